@@ -1,0 +1,188 @@
+"""Images of bare hosts: a Debian release with systemd, sshd and more or less Python, built once and kept.
+
+Law: an image holds no host key, no package list and no cache address; its name carries a digest of its
+recipe, so a changed recipe is built anew and a good one is never built twice.
+"""
+
+import hashlib
+import json
+import shutil
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+from tests.lab import apt, engine, network
+from tests.lab.machine import cache, lock, program
+from tests.lab.processes import LabError, call
+
+RELEASES = ("bullseye", "bookworm", "trixie")
+PYTHON = {"full": ("python3",), "minimal": ("python3-minimal",), "nopython": ()}
+PACKAGES = (
+    "systemd systemd-sysv dbus openssh-server sudo iproute2 iptables ca-certificates debian-archive-keyring"
+).split()
+# nothing in a container for these to do; systemd-modules-load makes trixie start `degraded`
+MASKED = (
+    "systemd-modules-load.service systemd-udevd.service systemd-timesyncd.service console-getty.service "
+    "getty.target apt-daily.timer apt-daily-upgrade.timer dpkg-db-backup.timer e2scrub_all.timer fstrim.timer"
+).split()
+HOST_KEYS_UNIT = """\
+[Unit]
+Description=Host keys of this lab host, made at its first start
+Before=ssh.service
+ConditionPathExists=!/etc/ssh/ssh_host_ed25519_key
+
+[Service]
+Type=oneshot
+ExecStart=/usr/bin/ssh-keygen -A
+
+[Install]
+WantedBy=multi-user.target
+"""
+WANTS = "etc/systemd/system/multi-user.target.wants"
+
+
+class Kind(NamedTuple):
+    """What tells one image from another."""
+
+    release: str
+    python: str
+    packages: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class HostSpec:
+    """A host to bring up. `python`: full, minimal (python3-minimal only: no json) or nopython.
+    `packages` are installed ahead of time, never started, and kept as an image layer a package set."""
+
+    name: str
+    release: str = "bookworm"
+    python: str = "full"
+    packages: tuple[str, ...] = ()
+
+    @property
+    def kind(self) -> Kind:
+        return Kind(self.release, self.python, tuple(sorted(self.packages)))
+
+    def __post_init__(self) -> None:
+        if self.release not in RELEASES:
+            raise LabError(f"no such release {self.release!r}: one of {', '.join(RELEASES)}")
+        if self.python not in PYTHON:
+            raise LabError(f"no such python {self.python!r}: one of {', '.join(PYTHON)}")
+
+
+def ensure(kind: Kind, say: Callable[[str], None]) -> str:
+    """The image of a kind, built or loaded when it is not in the engine yet; returns its reference."""
+    recipe = _recipe(kind.release, kind.python)
+    base = f"{kind.release}-{kind.python}"
+    digest = hashlib.sha256(json.dumps(recipe).encode()).hexdigest()[:10]
+    reference = f"provision-lab:{base}-{digest}"
+    with lock(f"image-{base}"):
+        if not _known(reference):
+            archive = cache() / "images" / f"{base}-{digest}.tar"
+            if not archive.exists():
+                say(f"building image {base} (once; about half a minute)")
+                _build(kind, archive)
+            say(f"loading image {base}")
+            change = ("--change", 'CMD ["/sbin/init"]')
+            engine.docker("import", *change, str(archive), reference, timeout=300)
+        if not kind.packages:
+            return reference
+        layer = f"{reference}-{hashlib.sha256(' '.join(kind.packages).encode()).hexdigest()[:10]}"
+        if not _known(layer):
+            say(f"installing {' '.join(kind.packages)} into a layer over image {base} (once)")
+            _add_packages(reference, layer, kind.packages)
+        return layer
+
+
+def cached() -> list[Path]:
+    """The image archives kept on disk."""
+    return sorted((cache() / "images").glob("*.tar"))
+
+
+def _known(reference: str) -> bool:
+    return engine.docker("image", "inspect", reference, check=False).returncode == 0
+
+
+def _recipe(release: str, python: str) -> dict[str, object]:
+    return {
+        "release": release,
+        "packages": [*PACKAGES, *PYTHON[python]],
+        "masked": MASKED,
+        "unit": HOST_KEYS_UNIT,
+        "sources": apt.sources(release),
+        "options": apt.options(),
+        "credentials": [str(path) for path in apt.credentials()],
+    }
+
+
+def _build(kind: Kind, archive: Path) -> None:
+    """Bootstrap the release through the package cache into `archive`, which appears only when whole."""
+    net = network.chosen()
+    if net is None:
+        raise LabError("the lab's network is not up")
+    archive.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix="provision-lab-") as folder:
+        overlay = Path(folder) / "overlay"
+        _write_overlay(overlay)
+        conf = Path(folder) / "apt.conf"
+        conf.write_text(apt.options() + apt.proxy_options(net.machine))
+        part = Path(folder) / "image.tar"
+        argv = [program("mmdebstrap"), "--variant=minbase", "--quiet", f"--aptopt={conf}"]
+        argv += [f"--include={','.join([*PACKAGES, *PYTHON[kind.python]])}"]
+        argv += [f"--customize-hook=copy-in {' '.join(str(p) for p in sorted(overlay.iterdir()))} /"]
+        argv += ['--customize-hook=rm -f "$1"/etc/ssh/ssh_host_* "$1"/etc/apt/apt.conf.d/99mmdebstrap']
+        argv += [
+            '--customize-hook=chroot "$1" update-ca-certificates >/dev/null 2>&1',
+            kind.release,
+            str(part),
+        ]
+        sources = apt.sources(kind.release)
+        if sources:
+            listed = Path(folder) / "sources.list"
+            listed.write_text("\n".join(sources) + "\n")
+            argv.append(str(listed))
+        call(argv, timeout=900)
+        shutil.move(part, archive)
+        archive.chmod(0o600)
+
+
+def _write_overlay(root: Path) -> None:
+    """Files of our own in the image: apt's options and logins, the unit that makes host keys, the masks."""
+    conf = root / "etc/apt/apt.conf.d/80lab-machine"
+    conf.parent.mkdir(parents=True)
+    conf.write_text(apt.options())
+    for path in apt.credentials():
+        copy = root / path.relative_to("/")
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(path, copy)
+    wants = root / WANTS
+    wants.mkdir(parents=True)
+    units = wants.parent
+    (units / "lab-host-keys.service").write_text(HOST_KEYS_UNIT)
+    (wants / "lab-host-keys.service").symlink_to("/etc/systemd/system/lab-host-keys.service")
+    for name in MASKED:
+        (units / name).symlink_to("/dev/null")
+
+
+def _add_packages(base: str, reference: str, packages: tuple[str, ...]) -> None:
+    """Install `packages` over `base` with no service started, and keep the result as `reference`."""
+    net = network.chosen()
+    if net is None:
+        raise LabError("the lab's network is not up")
+    script = (
+        'set -e; printf "%s" "$APT" >/etc/apt/apt.conf.d/90lab-layer; '
+        "printf '#!/bin/sh\\nexit 101\\n' >/usr/sbin/policy-rc.d; chmod 755 /usr/sbin/policy-rc.d; "
+        "export DEBIAN_FRONTEND=noninteractive; apt-get update -q; "
+        'apt-get install -y -q --no-install-recommends "$@"; apt-get clean; '
+        "rm -rf /var/lib/apt/lists/* /usr/sbin/policy-rc.d /etc/apt/apt.conf.d/90lab-layer"
+    )
+    conf = apt.proxy_options(net.machine)
+    words = ("create", "--network", engine.NETWORK, "--label", "provision-lab=build", "--env", f"APT={conf}")
+    made = engine.docker(*words, base, "sh", "-c", script, "sh", *packages).stdout.strip()
+    try:
+        engine.docker("start", "--attach", made, timeout=600)
+        engine.docker("commit", "--change", 'CMD ["/sbin/init"]', "--change", "ENV APT=", made, reference)
+    finally:
+        engine.remove([made])
