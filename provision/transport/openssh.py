@@ -1,0 +1,228 @@
+"""The transport of kind `openssh`: the pipes of the `ssh` program, one process a channel.
+
+The law: as strict as the other transport, whatever ssh_config says: host keys, jump hosts included, are checked, no
+terminal is there to ask on, and nothing is shared or forwarded (ControlMaster, agents, ports): a shared connection would
+outlive the run and carry somebody else's settings. The ssh program itself says when it is logged in (LocalCommand
+prints a random word), so that its own words before that are errors to explain, and what comes after is the host's.
+"""
+
+import contextlib
+import math
+import os
+import secrets
+import shlex
+import signal
+import weakref
+from collections.abc import Mapping, Sequence
+
+from provision.errors import ConnectionLost, HostError, Unreachable
+from provision.target import Target
+from provision.transport import explain
+from provision.transport.askpass import Askpass
+from provision.transport.channel import ALIVE_COUNT, ALIVE_INTERVAL, EXIT_LIMIT, Channel, Deadline
+from provision.transport.handshakes import Dropped, Gates
+from provision.transport.hostkeys import HostKeys
+from provision.transport.process import ProcessChannel
+from provision.transport.route import DEEPEST, hop_arguments
+from provision.transport.ssh_config import NO_SSH, Resolved, SshConfig
+
+PRELUDE_LIMIT = 1 << 20
+"""Bytes that ssh may say before it is logged in (banners)."""
+TAIL = 1024
+SLACK = 1.0
+"""Seconds that ssh gets beyond the time limit to say itself what was wrong."""
+NEW_OPTIONS = "SessionType,StdinNull,ForkAfterAuthentication"
+"""Unknown to ssh before 8.7."""
+
+
+class OpenSshConnection:
+    """One host, through one `ssh` process for each channel. Nothing is connected before the first `open`."""
+
+    def __init__(
+        self,
+        target: Target,
+        settings: Resolved,
+        arguments: tuple[str, ...],
+        config: SshConfig,
+        host_keys: HostKeys,
+        gates: Gates,
+    ) -> None:
+        self._target = target
+        self._settings = settings
+        self._config = config
+        self._arguments = arguments
+        self._host_keys = host_keys
+        self._gates = gates
+        self._channels: weakref.WeakSet[OpenSshChannel] = weakref.WeakSet()
+        self._closed = False
+
+    def open(self, command: str) -> Channel:
+        if self._closed:
+            raise ConnectionLost("the connection was closed", "connect again")
+        limit = self._settings.connect_timeout or self._target.connect_timeout
+        proxy = proxy_command(self._settings, self._arguments, self._config, self._host_keys.accept_new)
+        place = f"jump host {self._settings.one('proxyjump')}" if proxy else self._settings.label
+
+        def attempt(deadline: Deadline) -> "OpenSshChannel":
+            return self._start(command, proxy, deadline)
+
+        channel = self._gates.run(place, limit, attempt)
+        self._channels.add(channel)
+        return channel
+
+    def _start(self, command: str, proxy: str, deadline: Deadline) -> "OpenSshChannel":
+        word = secrets.token_hex(16)
+        options = strict_options(self._host_keys.accept_new, deadline.left(), self._target.password is None)
+        options += ["-o", "PermitLocalCommand=yes", "-o", f"LocalCommand=echo {word}"]
+        options += ["-o", f"ProxyCommand={proxy}"] if proxy else []
+        arguments = _without_jump(self._arguments) if proxy else self._arguments
+        argv = ["ssh", *options, *arguments, "--", self._target.address, command]
+        with Askpass(self._target.password, self._settings) as askpass:
+            channel = OpenSshChannel(argv, {**os.environ, **askpass.environment, "SHELL": "/bin/sh"}, self._settings)
+            try:
+                said = channel.wait_for(word.encode() + b"\n", deadline.left() + SLACK)
+            except BaseException:
+                channel.close()
+                raise
+            self._report_new_key(said)
+            return channel
+
+    def _report_new_key(self, said: str) -> None:
+        kind = explain.added_key(said)
+        if not kind:
+            return
+        for entry in self._host_keys.lookup(self._settings).plain:
+            if explain.same_kind(entry.kind, kind):
+                self._host_keys.tell(self._settings, entry.kind, explain.fingerprint(entry.blob))
+                return
+        self._host_keys.tell(self._settings, kind, "")
+
+    def close(self) -> None:
+        self._closed = True
+        for channel in list(self._channels):
+            channel.close()
+
+
+class OpenSshChannel(ProcessChannel):
+    """The pipes of one `ssh` process."""
+
+    def __init__(self, argv: Sequence[str], env: Mapping[str, str], settings: Resolved) -> None:
+        try:
+            super().__init__(argv, env)
+        except FileNotFoundError:
+            raise Unreachable("the ssh program is not installed here", NO_SSH) from None
+        self._settings = settings
+        self._pending = b""
+        self._tail = b""
+
+    def wait_for(self, word: bytes, limit: float) -> str:
+        """Wait until ssh is logged in; what it said before. Unreachable; Dropped."""
+        deadline, said = Deadline(limit), b""
+        while word not in said:
+            try:
+                data = self._read(deadline.left()) if not deadline.passed() else None
+            except TimeoutError:
+                data = None
+            if data is None:
+                raise explain.timed_out(said.decode(errors="replace"), self._settings, limit - SLACK)
+            if not data or len(said) > PRELUDE_LIMIT:
+                raise self._early_end(said.decode(errors="replace"))
+            said += data
+        before, self._pending = said.split(word, 1)
+        return before.decode(errors="replace")
+
+    def _early_end(self, said: str) -> Exception:
+        error = explain.failure(said, self._settings, self.exit_status(EXIT_LIMIT))
+        return error if error else Dropped(said)
+
+    def _read(self, timeout: float) -> bytes:
+        if self._pending:
+            data, self._pending = self._pending, b""
+        else:
+            data = super()._read(timeout)
+        self._tail = (self._tail + data)[-TAIL:]
+        return data
+
+    def failure(self) -> HostError | None:
+        """ssh ends with 255 where it failed itself; a command that ends so is told apart by ssh's last words."""
+        if self._process.returncode is None and self.exit_status(EXIT_LIMIT) is None:
+            return None
+        if self._process.returncode != 255:
+            return None
+        return explain.lost(self._tail.decode(errors="replace"), self._settings)
+
+    def exit_status(self, timeout: float) -> int | None:
+        status = super().exit_status(timeout)
+        if status == 255 and explain.lost(self._tail.decode(errors="replace"), self._settings):
+            return None
+        return status
+
+    def close(self) -> None:
+        """End the ssh process (and the ones of its jump hosts, which are in its group)."""
+        self._close_pipes()
+        if self._process.poll() is None:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(self._process.pid, signal.SIGTERM)
+            if super().exit_status(EXIT_LIMIT) is None:
+                with contextlib.suppress(ProcessLookupError):
+                    os.killpg(self._process.pid, signal.SIGKILL)
+                self._process.wait()
+
+
+def strict_options(accept_new: bool, connect_timeout: float, batch: bool) -> list[str]:
+    """Options that must stand first on the command line, since the first value of an option wins."""
+    pairs = {
+        "IgnoreUnknown": NEW_OPTIONS,
+        "StrictHostKeyChecking": "accept-new" if accept_new else "yes",
+        "BatchMode": "yes" if batch else "no",
+        "ConnectTimeout": str(math.ceil(connect_timeout)),
+        "ConnectionAttempts": "1",
+        "ControlMaster": "no",
+        "ControlPath": "none",
+        "ServerAliveInterval": str(ALIVE_INTERVAL),
+        "ServerAliveCountMax": str(ALIVE_COUNT),
+        "ClearAllForwardings": "yes",
+        "RemoteCommand": "none",
+        "SessionType": "default",
+        "StdinNull": "no",
+        "ForkAfterAuthentication": "no",
+        "UpdateHostKeys": "no",
+        "LogLevel": "INFO",
+        "NumberOfPasswordPrompts": "1",
+    }
+    if not batch:  # one guess: where the server takes `password`, it is not tried again as keyboard-interactive
+        pairs["PreferredAuthentications"] = "gssapi-with-mic,publickey,password,keyboard-interactive"
+    return ["-T", "-a", "-x", *(word for pair in pairs.items() for word in ("-o", "=".join(pair)))]
+
+
+def proxy_command(
+    settings: Resolved, arguments: Sequence[str], config: SshConfig, accept_new: bool, depth: int = 0
+) -> str:
+    """ProxyJump as a ProxyCommand with our strictness ("" for none): OpenSSH's own would obey a lax ssh_config."""
+    if settings.is_set("proxycommand") or not settings.is_set("proxyjump"):
+        return ""
+    if depth >= DEEPEST:
+        raise Unreachable(f"ProxyJump goes round in circles at {settings.label}", "correct ssh_config")
+    host, hop = hop_arguments(settings.one("proxyjump"), arguments)
+    jump = config.resolve(host, hop)
+    nested = proxy_command(jump, hop, config, accept_new, depth + 1)
+    options = strict_options(accept_new, jump.connect_timeout or 10.0, batch=True)
+    options.remove("-T")
+    if nested:
+        options += ["-o", f"ProxyCommand={nested}"]
+    words = ["ssh", *options, *_without_jump(hop), "-W", "[%h]:%p", "--", host]
+    # %h and %p are for the ssh that runs this; what is quoted inside for the next one keeps its own.
+    return " ".join(shlex.quote(word if word == "[%h]:%p" else word.replace("%", "%%")) for word in words)
+
+
+def _without_jump(arguments: Sequence[str]) -> list[str]:
+    """`-J` and a ProxyCommand of ours exclude one another."""
+    kept: list[str] = []
+    skip = False
+    for argument in arguments:
+        if not skip and not argument.startswith("-J"):
+            kept.append(argument)
+        skip = argument == "-J"
+    return kept
+
+

@@ -1,0 +1,115 @@
+"""The connections of one run: which transport a host gets, and what its connections share.
+
+The law: paramiko is imported only when a host needs it; a run shares its jump hosts, its turns at a busy sshd, its
+answers from `ssh -G`, its parsed known_hosts and its loaded keys, and nothing else.
+"""
+
+import threading
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from provision.errors import Unreachable
+from provision.secrets import Secret
+from provision.target import Target
+from provision.transport.channel import Connection, Deadline
+from provision.transport.handshakes import Dropped, Gates
+from provision.transport.hostkeys import HostKeys
+from provision.transport.limits import why_openssh
+from provision.transport.local import LocalConnection
+from provision.transport.openssh import OpenSshConnection
+from provision.transport.route import Routes, Socket
+from provision.transport.ssh_config import Resolved, SshConfig
+
+if TYPE_CHECKING:
+    from provision.transport.ssh import SshConnection, Transport
+
+DEFAULT_LIMIT = 10.0
+"""Seconds to connect to a jump host, unless its ConnectTimeout says otherwise."""
+
+
+class Pool:
+    """All connections of one run. Thread-safe: `connect` is called from many threads."""
+
+    def __init__(
+        self, *, accept_new_host_keys: bool = False, on_host_key: Callable[[str], None] = lambda message: None
+    ) -> None:
+        """`on_host_key` is told of each key that was added, from the thread that connects."""
+        self._config = SshConfig()
+        self._host_keys = HostKeys(accept_new_host_keys, on_host_key)
+        self._gates = Gates()
+        self._routes = Routes(self._config, self._log_in_to_jump)
+        self._lock = threading.Lock()
+        self._shared: Any = None
+
+    def connect(self, target: Target) -> Connection:
+        """A connection to `target`. Unreachable, in one sentence. Kind `openssh` connects at each `open` instead."""
+        if target.connection == "local":
+            return LocalConnection()
+        if not target.address or target.address.startswith("-"):
+            raise Unreachable(f"{target.address!r} is not the address of a host", "correct ansible_host")
+        arguments = _arguments(target)
+        settings = self._config.resolve(target.address, arguments)
+        known = self._host_keys.lookup(settings)
+        if target.connection == "openssh" or why_openssh(settings, known, target.password is not None):
+            return OpenSshConnection(target, settings, arguments, self._config, self._host_keys, self._gates)
+        limit = settings.connect_timeout or target.connect_timeout
+        return self._log_in(settings, arguments, limit, target.password, target.private_key_file, 0)
+
+    def close(self) -> None:
+        """Close the connections to jump hosts. Connections handed out are closed by those who have them."""
+        self._routes.close()
+
+    def _log_in_to_jump(self, settings: Resolved, arguments: tuple[str, ...], depth: int) -> "SshConnection":
+        return self._log_in(settings, arguments, settings.connect_timeout or DEFAULT_LIMIT, None, None, depth)
+
+    def _log_in(
+        self,
+        settings: Resolved,
+        arguments: tuple[str, ...],
+        limit: float,
+        password: Secret | None,
+        identity: str | None,
+        depth: int,
+    ) -> "SshConnection":
+        from provision.transport import ssh
+
+        config, keys = self._paramiko()
+        place, open_way = self._routes.way(settings, arguments, depth)
+
+        def attempt(deadline: Deadline) -> "tuple[Transport, Socket]":
+            way = open_way(deadline)
+            try:
+                return ssh.log_in(way.sock, settings, self._host_keys, keys, deadline, password, identity), way
+            except Dropped:
+                said = way.said()
+                way.close()
+                if said:
+                    raise Unreachable(f"the ProxyCommand of {settings.label} ended: {said}", "run it by hand") from None
+                raise
+            except BaseException:
+                way.close()
+                raise
+
+        transport, way = self._gates.run(place, limit, attempt)
+        return ssh.SshConnection(settings, config, transport, way.close)
+
+    def _paramiko(self) -> Any:
+        """(fabric's configuration, the key files): made once, when the first host needs them."""
+        from provision.transport import auth, ssh
+
+        with self._lock:
+            if self._shared is None:
+                self._shared = ssh.configuration(), auth.KeyFiles()
+            return self._shared
+
+
+def _arguments(target: Target) -> tuple[str, ...]:
+    """The command line for ssh: the inventory's own settings first, since the first value of an option wins."""
+    own: list[str] = []
+    if target.port is not None:
+        own += ["-p", str(target.port)]
+    if target.user is not None:
+        own += ["-l", target.user]
+    if target.private_key_file is not None:
+        own += ["-i", target.private_key_file]
+    return (*own, *target.common_args)

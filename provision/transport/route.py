@@ -1,0 +1,130 @@
+"""The way to a host: TCP, a ProxyCommand, or a channel through the one connection to its jump host.
+
+The law: jump hosts in OpenSSH's order (each next one is reached through the ones before it), one connection a jump
+host and run, and what is wrong with a jump host is said of the jump host.
+"""
+
+import re
+import threading
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from provision.errors import HostError, Unreachable
+from provision.transport import dial
+from provision.transport.channel import Deadline
+from provision.transport.ssh_config import Resolved, SshConfig
+
+if TYPE_CHECKING:
+    from provision.transport.ssh import SshConnection
+
+REMEMBER_DEAD = 60.0
+"""Seconds that a dead jump host is not tried again: or each of 1,000 hosts behind it would wait for it."""
+DEEPEST = 8
+"""Jump hosts in a row; more is a loop in ssh_config."""
+HOP = re.compile(r"(?:ssh://)?(?:(?P<user>.+)@)?(?P<host>\[[^]]+\]|[^:]+?)(?::(?P<port>\d+))?/?")
+
+
+@dataclass
+class Socket:
+    """A way that is open: what to talk through, what to close besides, and why it closed by itself."""
+
+    sock: Any
+    close: Callable[[], None]
+    said: Callable[[], str] = lambda: ""
+
+
+@dataclass
+class _Jump:
+    lock: threading.Lock = field(default_factory=threading.Lock)
+    connection: "SshConnection | None" = None
+    error: HostError | None = None
+    failed_at: float = 0.0
+
+
+def hop_arguments(chain: str, arguments: Sequence[str]) -> tuple[str, tuple[str, ...]]:
+    """(host, arguments for ssh) of the last jump host of `a,b,c`; the ones before it are its own ProxyJump.
+
+    As with OpenSSH, of the host's own arguments only -F goes for its jump hosts too.
+    """
+    before, _, last = chain.rpartition(",")
+    match = HOP.fullmatch(last.strip())
+    if not match or last.strip().startswith("-"):
+        raise Unreachable(f"ProxyJump {chain!r} is not a list of [user@]host[:port]", "correct it in ssh_config")
+    own: list[str] = []
+    for number, argument in enumerate(arguments):
+        if argument.startswith("-F"):
+            own += [argument] if argument[2:] else list(arguments[number : number + 2])
+    own += ["-o", f"ProxyJump={before}"] if before else []
+    own += ["-l", match["user"]] if match["user"] else []
+    own += ["-p", match["port"]] if match["port"] else []
+    return match["host"].strip("[]"), tuple(own)
+
+
+class Routes:
+    """The jump hosts of one run. Thread-safe."""
+
+    def __init__(self, config: SshConfig, log_in: "Callable[[Resolved, tuple[str, ...], int], SshConnection]") -> None:
+        self._config = config
+        self._log_in = log_in
+        self._jumps: dict[tuple[str, ...], _Jump] = {}
+        self._lock = threading.Lock()
+
+    def way(
+        self, settings: Resolved, arguments: Sequence[str], depth: int
+    ) -> tuple[str, Callable[[Deadline], Socket]]:
+        """(place whose sshd sees the handshake first, a function that opens the way). Connects the jump host."""
+        if settings.is_set("proxycommand"):
+            return settings.label, lambda deadline: _proxied(settings)
+        if not settings.is_set("proxyjump"):
+            return settings.label, lambda deadline: _direct(settings, deadline)
+        if depth >= DEEPEST:
+            raise Unreachable(f"ProxyJump goes round in circles at {settings.label}", "correct ssh_config")
+        host, hop = hop_arguments(settings.one("proxyjump"), arguments)
+        jump = self._jump(host, hop, depth)
+
+        def through(deadline: Deadline) -> Socket:
+            channel = jump.tunnel(settings.hostname, settings.port, deadline)
+            return Socket(channel, channel.close)
+
+        return f"jump host {jump.label}", through
+
+    def _jump(self, host: str, arguments: tuple[str, ...], depth: int) -> "SshConnection":
+        with self._lock:
+            jump = self._jumps.setdefault((host, *arguments), _Jump())
+        with jump.lock:
+            if jump.connection and jump.connection.alive():
+                return jump.connection
+            if jump.error and time.monotonic() - jump.failed_at < REMEMBER_DEAD:
+                raise jump.error
+            if jump.connection:
+                jump.connection.close()
+            jump.connection = jump.error = None
+            try:
+                settings = self._config.resolve(host, arguments)
+                jump.connection = self._log_in(settings, arguments, depth + 1)
+            except HostError as error:
+                named = error.cause if error.cause.startswith("jump host") else f"jump host {host}: {error.cause}"
+                jump.error, jump.failed_at = Unreachable(named, error.fix), time.monotonic()
+                raise jump.error from error
+            return jump.connection
+
+    def close(self) -> None:
+        with self._lock:
+            jumps = list(self._jumps.values())
+            self._jumps.clear()
+        for jump in reversed(jumps):
+            if jump.connection:
+                jump.connection.close()
+
+
+def _direct(settings: Resolved, deadline: Deadline) -> Socket:
+    bind = settings.one("bindaddress") if settings.is_set("bindaddress") else ""
+    sock = dial.tcp(settings.hostname, settings.port, deadline, settings.one("addressfamily", "any"), bind)
+    return Socket(sock, sock.close)
+
+
+def _proxied(settings: Resolved) -> Socket:
+    process = dial.ProxyProcess(settings.expand(settings.one("proxycommand")))
+    return Socket(process.socket, process.close, process.said)
