@@ -1,0 +1,73 @@
+# Self-documenting: `make` or `make help` lists the targets. Everything is set up in .venv; nothing else is touched,
+# but for packages of the distribution that are missing (the lab needs Docker Engine, mmdebstrap, …).
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+PYTEST := $(BIN)/python -m pytest
+
+.PHONY: help
+help: ## Show this list
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+.PHONY: setup
+setup: $(STAMP) ## Make .venv with everything that is needed to run and test
+
+$(STAMP): pyproject.toml tools/setup
+	@tools/setup $(VENV)
+	@touch $@
+
+.PHONY: demo
+demo: $(STAMP) ## Three throwaway hosts, from bare Debian to Docker verified, before your eyes
+	@$(BIN)/python -m tests.demo
+
+.PHONY: demo-down
+demo-down: $(STAMP) ## Remove the demo's hosts, the lab's engine and its network
+	@$(BIN)/python -m tests.lab down --all
+
+.PHONY: test
+test: lint types unit agent e2e ## All tests; real hosts included
+
+.PHONY: lint
+lint: $(STAMP) ## Style, and the agent's syntax against Python 3.6
+	@echo "== lint"
+	@$(BIN)/ruff format --check .
+	@$(BIN)/ruff check .
+	@$(BIN)/vermin -q -t=3.6- --eval-annotations --feature union-types --violations --no-tips provision/agent
+
+.PHONY: types
+types: $(STAMP) ## Static types
+	@echo "== types"
+	@$(BIN)/mypy
+
+.PHONY: unit
+unit: $(STAMP) ## Tests that need no host
+	@echo "== unit"
+	@$(PYTEST) -q -n 2 tests/unit
+
+.PHONY: agent
+agent: $(STAMP) ## The agent's tests, on each Python from 3.6 on that is here
+	@tests/agent/on-each-python
+
+.PHONY: e2e
+e2e: $(STAMP) ## Tests on real hosts of the lab (root, a few minutes)
+	@echo "== e2e"
+	@$(PYTEST) -q tests/e2e
+
+.PHONY: bench
+bench: $(STAMP) ## Measure a no-change run on ten hosts beside ten parallel `ssh HOST true`
+	@$(BIN)/python -m bench.no_change
+
+.PHONY: format
+format: $(STAMP) ## Format the code
+	@$(BIN)/ruff format .
+	@$(BIN)/ruff check --fix .
+
+.PHONY: lab
+lab: $(STAMP) ## Three hosts to play with: see `python3 -m tests.lab --help`
+	@$(BIN)/python -m tests.lab up play --hosts bookworm bookworm trixie --directory .lab
+
+.PHONY: clean
+clean: ## Remove .venv and caches
+	@rm -rf .venv .venv-* .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -1,0 +1,175 @@
+"""The engine of change: look, compare, change what differs, look again.
+
+The law: a kind has `desired()` (pure), `actual(system)` (reads only) and `apply(system, diff)` (changes exactly what
+the diff names). It owns no diff, no check mode, no timing and no outcome: those are here. `None` means absent.
+After `apply` the engine looks again, and what still differs is a failure even if every command exited 0.
+"""
+
+import difflib
+import time
+import traceback
+
+OK = "ok"
+CHANGED = "changed"
+WOULD_CHANGE = "would-change"
+FAILED = "failed"
+UNKNOWN = "unknown"
+
+SECRET = "differs (secret)"
+TEXT_LIMIT = 64 * 1024
+"""Characters of one diff; a longer one is cut, and says so."""
+
+
+class Failed(Exception):
+    """The host is not, and cannot be made, as asked: what is the matter (one sentence), and what to do."""
+
+    def __init__(self, cause, fix="", output=""):
+        Exception.__init__(self, cause)
+        self.cause = cause
+        self.fix = fix
+        self.output = output
+
+
+class Unknown(Exception):
+    """The actual state cannot be told: never the same as ok."""
+
+
+class Resource:
+    """One thing that a host is asked to have.
+
+    A kind MUST set `fields`, and define `identity`, `desired`, `actual` and `apply`. It MAY set `secret_keys` (keys of
+    its state that never show), define `note(diff)` (a sentence for the plan), and `when_dropped()` (the resource that
+    undoes this one once nobody asks for it any more).
+    """
+
+    fields = ()
+    secret_keys = ()
+
+    def __init__(self, **values):
+        if set(values) != set(self.fields):
+            odd = sorted(set(values) ^ set(self.fields))
+            raise TypeError("{} takes other fields: {}".format(type(self).__name__, ", ".join(odd)))
+        self.__dict__.update(values)
+
+    def identity(self):
+        """What tells this resource from others of its kind: a path, a name."""
+        raise NotImplementedError
+
+    def desired(self):
+        """The asked state: a flat dict, keys as in `actual`. Pure."""
+        raise NotImplementedError
+
+    def actual(self, system):
+        """The state found, or None when the thing is not there. Reads only; raises Unknown when it cannot tell."""
+        raise NotImplementedError
+
+    def apply(self, system, diff):
+        """Change what `diff` names, and nothing else. `diff` is {key: (actual, desired)}."""
+        raise NotImplementedError
+
+    def note(self, diff):
+        """A sentence that the reader of a plan should see with this change, or ""."""
+        return ""
+
+    def when_dropped(self):
+        """The resource (kind, fields) that removes this one, or None where leaving it is right."""
+        return None
+
+    def settled(self, system):
+        """Called after ok or changed, never in check mode: record what was proven. Changes nothing else."""
+
+    def taints(self, key):
+        return key in self.secret_keys or getattr(self, "sensitive", False) and key == "content"
+
+
+def compare(actual, desired):
+    """{key: (actual, desired)} for each desired key that differs. Keys that nobody asks for are left alone."""
+    if actual is None:
+        return {key: (None, value) for key, value in desired.items() if value is not None}
+    return {key: (actual.get(key), value) for key, value in desired.items() if actual.get(key) != value}
+
+
+def converge(resource, system, check):
+    """Bring one resource to its desired state; return its result (plain JSON types)."""
+    started = time.monotonic()
+    outcome, diff, error = _converge(resource, system, check)
+    return {
+        "outcome": outcome,
+        "diff": [_shown(resource, key, pair) for key, pair in sorted(diff.items())],
+        "note": resource.note(diff) if diff else "",
+        "error": error,
+        "seconds": round(time.monotonic() - started, 4),
+    }
+
+
+def _converge(resource, system, check):
+    diff = {}
+    try:
+        diff = compare(resource.actual(system), resource.desired())
+        if not diff:
+            return OK, diff, None
+        if check:
+            return WOULD_CHANGE, diff, None
+        resource.apply(system, diff)
+        left = compare(resource.actual(system), resource.desired())
+    except Unknown as error:
+        return UNKNOWN, diff, {"cause": str(error), "fix": "", "output": "", "trace": ""}
+    except Failed as error:
+        return FAILED, diff, {"cause": error.cause, "fix": error.fix, "output": error.output, "trace": ""}
+    except OSError as error:
+        return FAILED, diff, dict(os_error(error), trace=traceback.format_exc())
+    except Exception as error:  # one resource's bug ends one host's run, with the trace in the result
+        cause = "{}: {}".format(type(error).__name__, error)
+        return FAILED, diff, {"cause": cause, "fix": "", "output": "", "trace": traceback.format_exc()}
+    if left:
+        keys = ", ".join(sorted(left))
+        cause = "written, but not so when read back: {}".format(keys)
+        shown = [_shown(resource, key, pair) for key, pair in sorted(left.items())]
+        output = "\n".join("{key}: found {before!r}, asked {after!r}".format(**item) for item in shown)
+        return FAILED, diff, {"cause": cause, "fix": "", "output": output, "trace": ""}
+    return CHANGED, diff, None
+
+
+def os_error(error):
+    """An OSError as cause and fix: the four that an administrator meets at 3 a.m. have a fix of their own."""
+    fixes = {
+        28: "free space on that file system (df -h), then run again",
+        30: "the file system is read-only: remount it read-write (mount -o remount,rw) or repair it, then run again",
+        122: "the disk quota is used up: raise it or free space, then run again",
+        13: "permission denied even for root: look for an immutable flag (lsattr) or a security module",
+        1: "not permitted even for root: look for an immutable flag (lsattr) or a missing capability",
+    }
+    name = " {}".format(error.filename) if error.filename else ""
+    return {"cause": "{}{}".format(error.strerror or error, name), "fix": fixes.get(error.errno, ""), "output": ""}
+
+
+def _shown(resource, key, pair):
+    """One difference as people may see it."""
+    before, after = pair
+    if resource.taints(key):
+        return {"key": key, "before": SECRET, "after": SECRET}
+    if _is_text(before) and _is_text(after) and "\n" in (before or "") + (after or ""):
+        return {"key": key, "before": None, "after": None, "text": _unified(resource.identity(), before, after)}
+    return {"key": key, "before": _plain(before), "after": _plain(after)}
+
+
+def _is_text(value):
+    return value is None or isinstance(value, str)
+
+
+def _plain(value):
+    if isinstance(value, bytes):
+        return "{} bytes".format(len(value))
+    return value
+
+
+def _unified(name, before, after):
+    lines = difflib.unified_diff(
+        (before or "").splitlines(True), (after or "").splitlines(True), name + " (found)", name + " (asked)"
+    )
+    text = "".join(line if line.endswith("\n") else line + "\n\\ No newline at end of file\n" for line in lines)
+    return (
+        text
+        if len(text) <= TEXT_LIMIT
+        else text[:TEXT_LIMIT] + "\n[cut: {} characters more]\n".format(len(text) - TEXT_LIMIT)
+    )

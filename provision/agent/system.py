@@ -1,0 +1,285 @@
+"""The one door to the host: every command, read and write goes through here.
+
+The law: commands are argv lists, never shell strings; they run with LC_ALL=C, stdin closed and a time limit. Files are
+replaced, never edited in place, and never through a symbolic link that another user could have put there. `ReadOnly`
+is the same door with the writes nailed shut: check mode is that object and not an `if`.
+"""
+
+import grp
+import os
+import pwd
+import signal
+import stat
+import subprocess
+import threading
+import time
+
+from . import paths
+from .memory import Memory
+from .resource import Failed
+
+PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+PROXIES = ("http_proxy", "https_proxy", "ftp_proxy", "no_proxy", "HTTP_PROXY", "HTTPS_PROXY", "FTP_PROXY", "NO_PROXY")
+OUTPUT_LIMIT = 1024 * 1024
+"""Bytes kept of each output of a command; the rest is read and dropped, so that the command does not block."""
+STATE = "/var/lib/provision"
+MISSING = 127
+
+
+class Result:
+    """What a command left: exit status (127: no such program, -9: killed at its time limit), both outputs as text."""
+
+    def __init__(self, argv, status, out, err, timed_out=False):
+        self.argv = argv
+        self.status = status
+        self.out = out
+        self.err = err
+        self.timed_out = timed_out
+
+    @property
+    def ok(self):
+        return self.status == 0
+
+    def tail(self, lines=20):
+        """The last lines of both outputs, for an error message."""
+        return "\n".join((self.out + self.err).strip().splitlines()[-lines:])
+
+
+class System:
+    """The host, for reading and writing."""
+
+    writable = True
+
+    def __init__(self, state=STATE):
+        self.state = state
+        self.memory = Memory(self)
+        self.progress = lambda text: None  # told what is being waited for; main.py sends it with the next beat
+
+    # -- commands
+
+    def query(self, argv, timeout=30, stdin=b"", env=None):
+        """Run a command that only reads. The caller vouches for that; `Result.ok` is the caller's to look at."""
+        return _execute(argv, timeout, stdin, env, None)
+
+    def run(self, argv, timeout=120, stdin=b"", env=None, log=None, fix=""):
+        """Run a command that changes the host; a failure raises Failed with the command's own last words.
+
+        `log`: both outputs go to that file (created 0600), not to a pipe, so that the command survives our death.
+        """
+        result = _execute(argv, timeout, stdin, env, log)
+        if result.timed_out:
+            raise Failed("{} took longer than {} s".format(" ".join(argv), timeout), fix, result.tail())
+        if not result.ok:
+            last = result.tail(1) or "no output"
+            raise Failed("{} failed with status {}: {}".format(" ".join(argv), result.status, last), fix, result.tail())
+        return result
+
+    # -- reading
+
+    def read(self, path, limit=16 * 1024 * 1024):
+        """The bytes of a regular file, or None when there is none."""
+        try:
+            # Without O_NONBLOCK, opening a FIFO that a user left in our way would hang for ever.
+            fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+        with os.fdopen(fd, "rb") as file:
+            if not stat.S_ISREG(os.fstat(fd).st_mode):
+                raise Failed("{} is not a regular file".format(path), "move it away")
+            data = file.read(limit + 1)
+        if len(data) > limit:
+            raise Failed("{} is larger than {} bytes".format(path, limit), "look at what fills it")
+        return data
+
+    def text(self, path):
+        """A file as text (undecodable bytes survive a round trip), or None when there is none."""
+        data = self.read(path)
+        return None if data is None else data.decode("utf-8", "surrogateescape")
+
+    def stat(self, path):
+        """os.lstat, or None when there is nothing."""
+        try:
+            return os.lstat(path)
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+
+    def names(self, directory):
+        """Sorted names in a directory; [] when there is none."""
+        try:
+            return sorted(os.listdir(directory))
+        except (FileNotFoundError, NotADirectoryError):
+            return []
+
+    def link(self, path):
+        """Where a symbolic link points, or None."""
+        try:
+            return os.readlink(path)
+        except OSError:
+            return None
+
+    def which(self, program):
+        """The full path of a program on our PATH, or None."""
+        for directory in PATH.split(":"):
+            path = os.path.join(directory, program)
+            if os.path.isfile(path) and os.access(path, os.X_OK):
+                return path
+        return None
+
+    def uid(self, user):
+        try:
+            return pwd.getpwnam(user).pw_uid
+        except KeyError:
+            return None
+
+    def gid(self, group):
+        try:
+            return grp.getgrnam(group).gr_gid
+        except KeyError:
+            return None
+
+    def boot_id(self):
+        return (self.text("/proc/sys/kernel/random/boot_id") or "").strip()
+
+    def uptime(self):
+        """Seconds since boot, suspended time included: the clock of a process's start ticks, deaf to clock changes."""
+        return time.clock_gettime(7)  # CLOCK_BOOTTIME; the name came with Python 3.7
+
+    # -- writing
+
+    def write(self, path, data, mode=0o644, uid=0, gid=0, validate=None):
+        """Replace (or create) a file: sibling, owner, mode, fsync, `validate(sibling)`, rename.
+
+        When it was written is kept as (boot id, uptime): whether a process is older than that, no clock can spoil.
+        """
+        record = {"digest": self.memory.digest(data), "boot": self.boot_id(), "uptime": None}
+        self.memory.put("written", path, record)
+        paths.replace(path, data, mode, uid, gid, validate)
+        self.memory.put("written", path, dict(record, uptime=self.uptime()))
+
+    def keep(self, path, data):
+        """Replace a file in our own state directory: 0600, ours."""
+        paths.replace(path, data, 0o600, os.geteuid(), os.getegid())
+
+    def set_mode(self, path, mode):
+        with paths.opened(path) as fd:
+            os.fchmod(fd, mode)
+
+    def set_owner(self, path, uid, gid):
+        with paths.opened(path) as fd:
+            os.fchown(fd, uid, gid)
+
+    def make_directory(self, path, mode=0o755, uid=0, gid=0):
+        paths.make_directory(path, mode, uid, gid)
+
+    def make_link(self, target, path):
+        paths.make_link(target, path)
+
+    def remove(self, path):
+        """Remove a file, a link or an empty directory; nothing there is fine."""
+        paths.remove(path)
+
+    def rename(self, source, destination):
+        os.rename(source, destination)
+
+    def signal(self, pid, number):
+        os.kill(pid, number)
+
+
+class ReadOnly(System):
+    """The host in check mode: reads as always, every write raises."""
+
+    writable = False
+
+    def _refuse(self, *args, **kwargs):
+        raise AssertionError("a kind tried to write in check mode: this is a bug of provision")
+
+    run = write = keep = set_mode = set_owner = make_directory = make_link = remove = rename = signal = _refuse
+
+
+def environment(extra):
+    """The environment of every command: ours, plus the proxies that the session had."""
+    env = {name: os.environ[name] for name in PROXIES if name in os.environ}
+    env.update(PATH=PATH, LC_ALL="C", HOME="/root", DEBIAN_FRONTEND="noninteractive")
+    env.update(extra or {})
+    return env
+
+
+def _execute(argv, timeout, stdin, env, log):
+    sink = subprocess.PIPE
+    if log is not None:
+        sink = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+    try:
+        process = subprocess.Popen(
+            argv,
+            stdin=subprocess.PIPE if stdin else subprocess.DEVNULL,
+            stdout=sink,
+            stderr=sink,
+            env=environment(env),
+            cwd="/",
+            start_new_session=True,
+        )
+    except (FileNotFoundError, PermissionError) as error:
+        return Result(argv, MISSING, "", "{}: {}".format(argv[0], error.strerror))
+    finally:
+        if log is not None:
+            os.close(sink)
+    return _collect(process, argv, timeout, stdin, log)
+
+
+def _collect(process, argv, timeout, stdin, log):
+    outputs = [bytearray(), bytearray()]
+    pipes = [(process.stdout, outputs[0]), (process.stderr, outputs[1])] if log is None else []
+    # Threads that cannot be waited for are left behind: a child of the command may hold the pipe for ever.
+    threads = [threading.Thread(target=_drain, args=pipe, daemon=True) for pipe in pipes]
+    if stdin:
+        threads.append(threading.Thread(target=_give, args=(process.stdin, stdin), daemon=True))
+    for thread in threads:
+        thread.start()
+    timed_out = False
+    try:
+        process.wait(timeout)
+    except subprocess.TimeoutExpired:
+        timed_out = True
+        _kill(process)
+    for thread in threads:
+        thread.join(2)
+    if log is not None:
+        outputs[0] = _end_of(log)
+    out, err = (bytes(output).decode("utf-8", "replace") for output in outputs)
+    return Result(argv, process.returncode if process.returncode is not None else -9, out, err, timed_out)
+
+
+def _drain(pipe, output):
+    with pipe:
+        while True:
+            data = os.read(pipe.fileno(), 65536)
+            if not data:
+                return
+            if len(output) < OUTPUT_LIMIT:
+                output += data[: OUTPUT_LIMIT - len(output)]
+
+
+def _give(pipe, data):
+    try:
+        with pipe:
+            pipe.write(data)
+    except BrokenPipeError:
+        return  # the command did not want its input; its exit status says whether that matters
+
+
+def _kill(process):
+    try:
+        os.killpg(process.pid, signal.SIGKILL)
+    except ProcessLookupError:
+        return
+    try:
+        process.wait(5)
+    except subprocess.TimeoutExpired:
+        return  # in uninterruptible sleep: it is left behind, and the caller hears of the time limit
+
+
+def _end_of(path, size=64 * 1024):
+    with open(path, "rb") as file:
+        file.seek(0, os.SEEK_END)
+        file.seek(max(0, file.tell() - size))
+        return file.read()

@@ -1,0 +1,69 @@
+"""Frames: how controller and agent speak. Both ends import this one file.
+
+The law: no I/O here. Messages become bytes, bytes become messages, and whatever is not a frame is an error that
+shows the bytes. A message is a JSON object with a "type". A frame is three bytes of magic, four bytes of length
+(big-endian), and that many bytes of JSON in ASCII.
+"""
+
+import json
+import struct
+
+MARKER = b"\x00provision-agent-1\x00"
+"""Written by the loader once it runs. All bytes before it are somebody else's: a MOTD, a .bashrc, sudo's lecture."""
+
+MAGIC = b"\x00PV"
+HEADER = struct.Struct("!3sI")
+LIMIT = 64 * 1024 * 1024
+"""Bytes of JSON in one frame. Git's default for one HTTP buffer is 1 MiB, gRPC's for a message 4 MiB; ours is this
+large because a plan may carry a package file."""
+
+
+class WireError(Exception):
+    """These bytes are no frame of ours."""
+
+
+def encode(message, limit=LIMIT):
+    """One message as the bytes of one frame."""
+    payload = json.dumps(message, separators=(",", ":"), allow_nan=False).encode("ascii")
+    if len(payload) > limit:
+        raise WireError("a message of {} bytes is over the limit of {}".format(len(payload), limit))
+    return HEADER.pack(MAGIC, len(payload)) + payload
+
+
+class Decoder:
+    """Bytes in, as they come; whole messages out, in order."""
+
+    def __init__(self, limit=LIMIT):
+        self._limit = limit
+        self._buffer = bytearray()
+
+    def feed(self, data):
+        """Take `data`; return the list of messages that are now complete."""
+        self._buffer += data
+        messages = []
+        while len(self._buffer) >= HEADER.size:
+            magic, length = HEADER.unpack_from(self._buffer)
+            if magic != MAGIC:
+                raise WireError("expected a frame, got {!r}".format(bytes(self._buffer[:2000])))
+            if length > self._limit:
+                raise WireError("a frame of {} bytes is over the limit of {}".format(length, self._limit))
+            end = HEADER.size + length
+            if len(self._buffer) < end:
+                break
+            messages.append(_message(bytes(self._buffer[HEADER.size : end])))
+            del self._buffer[:end]
+        return messages
+
+    def rest(self):
+        """The bytes of an unfinished frame, for an error message."""
+        return bytes(self._buffer)
+
+
+def _message(payload):
+    try:
+        message = json.loads(payload.decode("ascii"))
+    except (ValueError, RecursionError) as error:
+        raise WireError("a frame is not JSON: {}".format(error)) from None
+    if not isinstance(message, dict) or not isinstance(message.get("type"), str):
+        raise WireError("a frame is not a message: {!r}".format(payload[:200]))
+    return message

@@ -1,0 +1,88 @@
+"""Stage 0: a python3 for a host that has none, through plain sh and apt.
+
+Debian's minimal images have no python3, or python3-minimal, which lacks `json` and more. The script goes in on stdin,
+and so does apt's configuration where a proxy is to be used: its password is never in an argv.
+"""
+
+import secrets as random
+import time
+
+from provision.errors import HostTimeout, Refused
+from provision.secrets import Secret
+from provision.target import Target
+from provision.transport import Channel, Connection
+
+READY = "provision-bootstrap-ready"
+DONE = "provision-bootstrap-done"
+TIMEOUT = 1800.0
+"""Seconds, apt's locks included."""
+
+_SCRIPT = """\
+trap '' HUP PIPE
+umask 077
+if ! command -v apt-get >/dev/null 2>&1; then echo 'there is no apt-get on this host'; exit 1; fi
+d=$(mktemp -d /run/provision.XXXXXX) || exit 1
+trap 'rm -rf "$d"' EXIT
+cat > "$d/apt.conf" <<'{end}'
+{configuration}
+{end}
+APT_CONFIG="$d/apt.conf" LC_ALL=C DEBIAN_FRONTEND=noninteractive NEEDRESTART_SUSPEND=1
+export APT_CONFIG LC_ALL DEBIAN_FRONTEND NEEDRESTART_SUSPEND
+quiet() {{ "$@" >>"$d/log" 2>&1 </dev/null; }}
+n=0
+until quiet apt-get -q -o Acquire::Retries=2 -o Acquire::http::Timeout=20 update; do
+  n=$((n+1))
+  if [ $n -ge 30 ] || ! tail -n 3 "$d/log" | grep -q 'Could not get lock'; then tail -n 5 "$d/log"; exit 1; fi
+  sleep 10
+done
+quiet dpkg --configure -a
+if quiet apt-get -y -q --no-install-recommends --no-remove -o DPkg::Lock::Timeout=300 install python3; then
+  echo '{done}'
+else
+  tail -n 5 "$d/log"; exit 1
+fi
+"""
+
+
+def install_python(connection: Connection, target: Target, apt_configuration: Secret | None = None) -> None:
+    """Install python3 on a Debian or Ubuntu host. Raises Refused with apt's own last words, or HostTimeout.
+
+    `apt_configuration`: lines in apt.conf's syntax that win over the host's own (a proxy).
+    """
+    end = f"provision-{random.token_hex(8)}"
+    configuration = apt_configuration.reveal() if apt_configuration else ""
+    script = _SCRIPT.format(end=end, configuration=configuration, done=DONE)
+    output = _conversation(connection, target, script.encode())
+    if DONE not in output:
+        last = " ".join(output.replace(READY, "").split())[-500:]
+        raise Refused(f"python3 could not be installed: {last or 'no output'}", "install python3 on the host by hand")
+
+
+def _conversation(connection: Connection, target: Target, script: bytes) -> str:
+    """Run `script` as root; return what it printed. Password and script are sent when they are asked for (law 10)."""
+    prompt = f"provision-sudo-{random.token_hex(8)}:"
+    shell = f"sh -c 'echo {READY}; exec sh -s'"
+    if target.become:
+        shell = f"sudo -S -p {prompt} -- {shell}" if target.become_password else f"sudo -n -- {shell}"
+    channel = connection.open(shell)
+    output, deadline, answered, sent = b"", time.monotonic() + TIMEOUT, False, False
+    try:
+        while data := _receive(channel, deadline):
+            output = (output + data)[-65536:]
+            if prompt.encode() in output and not answered and target.become_password is not None:
+                channel.send(target.become_password.reveal().encode() + b"\n")
+                answered = True
+            if READY.encode() in output and not sent:
+                channel.send(script)
+                channel.close_input()
+                sent = True
+    finally:
+        channel.close()
+    return output.decode("utf-8", "replace")
+
+
+def _receive(channel: Channel, deadline: float) -> bytes:
+    try:
+        return channel.receive(max(0.01, deadline - time.monotonic()))
+    except TimeoutError:
+        raise HostTimeout("installing python3 took longer than half an hour", "look at apt on the host") from None

@@ -1,0 +1,80 @@
+"""The agent as bytes: one command line that loads it, and one compressed block that is sent to its stdin.
+
+The loader is small enough for any command line and survives sh, csh and fish: one line, no "!", quoted by `shlex`. It
+writes the marker (agent/wire.py), reads exactly the block and no byte more, and executes it. Nothing touches a disk.
+"""
+
+import json
+import zlib
+from collections.abc import Mapping
+from functools import cache
+from importlib import resources
+from shlex import quote
+from typing import Any
+
+from provision.agent.wire import MARKER
+
+NO_PYTHON = "provision: no python3"
+OLD_PYTHON = "provision: python is too old:"
+SMALL_PYTHON = "provision: python3 is -minimal:"
+"""What the loader says instead of the marker, each followed by a detail: see `session.py`."""
+
+INTERPRETERS = ("python3", "/usr/bin/python3", "/usr/libexec/platform-python")
+
+_LOADER = f"""\
+import os,sys
+if sys.version_info<(3,6): sys.exit("{OLD_PYTHON} "+sys.version.split()[0]+" in "+sys.executable)
+try: import ctypes,json,queue,shutil,zlib
+except ImportError as e: sys.exit("{SMALL_PYTHON} "+str(e))
+os.write(1,{MARKER!r})
+def r(n):
+ b=b""
+ while len(b)<n:
+  d=os.read(0,n-len(b))
+  if not d: os._exit(98)
+  b+=d
+ return b
+p=json.loads(zlib.decompress(r(int(r(8),16))).decode())
+exec(compile(p["boot"],"<agent.boot>","exec"),dict(payload=p))
+"""
+
+
+def command(interpreter: str | None = None, sudo: str | None = None) -> str:
+    """The command line that starts the loader.
+
+    `sudo`: None runs it as the login user, "" through `sudo -n`, any other text through `sudo -S` with that text as
+    the prompt to wait for.
+    """
+    program = "exec(" + json.dumps(_LOADER).replace("!", "\\x21") + ")"
+    names = " ".join(map(quote, (interpreter,) if interpreter else INTERPRETERS))
+    # -I and -S: no environment, no user site, no site packages; -B: no __pycache__ on the host.
+    script = (
+        f"for p in {names}; do if command -v $p >/dev/null 2>&1; then exec $p -I -S -B -c {quote(program)}; fi; done; "
+        f"echo {quote(NO_PYTHON)}; exit 96"
+    )
+    shell = f"sh -c {quote(script)}"
+    if sudo is None:
+        return shell
+    return f"sudo -n -- {shell}" if not sudo else f"sudo -S -p {quote(sudo)} -- {shell}"
+
+
+@cache
+def _sources() -> Mapping[str, str]:
+    folder = resources.files("provision.agent")
+    files = [item for item in folder.iterdir() if item.name.endswith(".py")]
+    return {
+        item.name.removesuffix(".py"): item.read_text("utf-8") for item in sorted(files, key=lambda item: item.name)
+    }
+
+
+def block(options: Mapping[str, Any], extra: Mapping[str, str] | None = None) -> bytes:
+    """The agent's sources and its options, for the loader: eight hexadecimal digits of length, then zlib.
+
+    `extra` adds modules by name (`agent.pynvml`: its source) that only some hosts need.
+    """
+    sources = dict(_sources())
+    boot = sources.pop("boot")
+    modules = {"agent": sources.pop("__init__")} | {f"agent.{name}": text for name, text in sources.items()}
+    payload = {"boot": boot, "modules": modules | dict(extra or {}), "options": dict(options)}
+    body = zlib.compress(json.dumps(payload).encode("ascii"), 9)
+    return b"%08x" % len(body) + body

@@ -1,0 +1,139 @@
+"""What happens in a run, as plain values: the engine's only output. Every view of a run is a listener to these.
+
+The law: an event carries no secret (the agent taints, the rollout masks) and is picklable. `Progress` is for people
+who watch; it is not part of `--json`.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+
+
+class Outcome(StrEnum):
+    """The one spelling of how something ended, from best to worst as `worst` ranks them."""
+
+    OK = "ok"
+    SKIPPED = "skipped"
+    CHANGED = "changed"
+    WOULD_CHANGE = "would-change"
+    PENDING = "pending"
+    NOT_STARTED = "not-started"
+    UNKNOWN = "unknown"
+    UNREACHABLE = "unreachable"
+    FAILED = "failed"
+
+
+_RANK = {outcome: rank for rank, outcome in enumerate(Outcome)}
+BAD = frozenset({Outcome.UNKNOWN, Outcome.UNREACHABLE, Outcome.FAILED, Outcome.NOT_STARTED})
+"""Outcomes with which a run has failed (exit status 1)."""
+
+
+def worst(outcomes: "list[Outcome]") -> Outcome:
+    """The worst of some outcomes. A host or run is `skipped` only where all of it was; nothing at all is ok."""
+    done = [outcome for outcome in outcomes if outcome is not Outcome.SKIPPED]
+    if outcomes and not done:
+        return Outcome.SKIPPED
+    return max(done, key=_RANK.__getitem__, default=Outcome.OK)
+
+
+@dataclass(frozen=True)
+class Error:
+    """Why something failed: one sentence, what to do, and what the host's programs said."""
+
+    cause: str
+    fix: str = ""
+    output: str = ""
+    trace: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.cause}; {self.fix}" if self.fix else self.cause
+
+
+@dataclass(frozen=True)
+class Event:
+    """The base of all; never sent itself."""
+
+
+@dataclass(frozen=True)
+class RunStarted(Event):
+    run: str
+    verb: str
+    hosts: tuple[str, ...]
+    check: bool
+
+
+@dataclass(frozen=True)
+class HostStarted(Event):
+    host: str
+
+
+@dataclass(frozen=True)
+class HostFacts(Event):
+    host: str
+    facts: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Progress(Event):
+    """The step that a host is in, and for how long (seconds); `text` is what it waits for, if it does."""
+
+    host: str
+    step: str
+    seconds: float = 0.0
+    text: str = ""
+
+
+@dataclass(frozen=True)
+class RoleSkipped(Event):
+    """A role that had nothing to do on this host (skipped), or must not go on (failed)."""
+
+    host: str
+    role: str
+    outcome: Outcome
+    reason: str
+    fix: str = ""
+
+
+@dataclass(frozen=True)
+class ResourceDone(Event):
+    host: str
+    role: str
+    kind: str
+    name: str
+    outcome: Outcome
+    diff: tuple[Mapping[str, Any], ...] = ()
+    """Each difference: key, and before and after, or text (a unified diff)."""
+    note: str = ""
+    seconds: float = 0.0
+    error: Error | None = None
+
+
+@dataclass(frozen=True)
+class Notice(Event):
+    """Something worth knowing that is no outcome: a host key that was added, an interrupted run that was found."""
+
+    text: str
+    host: str | None = None
+
+
+@dataclass(frozen=True)
+class HostFinished(Event):
+    host: str
+    outcome: Outcome
+    counts: Mapping[str, int]
+    """Resources and skipped roles by outcome."""
+    seconds: float
+    error: Error | None = None
+    rolled_back: bool = False
+
+
+@dataclass(frozen=True)
+class Summary(Event):
+    run: str
+    outcome: Outcome
+    hosts: Mapping[str, HostFinished] = field(default_factory=dict)
+
+
+Sink = Callable[[Event], None]
+"""Takes each event as it happens, from any thread."""

@@ -1,0 +1,153 @@
+"""What is known of a host, as the agent found it (agent/facts.py) and as roles see it.
+
+`None` means absent or not known; a role that needs it says so. The values come from a host, so they are validated
+here, and nothing in them is trusted further than that.
+"""
+
+from ipaddress import IPv4Address, IPv4Interface, IPv4Network, IPv6Address, IPv6Interface, IPv6Network
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict
+
+Network = IPv4Network | IPv6Network
+
+
+class _Facts(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+
+class Os(_Facts):
+    """/etc/os-release."""
+
+    id: str
+    """debian, ubuntu, …"""
+    version_id: str = ""
+    codename: str = ""
+    name: str = ""
+
+
+class Route(_Facts):
+    """One route of any table; a default route is 0.0.0.0/0 or ::/0."""
+
+    network: Network
+    interface: str
+
+
+class Address(_Facts):
+    """One address of an interface, with its prefix."""
+
+    address: IPv4Interface | IPv6Interface
+    interface: str
+
+
+class PciDevice(_Facts):
+    """One NVIDIA device on the PCI bus."""
+
+    address: str
+    """0000:17:00.0"""
+    device: str
+    """The PCI device id, four hexadecimal digits."""
+    device_class: str
+    """The PCI class, four hexadecimal digits: 0300 VGA, 0302 3D controller, 0680 bridge (NVSwitch)."""
+
+
+class Nvidia(_Facts):
+    """NVIDIA hardware and driver, as far as the kernel and the file system tell (NVML is asked by the smoke test)."""
+
+    pci: tuple[PciDevice, ...] = ()
+    driver_loaded: str | None = None
+    """Version of the loaded kernel module: /sys/module/nvidia/version."""
+    driver_on_disk: str | None = None
+    """Version of the module that the next boot would load."""
+    library: str | None = None
+    """Version in the name of libnvidia-ml.so.<version>, as the dynamic linker finds it."""
+
+    @property
+    def gpus(self) -> tuple[PciDevice, ...]:
+        """The devices that are GPUs: PCI classes 0300 and 0302."""
+        return tuple(device for device in self.pci if device.device_class in ("0300", "0302"))
+
+
+class Dgx(_Facts):
+    """/etc/dgx-release."""
+
+    name: str = ""
+    platform: str = ""
+    version: str = ""
+
+
+class Unit(_Facts):
+    """docker.service as systemd would read it: the unit file and its drop-ins, in the order they apply."""
+
+    path: str
+    exec_start: tuple[str, ...] = ()
+    """The last ExecStart, split as systemd does; `$DOCKER_OPTS` stays as it is."""
+    exec_start_from: str = ""
+    """The file that this ExecStart stands in."""
+    environment_files: tuple[str, ...] = ()
+    drop_ins: tuple[str, ...] = ()
+
+    @property
+    def reads_default_file(self) -> bool:
+        """Does the daemon get DOCKER_OPTS of /etc/default/docker?"""
+        names = {name.lstrip("-") for name in self.environment_files}
+        return "/etc/default/docker" in names and any(
+            "$DOCKER_OPTS" in w or "${DOCKER_OPTS}" in w for w in self.exec_start
+        )
+
+
+class Docker(_Facts):
+    """The engine, installed or to be installed."""
+
+    packages: dict[str, str] = {}
+    """Installed packages that are, or conflict with, an engine: name to version."""
+    snap: bool = False
+    version: str | None = None
+    """The engine's version without the packaging: 20.10.24, 1.12.6."""
+    daemon: str | None = None
+    """Path of dockerd."""
+    unit: Unit | None = None
+    sysv: bool = False
+    """Is there an /etc/init.d/docker?"""
+    upstart: bool = False
+    """Is there an /etc/init/docker.conf?"""
+    pid: int | None = None
+    command_line: tuple[str, ...] | None = None
+    """The running daemon's own command line."""
+    default_options: tuple[str, ...] = ()
+    """DOCKER_OPTS in /etc/default/docker, split; whether anything reads it is another matter."""
+    default_problem: str | None = None
+    """Why /etc/default/docker cannot be edited safely (curly quotes, shell code), or None."""
+    configured: dict[str, Any] = {}
+    """daemon.json, without values that may hold a secret (proxies); empty when absent."""
+    config_problem: str | None = None
+    """Why daemon.json cannot be read as a JSON object, or None."""
+
+
+class Facts(_Facts):
+    """One host."""
+
+    hostname: str = ""
+    os: Os
+    architecture: str
+    """As dpkg names it: amd64, arm64."""
+    kernel: str = ""
+    init: Literal["systemd", "upstart", "sysv"]
+    """What manages services now; `sysv` also where there is no init at all (a container)."""
+    python: str = ""
+    apt_version: str | None = None
+    boot_id: str = ""
+    can_raise_limits: bool = True
+    """Has the host CAP_SYS_RESOURCE? Without it no container may have a limit above `memlock_hard`."""
+    memlock_hard: int = -1
+    """Bytes; -1 is unlimited."""
+    dmi_vendor: str = ""
+    dmi_product: str = ""
+    dgx: Dgx | None = None
+    nvidia: Nvidia = Nvidia()
+    docker: Docker = Docker()
+    routes: tuple[Route, ...] = ()
+    addresses: tuple[Address, ...] = ()
+    resolvers: tuple[IPv4Address | IPv6Address, ...] = ()
+    ssh_client: IPv4Address | IPv6Address | None = None
+    """Where this session comes from."""

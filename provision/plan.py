@@ -1,0 +1,112 @@
+"""From roles and facts to stages of resources. Pure: no I/O, and the same input gives the same plan.
+
+A stage is one role's resources. What an earlier role does changes what a later one must know, so each role is planned
+with the facts as the roles before it will have made them (`provides`); a role for which that is not enough is
+deferred, and planned when the agent has come to it and sent fresh facts. The Docker daemon has one owner: options of
+all roles are folded into one stage after the last role that has any (provision/daemon.py).
+"""
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+from provision import daemon
+from provision.errors import Refused
+from provision.facts import Facts
+from provision.resources import DaemonEnvironment, DaemonOption, Resource
+from provision.role import Deferred, Refuse, Role, Settings, Skip
+
+DAEMON = "docker_daemon"
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One role's part of a plan: its resources; or why it is skipped; or what must be in place before it is known."""
+
+    role: str
+    resources: tuple[Resource, ...] = ()
+    skipped: str | None = None
+    deferred: str | None = None
+
+
+@dataclass
+class _Daemon:
+    """What the roles want of the Docker daemon, and after how many stages the last of them has spoken."""
+
+    options: list[tuple[str, DaemonOption]] = field(default_factory=list)
+    environment: list[tuple[str, DaemonEnvironment]] = field(default_factory=list)
+    after: int = -1
+    deferred: str | None = None
+
+
+class RefusedByRole(Refused):
+    """A role that must not go on with this host."""
+
+    def __init__(self, role: str, cause: str, fix: str) -> None:
+        super().__init__(cause, fix)
+        self.role = role
+
+
+def plan(
+    roles: Sequence[Role], settings: Mapping[str, Settings], facts: Facts, in_run: Collection[str] | None = None
+) -> tuple[Stage, ...]:
+    """The stages for one host. `roles` are all of the host's roles, in order; `in_run` those of this run (None: all).
+
+    A role that is not in this run has no stage, but its daemon options are folded in: or the run would drop them.
+    Raises RefusedByRole.
+    """
+    stages: list[Stage] = []
+    wanted = _Daemon()
+    view = facts
+    for role in roles:
+        chosen = in_run is None or role.name in in_run
+        stage = _stage(role, settings[role.name], view)
+        kept = _take_daemon(stage, wanted, len(stages) if chosen else wanted.after)
+        if chosen:
+            stages.append(kept)
+        if role.provides is not None and stage.skipped is None:
+            view = role.provides(view, settings[role.name])
+    return _with_daemon(stages, wanted, view, tuple(in_run) if in_run is not None else tuple(r.name for r in roles))
+
+
+def _stage(role: Role, settings: Settings, facts: Facts) -> Stage:
+    try:
+        return Stage(role.name, tuple(role.resources(facts, settings)))
+    except Skip as skip:
+        return Stage(role.name, skipped=str(skip))
+    except Deferred as deferred:
+        return Stage(role.name, deferred=deferred.after)
+    except Refuse as refuse:
+        raise RefusedByRole(role.name, refuse.cause, refuse.fix) from None
+
+
+def _take_daemon(stage: Stage, wanted: _Daemon, position: int) -> Stage:
+    """Move a stage's daemon options into `wanted`; return the stage without them."""
+    options = [(stage.role, item) for item in stage.resources if isinstance(item, DaemonOption)]
+    environment = [(stage.role, item) for item in stage.resources if isinstance(item, DaemonEnvironment)]
+    if options or environment or stage.role == DAEMON:
+        wanted.after = position
+        wanted.deferred = wanted.deferred or stage.deferred
+    wanted.options += options
+    wanted.environment += environment
+    rest = tuple(item for item in stage.resources if not isinstance(item, DaemonOption | DaemonEnvironment))
+    return replace(stage, resources=rest)
+
+
+def _with_daemon(stages: list[Stage], wanted: _Daemon, facts: Facts, in_run: tuple[str, ...]) -> tuple[Stage, ...]:
+    """The stages with the daemon's own after the last contributor's; docker_daemon's other resources go into it."""
+    if wanted.after < 0:
+        return tuple(stages)
+    own = next((stage for stage in stages if stage.role == DAEMON), Stage(DAEMON))
+    if own.skipped is not None:
+        return tuple(stages)
+    folded = replace(own, deferred=own.deferred or wanted.deferred)
+    if folded.deferred is None:
+        try:
+            resources = daemon.fold(wanted.options, wanted.environment, facts, in_run)
+            folded = replace(folded, resources=own.resources + tuple(resources))
+        except Deferred as deferred:
+            folded = Stage(DAEMON, deferred=deferred.after)
+        except Refuse as refuse:
+            raise RefusedByRole(DAEMON, refuse.cause, refuse.fix) from None
+    before = [stage for stage in stages[: wanted.after + 1] if stage.role != DAEMON]
+    return (*before, folded, *stages[wanted.after + 1 :])

@@ -1,0 +1,106 @@
+"""What a role is: a module with `Settings` and `resources(facts, settings)`, found by its name.
+
+The law: a role is a pure function. It reads facts and settings, yields resources in the order of work, raises `Skip`
+where it has nothing to do on this host and `Refuse` where it must not go on. It does no I/O and keeps no state.
+It may have `provides(facts, settings) -> Facts`: the facts once its resources are in place, as far as that can
+be known beforehand; a field that cannot be known is `None`.
+"""
+
+import importlib.util
+import inspect
+import sys
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import ModuleType
+
+from pydantic import BaseModel, ConfigDict
+
+from provision.errors import InputError, Problem, nearest
+from provision.facts import Facts
+from provision.resources import Resource
+
+__all__ = ["Deferred", "Facts", "Refuse", "Role", "Settings", "Skip", "available", "load"]
+
+
+class Settings(BaseModel):
+    """What a user may set for a role. Frozen; an unknown key is an error; a docstring under a field documents it."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True, arbitrary_types_allowed=True)
+
+
+class Skip(Exception):
+    """The role has nothing to do on this host: the reason, as a clause."""
+
+
+class Refuse(Exception):
+    """The role must not go on with this host: the cause as one sentence, and what to do."""
+
+    def __init__(self, cause: str, fix: str = "") -> None:
+        super().__init__(cause, fix)
+        self.cause = cause
+        self.fix = fix
+
+
+class Deferred(Exception):
+    """What this needs is not known before something else is in place: the name of that (`after`), for the plan."""
+
+    def __init__(self, after: str) -> None:
+        super().__init__(after)
+        self.after = after
+
+
+@dataclass(frozen=True)
+class Role:
+    """A role, loaded."""
+
+    name: str
+    doc: str
+    path: Path
+    settings: type[Settings]
+    resources: Callable[[Facts, Settings], Iterable[Resource]]
+    provides: Callable[[Facts, Settings], Facts] | None
+
+
+def available(search_path: Sequence[Path]) -> list[str]:
+    """The names of all roles in these folders, sorted."""
+    files = (file for folder in search_path for file in folder.glob("*.py"))
+    return sorted({file.stem for file in files if not file.stem.startswith("_")})
+
+
+def load(name: str, search_path: Sequence[Path]) -> Role:
+    """The role of that name; the first folder that has it wins. Raises InputError with what was probably meant."""
+    for folder in search_path:
+        path = folder / f"{name}.py"
+        if path.is_file():
+            return _role(name, path)
+    known = available(search_path)
+    close = nearest(name, known)
+    hint = f"did you mean {close!r}?" if close else f"there are: {', '.join(known)}"
+    raise InputError([Problem(f"no role is called {name!r}", hint=hint)])
+
+
+def _role(name: str, path: Path) -> Role:
+    module = _module(f"provision_role_{name}", path)
+    settings, resources = getattr(module, "Settings", None), getattr(module, "resources", None)
+    if not (inspect.isclass(settings) and issubclass(settings, Settings) and callable(resources)):
+        raise InputError(
+            [Problem("a role needs a class Settings(role.Settings) and resources(facts, settings)", str(path))]
+        )
+    return Role(name, inspect.getdoc(module) or "", path, settings, resources, getattr(module, "provides", None))
+
+
+def _module(name: str, path: Path) -> ModuleType:
+    loaded = sys.modules.get(name)
+    if loaded is not None and loaded.__file__ == str(path):
+        return loaded
+    spec = importlib.util.spec_from_file_location(name, path)
+    assert spec is not None and spec.loader is not None, path
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module
+    try:
+        spec.loader.exec_module(module)
+    except Exception as error:
+        del sys.modules[name]
+        raise InputError([Problem(f"the role does not load: {type(error).__name__}: {error}", str(path))]) from error
+    return module

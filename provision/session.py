@@ -1,0 +1,316 @@
+"""One host, one channel: open, sudo, marker, hello, plan, events, bye.
+
+The law: the session owns the conversation and its time limits, and nothing else. It sends nothing before it is due
+(sudo's password only after sudo's own prompt, the agent's source only after the loader's marker where a password is
+involved), believes nothing that `messages.py` has not checked, and names the step in which a host hangs.
+"""
+
+import contextlib
+import secrets as random
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from threading import Event as Flag
+from typing import Any
+
+from provision import bundle, messages
+from provision.agent.wire import MARKER, Decoder, WireError, encode
+from provision.errors import ConnectionLost, HostError, HostTimeout, ProtocolError, Refused
+from provision.events import Error, HostFacts, Notice, Outcome, Progress, ResourceDone, RoleSkipped, Sink
+from provision.facts import Facts
+from provision.plan import Stage
+from provision.target import Target
+from provision.transport import Channel, Connection
+
+Planner = Callable[[Facts], Sequence[Stage]]
+
+SLICE = 0.5
+"""Seconds between two looks at the cancel flag."""
+NOISE_LIMIT = 1024 * 1024
+"""Bytes that a login may print before our marker: a MOTD, a .bashrc, sudo's lecture."""
+
+
+@dataclass(frozen=True)
+class Limits:
+    """Seconds. `silence` is six missed beats of the agent."""
+
+    login: float = 60.0
+    silence: float = 30.0
+    host: float = 3600.0
+
+
+@dataclass(frozen=True)
+class Run:
+    """What all sessions of one run share."""
+
+    id: str
+    by: str
+    """user@host of the controller, shown to whom finds the host locked."""
+    check: bool
+    facts_only: bool = False
+    limits: Limits = Limits()
+
+    def options(self) -> dict[str, Any]:
+        """For the agent."""
+        return {"check": self.check, "facts_only": self.facts_only, "run": {"id": self.id, "by": self.by}}
+
+
+class NoPython(HostError):
+    """The host has no python3 that could run the agent: none at all, or Debian's python3-minimal."""
+
+
+class Interrupted(HostError):
+    """Ctrl-C: the resource in hand was brought to its end, or the host was left to do that alone."""
+
+
+@dataclass
+class Session:
+    """A conversation with one host's agent. `run()` once."""
+
+    target: Target
+    connection: Connection
+    planner: Planner | None
+    """None: only the facts are wanted."""
+    run: Run
+    sink: Sink
+    cancel: Flag
+    _state: str = field(default="waiting for hello", init=False)
+    _step: str = field(default="login", init=False)
+    _sent: list[Stage] = field(default_factory=list, init=False)
+    _done: set[str] = field(default_factory=set, init=False)
+    _skipped: set[str] = field(default_factory=set, init=False)
+    _cancelled: bool = field(default=False, init=False)
+
+    def execute(self) -> None:
+        """Hold the whole conversation. What happened goes to the sink; raises HostError or ProtocolError."""
+        deadline = time.monotonic() + self.run.limits.host
+        prompt = None
+        if self.target.become:
+            prompt = f"provision-sudo-{random.token_hex(8)}:" if self.target.become_password else ""
+        channel = self.connection.open(bundle.command(self.target.python_interpreter, prompt))
+        try:
+            rest = self._login(channel, prompt)
+            self._converse(channel, rest, deadline)
+        finally:
+            channel.close()
+
+    # -- login
+
+    def _login(self, channel: Channel, prompt: str | None) -> bytes:
+        """From the open channel to the loader's marker; return the bytes that came after it."""
+        source = bundle.block(self.run.options())
+        if not prompt:
+            with contextlib.suppress(ConnectionLost):  # it ended without reading: what it printed says why
+                channel.send(source)
+        noise, asked = b"", False
+        deadline = time.monotonic() + self.run.limits.login
+        while MARKER not in noise:
+            data = self._receive(channel, deadline, f"did not start our loader within {self.run.limits.login:g} s")
+            if not data:
+                raise _login_failure(self.target, channel, noise)
+            noise += data
+            if len(noise) > NOISE_LIMIT:
+                raise Refused("the login prints without end", "look at the login shell's start files on that host")
+            if prompt and noise.count(prompt.encode()) > asked:
+                self._answer(channel, asked)
+                asked = True
+        if prompt:
+            channel.send(source)
+        return noise.split(MARKER, 1)[1]
+
+    def _answer(self, channel: Channel, asked: bool) -> None:
+        if asked or self.target.become_password is None:
+            # A second prompt means that the first answer was wrong. Ending here costs one attempt, not three.
+            user = self.target.user or "the login user"
+            raise Refused(
+                f"sudo did not take the password of {user}", "correct ansible_become_password; it was tried once"
+            )
+        channel.send(self.target.become_password.reveal().encode() + b"\n")
+
+    # -- conversation
+
+    def _converse(self, channel: Channel, rest: bytes, deadline: float) -> None:
+        decoder = Decoder()
+        heard = time.monotonic()
+        data = rest
+        while self._state != "over":
+            for message in _decoded(decoder, data):
+                self._state = messages.advance(self._state, message)
+                self._handle(channel, message)
+            if self._state == "over":
+                break
+            limit = min(deadline, heard + self.run.limits.silence)
+            data = self._receive(
+                channel, limit, f"went silent in the step {self._step!r}", f"in the step {self._step!r}"
+            )
+            if not data:
+                if self._cancelled:
+                    break
+                raise ConnectionLost(
+                    f"the connection ended in the step {self._step!r}",
+                    "the host ends that step by itself; run again to see where it stands",
+                )
+            heard = time.monotonic()
+            if heard > deadline:
+                raise HostTimeout(
+                    f"took longer than {self.run.limits.host:g} s, in the step {self._step!r}", "raise --timeout"
+                )
+        if self._cancelled:
+            raise Interrupted(f"interrupted in the step {self._step!r}", "run again to converge")
+
+    def _receive(self, channel: Channel, deadline: float, silent: str, where: str = "before the agent ran") -> bytes:
+        """The next bytes, b"" at the end. HostTimeout with `silent` past the deadline; a cancel is passed on once."""
+        while True:
+            if self.cancel.is_set() and not self._cancelled:
+                self._cancelled = True
+                if self._state == "waiting for hello":
+                    raise Interrupted(f"interrupted {where}", "nothing was changed")
+                channel.send(encode({"type": "cancel"}))
+            try:
+                return channel.receive(min(SLICE, max(0.01, deadline - time.monotonic())))
+            except TimeoutError:
+                if time.monotonic() >= deadline:
+                    fix = "log in by hand and look: a hung disk or network file system, or a host out of memory"
+                    raise HostTimeout(f"the host {silent}", fix) from None
+
+    def _handle(self, channel: Channel, message: messages.Message) -> None:
+        match message:
+            case messages.Beat():
+                self._step = message.step
+                self.sink(Progress(self.target.name, message.step, message.seconds, message.text))
+            case messages.Hello():
+                self._greet(channel, message)
+            case messages.Started():
+                self._step = f"{message.role}: {message.kind} {message.name}"
+                self.sink(Progress(self.target.name, self._step))
+            case messages.Result():
+                self._report(message)
+            case messages.Replan():
+                self._replan(channel, message)
+            case messages.Refusal():
+                raise Refused(message.cause, message.fix)
+            case messages.Crash():
+                raise ProtocolError(f"the agent crashed: {message.trace.strip().splitlines()[-1]}\n{message.trace}")
+            case messages.Bye():
+                pass
+
+    def _greet(self, channel: Channel, hello: messages.Hello) -> None:
+        self.sink(HostFacts(self.target.name, hello.facts))
+        if hello.interrupted:
+            self.sink(Notice(_story(hello.interrupted), self.target.name))
+        if self.planner is None:
+            channel.send(encode({"type": "end"}))
+            return
+        stages = self.planner(messages.facts(hello.facts))
+        self._send_plan(channel, stages)
+
+    def _replan(self, channel: Channel, message: messages.Replan) -> None:
+        if self.planner is None or not 0 <= message.stage <= len(self._sent):
+            raise ProtocolError(f"the agent asked for stage {message.stage} of {len(self._sent)} anew")
+        self._done |= {stage.role for stage in self._sent[: message.stage]}
+        self.sink(HostFacts(self.target.name, message.facts))
+        stages = [stage for stage in self.planner(messages.facts(message.facts)) if stage.role not in self._done]
+        following = next((stage for stage in stages if stage.skipped is None), None)
+        if following is not None and following.deferred is not None:
+            raise Refused(
+                f"{following.role} needs {following.deferred} in place, and it is not", "add that role, or run it first"
+            )
+        self._send_plan(channel, stages)
+
+    def _send_plan(self, channel: Channel, stages: Sequence[Stage]) -> None:
+        for stage in stages:
+            if stage.skipped is not None and stage.role not in self._skipped:
+                self._skipped.add(stage.role)
+                self.sink(RoleSkipped(self.target.name, stage.role, Outcome.SKIPPED, stage.skipped))
+            if stage.deferred is not None and self.run.check:
+                note = f"known after {stage.deferred}"
+                self.sink(
+                    ResourceDone(self.target.name, stage.role, "role", stage.role, Outcome.WOULD_CHANGE, note=note)
+                )
+        active = [stage for stage in stages if stage.skipped is None and not (stage.deferred and self.run.check)]
+        self._sent = active
+        channel.send(encode({"type": "plan", "stages": [_wired(stage) for stage in active]}))
+
+    def _report(self, result: messages.Result) -> None:
+        error = Error(**result.error.model_dump(exclude={"type"})) if result.error else None
+        self.sink(
+            ResourceDone(
+                host=self.target.name,
+                role=result.role,
+                kind=result.kind,
+                name=result.name,
+                outcome=Outcome(result.outcome),
+                diff=tuple(item.model_dump(exclude_none=False) for item in result.diff),
+                note=result.note,
+                seconds=result.seconds,
+                error=error,
+            )
+        )
+
+
+def _wired(stage: Stage) -> dict[str, Any]:
+    resources = [{"kind": resource.kind, "fields": resource.fields()} for resource in stage.resources]
+    return {"role": stage.role, "replan": stage.deferred is not None, "resources": resources}
+
+
+def _decoded(decoder: Decoder, data: bytes) -> list[messages.Message]:
+    try:
+        return [messages.parse(raw) for raw in decoder.feed(data)]
+    except WireError as error:
+        raise ProtocolError(str(error)) from None
+
+
+def _story(interrupted: Mapping[str, Any]) -> str:
+    run = interrupted.get("run") or {}
+    error = interrupted.get("error")
+    ended = f"which failed: {error.get('cause')}" if isinstance(error, dict) else "which it brought to its end"
+    return f"run {run.get('id')} of {run.get('by')} was cut off in the step {interrupted.get('step')!r}, {ended}"
+
+
+def _login_failure(target: Target, channel: Channel, noise: bytes) -> HostError:
+    """Why the loader never ran, from the exit status and from what was printed instead."""
+    text = noise.decode("utf-8", "replace").strip()
+    explained = channel.failure()
+    if explained is not None:
+        return explained
+    last = text.splitlines()[-1] if text else "no output"
+    if bundle.NO_PYTHON in text or bundle.SMALL_PYTHON in text:
+        return NoPython(last.removeprefix("provision: "), "python3 is installed by `apply`")
+    if bundle.OLD_PYTHON in text:
+        found = text.split(bundle.OLD_PYTHON, 1)[1].strip()
+        return Refused(f"python {found} is older than 3.6", "install a newer one and set ansible_python_interpreter")
+    for words, cause, fix in _SUDO:
+        if words in text:
+            return Refused(cause.format(user=target.user or "the login user"), fix)
+    status = channel.exit_status(5)
+    return Refused(
+        f"the login ended with status {status} before our loader ran: {last:.300}", "try it by hand: ssh HOST true"
+    )
+
+
+_SUDO = (
+    (
+        "password is required",
+        "sudo wants a password of {user}",
+        "set ansible_become_password, or allow NOPASSWD in sudoers",
+    ),
+    ("is not in the sudoers file", "{user} is not in the sudoers file", "allow it there, or set another ansible_user"),
+    ("may not run sudo", "{user} may not run sudo on this host", "allow it in sudoers, or set another ansible_user"),
+    (
+        "not allowed to execute",
+        "sudo does not allow {user} to run a shell as root",
+        "allow ALL for this user in sudoers",
+    ),
+    (
+        "must have a tty",
+        "sudo wants a terminal (requiretty)",
+        "take `Defaults requiretty` out of sudoers for this user",
+    ),
+    ("incorrect password attempt", "sudo did not take the password of {user}", "correct ansible_become_password"),
+    ("sudo: not found", "there is no sudo on this host", "install it, or log in as root with ansible_become: false"),
+    (
+        "sudo: command not found",
+        "there is no sudo on this host",
+        "install it, or log in as root with ansible_become: false",
+    ),
+)
