@@ -1,0 +1,111 @@
+"""The inventory: which hosts there are, how each is reached, which roles it gets, with which settings.
+
+`load(source) -> Inventory`; `Inventory.select(pattern)` names hosts; `Inventory.resolve(names)` types them. The law: every
+input error names its place and owner, all of them come at once, and before the first connection.
+"""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from provision.errors import InputError, Problem, nearest
+from provision.inventory import layers, sources
+from provision.inventory.references import Ask, References
+from provision.inventory.resolve import Host, Resolution, Roles, resolve
+from provision.inventory.sources import Source
+from provision.inventory.tree import ROOT, Tree
+from provision.inventory.vault import Vault
+
+__all__ = ["Host", "Inventory", "load"]
+
+
+def load(source: str, *, no_exec: bool = False, vault_password_file: Path | None = None) -> "Inventory":
+    """Reads an inventory: a name (inventories/NAME.yml beside provision.py) or the path of a YAML file, a directory,
+    a program, or anything that `ansible-inventory` reads. Raises InputError with everything that is wrong with it."""
+    vault = Vault(vault_password_file, no_exec=no_exec)
+    return Inventory(sources.read(sources.find(source), vault, no_exec=no_exec), vault, no_exec=no_exec)
+
+
+class Inventory:
+    """An inventory that was read. Nothing of it is typed, and no secret is known, until `resolve`."""
+
+    def __init__(self, source: Source, vault: Vault, *, no_exec: bool) -> None:
+        self._source = source
+        self._vault = vault
+        self._no_exec = no_exec
+        self.warnings: list[str] = list(source.warnings)
+        """What is odd and no error; `resolve` adds to it."""
+
+    @property
+    def directory(self) -> Path:
+        """Where the inventory lies: `file:` secrets, key files and a site's own roles/ are relative to it."""
+        return self._source.directory
+
+    @property
+    def hosts(self) -> tuple[str, ...]:
+        """The names of all hosts, in the order of the inventory."""
+        return tuple(self._source.tree.hosts)
+
+    @property
+    def groups(self) -> dict[str, tuple[str, ...]]:
+        """The hosts of every group, those of its child groups included."""
+        tree = self._source.tree
+        members = {name: tree.members(name) for name in tree.groups}
+        return {name: tuple(host for host in tree.hosts if host in found) for name, found in members.items()}
+
+    @property
+    def rollout(self) -> Any:
+        """`rollout:` of the inventory, or of the variables of `all`, as it stands there; None without one."""
+        if self._source.rollout is not None:
+            return self._source.rollout
+        given = [
+            variables["rollout"]
+            for variables in self._source.tree.groups[ROOT].variables
+            if "rollout" in variables
+        ]
+        return given[-1] if given else None
+
+    def resolve(
+        self,
+        names: Sequence[str],
+        *,
+        role_path: Sequence[Path],
+        roles: Sequence[str] | None = None,
+        overrides: Sequence[str] = (),
+        secrets: bool = True,
+        ask: Ask | None = None,
+    ) -> list[Host]:
+        """The hosts of these names, with typed settings. Raises InputError with everything that is wrong.
+
+        `roles`: only these of a host's roles (`--roles`); `()` resolves no role's settings, and so no role's secrets.
+        `overrides`: `ROLE.KEY=VALUE` (`--set`). `secrets=False`: no secret is looked up, and placeholders stand for them.
+        `ask`: asks a question on the terminal without echo, for `!secret prompt`; called after all else was found right.
+        """
+        known = Roles(role_path)
+        _check_roles(roles, known.names)
+        levels = layers.overrides(overrides, known.names)
+        references = References(self.directory, self._vault, no_exec=self._no_exec, ask=ask, resolve=secrets)
+        merged = layers.Layers(self._source.tree, known.names, levels)
+        hosts, warnings = resolve(
+            lambda found: Resolution(self._source, merged, known, found, roles, secrets), references, names
+        )
+        self.warnings += [text for text in warnings if text not in self.warnings]
+        got = {name for host in hosts for name in host.roles}
+        idle = [
+            Problem(f"--roles {name}: no selected host has this role", hint="add it to roles:")
+            for name in roles or ()
+        ]
+        if problems := [problem for problem, name in zip(idle, roles or (), strict=True) if name not in got]:
+            raise InputError(problems)
+        return hosts
+
+
+def _check_roles(wanted: Sequence[str] | None, known: Sequence[str]) -> None:
+    problems = []
+    for name in wanted or ():
+        if name not in known:
+            close = nearest(name, known)
+            hint = f"did you mean {close!r}?" if close else f"there are: {', '.join(known)}"
+            problems.append(Problem(f"--roles: no role is called {name!r}", hint=hint))
+    if problems:
+        raise InputError(problems)

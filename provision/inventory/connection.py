@@ -1,0 +1,228 @@
+"""Ansible's connection variables to a Target: how a host is reached.
+
+The law: every variable that is known is typed, and a wrong value is an error; an `ansible_*` that is not known is a
+warning, because somebody may count on it. An alias (`ansible_ssh_host`) is read only where the present name is not given.
+"""
+
+import ipaddress
+import os
+import re
+import shlex
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar, cast
+
+from provision.errors import nearest
+from provision.secrets import Secret
+from provision.target import ConnectionKind, Target
+
+VARIABLES: Mapping[str, tuple[str, ...]] = {
+    "ansible_host": ("ansible_ssh_host",),
+    "ansible_port": ("ansible_ssh_port",),
+    "ansible_user": ("ansible_ssh_user",),
+    "ansible_password": ("ansible_ssh_password", "ansible_ssh_pass"),
+    "ansible_connection": (),
+    "ansible_ssh_private_key_file": ("ansible_private_key_file",),
+    "ansible_ssh_common_args": (),
+    "ansible_ssh_extra_args": (),
+    "ansible_become": (),
+    "ansible_become_password": ("ansible_become_pass", "ansible_sudo_pass"),
+    "ansible_become_method": (),
+    "ansible_become_user": (),
+    "ansible_python_interpreter": (),
+    "ansible_timeout": ("ansible_ssh_timeout",),
+    "ansible_group_priority": (),
+}
+"""Each variable that is known, with its older names."""
+KNOWN = frozenset(VARIABLES) | {alias for aliases in VARIABLES.values() for alias in aliases}
+SECRET = {"ansible_password", "ansible_become_password"}
+SECRET_NAMES = SECRET | {alias for name in SECRET for alias in VARIABLES[name]}
+CONNECTIONS = ("local", "ssh", "openssh")
+_TAKEN_AS_SSH = ("smart", "paramiko", "paramiko_ssh")
+_TRUE, _FALSE = ("true", "yes", "on", "1", "y", "t"), ("false", "no", "off", "0", "n", "f")
+_ADDRESS = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*\Z")
+T = TypeVar("T")
+_USER = re.compile(r"[^\s\x00-\x1f\x7f@:-][^\s\x00-\x1f\x7f]*\Z")
+_INTERPRETER = re.compile(r"[A-Za-z0-9_/.+-]+\Z")
+
+
+class Wrong(Exception):
+    """A value that cannot be: a sentence (without the variable's name), and a hint."""
+
+    def __init__(self, message: str, hint: str = "") -> None:
+        super().__init__(message, hint)
+        self.message, self.hint = message, hint
+
+
+@dataclass
+class Reader:
+    """Reads one host's variables. `values` are plain; `wrong` is told (variable, message, hint, is it only a warning)."""
+
+    values: Mapping[str, Any]
+    directory: Path
+    check_files: bool
+    wrong: Callable[[str, str, str, bool], None]
+
+    def target(self, name: str) -> Target:
+        """How to reach the host. What is wrong is told, and the default stands in for it."""
+        self._sudo_only()
+        connection = self._connection()
+        arguments = self._read("ansible_ssh_common_args", words) or ()
+        return Target(
+            name=name,
+            address=self._read("ansible_host", address) or self._own_address(name, connection),
+            port=self._read("ansible_port", port),
+            user=self._read("ansible_user", user),
+            connection=connection,
+            password=self._read("ansible_password", secret),
+            private_key_file=self._read("ansible_ssh_private_key_file", self._key_file),
+            common_args=arguments + (self._read("ansible_ssh_extra_args", words) or ()),
+            become=self._read("ansible_become", boolean) or False,
+            become_password=self._read("ansible_become_password", secret),
+            python_interpreter=self._read("ansible_python_interpreter", interpreter),
+            connect_timeout=self._read("ansible_timeout", seconds) or 10.0,
+        )
+
+    def _read(self, name: str, parse: Callable[[Any], T]) -> T | None:
+        for known in (name, *VARIABLES[name]):
+            value = self.values.get(known)
+            if value is not None:
+                try:
+                    return parse(value)
+                except Wrong as error:
+                    self.wrong(known, error.message, error.hint, False)
+                return None
+        return None
+
+    def _own_address(self, name: str, connection: ConnectionKind) -> str:
+        if any(self.values.get(known) is not None for known in ("ansible_host", "ansible_ssh_host")):
+            return name  # what is wrong with that is told
+        try:
+            return address(name)
+        except Wrong as error:
+            if connection != "local":
+                self.wrong("", f"its name is no address: {error.message}", "give it ansible_host", False)
+        return name
+
+    def _connection(self) -> ConnectionKind:
+        value = self._read("ansible_connection", text)
+        short = (value or "ssh").removeprefix("ansible.builtin.")
+        if short in CONNECTIONS:
+            return cast(ConnectionKind, short)
+        if short in _TAKEN_AS_SSH:
+            self.wrong(
+                "ansible_connection",
+                f"{short} is taken as ssh",
+                "write ssh, or openssh for the ssh program",
+                True,
+            )
+        else:
+            close = nearest(short, CONNECTIONS)
+            hint = f"did you mean {close!r}?" if close else "write local, ssh or openssh"
+            self.wrong("ansible_connection", f"no connection is called {short!r}", hint, False)
+        return "ssh"
+
+    def _sudo_only(self) -> None:
+        method = self._read("ansible_become_method", text)
+        if method is not None and method.removeprefix("ansible.builtin.") != "sudo":
+            self.wrong("ansible_become_method", f"{method!r} is not supported", "only sudo is", False)
+        whom = self._read("ansible_become_user", text)
+        if whom is not None and whom != "root":
+            self.wrong("ansible_become_user", f"{whom!r} is not supported", "the roles work as root", False)
+
+    def _key_file(self, value: Any) -> str:
+        path = self.directory / os.path.expanduser(text(value))
+        if self.check_files:
+            try:
+                with path.open("rb") as stream:
+                    stream.read(1)
+            except OSError as error:
+                raise Wrong(f"the private key file {path} cannot be read: {error.strerror}") from None
+        return str(path.resolve())
+
+
+def text(value: Any) -> str:
+    """A string, not empty."""
+    if isinstance(value, Secret):
+        raise Wrong("is not a secret, and takes no !secret or !vault", "write the value itself")
+    if not isinstance(value, str):
+        raise Wrong("should be text", "quote it" if isinstance(value, int | float) else "")
+    if not value or not value.isprintable():
+        raise Wrong("should be text, and is " + ("empty" if not value else "unprintable"))
+    return value
+
+
+def secret(value: Any) -> Secret:
+    """A secret, or a plain string."""
+    if isinstance(value, Secret):
+        return value
+    if not isinstance(value, str):
+        raise Wrong("should be text or a !secret", "quote it" if isinstance(value, int | float) else "")
+    return Secret(value)
+
+
+def address(value: Any) -> str:
+    """A host name, an alias of ssh_config, or an IP address."""
+    given = text(value)
+    bare = given.removeprefix("[").removesuffix("]") if ":" in given else given
+    try:
+        return str(ipaddress.ip_address(bare))
+    except ValueError:
+        if not _ADDRESS.match(bare) or re.fullmatch(r"[0-9.]+", bare):
+            raise Wrong(f"{given!r} is neither a host name nor an IP address") from None
+    return bare
+
+
+def port(value: Any) -> int:
+    """A TCP port, as a number or as text."""
+    number = int(value) if isinstance(value, str) and re.fullmatch(r"[0-9]{1,5}", value) else value
+    if isinstance(number, bool) or not isinstance(number, int) or not 1 <= number <= 65535:
+        raise Wrong("should be a port number from 1 to 65535")
+    return number
+
+
+def user(value: Any) -> str:
+    """A login name."""
+    name = text(value)
+    if not _USER.match(name):
+        raise Wrong(f"{name!r} is no user name")
+    return name
+
+
+def boolean(value: Any) -> bool:
+    """true or false; Ansible's yes, no, on, off, 1 and 0 too, because existing inventories have them."""
+    word = str(value).lower() if isinstance(value, bool | int | str) else ""
+    if word not in _TRUE + _FALSE:
+        raise Wrong("should be true or false")
+    return word in _TRUE
+
+
+def words(value: Any) -> tuple[str, ...]:
+    """Arguments, split as a shell would."""
+    if value == "":
+        return ()
+    try:
+        return tuple(shlex.split(text(value)))
+    except ValueError as error:
+        raise Wrong(f"cannot be split: {error}", "check the quotes") from None
+
+
+def interpreter(value: Any) -> str | None:
+    """The path of a python3; Ansible's `auto…` means: find it."""
+    path = text(value)
+    if path in ("auto", "auto_silent", "auto_legacy", "auto_legacy_silent"):
+        return None
+    if not _INTERPRETER.match(path):
+        raise Wrong(f"{path!r} is no path of a program", "as in /usr/bin/python3")
+    return path
+
+
+def seconds(value: Any) -> float:
+    """A time limit."""
+    number = (
+        float(value) if isinstance(value, str) and re.fullmatch(r"[0-9]{1,6}(\.[0-9]+)?", value) else value
+    )
+    if isinstance(number, bool) or not isinstance(number, int | float) or not 0 < number <= 3600:
+        raise Wrong("should be a number of seconds from 1 to 3600")
+    return float(number)

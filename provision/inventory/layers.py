@@ -1,0 +1,166 @@
+"""Which value holds: the levels of a host's variables, and how they merge.
+
+The law: all < parent group < child group < host < --set. The settings of a role merge deep in mappings; lists and all
+else replace. A merge makes new mappings, never changes one, and keeps every value's place.
+"""
+
+import re
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from provision.errors import InputError, Problem, nearest
+from provision.inventory import document
+from provision.inventory.document import Map, Mark, Seq, Tagged
+from provision.inventory.tree import ROOT, Group, HostEntry, Tree
+
+SET = "--set"
+
+
+@dataclass(frozen=True, eq=False)
+class Level:
+    """The variables that one group, one host or the command line gives: `owner` is "all", "group dgx", "host dgx01"
+    or "--set"."""
+
+    owner: str
+    variables: Map
+
+
+class Layers:
+    """The levels of each host of a tree, lowest first, and their merge. Hosts of the same groups share the same objects."""
+
+    def __init__(self, tree: Tree, roles: Collection[str], overrides: Sequence[Level] = ()) -> None:
+        self._tree = tree
+        self._roles = frozenset(roles)
+        self._overrides = tuple(overrides)
+        self._shared: dict[tuple[str, ...], tuple[tuple[Level, ...], Map, Map]] = {}
+
+    def of(self, host: HostEntry) -> tuple[tuple[Level, ...], Map]:
+        """The levels of a host, and the merged variables."""
+        levels, base, complete = self._of_groups(self._tree.lineage(host))
+        if not host.variables:
+            return levels + self._overrides, complete
+        own = tuple(Level(f"host {host.name}", variables) for variables in host.variables) + self._overrides
+        return levels + own, self._merge(own, base)
+
+    def _of_groups(self, lineage: tuple[Group, ...]) -> tuple[tuple[Level, ...], Map, Map]:
+        """The levels of these groups, merged, and merged with the overrides on top."""
+        key = tuple(group.name for group in lineage)
+        if key not in self._shared:
+            levels = tuple(
+                Level(ROOT if group.name == ROOT else f"group {group.name}", variables)
+                for group in lineage
+                for variables in group.variables
+            )
+            base = self._merge(levels, Map())
+            self._shared[key] = levels, base, self._merge(self._overrides, base)
+        return self._shared[key]
+
+    def _merge(self, levels: Iterable[Level], base: Map) -> Map:
+        merged = _copy(base)
+        for level in levels:
+            for name in level.variables:
+                self._put(merged, name, level.variables)
+        return merged
+
+    def _put(self, merged: Map, name: Any, over: Map) -> None:
+        if name not in self._roles or name not in merged:
+            merged.take(name, over)
+        elif over[name] is not None:  # an empty `role:` asks nothing
+            merge_entry(merged, name, over)
+
+
+def merge_entry(merged: Map, key: Any, over: Map) -> None:
+    """Lays `over[key]` over `merged[key]`: deep where both are mappings."""
+    below, above = merged.get(key), over[key]
+    if isinstance(below, Map) and isinstance(above, Map):
+        deep = _copy(below)
+        for inner in above:
+            merge_entry(deep, inner, above)
+        merged.put(key, deep, over.keys_at[key], over.values_at[key])
+    else:
+        merged.take(key, over)
+
+
+def _copy(source: Map) -> Map:
+    copied = Map()
+    copied.update(source)
+    copied.keys_at.update(source.keys_at)
+    copied.values_at.update(source.values_at)
+    return copied
+
+
+def owner_of(levels: Sequence[Level], path: Sequence[Any]) -> str:
+    """The highest level that says something at `path`, or at the nearest place above it."""
+    best, owner = 0, levels[-1].owner if levels else ROOT
+    for level in levels:
+        depth = _depth(level.variables, path)
+        if depth and depth >= best:
+            best, owner = depth, level.owner
+    return owner
+
+
+def _depth(data: Any, path: Sequence[Any]) -> int:
+    for count, part in enumerate(path):
+        if isinstance(data, Map) and part in data:
+            data = data[part]
+        elif isinstance(data, Seq) and isinstance(part, int) and 0 <= part < len(data):
+            data = data[part]
+        else:
+            return count
+    return len(path)
+
+
+_KEY_PART = re.compile(r'"([^"]*)"|([^."]+)')
+
+
+def overrides(settings: Iterable[str], roles: Collection[str]) -> tuple[Level, ...]:
+    """The levels of `--set ROLE.KEY=VALUE`: dotted deep keys (quote one that has dots: `"nvcr.io"`), the value YAML.
+    Raises InputError with everything that is wrong."""
+    levels, problems = [], list[Problem]()
+    for setting in settings:
+        try:
+            levels.append(Level(SET, _override(setting, roles)))
+        except InputError as error:
+            problems += error.problems
+    if problems:
+        raise InputError(problems)
+    return tuple(levels)
+
+
+def _override(setting: str, roles: Collection[str]) -> Map:
+    dotted, equals, text = setting.partition("=")
+    parts = [quoted or bare for quoted, bare in _KEY_PART.findall(dotted)]
+    rebuilt = re.sub(r'"([^"]*)"', "", dotted)
+    if not equals or len(parts) < 2 or rebuilt.count(".") != len(parts) - 1:
+        raise InputError(
+            [Problem(f"--set {dotted}: not ROLE.KEY=VALUE", hint="as in --set docker_daemon.mtu=9000")]
+        )
+    if parts[0] not in roles:
+        close = nearest(parts[0], roles)
+        hint = f"did you mean {close!r}?" if close else f"there are: {', '.join(sorted(roles))}"
+        raise InputError([Problem(f"--set {dotted}: no role is called {parts[0]!r}", hint=hint)])
+    at = Mark(f"--set {dotted}")
+    value = _placed(document.load(text, at.file), at)
+    for part in reversed(parts):
+        mapping = Map()
+        mapping.put(part, value, at, at)
+        value = mapping
+    return mapping
+
+
+def _placed(value: Any, at: Mark) -> Any:
+    """`value` as if all of it stood at `at`: lines mean nothing on a command line."""
+    if isinstance(value, Tagged):
+        return Tagged(value.tag, value.text, at)
+    if isinstance(value, Map):
+        mapping = Map()
+        for key, item in value.items():
+            mapping.put(key, _placed(item, at), at, at)
+        return mapping
+    if isinstance(value, Seq):
+        items = Seq()
+        items.extend(_placed(item, at) for item in value)
+        items.items_at = [at] * len(items)
+        return items
+    return value

@@ -1,0 +1,221 @@
+"""From a tree and a choice of hosts and roles to typed hosts: the last step before the first connection.
+
+The law: everything that is wrong is found and told at once; commands and questions for secrets come after that.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from provision import role
+from provision.errors import InputError, Problem, nearest
+from provision.inventory import connection
+from provision.inventory.document import Map, Mark, Seq
+from provision.inventory.findings import Finding, Findings
+from provision.inventory.layers import Layers, Level, owner_of
+from provision.inventory.references import References
+from provision.inventory.settings import Validator
+from provision.inventory.sources import Source
+from provision.inventory.spelling import within
+from provision.inventory.values import Plain
+from provision.target import Target
+
+RESERVED = frozenset({"roles", "rollout"})
+
+
+@dataclass(frozen=True)
+class Host:
+    """One host, ready to be planned for: how it is reached, and the settings of each role that it gets in this run."""
+
+    name: str
+    groups: tuple[str, ...]
+    """All its groups, `all` first, in the order in which their variables apply."""
+    target: Target
+    roles: tuple[str, ...]
+    """The roles of this run, in order."""
+    settings: Mapping[str, role.Settings]
+    """By role. A role is absent only where secrets are not resolved and its settings cannot be judged without them."""
+
+
+class Roles:
+    """The roles that there are, loaded when they are asked for."""
+
+    def __init__(self, search_path: Sequence[Path]) -> None:
+        self._path = search_path
+        self.names = role.available(search_path)
+        self._loaded: dict[str, role.Role] = {}
+
+    def load(self, name: str) -> role.Role:
+        if name not in self._loaded:
+            self._loaded[name] = role.load(name, self._path)
+        return self._loaded[name]
+
+
+@dataclass
+class Resolution:
+    """One pass over the chosen hosts. `wanted` None means every role that a host has."""
+
+    source: Source
+    layers: Layers
+    roles: Roles
+    references: References
+    wanted: Sequence[str] | None
+    check_files: bool
+
+    def __post_init__(self) -> None:
+        self.findings = Findings()
+        self._idle = References(self.source.directory, self.references.vault, resolve=False)
+        self._live_validator = Validator(self.references, self.source.directory, self.source.vaulted)
+        self._idle_validator = Validator(self._idle, self.source.directory, self.source.vaulted)
+        self._levels_seen: dict[int, list[Finding]] = {}
+        self._role_lists: dict[int, tuple[Any, tuple[str, ...], list[Finding]]] = {}
+
+    def hosts(self, names: Sequence[str]) -> list[Host]:
+        """The hosts, typed. What is wrong is in `findings`."""
+        return [self._host(name) for name in names]
+
+    def _host(self, name: str) -> Host:
+        entry = self.source.tree.hosts[name]
+        levels, merged = self.layers.of(entry)
+        for level in levels:
+            self.findings.add(*self._misspelt(level))
+        roles = self._roles_of(merged, levels)
+        chosen = roles if self.wanted is None else tuple(found for found in roles if found in self.wanted)
+        settings: dict[str, role.Settings] = {}
+        for known in (
+            *roles,
+            *(found for found in self.roles.names if found in merged and found not in roles),
+        ):
+            self._settings(known, merged, levels, settings, used=known in roles, chosen=known in chosen)
+        groups = tuple(group.name for group in self.source.tree.lineage(entry))
+        return Host(name, groups, self._target(name, merged, levels), chosen, settings)
+
+    def _settings(
+        self,
+        name: str,
+        merged: Map,
+        levels: Sequence[Level],
+        settings: dict[str, role.Settings],
+        *,
+        used: bool,
+        chosen: bool,
+    ) -> None:
+        validator = self._live_validator if chosen else self._idle_validator
+        at = merged.keys_at.get("roles", Mark("inventory"))
+        checked = validator.check(self.roles.load(name), merged, levels, at, used=used)
+        self.findings.add(*checked.findings)
+        if chosen and checked.settings is not None:
+            settings[name] = checked.settings
+
+    def _target(self, name: str, merged: Map, levels: Sequence[Level]) -> Target:
+        found: list[Finding] = []
+
+        def wrong(variable: str, message: str, hint: str, warning: bool) -> None:
+            where = merged.values_at.get(variable, self.source.tree.hosts[name].at)
+            owner = owner_of(levels, (variable,)) if variable else f"host {name}"
+            found.append(
+                Finding(str(where), owner, f"{variable}: {message}" if variable else message, hint, warning)
+            )
+
+        def noted(path: tuple[Any, ...], problem: Problem) -> None:
+            found.append(Finding(problem.where, owner_of(levels, path[:1]), problem.message, problem.hint))
+
+        plain = Plain(self.references, noted)
+        values = {
+            key: plain.value(value, merged.values_at[key], (key,))
+            for key, value in merged.items()
+            if key in connection.KNOWN
+        }
+        target = connection.Reader(values, self.source.directory, self.check_files, wrong).target(name)
+        self.findings.add(*found)
+        return target
+
+    def _roles_of(self, merged: Map, levels: Sequence[Level]) -> tuple[str, ...]:
+        given = merged.get("roles")
+        if given is None:
+            return ()
+        known = self._role_lists.get(id(given))
+        if known is None:
+            roles, findings = self._role_list(given, merged.values_at["roles"], owner_of(levels, ("roles",)))
+            known = self._role_lists[id(given)] = given, roles, findings
+        self.findings.add(*known[2])
+        return known[1]
+
+    def _role_list(self, given: Any, at: Mark, owner: str) -> tuple[tuple[str, ...], list[Finding]]:
+        if not isinstance(given, Seq):
+            return (), [
+                Finding(
+                    str(at), owner, "roles: must be a list", "as in roles: [docker_engine, docker_daemon]"
+                )
+            ]
+        roles: dict[str, None] = {}
+        findings = []
+        for index, name in enumerate(given):
+            where = str(given.items_at[index])
+            if name in roles:
+                findings.append(Finding(where, owner, f"roles: {name} is listed twice"))
+            elif isinstance(name, str) and name in self.roles.names:
+                roles[name] = None
+            else:
+                findings.append(
+                    Finding(where, owner, f"roles: no role is called {name!r}", self._meant(str(name)))
+                )
+        return tuple(roles), findings
+
+    def _meant(self, name: str) -> str:
+        close = nearest(name, self.roles.names)
+        return f"did you mean {close!r}?" if close else f"there are: {', '.join(self.roles.names)}"
+
+    def _misspelt(self, level: Level) -> list[Finding]:
+        """Variables that are nobody's but look like ours. Once a level."""
+        known = self._levels_seen.get(id(level.variables))
+        if known is None:
+            known = [
+                finding
+                for name, at in level.variables.keys_at.items()
+                if isinstance(name, str) and (finding := self._near_miss(name, str(at), level))
+            ]
+            self._levels_seen[id(level.variables)] = known
+        return known
+
+    def _near_miss(self, name: str, where: str, level: Level) -> Finding | None:
+        if name.startswith("ansible_"):
+            if name in connection.KNOWN:
+                return None
+            close = nearest(name, connection.KNOWN)
+            return Finding(
+                where,
+                level.owner,
+                f"{name} is not used here",
+                f"did you mean {close}?" if close else "",
+                True,
+            )
+        if name in self.roles.names or name in RESERVED:
+            return None
+        for meant in self.roles.names:
+            if within(name, meant, 2 if len(meant) > 3 else 1):
+                return Finding(where, level.owner, f"{name} is no role", f"did you mean {meant!r}?")
+        value = level.variables[name]
+        if (
+            within(name, "roles", 2)
+            and isinstance(value, Seq)
+            and set(map(str, value)) & set(self.roles.names)
+        ):
+            return Finding(where, level.owner, f"{name} holds names of roles", "did you mean 'roles'?")
+        return None
+
+
+def resolve(
+    make: Callable[[References], Resolution], references: References, names: Sequence[str]
+) -> tuple[list[Host], list[str]]:
+    """The hosts and the warnings. Raises InputError. Two passes where a command or a question is needed for a secret:
+    the first proves the rest of the input."""
+    while True:
+        resolution = make(references)
+        hosts = resolution.hosts(names)
+        if problems := resolution.findings.problems():
+            raise InputError(problems)
+        if not references.pending:
+            return hosts, resolution.findings.warnings() + list(references.warnings)
+        references.settle()

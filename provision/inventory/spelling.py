@@ -1,0 +1,18 @@
+"""Is one word a misspelling of another?"""
+
+
+def within(word: str, other: str, limit: int) -> bool:
+    """Is the Levenshtein distance at most `limit`?"""
+    if abs(len(word) - len(other)) > limit:
+        return False
+    row = list(range(len(other) + 1))
+    for count, letter in enumerate(word, 1):
+        above, row[0] = row[0], count
+        for index, wanted in enumerate(other, 1):
+            above, row[index] = (
+                row[index],
+                min(above + (letter != wanted), row[index] + 1, row[index - 1] + 1),
+            )
+        if min(row) > limit:
+            return False
+    return True

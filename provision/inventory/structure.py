@@ -1,0 +1,198 @@
+"""From the data of an inventory to a tree: Ansible's YAML structure, and the JSON of Ansible's executable inventories.
+
+The law: nothing is skipped in silence. A key that means nothing where it stands is a problem, with its place.
+"""
+
+import ipaddress
+import re
+from typing import Any
+
+from provision.errors import Problem, nearest
+from provision.inventory import ranges
+from provision.inventory.document import Map, Mark, Seq, locate
+from provision.inventory.tree import ROOT, Group, Tree
+
+GROUP_KEYS = ("hosts", "children", "vars")
+_NAME = re.compile(r"[^\s,:!&\[\]~@*?\x00-\x1f\"'{}-][^\s,:!&\[\]*?\x00-\x1f\"'{}]*\Z")
+_PORT = re.compile(r"(?P<host>[^:]*(?:\[[^\]]*\][^:\[\]]*)*|\[[0-9a-fA-F:.]+\]):(?P<port>[0-9]{1,9})\Z")
+
+
+class Reader:
+    """Reads documents into one tree; what is wrong is collected in `problems`."""
+
+    def __init__(self, tree: Tree, problems: list[Problem]) -> None:
+        self._tree = tree
+        self._problems = problems
+        self.rollout: Any = None
+
+    def yaml(self, data: Any, file: str) -> None:
+        """A document of Ansible's YAML structure: groups, each with hosts, children and vars."""
+        top = Mark(file, 1, 1)
+        if data is None:
+            self._note(top, "is empty", "begin with all:, and under it hosts:")
+        elif not isinstance(data, Map):
+            self._note(top, "an inventory is a mapping of groups", "begin with all:, and under it hosts:")
+        else:
+            for name, body in data.items():
+                self._top(name, body, data.keys_at[name], data.values_at[name])
+
+    def _top(self, name: Any, body: Any, at: Mark, body_at: Mark) -> None:
+        if name in GROUP_KEYS:
+            self._note(at, f"{name}: stands at the top level", "put it under all:")
+        elif name == "rollout" and not (isinstance(body, Map) and set(body) & set(GROUP_KEYS)):
+            self.rollout = body
+        else:
+            self._group(name, body, at, body_at, None)
+
+    def _group(self, name: Any, body: Any, at: Mark, body_at: Mark, parent: Group | None) -> None:
+        if not self._named(name, at, "group"):
+            return
+        if parent is not None and name == ROOT:
+            self._note(at, "groups hold one another: all is above every group", "take all out of children:")
+            return
+        group = self._tree.group(name, at)
+        if parent is not None:
+            self._tree.link(parent, group, at)
+        if body is None:
+            return
+        if not isinstance(body, Map):
+            self._note(body_at, f"group {name} must be a mapping", "its keys are hosts:, children: and vars:")
+            return
+        for key, value in body.items():
+            self._part(group, key, value, body.keys_at[key], body.values_at[key])
+
+    def _part(self, group: Group, key: Any, value: Any, at: Mark, value_at: Mark) -> None:
+        if key not in GROUP_KEYS:
+            close = nearest(str(key), GROUP_KEYS)
+            hint = f"did you mean {close}:?" if close else "variables go under vars:"
+            self._note(
+                at, f"group {group.name}: unknown key {key!r}; a group has hosts:, children: and vars:", hint
+            )
+            return
+        if isinstance(value, str) and key != "vars":
+            only, value = value, Map()
+            value.put(only, None, value_at, value_at)
+        if value is None:
+            return
+        if not isinstance(value, Map):
+            hint = "write each one as a key, as in `web1:`" if key != "vars" else "write NAME: VALUE"
+            self._note(value_at, f"group {group.name}: {key}: must be a mapping", hint)
+        elif key == "vars":
+            group.variables.append(value)
+        elif key == "hosts":
+            for name, body in value.items():
+                self._hosts(group, name, body, value.keys_at[name], value.values_at[name])
+        else:
+            for name, body in value.items():
+                self._group(name, body, value.keys_at[name], value.values_at[name], group)
+
+    def _hosts(self, group: Group, pattern: Any, variables: Any, at: Mark, variables_at: Mark) -> None:
+        if not isinstance(pattern, str):
+            self._named(pattern, at, "host")
+            return
+        if variables is not None and not isinstance(variables, Map):
+            self._note(
+                variables_at, f"host {pattern}: its variables must be a mapping", "write NAME: VALUE under it"
+            )
+            return
+        pattern, port = _split_port(pattern)
+        try:
+            names = [pattern] if _is_address(pattern) else ranges.expand(pattern)
+        except ValueError as error:
+            self._note(at, f"host range {error}")
+            return
+        for name in names:
+            if not self._named(name, at, "host"):
+                return
+            host = self._tree.host(name, at, group)
+            if port is not None:
+                ports = Map()
+                ports.put("ansible_port", port, at, at)
+                host.variables.append(ports)
+            if variables:
+                host.variables.append(variables)
+
+    def listing(self, data: Any, file: str) -> None:
+        """What an executable inventory answers to `--list`: groups, and the variables of hosts under `_meta`."""
+        if not isinstance(data, Map):
+            self._note(Mark(file), "--list must print a JSON object of groups")
+            return
+        for name, body in data.items():
+            if name != "_meta" and self._named(name, Mark(file), "group"):
+                self._listed(name, body, Mark(file))
+        variables = (data.get("_meta") or {}).get("hostvars") or {}
+        for name, values in variables.items():
+            host = self._tree.hosts.get(name)
+            if host is None and self._named(name, Mark(file), "host"):
+                host = self._tree.host(name, Mark(file), self._tree.groups[ROOT])
+            if host is not None and isinstance(values, Map):
+                host.variables.append(values)
+            elif host is not None:
+                self._note(Mark(file), f"_meta.hostvars: the variables of host {name} must be an object")
+
+    def _listed(self, name: str, body: Any, at: Mark) -> None:
+        group = self._tree.group(name, at)
+        if isinstance(body, Seq):
+            hosts, body = body, Map()
+            body.put("hosts", hosts, at, at)
+        if not isinstance(body, Map) or not isinstance(body.get("vars", Map()), Map | None):
+            self._note(at, f"group {name} must be an object with hosts, children and vars")
+            return
+        for host in body.get("hosts") or ():
+            if self._named(host, at, "host"):
+                self._tree.host(host, at, group)
+        for child in body.get("children") or ():
+            if child == ROOT:
+                self._note(
+                    at, "groups hold one another: all is above every group", "take all out of children"
+                )
+            elif self._named(child, at, "group"):
+                self._tree.link(group, self._tree.group(child, at), at)
+        if body.get("vars"):
+            group.variables.append(body["vars"])
+
+    def _named(self, name: Any, at: Mark, what: str) -> bool:
+        if not isinstance(name, str):
+            self._note(at, f"the name of a {what} must be text, and {name!r} is not", "quote it")
+        elif "{{" in name:
+            self._note(at, f"{what} {name}: inventories are not templated here", "write the name itself")
+        elif not _NAME.match(name) and not (what == "host" and _is_address(name)):
+            self._note(
+                at,
+                f"{name!r} cannot be the name of a {what}",
+                "use letters, digits, dots, dashes and underscores",
+            )
+        else:
+            return True
+        return False
+
+    def _note(self, at: Mark, message: str, hint: str = "") -> None:
+        self._problems.append(Problem(message, str(at), hint))
+
+
+def place_of(data: Any, *path: Any) -> str:
+    """Where `path` of `data` stands, as text for a Problem."""
+    return str(locate(data, path) or "")
+
+
+def _is_address(name: str) -> bool:
+    try:
+        ipaddress.ip_address(name)
+    except ValueError:
+        return False
+    return True
+
+
+def _split_port(name: str) -> tuple[str, int | None]:
+    """`web1:2222` and `[::1]:22` are a name and a port, as Ansible reads them; an IPv6 address is a name."""
+    if _is_address(name):
+        return name, None
+    match = _PORT.match(name)
+    if match:
+        return match["host"].strip("[]") if _is_address(match["host"].strip("[]")) else match["host"], int(
+            match["port"]
+        )
+    inner = name[1:-1]
+    return (
+        (inner, None) if name.startswith("[") and name.endswith("]") and _is_address(inner) else (name, None)
+    )
