@@ -1,8 +1,8 @@
 """The password for the `ssh` program, through SSH_ASKPASS.
 
 The law: the password is never in an argument, an environment or a file with a name. It lies in an anonymous file in
-our memory, which the helper opens through /proc (ssh closes inherited descriptors). The helper answers one prompt, the one
-for this user on this host; it ends ssh at a second prompt, which would be a second guess, and answers no other.
+our memory, which the helper opens through /proc (ssh closes inherited descriptors). The helper answers one prompt, the
+one for this user on this host; it ends ssh at a second prompt, which would be a second guess, and answers no other.
 """
 
 import contextlib

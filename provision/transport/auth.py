@@ -11,6 +11,7 @@ import os
 import socket
 import threading
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +27,7 @@ from provision.transport.ssh_config import Resolved
 MOST_TRIES = 6
 """sshd's MaxAuthTries."""
 MOST_KEYS_BEFORE_PASSWORD = 4
-NO_PASSPHRASE = "has a passphrase: load it into the agent with `ssh-add {}`"
+ENCRYPTED = "has a passphrase: load it into the agent with `ssh-add {}`"
 NEEDS_OPENSSH = "only `ansible_connection: openssh` can use a key of this type"
 
 
@@ -58,12 +59,15 @@ class Agent(AgentSSH):
         try:
             sock.settimeout(deadline.left())
             sock.connect(path)
-            self._connect(sock)
-        except (OSError, SSHException):  # no agent there: its keys are missing, and the error will show which were tried
+            self._connect(sock)  # type: ignore[attr-defined]  # not in the stubs
+        except (
+            OSError,
+            SSHException,
+        ):  # no agent there: its keys are missing, and the error will show which were tried
             sock.close()
 
     def close(self) -> None:
-        self._close()
+        self._close()  # type: ignore[attr-defined]
 
 
 def agent_socket(settings: Resolved) -> str:
@@ -90,7 +94,9 @@ class Login:
     def run(self, password: Secret | None, identity: str | None) -> None:
         """Log in; `identity` is the key file that the inventory names. Unreachable: nothing that we have was taken."""
         try:
-            if self._by_key(password is not None, identity) or (password and self._by_password(password)):
+            if self._by_key(password is not None, identity):
+                return
+            if password is not None and self._by_password(password):
                 return
         except (SSHException, OSError, EOFError) as error:
             raise self._cut_off(error) from error
@@ -105,7 +111,7 @@ class Login:
             for name, key in self._candidates(agent, identity):
                 if len(self._tried) >= (MOST_KEYS_BEFORE_PASSWORD if password else MOST_TRIES):
                     self._skipped.append(f"{name} (sshd allows no more tries)")
-                elif self._accepts(name, lambda key=key: self._transport.auth_publickey(self._settings.user, key)):
+                elif self._accepts(name, partial(self._transport.auth_publickey, self._settings.user, key)):
                     return True
                 elif "publickey" not in self._transport.offered:
                     return False
@@ -154,7 +160,7 @@ class Login:
                     return
             yield path, self._keys.load(path)
         except TypeError:  # cryptography: encrypted, and no passphrase given
-            self._skipped.append(f"{path} ({NO_PASSPHRASE.format(path)})")
+            self._skipped.append(f"{path} ({ENCRYPTED.format(path)})")
         except (SSHException, ValueError, OSError) as error:
             self._skipped.append(f"{path} ({error})")
         except Exception as error:

@@ -95,7 +95,9 @@ def refused(place: str) -> Unreachable:
 
 
 def no_route(place: str, reason: str) -> Unreachable:
-    return Unreachable(f"there is no route to {place} ({reason})", "check the address, the network and firewalls between")
+    return Unreachable(
+        f"there is no route to {place} ({reason})", "check the address, the network and firewalls between"
+    )
 
 
 def no_answer(place: str, seconds: float) -> Unreachable:
@@ -114,7 +116,9 @@ def _sentence(host: str, port: int, problems: list[OSError], deadline: Deadline)
             return no_route(place, os.strerror(problem.errno))
     if not problems or any(isinstance(problem, TimeoutError) for problem in problems):
         return no_answer(place, deadline.seconds)
-    return Unreachable(f"cannot connect to {place}: {problems[0].strerror or problems[0]}", "check the host and the network")
+    return Unreachable(
+        f"cannot connect to {place}: {problems[0].strerror or problems[0]}", "check the host and the network"
+    )
 
 
 class ProxyProcess:
@@ -126,8 +130,8 @@ class ProxyProcess:
         try:
             self._process = subprocess.Popen(
                 ["/bin/sh", "-c", f"exec {command}"],
-                stdin=theirs,
-                stdout=theirs,
+                stdin=theirs.fileno(),
+                stdout=theirs.fileno(),
                 stderr=self._errors,
                 start_new_session=True,
             )

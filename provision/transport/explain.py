@@ -104,7 +104,7 @@ def _no_route(match: "re.Match[str]", settings: Resolved, said: str) -> Unreacha
 
 TABLE: list[tuple[str, Sentence]] = [
     (
-        r"stdio forwarding failed|open failed: (?P<why>connect failed|administratively prohibited): (?P<reason>[^\r\n]*)",
+        r"stdio forwarding failed|open failed: (?:connect failed|administratively prohibited): (?P<reason>[^\r\n]*)",
         lambda match, settings, said: Unreachable(
             f"jump host {settings.one('proxyjump')} cannot connect to {settings.label}"
             + (f" ({match['reason'].strip()})" if match["reason"] else ""),
@@ -157,7 +157,8 @@ TABLE: list[tuple[str, Sentence]] = [
     (
         r"Unable to negotiate with [^\r\n]*?: (?P<reason>[^\r\n]+)",
         lambda match, settings, said: Unreachable(
-            f"no agreement with sshd on {settings.label}: {match['reason'].strip()}", "update sshd, or see ssh_config(5)"
+            f"no agreement with sshd on {settings.label}: {match['reason'].strip()}",
+            "update sshd, or see ssh_config(5)",
         ),
     ),
 ]

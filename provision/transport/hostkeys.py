@@ -7,7 +7,7 @@ import os
 from collections.abc import Callable
 
 from provision.errors import Unreachable
-from provision.transport.known_hosts import Entry, Known, KnownHosts, fingerprint, short_kind
+from provision.transport.known_hosts import Entry, Known, KnownHosts, Verdict, fingerprint, short_kind
 from provision.transport.ssh_config import Resolved
 
 
@@ -36,7 +36,7 @@ class HostKeys:
         if entry and verdict == "revoked":
             raise revoked(settings, short_kind(kind), fingerprint(blob), entry.where)
 
-    def _accept(self, settings: Resolved, kind: str, blob: bytes) -> tuple[str, Entry | None]:
+    def _accept(self, settings: Resolved, kind: str, blob: bytes) -> tuple[Verdict, Entry | None]:
         files = settings.files("userknownhostsfile") or [os.devnull]
         try:
             verdict, entry = self._known.accept(

@@ -1,6 +1,7 @@
 """What paramiko cannot do, and so which hosts go through the `ssh` program by themselves.
 
-The law: only what `ssh -G` and known_hosts show for certain counts. A host that could go either way goes through paramiko.
+The law: only what `ssh -G` and known_hosts show for certain counts; a host that could go either way goes through
+paramiko.
 """
 
 import os

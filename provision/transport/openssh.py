@@ -1,9 +1,9 @@
 """The transport of kind `openssh`: the pipes of the `ssh` program, one process a channel.
 
-The law: as strict as the other transport, whatever ssh_config says: host keys, jump hosts included, are checked, no
-terminal is there to ask on, and nothing is shared or forwarded (ControlMaster, agents, ports): a shared connection would
-outlive the run and carry somebody else's settings. The ssh program itself says when it is logged in (LocalCommand
-prints a random word), so that its own words before that are errors to explain, and what comes after is the host's.
+The law: as strict as the other transport, whatever ssh_config says: host keys are checked, those of jump hosts too;
+no terminal is there to ask on; nothing is shared or forwarded (ControlMaster, agents, ports), since a shared connection
+would outlive the run. The ssh program itself says when it is logged in (LocalCommand prints a random word), so its
+own words before that are errors to explain, and what comes after is the host's.
 """
 
 import contextlib
@@ -20,7 +20,7 @@ from provision.target import Target
 from provision.transport import explain
 from provision.transport.askpass import Askpass
 from provision.transport.channel import ALIVE_COUNT, ALIVE_INTERVAL, EXIT_LIMIT, Channel, Deadline
-from provision.transport.handshakes import Dropped, Gates
+from provision.transport.gates import Dropped, Gates
 from provision.transport.hostkeys import HostKeys
 from provision.transport.process import ProcessChannel
 from provision.transport.route import DEEPEST, hop_arguments
@@ -43,6 +43,7 @@ class OpenSshConnection:
         target: Target,
         settings: Resolved,
         arguments: tuple[str, ...],
+        *,
         config: SshConfig,
         host_keys: HostKeys,
         gates: Gates,
@@ -224,5 +225,3 @@ def _without_jump(arguments: Sequence[str]) -> list[str]:
             kept.append(argument)
         skip = argument == "-J"
     return kept
-
-

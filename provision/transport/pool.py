@@ -12,7 +12,7 @@ from provision.errors import Unreachable
 from provision.secrets import Secret
 from provision.target import Target
 from provision.transport.channel import Connection, Deadline
-from provision.transport.handshakes import Dropped, Gates
+from provision.transport.gates import Dropped, Gates
 from provision.transport.hostkeys import HostKeys
 from provision.transport.limits import why_openssh
 from provision.transport.local import LocalConnection
@@ -21,7 +21,8 @@ from provision.transport.route import Routes, Socket
 from provision.transport.ssh_config import Resolved, SshConfig
 
 if TYPE_CHECKING:
-    from provision.transport.ssh import SshConnection, Transport
+    from provision.transport.protocol import Transport
+    from provision.transport.ssh import SshConnection
 
 DEFAULT_LIMIT = 10.0
 """Seconds to connect to a jump host, unless its ConnectTimeout says otherwise."""
@@ -51,27 +52,33 @@ class Pool:
         settings = self._config.resolve(target.address, arguments)
         known = self._host_keys.lookup(settings)
         if target.connection == "openssh" or why_openssh(settings, known, target.password is not None):
-            return OpenSshConnection(target, settings, arguments, self._config, self._host_keys, self._gates)
+            return OpenSshConnection(
+                target, settings, arguments, config=self._config, host_keys=self._host_keys, gates=self._gates
+            )
         limit = settings.connect_timeout or target.connect_timeout
-        return self._log_in(settings, arguments, limit, target.password, target.private_key_file, 0)
+        return self._log_in(
+            settings, arguments, limit=limit, password=target.password, identity=target.private_key_file, depth=0
+        )
 
     def close(self) -> None:
         """Close the connections to jump hosts. Connections handed out are closed by those who have them."""
         self._routes.close()
 
     def _log_in_to_jump(self, settings: Resolved, arguments: tuple[str, ...], depth: int) -> "SshConnection":
-        return self._log_in(settings, arguments, settings.connect_timeout or DEFAULT_LIMIT, None, None, depth)
+        limit = settings.connect_timeout or DEFAULT_LIMIT
+        return self._log_in(settings, arguments, limit=limit, password=None, identity=None, depth=depth)
 
     def _log_in(
         self,
         settings: Resolved,
         arguments: tuple[str, ...],
+        *,
         limit: float,
         password: Secret | None,
         identity: str | None,
         depth: int,
     ) -> "SshConnection":
-        from provision.transport import ssh
+        from provision.transport import protocol, ssh  # noqa: PLC0415 - paramiko: 0.2 s
 
         config, keys = self._paramiko()
         place, open_way = self._routes.way(settings, arguments, depth)
@@ -79,12 +86,21 @@ class Pool:
         def attempt(deadline: Deadline) -> "tuple[Transport, Socket]":
             way = open_way(deadline)
             try:
-                return ssh.log_in(way.sock, settings, self._host_keys, keys, deadline, password, identity), way
+                return protocol.log_in(
+                    way.sock,
+                    settings,
+                    host_keys=self._host_keys,
+                    keys=keys,
+                    deadline=deadline,
+                    password=password,
+                    identity=identity,
+                ), way
             except Dropped:
                 said = way.said()
                 way.close()
-                if said:
-                    raise Unreachable(f"the ProxyCommand of {settings.label} ended: {said}", "run it by hand") from None
+                if settings.is_set("proxycommand"):  # no sshd has dropped us: its own words say what is wrong
+                    cause = f"the ProxyCommand of {settings.label} ended: {said or 'it said nothing'}"
+                    raise Unreachable(cause, "run the command by hand") from None
                 raise
             except BaseException:
                 way.close()
@@ -95,7 +111,7 @@ class Pool:
 
     def _paramiko(self) -> Any:
         """(fabric's configuration, the key files): made once, when the first host needs them."""
-        from provision.transport import auth, ssh
+        from provision.transport import auth, ssh  # noqa: PLC0415
 
         with self._lock:
             if self._shared is None:

@@ -32,8 +32,10 @@ class ProcessChannel:
             env=env,
             start_new_session=True,
         )
-        assert self._process.stdin and self._process.stdout  # noqa: S101 - both are pipes, for the type checker
-        self._stdin, self._stdout = self._process.stdin, self._process.stdout
+        stdin, stdout = self._process.stdin, self._process.stdout
+        assert stdin is not None
+        assert stdout is not None
+        self._stdin, self._stdout = stdin, stdout
         os.set_blocking(self._stdin.fileno(), False)
         self._input_lock = threading.Lock()
 

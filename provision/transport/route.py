@@ -71,9 +71,7 @@ class Routes:
         self._jumps: dict[tuple[str, ...], _Jump] = {}
         self._lock = threading.Lock()
 
-    def way(
-        self, settings: Resolved, arguments: Sequence[str], depth: int
-    ) -> tuple[str, Callable[[Deadline], Socket]]:
+    def way(self, settings: Resolved, arguments: Sequence[str], depth: int) -> tuple[str, Callable[[Deadline], Socket]]:
         """(place whose sshd sees the handshake first, a function that opens the way). Connects the jump host."""
         if settings.is_set("proxycommand"):
             return settings.label, lambda deadline: _proxied(settings)

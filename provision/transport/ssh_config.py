@@ -160,11 +160,15 @@ class SshConfig:
 def _ssh_g(host: str, arguments: Sequence[str]) -> str:
     command = ["ssh", "-G", *arguments, "--", host]
     try:
-        done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=30, check=False)
+        done = subprocess.run(
+            command, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=30, check=False
+        )
     except FileNotFoundError:
         raise Unreachable("the ssh program, which reads ssh_config, is not installed here", NO_SSH) from None
     except subprocess.TimeoutExpired:
-        raise HostError(f"`ssh -G {host}` did not end within 30 s", "look for a slow `Match exec` in ssh_config") from None
+        raise HostError(
+            f"`ssh -G {host}` did not end within 30 s", "look for a slow `Match exec` in ssh_config"
+        ) from None
     if done.returncode != 0:
         said = " ".join(line for line in done.stderr.splitlines() if "seudo-terminal" not in line)
         raise Unreachable(f"ssh does not accept the settings of {host}: {said.strip()}", "see ssh_config(5)")
@@ -211,8 +215,8 @@ def _split(line: str) -> tuple[str, list[str]]:
 
 def _included(words: Sequence[str]) -> Iterator[str]:
     home = pwd.getpwuid(os.getuid()).pw_dir
-    for word in words:
-        word = home + word[1:] if word.startswith("~/") else word
+    for written in words:
+        word = home + written[1:] if written.startswith("~/") else written
         # A relative name is looked up in ~/.ssh from the user's file and in /etc/ssh from the system's: take both.
         places = [word] if word.startswith("/") else [f"{home}/.ssh/{word}", f"/etc/ssh/{word}"]
         for place in places:
