@@ -83,13 +83,12 @@ class System:
             fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
         except (FileNotFoundError, NotADirectoryError):
             return None
-        with os.fdopen(fd, "rb") as file:
+        try:
             if not stat.S_ISREG(os.fstat(fd).st_mode):
                 raise Failed("{} is not a regular file".format(path), "move it away")
-            data = file.read(limit + 1)
-        if len(data) > limit:
-            raise Failed("{} is larger than {} bytes".format(path, limit), "look at what fills it")
-        return data
+            return _all_of(fd, path, limit)
+        finally:
+            os.close(fd)
 
     def text(self, path):
         """A file as text (undecodable bytes survive a round trip), or None when there is none."""
@@ -194,6 +193,17 @@ class ReadOnly(System):
         raise AssertionError("a kind tried to write in check mode: this is a bug of provision")
 
     run = write = keep = set_mode = set_owner = make_directory = make_link = remove = rename = signal = _refuse
+
+
+def _all_of(fd, path, limit):
+    data = bytearray()
+    while True:
+        piece = os.read(fd, 65536)  # /proc/sys answers a read of megabytes with ENOMEM
+        if not piece:
+            return bytes(data)
+        data += piece
+        if len(data) > limit:
+            raise Failed("{} is larger than {} bytes".format(path, limit), "look at what fills it")
 
 
 def environment(extra):

@@ -1,0 +1,57 @@
+"""What the host remembers of us."""
+
+import json
+import os
+
+import pytest
+
+from provision.agent.memory import Memory
+from provision.agent.resource import Failed
+from provision.agent.system import ReadOnly, System
+
+
+def memory(tmp_path):
+    return Memory(System(state=str(tmp_path / "state")))
+
+
+def test_records_last(tmp_path):
+    memory(tmp_path).put("services", "docker", {"pid": 1})
+    assert memory(tmp_path).get("services", "docker") == {"pid": 1}
+    assert memory(tmp_path).section("services") == {"docker": {"pid": 1}}
+    memory(tmp_path).put("services", "docker", None)
+    assert memory(tmp_path).get("services", "docker") is None
+
+
+def test_nothing_is_written_where_nothing_changes(tmp_path):
+    memory(tmp_path).put("a", "b", 1)
+    inode = os.stat(str(tmp_path / "state" / "state.json")).st_ino
+    memory(tmp_path).put("a", "b", 1)
+    memory(tmp_path).put("a", "none", None)
+    assert os.stat(str(tmp_path / "state" / "state.json")).st_ino == inode
+
+
+def test_forgetting_what_was_never_known_makes_no_directory(tmp_path):
+    memory(tmp_path).put("a", "b", None)
+    assert not (tmp_path / "state").exists()
+
+
+def test_digests_are_salted_per_host_and_tell_absent_from_empty(tmp_path):
+    one, other = memory(tmp_path / "1"), memory(tmp_path / "2")
+    assert one.digest(b"x") == one.digest(b"x")
+    assert one.digest(b"x") != other.digest(b"x")
+    assert one.digest(None) == "absent" != one.digest(b"")
+
+
+def test_a_damaged_document_is_named_and_not_overwritten(tmp_path):
+    (tmp_path / "state").mkdir()
+    (tmp_path / "state" / "state.json").write_text("{")
+    with pytest.raises(Failed) as caught:
+        memory(tmp_path).get("a", "b")
+    assert "state.json is damaged" in caught.value.cause
+    assert (tmp_path / "state" / "state.json").read_text() == "{"
+
+
+def test_check_mode_remembers_nothing(tmp_path):
+    with pytest.raises(AssertionError):
+        Memory(ReadOnly(state=str(tmp_path))).put("a", "b", 1)
+    assert json.dumps(os.listdir(str(tmp_path))) == "[]"

@@ -1,0 +1,333 @@
+"""The conversation with one host, against a channel that follows a script and forgives nothing."""
+
+import threading
+from typing import Any
+
+import pytest
+
+from provision import bundle
+from provision.agent.wire import MARKER, encode
+from provision.errors import ConnectionLost, HostError, HostTimeout, ProtocolError, Refused
+from provision.events import Event, HostFacts, Notice, Outcome, Progress, ResourceDone, RoleSkipped
+from provision.plan import Stage
+from provision.resources import Directory, File
+from provision.secrets import Secret
+from provision.session import Interrupted, Limits, NoPython, Run, Session
+from provision.target import Target
+
+FACTS = {"os": {"id": "debian"}, "architecture": "amd64", "init": "systemd"}
+HELLO = encode({"type": "hello", "protocol": 1, "facts": FACTS, "interrupted": None})
+BYE = encode({"type": "bye"})
+
+
+class Channel:
+    """Plays a script: bytes are received, callables look at what was sent so far, exceptions are raised."""
+
+    def __init__(self, *script: Any, status: int | None = 0, failure: HostError | None = None) -> None:
+        self.script = list(script)
+        self.sent = b""
+        self.status = status
+        self.explained = failure
+        self.closed = False
+
+    def send(self, data: bytes) -> None:
+        self.sent += data
+
+    def receive(self, timeout: float) -> bytes:
+        while self.script and callable(self.script[0]) and not isinstance(self.script[0], type):
+            self.script.pop(0)(self)
+        if not self.script:
+            return b""
+        if self.script[0] is TimeoutError:
+            raise TimeoutError
+        item = self.script.pop(0)
+        if isinstance(item, Exception):
+            raise item
+        assert isinstance(item, bytes)
+        return item
+
+    def close_input(self) -> None: ...
+
+    def exit_status(self, timeout: float) -> int | None:
+        return self.status
+
+    def failure(self) -> HostError | None:
+        return self.explained
+
+    def close(self) -> None:
+        self.closed = True
+
+
+class Connection:
+    def __init__(self, channel: Channel) -> None:
+        self.channel = channel
+        self.command = ""
+
+    def open(self, command: str) -> Channel:
+        self.command = command
+        return self.channel
+
+    def close(self) -> None: ...
+
+
+def hold(
+    channel: Channel,
+    *,
+    target: Target | None = None,
+    check: bool = False,
+    planner: Any = lambda facts: [],
+    **limits: float,
+):
+    """Hold a session; return (events, connection)."""
+    events: list[Event] = []
+    connection = Connection(channel)
+    run = Run("r1", "me@here", check, limits=Limits(**limits))
+    target = target or Target("h1", "h1")
+    try:
+        Session(target, connection, planner, run, events.append, threading.Event()).execute()
+    finally:
+        assert channel.closed
+    return events, connection
+
+
+def result(**changes: Any) -> bytes:
+    message = {
+        "type": "result", "role": "r", "kind": "file", "name": "/x", "stage": 0, "position": 0, "outcome": "changed",
+        "diff": [{"key": "mode", "before": "0600", "after": "0644"}], "note": "", "error": None, "seconds": 0.1,
+    }  # fmt: skip
+    return encode({**message, **changes})
+
+
+def test_a_whole_conversation_behind_a_noisy_login() -> None:
+    events, _ = hold(
+        Channel(b"Welcome!\n", b"noise" + MARKER + HELLO[:5], HELLO[5:], result(), BYE),
+        planner=lambda facts: [Stage("r", (Directory(path="/x"),))],
+    )
+    assert isinstance(events[0], HostFacts)
+    done = events[1]
+    assert isinstance(done, ResourceDone)
+    assert (done.role, done.name, done.outcome) == ("r", "/x", Outcome.CHANGED)
+    assert done.diff[0]["before"] == "0600"
+
+
+def test_without_a_sudo_password_the_source_is_sent_at_once_and_the_plan_after_hello() -> None:
+    seen = []
+    channel = Channel(
+        lambda c: seen.append(len(c.sent)), MARKER + HELLO, lambda c: seen.append(b'"plan"' in c.sent), BYE
+    )
+    hold(channel)
+    assert seen[0] > 1000
+    assert seen[1] is True
+
+
+def sudo_target() -> Target:
+    return Target("h1", "h1", user="alice", become=True, become_password=Secret("hunter2"))
+
+
+def prompt_of(connection: Connection) -> bytes:
+    return connection.command.split("-p ", 1)[1].split(" ", 1)[0].encode()
+
+
+def test_a_sudo_password_goes_out_only_after_the_prompt_and_the_source_only_after_the_marker() -> None:
+    steps: list[bytes] = []
+    channel = Channel()
+    connection = Connection(channel)
+
+    def ask(c: Channel) -> None:
+        steps.append(c.sent)
+        c.script.insert(0, b"[sudo] We trust you have received the usual lecture\n" + prompt_of(connection))
+
+    channel.script = [
+        b"motd\n",
+        ask,
+        lambda c: steps.append(c.sent),
+        MARKER,
+        lambda c: steps.append(c.sent),
+        HELLO,
+        BYE,
+    ]
+    run = Run("r1", "me@here", False)
+    Session(sudo_target(), connection, lambda facts: [], run, lambda event: None, threading.Event()).execute()
+    assert steps[0] == b""
+    assert steps[1] == b"hunter2\n"
+    assert steps[2].startswith(b"hunter2\n")
+    assert len(steps[2]) > 1000
+    assert "hunter2" not in connection.command
+
+
+def test_a_nopasswd_host_never_gets_the_password() -> None:
+    channel = Channel(MARKER + HELLO, BYE)
+    hold(channel, target=sudo_target())
+    assert b"hunter2" not in channel.sent
+
+
+def test_a_second_prompt_ends_it_after_one_attempt() -> None:
+    channel = Channel()
+    connection = Connection(channel)
+
+    def ask(c: Channel) -> None:
+        c.script.insert(0, prompt_of(connection))
+
+    def ask_again(c: Channel) -> None:
+        c.script.insert(0, b"Sorry, try again.\n" + prompt_of(connection))
+
+    channel.script = [ask, ask_again]
+    with pytest.raises(Refused, match="did not take the password of alice"):
+        Session(sudo_target(), connection, None, Run("r", "me", False), lambda e: None, threading.Event()).execute()
+    assert channel.sent == b"hunter2\n"
+
+
+@pytest.mark.parametrize(
+    ("noise", "kind", "words"),
+    [
+        (b"provision: no python3\n", NoPython, "no python3"),
+        (b"provision: python3 is -minimal: No module named 'json'\n", NoPython, "minimal"),
+        (
+            b"provision: python is too old: 3.5.2 in /usr/bin/python3\n",
+            Refused,
+            "3.5.2 in /usr/bin/python3 is older than 3.6",
+        ),
+        (b"sudo: a password is required\n", Refused, "set ansible_become_password"),
+        (b"alice is not in the sudoers file.\n", Refused, "not in the sudoers"),
+        (b"sudo: sorry, you must have a tty to run sudo\n", Refused, "requiretty"),
+        (b"sh: 1: sudo: not found\n", Refused, "no sudo on this host"),
+        (b"This account is currently not available.\n", Refused, "ended with status 1 .*not available"),
+    ],
+)
+def test_a_login_that_leads_nowhere_is_one_sentence(noise: bytes, kind: type[HostError], words: str) -> None:
+    with pytest.raises(kind, match=words):
+        hold(Channel(noise, status=1))
+
+
+def test_what_the_transport_knows_of_an_early_end_comes_first() -> None:
+    with pytest.raises(ConnectionLost, match="it knows"):
+        hold(Channel(b"noise", failure=ConnectionLost("it knows")))
+
+
+def test_a_login_that_prints_without_end_is_refused() -> None:
+    with pytest.raises(Refused, match="prints without end"):
+        hold(Channel(*[b"x" * 65536] * 40))
+
+
+def test_a_login_that_never_starts_is_named() -> None:
+    with pytest.raises(HostTimeout, match="did not start our loader"):
+        hold(Channel(TimeoutError), login=0.05)
+
+
+def test_a_silent_agent_is_named_with_its_step() -> None:
+    beat = encode({"type": "beat", "step": "docker_engine: packages docker.io", "seconds": 5, "text": ""})
+    with pytest.raises(HostTimeout, match=r"went silent in the step 'docker_engine: packages docker\.io'"):
+        hold(Channel(MARKER + HELLO + beat, TimeoutError), silence=0.05)
+
+
+def test_a_host_past_its_limit_is_named_with_its_step() -> None:
+    started = encode({"type": "started", "role": "r", "kind": "service", "name": "docker", "stage": 0, "position": 0})
+    with pytest.raises(HostTimeout, match="service docker"):
+        hold(Channel(MARKER + HELLO + started, TimeoutError), host=0.05)
+
+
+def test_a_connection_that_dies_names_the_step() -> None:
+    with pytest.raises(ConnectionLost, match="in the step 'facts'"):
+        hold(Channel(MARKER + encode({"type": "beat", "step": "facts", "seconds": 1, "text": ""})))
+
+
+@pytest.mark.parametrize(
+    ("data", "words"),
+    [
+        (b"Segmentation fault", "Segmentation"),
+        (encode({"type": "nonsense"}), "nonsense"),
+        (BYE, "while the controller was waiting for hello"),
+        (encode({"type": "hello", "protocol": 2, "facts": {}, "interrupted": None}), "protocol"),
+        (HELLO + HELLO, "while the controller was working"),
+        (HELLO + result(outcome="fine"), "outcome"),
+        (HELLO + result(seconds="x"), "seconds"),
+        (HELLO + encode({"type": "replan", "stage": 7, "facts": FACTS}), "stage 7 of 0"),
+        (encode({"type": "hello", "protocol": 1, "facts": {"os": 3}, "interrupted": None}), "facts are malformed"),
+        (encode({"type": "crash", "trace": "Traceback\nZeroDivisionError: x"}), "ZeroDivisionError"),
+    ],
+)
+def test_a_host_that_lies_is_a_protocol_error(data: bytes, words: str) -> None:
+    with pytest.raises(ProtocolError, match=words):
+        hold(Channel(MARKER + data))
+
+
+def test_a_refusal_of_the_agent_is_the_hosts() -> None:
+    with pytest.raises(Refused, match="another run holds this host"):
+        hold(Channel(MARKER + encode({"type": "refused", "cause": "another run holds this host", "fix": "wait"})))
+
+
+def stages_by_round(*rounds: list[Stage]):
+    left = list(rounds)
+    return lambda facts: left.pop(0)
+
+
+def test_after_a_change_the_rest_is_planned_with_fresh_facts() -> None:
+    first = [Stage("a", (Directory(path="/a"),)), Stage("b", deferred="a"), Stage("c", skipped="no GPU")]
+    second = [Stage("a", (Directory(path="/a"),)), Stage("b", (Directory(path="/b"),)), Stage("c", skipped="no GPU")]
+    replan = encode({"type": "replan", "stage": 1, "facts": FACTS})
+    channel = Channel(MARKER + HELLO, replan, BYE)
+    events, _ = hold(channel, planner=stages_by_round(first, second))
+    last_plan = channel.sent.rsplit(b'"plan"', 1)[1]
+    assert b"/b" in last_plan
+    assert b"/a" not in last_plan
+    assert [event for event in events if isinstance(event, RoleSkipped)] == [
+        RoleSkipped("h1", "c", Outcome.SKIPPED, "no GPU")
+    ]
+
+
+def test_a_role_that_is_still_unknown_when_its_turn_comes_is_a_refusal() -> None:
+    deferred = [Stage("b", deferred="an engine")]
+    with pytest.raises(Refused, match="b needs an engine in place"):
+        hold(
+            Channel(MARKER + HELLO, encode({"type": "replan", "stage": 0, "facts": FACTS})),
+            planner=stages_by_round(deferred, deferred),
+        )
+
+
+def test_in_check_a_deferred_role_would_change() -> None:
+    channel = Channel(MARKER + HELLO, BYE)
+    events, _ = hold(channel, check=True, planner=lambda facts: [Stage("b", deferred="docker_engine")])
+    done = next(event for event in events if isinstance(event, ResourceDone))
+    assert (done.role, done.outcome, done.note) == ("b", Outcome.WOULD_CHANGE, "known after docker_engine")
+    assert b'"replan":true' not in channel.sent
+
+
+def test_an_interrupted_run_is_told() -> None:
+    story = {"run": {"id": "r0", "by": "x@y"}, "role": "r", "step": "packages docker.io", "error": None}
+    hello = encode({"type": "hello", "protocol": 1, "facts": FACTS, "interrupted": story})
+    events, _ = hold(Channel(MARKER + hello, BYE))
+    notice = next(event for event in events if isinstance(event, Notice))
+    assert "run r0 of x@y was cut off in the step 'packages docker.io'" in notice.text
+
+
+def test_progress_is_passed_on() -> None:
+    beat = encode({"type": "beat", "step": "s", "seconds": 5.0, "text": "waiting for apt"})
+    events, _ = hold(Channel(MARKER + HELLO + beat + BYE))
+    assert Progress("h1", "s", 5.0, "waiting for apt") in events
+
+
+def test_a_cancel_is_passed_on_once_and_the_step_in_hand_ends() -> None:
+    cancel = threading.Event()
+    channel = Channel(MARKER + HELLO, lambda c: cancel.set(), result(), b"")
+    session = Session(
+        Target("h1", "h1"), Connection(channel), lambda f: [], Run("r", "me", False), lambda e: None, cancel
+    )
+    with pytest.raises(Interrupted):
+        session.execute()
+    assert channel.sent.count(b'"cancel"') == 1
+
+
+def test_a_secret_in_a_plan_travels_only_on_the_wire() -> None:
+    channel = Channel(MARKER + HELLO, BYE)
+    stage = Stage("r", (File(path="/x", content=Secret("hunter2")),))
+    events, connection = hold(channel, planner=lambda facts: [stage])
+    assert b"hunter2" in channel.sent
+    assert b'"sensitive":true' in channel.sent
+    assert "hunter2" not in connection.command + repr(events) + repr(stage)
+
+
+def test_the_command_line_survives_other_shells() -> None:
+    command = bundle.command("/opt/my python/bin/python3", "prompt:")
+    assert "\n" not in command
+    assert "!" not in command
+    assert len(command) < 3000
