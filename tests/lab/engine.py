@@ -87,12 +87,15 @@ def _start(net: network.Network) -> None:
     containerd_socket = RUN / "containerd.sock"
     data = cache() / "engine"
     if not CONTAINERD.running():
+        containerd_socket.unlink(missing_ok=True)  # one left by a crash would look ready
         config = RUN / "containerd.toml"
         config.write_text(_containerd_config(data / "containerd", containerd_socket))
         CONTAINERD.start([program("containerd"), "--config", str(config)])
         _wait(CONTAINERD, containerd_socket.exists)
     config = RUN / "dockerd-daemon.json"  # an empty one: /etc/docker/daemon.json belongs to the user's engine
     config.write_text("{}")
+    for stale in (SOCKET, RUN / "dockerd.pid"):
+        stale.unlink(missing_ok=True)
     DOCKERD.start(
         [
             program("dockerd"),

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from tests.lab import engine
+from tests.lab import engine, listing
 from tests.lab.machine import program
 from tests.lab.processes import LabError, call
 
@@ -128,6 +128,10 @@ class LabHost:
         raise LabError(
             f"{self.name} is not up after {timeout:g} s (systemd: {state or 'no answer'}):\n{journal}"
         )
+
+    def listing(self) -> dict[str, listing.Entry]:
+        """Everything on its disk, with times: see listing.py; compare with `listing.differences`."""
+        return listing.take(self)
 
     def add_user(
         self,

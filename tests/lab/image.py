@@ -8,7 +8,8 @@ import hashlib
 import json
 import shutil
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -119,9 +120,7 @@ def _recipe(release: str, python: str) -> dict[str, object]:
 
 def _build(kind: Kind, archive: Path) -> None:
     """Bootstrap the release through the package cache into `archive`, which appears only when whole."""
-    net = network.chosen()
-    if net is None:
-        raise LabError("the lab's network is not up")
+    net = _network()
     archive.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="provision-lab-") as folder:
         overlay = Path(folder) / "overlay"
@@ -166,23 +165,39 @@ def _write_overlay(root: Path) -> None:
         (units / name).symlink_to("/dev/null")
 
 
+@contextmanager
+def worked_on(base: str, script: str, *words: str) -> Iterator[str]:
+    """A container of image `base` in which `script` has run (sh, no systemd) with packages at hand.
+
+    `words` are the script's arguments. The container is removed at the end of the block.
+    """
+    conf = apt.proxy_options(_network().machine)
+    create = ("create", "--network", engine.NETWORK, "--label", "provision-lab=work", "--env", f"APT={conf}")
+    script = f'printf "%s" "$APT" >/etc/apt/apt.conf.d/90lab-work\n{script}'
+    container = engine.docker(*create, base, "sh", "-c", script, "sh", *words).stdout.strip()
+    try:
+        engine.docker("start", "--attach", container, timeout=600)
+        yield container
+    finally:
+        engine.remove([container])
+
+
 def _add_packages(base: str, reference: str, packages: tuple[str, ...]) -> None:
     """Install `packages` over `base` with no service started, and keep the result as `reference`."""
+    script = (
+        "set -e; printf '#!/bin/sh\\nexit 101\\n' >/usr/sbin/policy-rc.d; chmod 755 /usr/sbin/policy-rc.d; "
+        "export DEBIAN_FRONTEND=noninteractive; apt-get update -q; "
+        'apt-get install -y -q --no-install-recommends "$@"; apt-get clean; '
+        "rm -rf /var/lib/apt/lists/* /usr/sbin/policy-rc.d /etc/apt/apt.conf.d/90lab-work"
+    )
+    with worked_on(base, script, *packages) as container:
+        engine.docker(
+            "commit", "--change", 'CMD ["/sbin/init"]', "--change", "ENV APT=", container, reference
+        )
+
+
+def _network() -> network.Network:
     net = network.chosen()
     if net is None:
         raise LabError("the lab's network is not up")
-    script = (
-        'set -e; printf "%s" "$APT" >/etc/apt/apt.conf.d/90lab-layer; '
-        "printf '#!/bin/sh\\nexit 101\\n' >/usr/sbin/policy-rc.d; chmod 755 /usr/sbin/policy-rc.d; "
-        "export DEBIAN_FRONTEND=noninteractive; apt-get update -q; "
-        'apt-get install -y -q --no-install-recommends "$@"; apt-get clean; '
-        "rm -rf /var/lib/apt/lists/* /usr/sbin/policy-rc.d /etc/apt/apt.conf.d/90lab-layer"
-    )
-    conf = apt.proxy_options(net.machine)
-    words = ("create", "--network", engine.NETWORK, "--label", "provision-lab=build", "--env", f"APT={conf}")
-    made = engine.docker(*words, base, "sh", "-c", script, "sh", *packages).stdout.strip()
-    try:
-        engine.docker("start", "--attach", made, timeout=600)
-        engine.docker("commit", "--change", 'CMD ["/sbin/init"]', "--change", "ENV APT=", made, reference)
-    finally:
-        engine.remove([made])
+    return net

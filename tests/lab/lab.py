@@ -19,6 +19,7 @@ from tests.lab.host import File, LabHost
 from tests.lab.image import HostSpec
 from tests.lab.network import Network
 from tests.lab.processes import LabError, call
+from tests.lab.repository import AptRepository
 
 NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,40}")
 AT_ONCE = 10  # hosts started at a time
@@ -61,7 +62,7 @@ class Lab:
         with machine.lock():  # addresses are given out one lab at a time
             free = _free_addresses(net, len(hosts))
             for spec, ip in zip(hosts, free, strict=True):
-                made.append(_create(name, spec, ip, images[spec.kind], public_key))
+                made.append(_create(name, spec, ip, net.machine, images[spec.kind], public_key))
         with ThreadPoolExecutor(AT_ONCE) as pool:
             keys = list(pool.map(lambda host: _start(host, net), made))
         lab = cls(name, directory, made, net)
@@ -83,6 +84,14 @@ class Lab:
             if host.name == name:
                 return host
         raise LabError(f"lab {self.name} has no host {name!r}")
+
+    def apt_repository(
+        self, name: str, debs: Sequence[Path], suite: str = "stable", flat: bool = False
+    ) -> AptRepository:
+        """A signed repository with `debs`, served to the hosts until the lab goes down."""
+        made = AptRepository(name, debs, self.network.machine, suite=suite, flat=flat)
+        self._closers.append(made.close)
+        return made
 
     def down(self) -> None:
         """Remove the hosts with all their data, and end this lab's services."""
@@ -187,7 +196,7 @@ def _free_addresses(net: Network, count: int) -> list[str]:
     return free[:count]
 
 
-def _create(lab: str, spec: HostSpec, ip: str, reference: str, public_key: str) -> LabHost:
+def _create(lab: str, spec: HostSpec, ip: str, dns: str, reference: str, public_key: str) -> LabHost:
     """Create, without starting it, the container that is to be the host."""
     container = f"{lab}.{spec.name}"
     words = [
@@ -200,6 +209,7 @@ def _create(lab: str, spec: HostSpec, ip: str, reference: str, public_key: str) 
         f"--label=provision-lab-ip={ip}",
         f"--network={engine.NETWORK}",
         f"--ip={ip}",
+        f"--dns={dns}",  # where nothing answers: a name outside the lab fails at once, not after timeouts
         "--cgroupns=host",
         "--security-opt=seccomp=unconfined",
         "--security-opt=apparmor=unconfined",
