@@ -1,7 +1,7 @@
 """What every transport offers: a channel (one remote process) on a connection (one host), and a deadline.
 
-The law: stdout and stderr of the process arrive as one stream of bytes, in the order the host sent them; every call
-ends in bounded time.
+The law: stdout and stderr of the process arrive as one stream of bytes (each in its own order; sshd reads them from two
+pipes, so what was written to both at once may change places); every call ends in bounded time.
 """
 
 import time

@@ -4,7 +4,6 @@ The law: the same channel as over SSH, so that the session code cannot tell the 
 """
 
 import contextlib
-import weakref
 
 from provision.errors import ConnectionLost
 from provision.transport.channel import Channel
@@ -15,18 +14,18 @@ class LocalConnection:
     """The machine that the program runs on."""
 
     def __init__(self) -> None:
-        self._channels: weakref.WeakSet[ProcessChannel] = weakref.WeakSet()
+        self._channels: list[ProcessChannel] = []
         self._closed = False
 
     def open(self, command: str) -> Channel:
         if self._closed:
             raise ConnectionLost("the connection was closed", "connect again")
         channel = ProcessChannel(["/bin/sh", "-c", command])
-        self._channels.add(channel)
+        self._channels.append(channel)
         return channel
 
     def close(self) -> None:
         self._closed = True
-        for channel in list(self._channels):
+        for channel in self._channels:
             with contextlib.suppress(OSError):
                 channel.close()

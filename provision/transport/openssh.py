@@ -12,7 +12,6 @@ import os
 import secrets
 import shlex
 import signal
-import weakref
 from collections.abc import Mapping, Sequence
 
 from provision.errors import ConnectionLost, HostError, Unreachable
@@ -54,7 +53,7 @@ class OpenSshConnection:
         self._arguments = arguments
         self._host_keys = host_keys
         self._gates = gates
-        self._channels: weakref.WeakSet[OpenSshChannel] = weakref.WeakSet()
+        self._channels: list[OpenSshChannel] = []
         self._closed = False
 
     def open(self, command: str) -> Channel:
@@ -68,7 +67,7 @@ class OpenSshConnection:
             return self._start(command, proxy, deadline)
 
         channel = self._gates.run(place, limit, attempt)
-        self._channels.add(channel)
+        self._channels.append(channel)
         return channel
 
     def _start(self, command: str, proxy: str, deadline: Deadline) -> "OpenSshChannel":
@@ -100,7 +99,7 @@ class OpenSshConnection:
 
     def close(self) -> None:
         self._closed = True
-        for channel in list(self._channels):
+        for channel in self._channels:
             channel.close()
 
 
@@ -130,6 +129,7 @@ class OpenSshChannel(ProcessChannel):
                 raise self._early_end(said.decode(errors="replace"))
             said += data
         before, self._pending = said.split(word, 1)
+        self._tail = b""
         return before.decode(errors="replace")
 
     def _early_end(self, said: str) -> Exception:
@@ -146,9 +146,7 @@ class OpenSshChannel(ProcessChannel):
 
     def failure(self) -> HostError | None:
         """ssh ends with 255 where it failed itself; a command that ends so is told apart by ssh's last words."""
-        if self._process.returncode is None and self.exit_status(EXIT_LIMIT) is None:
-            return None
-        if self._process.returncode != 255:
+        if super().exit_status(EXIT_LIMIT) != 255:
             return None
         return explain.lost(self._tail.decode(errors="replace"), self._settings)
 

@@ -61,9 +61,9 @@ class SshConnection:
         """Why the connection is gone; None while it is there."""
         if self.alive():
             return None
-        reason = self.transport.saved_exception
+        reason = self.transport.lost_reason or str(self.transport.saved_exception or "")
         return ConnectionLost(
-            f"the connection to {self.label} was lost" + (f" ({reason})" if reason and str(reason) else ""),
+            f"the connection to {self.label} was lost" + (f" ({reason})" if reason else ""),
             "check the network and sshd's log on the host, then run it again",
         )
 

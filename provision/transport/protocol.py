@@ -1,0 +1,188 @@
+"""paramiko's protocol engine, made to behave as OpenSSH does: algorithms, host key, login, keepalives.
+
+The law: the host key is judged before any credential is sent; one deadline covers banner, key exchange and login; host
+certificates are not asked for, since paramiko cannot check them.
+"""
+
+import contextlib
+import logging
+import socket
+import threading
+from typing import Any
+
+import paramiko
+from paramiko.auth_handler import AuthOnlyHandler
+from paramiko.common import cMSG_GLOBAL_REQUEST, cMSG_SERVICE_REQUEST
+from paramiko.ssh_exception import SSHException
+
+from provision.errors import Unreachable
+from provision.secrets import Secret
+from provision.transport.auth import KeyFiles, Login
+from provision.transport.channel import ALIVE_COUNT, Deadline
+from provision.transport.gates import Dropped
+from provision.transport.hostkeys import HostKeys
+from provision.transport.ssh_config import Resolved
+
+CHANNEL_LIMIT = 30.0
+"""Seconds for the host to open a channel and start a command on it."""
+
+logger = logging.getLogger("paramiko")
+if logger.level == logging.NOTSET:  # its tracebacks would go to stderr; what matters is in our errors
+    logger.setLevel(logging.CRITICAL + 1)
+
+
+_Engine: Any = paramiko.transport.ServiceRequestingTransport
+_Login: Any = AuthOnlyHandler  # both more than the stubs say
+
+
+class _AuthHandler(_Login):  # type: ignore[misc]
+    """Remembers the methods that the server would take; paramiko forgets them."""
+
+    def _parse_userauth_failure(self, message: Any) -> None:
+        position = message.packet.tell()
+        self.transport.offered = message.get_list()
+        message.packet.seek(position)
+        super()._parse_userauth_failure(message)
+
+
+class Transport(_Engine):  # type: ignore[misc]
+    """paramiko's transport without host certificates (it cannot check them), and with keepalives that count."""
+
+    _preferred_keys: tuple[str, ...]
+
+    def __init__(self, sock: Any, settings: Resolved) -> None:
+        super().__init__(sock)
+        self.channel_timeout = CHANNEL_LIMIT
+        self.offered: list[str] = []
+        self.unanswered = 0
+        self.lost_reason = ""
+        self._accepted = threading.Event()
+        self._alive_count = int(settings.one("serveralivecountmax", "0")) or ALIVE_COUNT
+        self._restrict(settings)
+
+    def _restrict(self, settings: Resolved) -> None:
+        """Only what ssh_config allows, in its order; limits.py has made sure that something is left."""
+        security = self.get_security_options()
+        for attribute, option in (("kex", "kexalgorithms"), ("ciphers", "ciphers"), ("digests", "macs")):
+            known = getattr(security, attribute)
+            wanted = [name for name in settings.words(option) if name in known]
+            if wanted:
+                setattr(security, attribute, wanted)
+
+    @property
+    def preferred_keys(self) -> tuple[str, ...]:
+        return tuple(self._filter_algorithm("keys"))
+
+    def prefer_host_keys(self, kinds: list[str], settings: Resolved) -> None:
+        """Ask first for the types on file, or the server might show a key of another type, which would be unknown."""
+        allowed = settings.words("hostkeyalgorithms")
+        usable = [kind for kind in self._preferred_keys if not allowed or kind in allowed]
+        signatures = {"ssh-rsa": ("rsa-sha2-512", "rsa-sha2-256")}
+        first = [name for kind in kinds for name in signatures.get(kind, (kind,)) if name in usable]
+        self._preferred_keys = (*first, *(name for name in usable if name not in first))
+
+    def get_auth_handler(self) -> Any:
+        return _AuthHandler(self)
+
+    def _parse_service_accept(self, message: Any) -> None:
+        super()._parse_service_accept(message)
+        self._accepted.set()
+
+    def ensure_session(self) -> None:
+        """Ask once for the login service, and wait for the answer without the polling of the original."""
+        if not self._accepted.is_set():
+            message = paramiko.Message()
+            message.add_byte(cMSG_SERVICE_REQUEST)
+            message.add_string("ssh-userauth")
+            self._send_message(message)
+            deadline = Deadline(self.auth_timeout)
+            while not self._accepted.wait(0.1):
+                if not self.is_active():
+                    raise self.get_exception() or SSHException("the server closed the connection")
+                if deadline.passed():
+                    raise TimeoutError("no answer to the request for a login")
+            self.auth_handler = self.get_auth_handler()
+
+    def keep_alive(self, interval: float) -> None:
+        self.packetizer.set_keepalive(interval, self._ask_if_alive)
+
+    def _ask_if_alive(self) -> None:
+        """Called by the reading thread after a silent interval. The answer (a failure, by design) resets the count."""
+        if self.unanswered >= self._alive_count:
+            self.lost_reason = f"no answer to {self.unanswered} keepalives"
+            self.packetizer.close()
+            return
+        self.unanswered += 1
+        message = paramiko.Message()
+        message.add_byte(cMSG_GLOBAL_REQUEST)
+        message.add_string("keepalive@openssh.com")
+        message.add_boolean(True)
+        self._send_user_message(message)
+
+    def _parse_request_failure(self, message: Any) -> None:
+        self.unanswered = 0
+        super()._parse_request_failure(message)
+
+    def _parse_request_success(self, message: Any) -> None:
+        self.unanswered = 0
+        super()._parse_request_success(message)
+
+
+def negotiate(transport: Transport, label: str, deadline: Deadline) -> tuple[str, bytes]:
+    """Banner and key exchange; the type and the blob of the server's host key. Unreachable; Dropped."""
+    transport.banner_timeout = transport.handshake_timeout = deadline.left()
+    try:
+        transport.start_client(timeout=deadline.left())
+    except (SSHException, OSError, EOFError) as error:
+        if deadline.passed():
+            raise _silent(label, deadline) from error
+        if not transport.remote_version:
+            raise Dropped(str(error)) from error
+        raise Unreachable(
+            f"no agreement with sshd on {label}: {error}", "try `ansible_connection: openssh`, or update sshd"
+        ) from error
+    if not transport.initial_kex_done:
+        raise _silent(label, deadline)
+    key = transport.get_remote_server_key()
+    return key.get_name(), key.asbytes()
+
+
+def _silent(label: str, deadline: Deadline) -> Unreachable:
+    return Unreachable(
+        f"{label} took the connection but sshd did not answer within {deadline.seconds:g} s",
+        "check that it is sshd that listens there and that the host is not overloaded",
+    )
+
+
+def log_in(
+    sock: Any,
+    settings: Resolved,
+    *,
+    host_keys: HostKeys,
+    keys: KeyFiles,
+    deadline: Deadline,
+    password: Secret | None,
+    identity: str | None,
+) -> Transport:
+    """A transport over `sock`: key exchanged, host verified, user logged in. Unreachable; Dropped: try again."""
+    transport = Transport(sock, settings)
+    try:
+        transport.prefer_host_keys(host_keys.lookup(settings).kinds, settings)
+        kind, blob = negotiate(transport, settings.label, deadline)
+        host_keys.verify(settings, kind, blob)
+        Login(transport, settings, keys, deadline).run(password, identity)
+    except BaseException:
+        hang_up(transport)
+        raise
+    return transport
+
+
+def hang_up(transport: Transport) -> None:
+    """Close a transport. A shutdown wakes paramiko's reading thread at once instead of 0.1 s later."""
+    transport.packetizer.close()
+    if isinstance(transport.sock, socket.socket):
+        with contextlib.suppress(OSError):
+            transport.sock.shutdown(socket.SHUT_RDWR)
+    transport.close()
+    with contextlib.suppress(OSError, EOFError):
+        transport.sock.close()
