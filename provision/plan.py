@@ -28,6 +28,14 @@ class Stage:
     deferred: str | None = None
 
 
+class RefusedByRole(Refused):
+    """A role that must not go on with this host."""
+
+    def __init__(self, role: str, cause: str, fix: str) -> None:
+        super().__init__(cause, fix)
+        self.role = role
+
+
 @dataclass
 class _Daemon:
     """What the roles want of the Docker daemon, and after how many stages the last of them has spoken."""
@@ -36,14 +44,8 @@ class _Daemon:
     environment: list[tuple[str, DaemonEnvironment]] = field(default_factory=list)
     after: int = -1
     deferred: str | None = None
-
-
-class RefusedByRole(Refused):
-    """A role that must not go on with this host."""
-
-    def __init__(self, role: str, cause: str, fix: str) -> None:
-        super().__init__(cause, fix)
-        self.role = role
+    refusal: RefusedByRole | None = None
+    """Of a role outside the run: no matter, unless the daemon is folded, for which its options are then unknown."""
 
 
 def plan(
@@ -59,7 +61,13 @@ def plan(
     view = facts
     for role in roles:
         chosen = in_run is None or role.name in in_run
-        stage = _stage(role, settings[role.name], view)
+        try:
+            stage = _stage(role, settings[role.name], view)
+        except RefusedByRole as refusal:
+            if chosen:
+                raise
+            wanted.refusal = refusal
+            continue
         kept = _take_daemon(stage, wanted, len(stages) if chosen else wanted.after)
         if chosen:
             stages.append(kept)
@@ -96,6 +104,8 @@ def _with_daemon(stages: list[Stage], wanted: _Daemon, facts: Facts, in_run: tup
     """The stages with the daemon's own after the last contributor's; docker_daemon's other resources go into it."""
     if wanted.after < 0:
         return tuple(stages)
+    if wanted.refusal is not None:
+        raise wanted.refusal
     own = next((stage for stage in stages if stage.role == DAEMON), Stage(DAEMON))
     if own.skipped is not None:
         return tuple(stages)

@@ -80,6 +80,7 @@ def text_of(value: "str | Secret") -> str:
 
 def _encodings(value: str) -> Iterable[str]:
     yield value
+    yield quote(value)
     yield quote(value, safe="")
     yield quote_plus(value)
     yield quote(value, safe="").replace("%", "%%")

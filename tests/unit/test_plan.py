@@ -1,0 +1,119 @@
+"""Stages: order, skips, deferral, and the one owner of the Docker daemon."""
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from provision import plan as planning
+from provision.facts import Docker, Facts, Os
+from provision.plan import RefusedByRole, Stage, plan
+from provision.resources import DaemonOption, Directory, Resource
+from provision.role import Deferred, Refuse, Role, Settings, Skip
+
+FACTS = Facts(os=Os(id="debian"), architecture="amd64", init="systemd")
+
+
+def role(name: str, *produced: Any, provides: Any = None) -> Role:
+    def resources(facts: Facts, settings: Settings) -> Iterable[Resource]:
+        for item in produced:
+            if isinstance(item, Exception):
+                raise item
+            yield item(facts) if callable(item) else item
+
+    return Role(name, "", Path(), Settings, resources, provides)
+
+
+def staged(*roles: Role, in_run: Any = None) -> tuple[Stage, ...]:
+    return plan(roles, {item.name: Settings() for item in roles}, FACTS, in_run)
+
+
+@pytest.fixture(autouse=True)
+def fold(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The real fold has tests of its own; here a directory named after each option stands for it."""
+
+    def fold(options, environment, facts, in_run):
+        if facts.docker.version is None:
+            raise Deferred("docker_engine")
+        return [Directory(path=f"/{role}/{option.key[0]}") for role, option in options]
+
+    monkeypatch.setattr(planning.daemon, "fold", fold)
+
+
+def installed(facts: Facts, settings: Settings) -> Facts:
+    return facts.model_copy(update={"docker": Docker(version="26.1.5")})
+
+
+def option(key: str) -> DaemonOption:
+    return DaemonOption(key=(key,), value=1)
+
+
+def test_a_stage_is_a_role_and_the_order_is_the_hosts() -> None:
+    a, b = Directory(path="/a"), Directory(path="/b")
+    assert staged(role("one", a), role("two", b, a)) == (Stage("one", (a,)), Stage("two", (b, a)))
+
+
+def test_a_skip_keeps_its_reason() -> None:
+    assert staged(role("gpu", Skip("no NVIDIA GPU"))) == (Stage("gpu", skipped="no NVIDIA GPU"),)
+
+
+def test_a_refusal_names_the_role_and_ends_the_planning() -> None:
+    with pytest.raises(RefusedByRole, match="overlaps") as caught:
+        staged(role("fine"), role("net", Refuse("bip overlaps a route", "take another")))
+    assert (caught.value.role, caught.value.fix) == ("net", "take another")
+
+
+def test_a_later_role_sees_what_an_earlier_one_will_have_made() -> None:
+    later = role("later", lambda facts: Directory(path=f"/v{facts.docker.version}"))
+    assert staged(role("engine", provides=installed), later)[1].resources == (Directory(path="/v26.1.5"),)
+
+
+def test_daemon_options_come_after_the_last_that_has_any_and_before_what_needs_docker() -> None:
+    stages = staged(
+        role("engine", provides=installed),
+        role("docker_daemon", option("bip")),
+        role("nvidia", Directory(path="/n"), option("runtimes")),
+        role("users", Directory(path="/u")),
+    )
+    assert [stage.role for stage in stages] == ["engine", "nvidia", "docker_daemon", "users"]
+    assert [item.path for item in stages[2].resources] == ["/docker_daemon/bip", "/nvidia/runtimes"]
+
+
+def test_the_daemon_is_deferred_until_the_engine_is_known() -> None:
+    stages = staged(role("engine"), role("docker_daemon", option("bip")))
+    assert stages[1] == Stage("docker_daemon", deferred="docker_engine")
+
+
+def test_a_role_outside_the_run_has_no_stage_but_keeps_its_options() -> None:
+    stages = staged(
+        role("engine", provides=installed),
+        role("docker_daemon", option("bip")),
+        role("nvidia", option("runtimes")),
+        in_run=["docker_daemon"],
+    )
+    assert [stage.role for stage in stages] == ["docker_daemon"]
+    assert [item.path for item in stages[0].resources] == ["/docker_daemon/bip", "/nvidia/runtimes"]
+
+
+def test_a_run_without_any_role_of_the_daemon_leaves_it_alone() -> None:
+    roles = (
+        role("engine", provides=installed),
+        role("docker_daemon", option("bip")),
+        role("users", Directory(path="/u")),
+    )
+    assert [stage.role for stage in staged(*roles, in_run=["users"])] == ["users"]
+
+
+def test_a_role_that_refuses_outside_the_run_does_not_stop_it() -> None:
+    roles = (role("net", Refuse("no")), role("users", Directory(path="/u")))
+    assert [stage.role for stage in staged(*roles, in_run=["users"])] == ["users"]
+
+
+def test_a_role_with_nothing_asked_still_has_a_stage_so_that_what_it_wrote_can_go() -> None:
+    assert staged(role("empty")) == (Stage("empty"),)
+
+
+def test_planning_is_pure() -> None:
+    roles = (role("engine", provides=installed), role("docker_daemon", option("bip")))
+    assert staged(*roles) == staged(*roles)
