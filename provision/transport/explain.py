@@ -117,7 +117,11 @@ TABLE: list[tuple[str, Sentence]] = [
     ),
     (r"REMOTE HOST IDENTIFICATION HAS CHANGED|differs from the key for", _changed),
     (
-        r"No (?P<kind>\S+) host key is known for (?P<host>\S+) and|Host key verification failed",
+        r"No (?P<kind>\S+) host key is known for (?P<host>\S+) and",
+        lambda match, settings, said: hostkeys.unknown(settings, match["kind"], hostkeys.scan(settings, match["kind"])),
+    ),
+    (
+        r"Host key verification failed",
         lambda match, settings, said: hostkeys.unknown(settings, "", ""),
     ),
     (

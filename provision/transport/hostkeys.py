@@ -3,7 +3,9 @@
 The law: strict. Unknown is refused unless new keys were asked for; changed and revoked are refused always.
 """
 
+import base64
 import os
+import subprocess
 from collections.abc import Callable
 
 from provision.errors import Unreachable
@@ -62,6 +64,22 @@ def _keyscan(settings: Resolved) -> str:
     port = f"-p {settings.port} " if settings.port != 22 else ""
     file = (settings.files("userknownhostsfile") or ["~/.ssh/known_hosts"])[0]
     return f"`ssh-keyscan {port}{settings.hostname} >> {file}`"
+
+
+def scan(settings: Resolved, kind: str) -> str:
+    """The fingerprint of the key of a type (ED25519) that the host shows now; "" where that cannot be seen.
+
+    The ssh program does not tell the fingerprint of a key that it refuses; ssh-keyscan sees what is not behind a proxy.
+    """
+    if settings.is_set("proxyjump") or settings.is_set("proxycommand"):
+        return ""
+    command = ["ssh-keyscan", "-T", "5", "-p", str(settings.port), "-t", kind.lower(), "--", settings.hostname]
+    try:
+        done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=10, check=False)
+        blobs = [base64.b64decode(line.split()[2]) for line in done.stdout.splitlines() if not line.startswith("#")]
+    except (OSError, subprocess.TimeoutExpired, ValueError, IndexError):  # only a courtesy of the error message
+        return ""
+    return fingerprint(blobs[0]) if blobs else ""
 
 
 def unknown(settings: Resolved, kind: str, print_: str) -> Unreachable:
