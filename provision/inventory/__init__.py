@@ -1,27 +1,30 @@
 """The inventory: which hosts there are, how each is reached, which roles it gets, with which settings.
 
-`load(source) -> Inventory`; `Inventory.select(pattern)` names hosts; `Inventory.resolve(names)` types them. The law: every
-input error names its place and owner, all of them come at once, and before the first connection.
+`load(source) -> Inventory`; `Inventory.select(pattern)` names hosts; `Inventory.resolve(names)` types them. The law:
+every input error names its place and owner, all of them come at once, and before the first connection.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from provision.errors import InputError, Problem, nearest
-from provision.inventory import layers, sources
+from provision.inventory import explain, layers, patterns, sources
+from provision.inventory.explain import Node, Row
 from provision.inventory.references import Ask, References
 from provision.inventory.resolve import Host, Resolution, Roles, resolve
+from provision.inventory.schema import schema
 from provision.inventory.sources import Source
-from provision.inventory.tree import ROOT, Tree
+from provision.inventory.spelling import closest
+from provision.inventory.tree import ROOT
 from provision.inventory.vault import Vault
 
-__all__ = ["Host", "Inventory", "load"]
+__all__ = ["Host", "Inventory", "Node", "Row", "load", "schema"]
 
 
 def load(source: str, *, no_exec: bool = False, vault_password_file: Path | None = None) -> "Inventory":
-    """Reads an inventory: a name (inventories/NAME.yml beside provision.py) or the path of a YAML file, a directory,
-    a program, or anything that `ansible-inventory` reads. Raises InputError with everything that is wrong with it."""
+    """Reads an inventory: a name (inventories/NAME.yml beside provision.py) or the path of a YAML file, a directory, a
+    program, or anything that `ansible-inventory` reads. Raises InputError with everything that is wrong with it."""
     vault = Vault(vault_password_file, no_exec=no_exec)
     return Inventory(sources.read(sources.find(source), vault, no_exec=no_exec), vault, no_exec=no_exec)
 
@@ -59,11 +62,34 @@ class Inventory:
         if self._source.rollout is not None:
             return self._source.rollout
         given = [
-            variables["rollout"]
-            for variables in self._source.tree.groups[ROOT].variables
-            if "rollout" in variables
+            variables["rollout"] for variables in self._source.tree.groups[ROOT].variables if "rollout" in variables
         ]
         return given[-1] if given else None
+
+    def select(self, pattern: str | None, failed: patterns.Failed | None = None) -> list[str]:
+        """The hosts that a pattern (`--limit`) means, in the order of the inventory; all without one. Raises
+        InputError for a host, group or pattern that means nothing. `failed` answers `@failed:RUN`."""
+        return patterns.select(self._source.tree, pattern, failed)
+
+    def graph(self) -> Node:
+        """The tree of groups, from `all` down."""
+        return explain.graph(self._source.tree)
+
+    def explain(self, host: str, *, role_path: Sequence[Path], overrides: Sequence[str] = ()) -> list[Row]:
+        """Every value of a host and where it comes from; secrets are hidden and none is resolved. Raises InputError
+        for a host that is not there; mistakes in the values are for `resolve` to tell."""
+        tree = self._source.tree
+        if host not in tree.hosts:
+            close = closest(host, tree.hosts)
+            hint = f"did you mean {close!r}?" if close else "see inventory --graph"
+            raise InputError([Problem(f"there is no host {host!r}", hint=hint)])
+        known = Roles(role_path)
+        merged = layers.Layers(tree, known.names, layers.overrides(overrides, known.names))
+        levels, values = merged.of(tree.hosts[host])
+        wanted = values.get("roles")
+        listed = [name for name in wanted if name in known.names] if isinstance(wanted, list) else []
+        roles = {name: known.load(name) for name in dict.fromkeys([*listed, *(set(known.names) & values.keys())])}
+        return explain.rows(levels, values, roles, self._source.vaulted)
 
     def resolve(
         self,
@@ -77,9 +103,9 @@ class Inventory:
     ) -> list[Host]:
         """The hosts of these names, with typed settings. Raises InputError with everything that is wrong.
 
-        `roles`: only these of a host's roles (`--roles`); `()` resolves no role's settings, and so no role's secrets.
-        `overrides`: `ROLE.KEY=VALUE` (`--set`). `secrets=False`: no secret is looked up, and placeholders stand for them.
-        `ask`: asks a question on the terminal without echo, for `!secret prompt`; called after all else was found right.
+        `roles`: only these of a host's roles (`--roles`); `()` gives none, and looks up no role's secrets.
+        `overrides`: `ROLE.KEY=VALUE` (`--set`). `secrets=False`: none is looked up, and placeholders stand for them.
+        `ask`: asks a question on the terminal without echo, for `!secret prompt`, once all else was found right.
         """
         known = Roles(role_path)
         _check_roles(roles, known.names)
@@ -90,13 +116,10 @@ class Inventory:
             lambda found: Resolution(self._source, merged, known, found, roles, secrets), references, names
         )
         self.warnings += [text for text in warnings if text not in self.warnings]
-        got = {name for host in hosts for name in host.roles}
-        idle = [
-            Problem(f"--roles {name}: no selected host has this role", hint="add it to roles:")
-            for name in roles or ()
-        ]
-        if problems := [problem for problem, name in zip(idle, roles or (), strict=True) if name not in got]:
-            raise InputError(problems)
+        given = {name for host in hosts for name in host.roles}
+        if missing := [name for name in roles or () if name not in given]:
+            what = "no selected host has this role"
+            raise InputError([Problem(f"--roles {name}: {what}", hint="add it to roles:") for name in missing])
         return hosts
 
 

@@ -1,7 +1,7 @@
 """Ansible's connection variables to a Target: how a host is reached.
 
 The law: every variable that is known is typed, and a wrong value is an error; an `ansible_*` that is not known is a
-warning, because somebody may count on it. An alias (`ansible_ssh_host`) is read only where the present name is not given.
+warning, because somebody may count on it. An alias (`ansible_ssh_host`) is read where the present name is not given.
 """
 
 import ipaddress
@@ -57,7 +57,7 @@ class Wrong(Exception):
 
 @dataclass
 class Reader:
-    """Reads one host's variables. `values` are plain; `wrong` is told (variable, message, hint, is it only a warning)."""
+    """Reads one host's variables. `values` are plain; `wrong` is told (variable, message, hint, only a warning?)."""
 
     values: Mapping[str, Any]
     directory: Path
@@ -220,9 +220,7 @@ def interpreter(value: Any) -> str | None:
 
 def seconds(value: Any) -> float:
     """A time limit."""
-    number = (
-        float(value) if isinstance(value, str) and re.fullmatch(r"[0-9]{1,6}(\.[0-9]+)?", value) else value
-    )
+    number = float(value) if isinstance(value, str) and re.fullmatch(r"[0-9]{1,6}(\.[0-9]+)?", value) else value
     if isinstance(number, bool) or not isinstance(number, int | float) or not 0 < number <= 3600:
         raise Wrong("should be a number of seconds from 1 to 3600")
     return float(number)

@@ -1,23 +1,11 @@
-"""YAML text to plain data that remembers where each part was written.
+"""Data that remembers where each part of it was written.
 
-The law: scalars are YAML 1.2's (`yes` and `22:30` are strings), nothing is guessed (a duplicate key, a leading-zero
-integer, an unknown tag is an error with line and column), the work is bounded whatever the text is (depth, aliases,
-size), and the only exception that leaves this file is InputError. PyYAML's C parser makes the events; the data is built here.
+The law: a mapping is a dict and a list is a list; the places are beside the values and never in them.
 """
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
-
-import yaml
-
-from provision.errors import InputError, Problem
-
-MAX_CHARACTERS = 32 * 1024 * 1024
-MAX_DEPTH = 100
-MAX_ALIASED = 1_000_000
-"""Nodes that aliases may stand for in one document. A "billion laughs" has 10^9; a fleet's anchors, some thousands."""
 
 
 class Mark(NamedTuple):
@@ -63,72 +51,42 @@ class Seq(list[Any]):
 
 @dataclass(frozen=True)
 class Tagged:
-    """A scalar under a tag of ours or Ansible's, not looked into here: `!secret` (tag "secret"), `!vault`, `!unsafe`."""
+    """A scalar under a tag of ours or Ansible's, not looked into here: "secret", "vault" or "unsafe"."""
 
     tag: str
     text: str
     at: Mark
 
 
-_LOCAL_TAGS = {"!secret": "secret", "!vault": "vault", "!vault-encrypted": "vault", "!unsafe": "unsafe"}
-_CORE = "tag:yaml.org,2002:"
-_WORDS: dict[str, Any] = dict.fromkeys(("", "~", "null", "Null", "NULL"))
-_WORDS |= dict.fromkeys(("true", "True", "TRUE"), True) | dict.fromkeys(("false", "False", "FALSE"), False)
-_NUMBER_START = frozenset("+-.0123456789")
-_INTEGER = re.compile(r"[-+]?[0-9]+\Z")
-_PREFIXED = re.compile(r"0o[0-7]+\Z|0x[0-9a-fA-F]+\Z")
-_FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?\Z")
-_SPECIAL = re.compile(r"[-+]?\.(inf|Inf|INF)\Z|\.(nan|NaN|NAN)\Z")
+class Entry(NamedTuple):
+    """One key of a mapping or one item of a list; an item's key stands where the item stands."""
+
+    value: Any
+    key_at: Mark
+    value_at: Mark
 
 
-def scalar(text: str) -> Any:
-    """A plain scalar by the core schema of YAML 1.2. ValueError (with a sentence) for a leading-zero integer."""
-    if text in _WORDS:
-        return _WORDS[text]
-    if text[0] not in _NUMBER_START:
-        return text
-    if _INTEGER.match(text):
-        digits = text.lstrip("+-")
-        if len(digits) > 1 and digits[0] == "0":
-            raise ValueError(
-                f'{text} has a leading zero: write "{text}" for text, {digits.lstrip("0") or "0"} '
-                "for a decimal number or 0o… for an octal one"
-            )
-        if len(digits) > 1000:
-            raise ValueError("a number of more than 1000 digits: quote it if it is text")
-        return int(text)
-    if _PREFIXED.match(text):
-        return int(text, 0)
-    if _FLOAT.match(text):
-        return float(text)
-    if _SPECIAL.match(text):
-        return float(text.replace(".", "", 1))
-    return text
-
-
-def load(text: str | bytes, name: str) -> Any:
-    """The data of one YAML document, `None` when the text holds none. `name` is the file's name in messages."""
-    try:
-        return _Builder(_decoded(text, name), name).document()
-    except RecursionError:
-        raise InputError([Problem("nested too deeply", name)]) from None
+def entry(data: Any, part: Any) -> Entry | None:
+    """What stands at a key or index of `data`; None where nothing does."""
+    if isinstance(data, Map) and part in data:
+        return Entry(data[part], data.keys_at[part], data.values_at[part])
+    if isinstance(data, Seq) and isinstance(part, int) and 0 <= part < len(data):
+        return Entry(data[part], data.items_at[part], data.items_at[part])
+    return None
 
 
 def locate(data: Any, path: Sequence[Any], *, key: bool = False) -> Mark | None:
     """Where `path` of `data` is written: its value, or with `key` its last key.
 
-    A part of the path that is not in the data (a field that is missing, a union's tag) is passed over, so that
-    the answer is the nearest place that does exist. None when nothing of the path is there.
+    A part that is not in the data (a field that is missing, a union's tag) is passed over, so that the answer is
+    the nearest place that does exist. None when nothing of the path is there.
     """
-    found: Mark | None = None
+    place: Mark | None = None
     for part in path:
-        if isinstance(data, Map) and part in data:
-            found = data.keys_at[part] if key else data.values_at[part]
-            data = data[part]
-        elif isinstance(data, Seq) and isinstance(part, int) and 0 <= part < len(data):
-            found = data.items_at[part]
-            data = data[part]
-    return found
+        found = entry(data, part)
+        if found is not None:
+            data, place = found.value, found.key_at if key else found.value_at
+    return place
 
 
 def from_plain(value: Any, file: str) -> Any:
@@ -149,227 +107,3 @@ def from_plain(value: Any, file: str) -> Any:
         items.items_at = [at] * len(items)
         return items
     return value
-
-
-def _decoded(text: str | bytes, name: str) -> str:
-    if len(text) > MAX_CHARACTERS:
-        raise InputError(
-            [Problem(f"is larger than {MAX_CHARACTERS // 2**20} MiB, which no inventory is", name)]
-        )
-    if isinstance(text, bytes):
-        text = _from_utf8(text, name)
-    return text.removeprefix("\ufeff")
-
-
-def _from_utf8(content: bytes, name: str) -> str:
-    if content.startswith((b"\xff\xfe", b"\xfe\xff")):
-        raise InputError([Problem("is UTF-16", name, "save it as UTF-8")])
-    try:
-        return content.decode("utf-8")
-    except UnicodeDecodeError as error:
-        line = content.count(b"\n", 0, error.start) + 1
-        column = error.start - content.rfind(b"\n", 0, error.start)
-        raise InputError(
-            [Problem("is not UTF-8 here", f"{name}:{line}:{column}", "save it as UTF-8")]
-        ) from None
-
-
-class _Builder:
-    """Builds the data of one document from the parser's events."""
-
-    def __init__(self, text: str, name: str) -> None:
-        self._text = text
-        self._name = name
-        self._anchors: dict[str, tuple[Any, int] | None] = {}
-        self._aliased = 0
-        self._depth = 0
-        self._problems: list[Problem] = []
-
-    def document(self) -> Any:
-        value = None
-        try:
-            self._next = yaml.CLoader(self._text).get_event
-            self._next()  # stream start
-            if not isinstance(self._next(), yaml.StreamEndEvent):
-                value, _ = self._node(self._next())
-                self._next()  # document end
-                if not isinstance(after := self._next(), yaml.StreamEndEvent):
-                    self._note(
-                        self._mark(after), "a second document starts here", "put one document in a file"
-                    )
-        except yaml.YAMLError as error:
-            self._syntax(error)
-        except UnicodeEncodeError:
-            self._note(Mark(self._name), "holds half a character (a lone surrogate)")
-        except _Hopeless:
-            pass  # noted
-        if self._problems:
-            raise InputError(self._problems)
-        return value
-
-    def _mark(self, event: Any) -> Mark:
-        start = event.start_mark
-        return Mark(self._name, start.line + 1, start.column + 1)
-
-    def _note(self, at: Mark, message: str, hint: str = "") -> None:
-        self._problems.append(Problem(message, str(at), hint))
-
-    def _hopeless(self, at: Mark, message: str) -> "_Hopeless":
-        self._note(at, message)
-        return _Hopeless()
-
-    def _node(self, event: Any) -> tuple[Any, int]:
-        """The value that starts with `event`, and its weight: how many nodes it stands for, aliases followed."""
-        if isinstance(event, yaml.ScalarEvent):
-            value, weight = self._scalar(event), 1
-        elif isinstance(event, yaml.AliasEvent):
-            return self._alias(event)
-        else:
-            self._depth += 1
-            if self._depth > MAX_DEPTH:
-                raise self._hopeless(self._mark(event), f"nested more than {MAX_DEPTH} deep")
-            if event.anchor:
-                self._anchors[event.anchor] = None
-            value, weight = (
-                self._mapping(event) if isinstance(event, yaml.MappingStartEvent) else self._sequence(event)
-            )
-            self._depth -= 1
-        if event.anchor:
-            self._anchors[event.anchor] = (value, weight)
-        return value, weight
-
-    def _alias(self, event: Any) -> tuple[Any, int]:
-        if event.anchor not in self._anchors:
-            raise self._hopeless(self._mark(event), f"no anchor &{event.anchor} above this alias")
-        held = self._anchors[event.anchor]
-        if held is None:
-            raise self._hopeless(self._mark(event), f"*{event.anchor} holds itself")
-        self._aliased += held[1]
-        if self._aliased > MAX_ALIASED:
-            raise self._hopeless(self._mark(event), f"aliases stand for more than {MAX_ALIASED} values")
-        return held
-
-    def _scalar(self, event: Any) -> Any:
-        text: str = event.value
-        if event.tag is None or event.tag == "!":
-            return self._plain(event, text) if event.implicit[0] else text
-        if event.tag in _LOCAL_TAGS:
-            return Tagged(_LOCAL_TAGS[event.tag], text, self._mark(event))
-        return self._core_tagged(event, text)
-
-    def _plain(self, event: Any, text: str) -> Any:
-        try:
-            return scalar(text)
-        except ValueError as error:
-            self._note(self._mark(event), str(error))
-            return text
-
-    def _core_tagged(self, event: Any, text: str) -> Any:
-        kinds = {"str": (str,), "int": (int,), "float": (int, float), "bool": (bool,), "null": (type(None),)}
-        short = event.tag.removeprefix(_CORE)
-        if event.tag == short or short not in kinds:
-            shown = event.tag if event.tag == short else "!!" + short
-            self._note(self._mark(event), f"unknown tag {shown}", "tags known here: !secret, !vault, !unsafe")
-            return text
-        if short == "str":
-            return text
-        value = self._plain(event, text)
-        if not isinstance(value, kinds[short]) or (isinstance(value, bool) and short != "bool"):
-            self._note(self._mark(event), f"{text!r} is no !!{short}")
-        return float(value) if short == "float" and isinstance(value, int) else value
-
-    def _collection_tag(self, event: Any, core: str, called: str) -> None:
-        if event.tag not in (None, "!", _CORE + core):
-            core_tag = event.tag.startswith(_CORE)
-            shown = "!!" + event.tag.removeprefix(_CORE) if core_tag else event.tag
-            self._note(self._mark(event), f"the tag {shown} does not go with a {called}")
-
-    def _sequence(self, start: Any) -> tuple[Seq, int]:
-        self._collection_tag(start, "seq", "list")
-        items, weight = Seq(), 1
-        while not isinstance(event := self._next(), yaml.SequenceEndEvent):
-            value, more = self._node(event)
-            items.append(value)
-            items.items_at.append(self._mark(event))
-            weight += more
-        return items, weight
-
-    def _mapping(self, start: Any) -> tuple[Map, int]:
-        self._collection_tag(start, "map", "mapping")
-        mapping, merged, weight = Map(), list[Map](), 1
-        while not isinstance(event := self._next(), yaml.MappingEndEvent):
-            merge = isinstance(event, yaml.ScalarEvent) and event.value == "<<" and event.implicit[0]
-            key_at = self._mark(event)
-            key, _ = self._node(event)
-            event = self._next()
-            value, more = self._node(event)
-            weight += more
-            if merge:
-                merged += self._to_merge(value, self._mark(event))
-            elif self._usable(key, key_at, mapping):
-                mapping.put(key, value, key_at, self._mark(event))
-        for source in merged:
-            for key in source:
-                if key not in mapping:
-                    mapping.take(key, source)
-        return mapping, weight
-
-    def _usable(self, key: Any, at: Mark, mapping: Map) -> bool:
-        if isinstance(key, Map) and any(isinstance(inner, Map) for inner in key):
-            self._note(at, "{{ … }}: inventories are not templated here", "write the value itself")
-        elif isinstance(key, Map | Seq | Tagged):
-            self._note(at, "a key must be a plain value", "quote text that begins with {, [ or !")
-        elif key in mapping:
-            self._note(at, f"duplicate key {key!r} (the first is on line {mapping.keys_at[key].line})")
-        else:
-            return True
-        return False
-
-    def _to_merge(self, value: Any, at: Mark) -> list[Map]:
-        sources = value if isinstance(value, Seq) else [value]
-        good = [source for source in sources if isinstance(source, Map)]
-        if len(good) != len(sources):
-            self._note(at, "<< takes a mapping, or a list of mappings")
-        return good
-
-    def _syntax(self, error: yaml.YAMLError) -> None:
-        if not isinstance(error, yaml.MarkedYAMLError) or error.problem_mark is None:
-            self._unreadable(error)
-            return
-        mark = error.problem_mark
-        lines = self._text.splitlines()
-        line = lines[mark.line] if mark.line < len(lines) else ""
-        indent = line[: len(line) - len(line.lstrip())]
-        here = line[mark.column : mark.column + 1]
-        if "\t" in indent or here == "\t":
-            tab = Mark(self._name, mark.line + 1, line.index("\t") + 1)
-            self._note(tab, "a tab", "YAML indents with spaces only")
-            return
-        hint = ""
-        if here and here in "@`%":
-            hint = f"quote a value that begins with {here}"
-        elif error.problem == "mapping values are not allowed in this context":
-            hint = "quote a value that holds ': ', or check the indentation"
-        what = f"{error.context}: {error.problem}" if error.context else str(error.problem)
-        self._note(Mark(self._name, mark.line + 1, mark.column + 1), what, hint)
-
-    def _unreadable(self, error: yaml.YAMLError) -> None:
-        """A character that YAML does not allow at all: the parser names its offset (in the text as it read it) or none."""
-        found = _FORBIDDEN.search(self._text)
-        if found is None:
-            self._note(Mark(self._name), " ".join(str(error).split()))
-            return
-        line = self._text.count("\n", 0, found.start()) + 1
-        column = found.start() - self._text.rfind("\n", 0, found.start())
-        self._note(
-            Mark(self._name, line, column),
-            f"the control character U+{ord(found.group()):04X}",
-            "is this YAML?",
-        )
-
-
-class _Hopeless(Exception):
-    """Reading on makes no sense; what is wrong is noted."""
-
-
-_FORBIDDEN = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\x80-\x84\x86-\x9f\ufffe\uffff]")

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from provision.errors import InputError, Problem, nearest
-from provision.inventory import document
-from provision.inventory.document import Map, Mark, Seq, Tagged
+from provision.inventory import loader
+from provision.inventory.document import Map, Mark, Seq, Tagged, entry
 from provision.inventory.tree import ROOT, Group, HostEntry, Tree
 
 SET = "--set"
@@ -27,7 +27,7 @@ class Level:
 
 
 class Layers:
-    """The levels of each host of a tree, lowest first, and their merge. Hosts of the same groups share the same objects."""
+    """The levels of each host of a tree, lowest first, and their merge. Hosts of the same groups share the objects."""
 
     def __init__(self, tree: Tree, roles: Collection[str], overrides: Sequence[Level] = ()) -> None:
         self._tree = tree
@@ -102,12 +102,10 @@ def owner_of(levels: Sequence[Level], path: Sequence[Any]) -> str:
 
 def _depth(data: Any, path: Sequence[Any]) -> int:
     for count, part in enumerate(path):
-        if isinstance(data, Map) and part in data:
-            data = data[part]
-        elif isinstance(data, Seq) and isinstance(part, int) and 0 <= part < len(data):
-            data = data[part]
-        else:
+        found = entry(data, part)
+        if found is None:
             return count
+        data = found.value
     return len(path)
 
 
@@ -133,15 +131,13 @@ def _override(setting: str, roles: Collection[str]) -> Map:
     parts = [quoted or bare for quoted, bare in _KEY_PART.findall(dotted)]
     rebuilt = re.sub(r'"([^"]*)"', "", dotted)
     if not equals or len(parts) < 2 or rebuilt.count(".") != len(parts) - 1:
-        raise InputError(
-            [Problem(f"--set {dotted}: not ROLE.KEY=VALUE", hint="as in --set docker_daemon.mtu=9000")]
-        )
+        raise InputError([Problem(f"--set {dotted}: not ROLE.KEY=VALUE", hint="as in --set docker_daemon.mtu=9000")])
     if parts[0] not in roles:
         close = nearest(parts[0], roles)
         hint = f"did you mean {close!r}?" if close else f"there are: {', '.join(sorted(roles))}"
         raise InputError([Problem(f"--set {dotted}: no role is called {parts[0]!r}", hint=hint)])
     at = Mark(f"--set {dotted}")
-    value = _placed(document.load(text, at.file), at)
+    value = _placed(loader.load(text, at.file), at)
     for part in reversed(parts):
         mapping = Map()
         mapping.put(part, value, at, at)

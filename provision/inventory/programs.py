@@ -19,9 +19,7 @@ class ProgramFailed(Exception):
     """The program did not do its work: one sentence."""
 
 
-def run(
-    argv: Sequence[str], cwd: Path, *, limit: float = TIME_LIMIT, env: Mapping[str, str] | None = None
-) -> str:
+def run(argv: Sequence[str], cwd: Path, *, limit: float = TIME_LIMIT, env: Mapping[str, str] | None = None) -> str:
     """The program's stdout as text. Raises ProgramFailed; `limit` is in seconds."""
     try:
         process = subprocess.Popen(
@@ -55,7 +53,8 @@ def run(
 
 def _read(process: "subprocess.Popen[bytes]", name: str, limit: float) -> tuple[bytes, bytes]:
     """All of stdout and the beginning of stderr, until the program ends."""
-    assert process.stdout is not None and process.stderr is not None
+    assert process.stdout is not None
+    assert process.stderr is not None
     found: dict[str, bytearray] = {"out": bytearray(), "err": bytearray()}
     end = time.monotonic() + limit
     with selectors.DefaultSelector() as ready:

@@ -3,6 +3,7 @@
 The law: pure, and bounded (an inventory names at most `MAX_HOSTS` hosts with one range).
 """
 
+import ipaddress
 import re
 import string
 from collections.abc import Sequence
@@ -63,3 +64,12 @@ def _stride(shown: str, step: str | None) -> int:
     if not _digits(step) or len(step) > 9 or int(step) == 0:
         raise ValueError(f"{shown}: the step must be a number of at least 1")
     return int(step)
+
+
+def is_address(name: str) -> bool:
+    """Is the name an IP address? Its colons and brackets then mean nothing else."""
+    try:
+        ipaddress.ip_address(name)
+    except ValueError:
+        return False
+    return True

@@ -77,9 +77,7 @@ class References:
             kind, _, argument = tagged.text.strip().partition(":")
             try:
                 command = kind == "cmd"
-                self._known[key] = (
-                    self._command(tagged, argument) if command else self._prompt(tagged, argument, field)
-                )
+                self._known[key] = self._command(tagged, argument) if command else self._prompt(tagged, argument, field)
             except InputError as error:
                 problems += error.problems
         self._later.clear()
@@ -139,9 +137,7 @@ class References:
                 raise _problem(tagged, f"{field}: {path} is no regular file of at most 1 MiB")
             value = path.read_bytes().decode()
         except OSError as error:
-            raise _problem(
-                tagged, f"{field}: the secret's file {path} cannot be read: {error.strerror}"
-            ) from None
+            raise _problem(tagged, f"{field}: the secret's file {path} cannot be read: {error.strerror}") from None
         except (ValueError, RuntimeError):
             raise _problem(tagged, f"{field}: the secret's file {path} is not UTF-8 text") from None
         if found.st_mode & stat.S_IROTH:
@@ -153,9 +149,7 @@ class References:
             argv = shlex.split(command)
             value = programs.run(argv, self._directory.resolve()) if argv else ""
         except ValueError as error:
-            raise _problem(
-                tagged, f"the command of this secret cannot be split: {error}", "check the quotes"
-            ) from None
+            raise _problem(tagged, f"the command of this secret cannot be split: {error}", "check the quotes") from None
         except programs.ProgramFailed as error:
             raise _problem(tagged, f"the command of this secret failed: {error}", "run it by hand") from None
         return self._not_empty(tagged, "cmd:", value)

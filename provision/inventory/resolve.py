@@ -114,9 +114,7 @@ class Resolution:
         def wrong(variable: str, message: str, hint: str, warning: bool) -> None:
             where = merged.values_at.get(variable, self.source.tree.hosts[name].at)
             owner = owner_of(levels, (variable,)) if variable else f"host {name}"
-            found.append(
-                Finding(str(where), owner, f"{variable}: {message}" if variable else message, hint, warning)
-            )
+            found.append(Finding(str(where), owner, f"{variable}: {message}" if variable else message, hint, warning))
 
         def noted(path: tuple[Any, ...], problem: Problem) -> None:
             found.append(Finding(problem.where, owner_of(levels, path[:1]), problem.message, problem.hint))
@@ -144,11 +142,7 @@ class Resolution:
 
     def _role_list(self, given: Any, at: Mark, owner: str) -> tuple[tuple[str, ...], list[Finding]]:
         if not isinstance(given, Seq):
-            return (), [
-                Finding(
-                    str(at), owner, "roles: must be a list", "as in roles: [docker_engine, docker_daemon]"
-                )
-            ]
+            return (), [Finding(str(at), owner, "roles: must be a list", "as in roles: [docker_engine, docker_daemon]")]
         roles: dict[str, None] = {}
         findings = []
         for index, name in enumerate(given):
@@ -158,9 +152,7 @@ class Resolution:
             elif isinstance(name, str) and name in self.roles.names:
                 roles[name] = None
             else:
-                findings.append(
-                    Finding(where, owner, f"roles: no role is called {name!r}", self._meant(str(name)))
-                )
+                findings.append(Finding(where, owner, f"roles: no role is called {name!r}", self._meant(str(name))))
         return tuple(roles), findings
 
     def _meant(self, name: str) -> str:
@@ -197,11 +189,7 @@ class Resolution:
             if within(name, meant, 2 if len(meant) > 3 else 1):
                 return Finding(where, level.owner, f"{name} is no role", f"did you mean {meant!r}?")
         value = level.variables[name]
-        if (
-            within(name, "roles", 2)
-            and isinstance(value, Seq)
-            and set(map(str, value)) & set(self.roles.names)
-        ):
+        if within(name, "roles", 2) and isinstance(value, Seq) and set(map(str, value)) & set(self.roles.names):
             return Finding(where, level.owner, f"{name} holds names of roles", "did you mean 'roles'?")
         return None
 

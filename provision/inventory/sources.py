@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from provision.errors import InputError, Problem, nearest
-from provision.inventory import document, programs
+from provision.inventory import document, loader, programs
 from provision.inventory.document import Map
 from provision.inventory.structure import Reader
 from provision.inventory.tree import Tree
@@ -90,9 +90,7 @@ class _Loading:
         if self._problems:
             raise InputError(list(dict.fromkeys(self._problems)))
         source.warnings += [
-            f"{name} is the name of a group and of a host"
-            for name in source.tree.hosts
-            if name in source.tree.groups
+            f"{name} is the name of a group and of a host" for name in source.tree.hosts if name in source.tree.groups
         ]
         return source
 
@@ -101,15 +99,11 @@ class _Loading:
         if not path.is_dir():
             return path
         found = [path / name for name in ("hosts.yml", "hosts.yaml", "hosts") if (path / name).is_file()]
-        others = [
-            entry for entry in sorted(path.iterdir()) if entry.suffix in YAML_ENDINGS and entry.is_file()
-        ]
+        others = [entry for entry in sorted(path.iterdir()) if entry.suffix in YAML_ENDINGS and entry.is_file()]
         if not found and len(others) == 1:
             return others[0]
         if not found:
-            raise InputError(
-                [Problem("this directory holds no hosts.yml", str(path), "write one, or name the file")]
-            )
+            raise InputError([Problem("this directory holds no hosts.yml", str(path), "write one, or name the file")])
         if len(found) > 1:
             names = " and ".join(file.name for file in found)
             raise InputError([Problem(f"this directory holds {names}", str(path), "keep one of them")])
@@ -146,13 +140,13 @@ class _Loading:
     def _document(self, file: Path) -> Any:
         name = self._shown(file)
         try:
-            if file.stat().st_size > document.MAX_CHARACTERS or not file.is_file():
+            if file.stat().st_size > loader.MAX_CHARACTERS or not file.is_file():
                 raise InputError([Problem("is no regular file of at most 32 MiB", name)])
             content = file.read_bytes()
             if content.startswith(HEADER.encode()):
                 self._source.vaulted.add(name)
-                return document.load(self._vault.open(content.decode("utf-8", "replace"), name), name)
-            return document.load(content, name)
+                return loader.load(self._vault.open(content.decode("utf-8", "replace"), name), name)
+            return loader.load(content, name)
         except InputError as error:
             self._problems += error.problems
         except OSError as error:
@@ -196,9 +190,7 @@ class _Loading:
                 owner.variables.append(data)
             elif data is not None:
                 self._problems.append(
-                    Problem(
-                        "a file of variables is a mapping", f"{self._shown(file)}:1:1", "write NAME: VALUE"
-                    )
+                    Problem("a file of variables is a mapping", f"{self._shown(file)}:1:1", "write NAME: VALUE")
                 )
 
     def _run_program(self, file: Path) -> None:
@@ -246,9 +238,7 @@ class _Loading:
         except programs.ProgramFailed as error:
             self._problems.append(Problem(str(error), name, "run it by hand with --list"))
         except (ValueError, RecursionError) as error:
-            self._problems.append(
-                Problem(f"{' '.join(argv[1:])} does not print JSON: {error}", name, "run it by hand")
-            )
+            self._problems.append(Problem(f"{' '.join(argv[1:])} does not print JSON: {error}", name, "run it by hand"))
         return None
 
 
@@ -270,9 +260,7 @@ def _files_below(entry: Path) -> list[Path]:
         return [entry]
     files = (Path(folder) / name for folder, _, names in os.walk(entry) for name in names)
     return sorted(
-        file
-        for file in files
-        if not file.name.startswith(".") and (file.suffix in YAML_ENDINGS or not file.suffix)
+        file for file in files if not file.name.startswith(".") and (file.suffix in YAML_ENDINGS or not file.suffix)
     )
 
 

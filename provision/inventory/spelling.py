@@ -1,5 +1,16 @@
 """Is one word a misspelling of another?"""
 
+from collections.abc import Collection
+
+from provision.errors import nearest
+
+
+def closest(word: str, candidates: Collection[str]) -> str | None:
+    """What was probably meant by a name, or None. A short name one letter off counts too."""
+    return nearest(word, candidates) or next(
+        (name for name in candidates if len(name) > 2 and within(word, name, 1)), None
+    )
+
 
 def within(word: str, other: str, limit: int) -> bool:
     """Is the Levenshtein distance at most `limit`?"""

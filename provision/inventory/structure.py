@@ -3,13 +3,12 @@
 The law: nothing is skipped in silence. A key that means nothing where it stands is a problem, with its place.
 """
 
-import ipaddress
 import re
 from typing import Any
 
 from provision.errors import Problem, nearest
 from provision.inventory import ranges
-from provision.inventory.document import Map, Mark, Seq, locate
+from provision.inventory.document import Map, Mark, Seq
 from provision.inventory.tree import ROOT, Group, Tree
 
 GROUP_KEYS = ("hosts", "children", "vars")
@@ -65,9 +64,7 @@ class Reader:
         if key not in GROUP_KEYS:
             close = nearest(str(key), GROUP_KEYS)
             hint = f"did you mean {close}:?" if close else "variables go under vars:"
-            self._note(
-                at, f"group {group.name}: unknown key {key!r}; a group has hosts:, children: and vars:", hint
-            )
+            self._note(at, f"group {group.name}: unknown key {key!r}; a group has hosts:, children: and vars:", hint)
             return
         if isinstance(value, str) and key != "vars":
             only, value = value, Map()
@@ -91,13 +88,11 @@ class Reader:
             self._named(pattern, at, "host")
             return
         if variables is not None and not isinstance(variables, Map):
-            self._note(
-                variables_at, f"host {pattern}: its variables must be a mapping", "write NAME: VALUE under it"
-            )
+            self._note(variables_at, f"host {pattern}: its variables must be a mapping", "write NAME: VALUE under it")
             return
         pattern, port = _split_port(pattern)
         try:
-            names = [pattern] if _is_address(pattern) else ranges.expand(pattern)
+            names = [pattern] if ranges.is_address(pattern) else ranges.expand(pattern)
         except ValueError as error:
             self._note(at, f"host range {error}")
             return
@@ -120,32 +115,37 @@ class Reader:
         for name, body in data.items():
             if name != "_meta" and self._named(name, Mark(file), "group"):
                 self._listed(name, body, Mark(file))
-        variables = (data.get("_meta") or {}).get("hostvars") or {}
-        for name, values in variables.items():
-            host = self._tree.hosts.get(name)
-            if host is None and self._named(name, Mark(file), "host"):
-                host = self._tree.host(name, Mark(file), self._tree.groups[ROOT])
-            if host is not None and isinstance(values, Map):
-                host.variables.append(values)
-            elif host is not None:
-                self._note(Mark(file), f"_meta.hostvars: the variables of host {name} must be an object")
+        meta = data.get("_meta")
+        variables = meta.get("hostvars") if isinstance(meta, Map) else None
+        for name, values in variables.items() if isinstance(variables, Map) else ():
+            self._listed_host(name, values, Mark(file))
+
+    def _listed_host(self, name: Any, values: Any, at: Mark) -> None:
+        if not self._named(name, at, "host"):
+            return
+        host = self._tree.hosts.get(name) or self._tree.host(name, at, self._tree.groups[ROOT])
+        if isinstance(values, Map):
+            host.variables.append(values)
+        else:
+            self._note(at, f"_meta.hostvars: the variables of host {name} must be an object")
 
     def _listed(self, name: str, body: Any, at: Mark) -> None:
         group = self._tree.group(name, at)
         if isinstance(body, Seq):
             hosts, body = body, Map()
             body.put("hosts", hosts, at, at)
-        if not isinstance(body, Map) or not isinstance(body.get("vars", Map()), Map | None):
-            self._note(at, f"group {name} must be an object with hosts, children and vars")
+        kinds = {"hosts": Seq, "children": Seq, "vars": Map}
+        if not isinstance(body, Map) or any(
+            not isinstance(body.get(key) or kind(), kind) for key, kind in kinds.items()
+        ):
+            self._note(at, f"group {name} must be an object with the lists hosts and children and the object vars")
             return
         for host in body.get("hosts") or ():
             if self._named(host, at, "host"):
                 self._tree.host(host, at, group)
         for child in body.get("children") or ():
             if child == ROOT:
-                self._note(
-                    at, "groups hold one another: all is above every group", "take all out of children"
-                )
+                self._note(at, "groups hold one another: all is above every group", "take all out of children")
             elif self._named(child, at, "group"):
                 self._tree.link(group, self._tree.group(child, at), at)
         if body.get("vars"):
@@ -156,7 +156,7 @@ class Reader:
             self._note(at, f"the name of a {what} must be text, and {name!r} is not", "quote it")
         elif "{{" in name:
             self._note(at, f"{what} {name}: inventories are not templated here", "write the name itself")
-        elif not _NAME.match(name) and not (what == "host" and _is_address(name)):
+        elif not _NAME.match(name) and not (what == "host" and ranges.is_address(name)):
             self._note(
                 at,
                 f"{name!r} cannot be the name of a {what}",
@@ -170,29 +170,11 @@ class Reader:
         self._problems.append(Problem(message, str(at), hint))
 
 
-def place_of(data: Any, *path: Any) -> str:
-    """Where `path` of `data` stands, as text for a Problem."""
-    return str(locate(data, path) or "")
-
-
-def _is_address(name: str) -> bool:
-    try:
-        ipaddress.ip_address(name)
-    except ValueError:
-        return False
-    return True
-
-
 def _split_port(name: str) -> tuple[str, int | None]:
     """`web1:2222` and `[::1]:22` are a name and a port, as Ansible reads them; an IPv6 address is a name."""
-    if _is_address(name):
+    if ranges.is_address(name):
         return name, None
     match = _PORT.match(name)
-    if match:
-        return match["host"].strip("[]") if _is_address(match["host"].strip("[]")) else match["host"], int(
-            match["port"]
-        )
-    inner = name[1:-1]
-    return (
-        (inner, None) if name.startswith("[") and name.endswith("]") and _is_address(inner) else (name, None)
-    )
+    host, port = (match["host"], int(match["port"])) if match else (name, None)
+    inner = host[1:-1]
+    return (inner if host.startswith("[") and ranges.is_address(inner) else host), port

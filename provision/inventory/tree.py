@@ -99,9 +99,7 @@ class Tree:
             if parent in way:
                 cycle = [parent, *reversed(way[way.index(parent) :])]
                 at = self.groups[cycle[0]].children[cycle[1]]
-                return Problem(
-                    f"groups hold one another: {' > '.join(cycle)}", str(at), "take one of them out"
-                )
+                return Problem(f"groups hold one another: {' > '.join(cycle)}", str(at), "take one of them out")
             way.append(parent)
 
     def lineage(self, host: HostEntry) -> tuple[Group, ...]:

@@ -1,6 +1,7 @@
 """From the inventory's data to plain values: references become secrets, templates are refused.
 
-The law: a value that we use holds no `{{ … }}`; text under `!unsafe`, and Go's `{{.Name}}` (Docker's own), is taken as is.
+The law: a value that we use holds no `{{ … }}`. Text under `!unsafe`, and Go's `{{.Name}}` (Docker's own), is taken
+as it is.
 """
 
 import re
@@ -28,15 +29,11 @@ class Plain:
         """`value` as dicts, lists, scalars and Secrets."""
         if isinstance(value, Map):
             return {
-                self._text(key, value.keys_at[key], path): self.value(
-                    item, value.values_at[key], (*path, key)
-                )
+                self._text(key, value.keys_at[key], path): self.value(item, value.values_at[key], (*path, key))
                 for key, item in value.items()
             }
         if isinstance(value, Seq):
-            return [
-                self.value(item, value.items_at[index], (*path, index)) for index, item in enumerate(value)
-            ]
+            return [self.value(item, value.items_at[index], (*path, index)) for index, item in enumerate(value)]
         if isinstance(value, Tagged):
             return self._tagged(value, path)
         return self._text(value, at, path)

@@ -32,7 +32,7 @@ class Vault:
         self._opened: dict[str, str] = {}
 
     def open(self, text: str, where: str) -> str:
-        """The plain text of a vaulted `text`. Raises InputError; one that concerns the password is the same each time."""
+        """The plain text of a vaulted `text`. Raises InputError; about the password always the same one."""
         if text not in self._opened:
             if self._failure is not None:
                 raise InputError([self._failure])
@@ -95,8 +95,9 @@ class Vault:
 
 
 def _aes_ctr(key: bytes, counter: bytes, payload: bytes) -> bytes:
-    from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes  # 40 ms, and rarely needed
-    from cryptography.hazmat.primitives.padding import PKCS7
+    # Here and not above: the import takes 40 ms, and most inventories hold no vault.
+    from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes  # noqa: PLC0415
+    from cryptography.hazmat.primitives.padding import PKCS7  # noqa: PLC0415
 
     opener = Cipher(algorithms.AES(key), modes.CTR(counter)).decryptor()
     padding = PKCS7(128).unpadder()

@@ -1,0 +1,96 @@
+"""The JSON Schema of an inventory, for editors: made from the roles' models and the connection variables.
+
+The law: what the schema refuses, `load` refuses too; not the other way round. Settings may be spread over levels, so
+nothing is required in any one of them. Draft 2020-12, as pydantic writes it.
+"""
+
+from collections.abc import Iterable
+from typing import Any
+
+from provision import role
+from provision.inventory import connection
+
+CUSTOM_TAGS = ["!secret scalar", "!vault scalar", "!unsafe scalar"]
+"""What yaml-language-server's setting `yaml.customTags` has to be told."""
+_TEXT = {"type": "string"}
+_SECRET = {"type": "string", "description": "A secret: use the tag !secret."}
+_BOOLEAN = {"anyOf": [{"type": "boolean"}, {"enum": ["yes", "no", "on", "off", "true", "false", 0, 1]}]}
+_PORT = {"anyOf": [{"type": "integer", "minimum": 1, "maximum": 65535}, {"type": "string", "pattern": "^[0-9]{1,5}$"}]}
+_CONNECTION: dict[str, dict[str, Any]] = {
+    "ansible_host": _TEXT | {"description": "What to connect to: a name, an address or a Host of ssh_config."},
+    "ansible_port": _PORT | {"description": "SSH port; ssh_config's when absent."},
+    "ansible_user": _TEXT | {"description": "Login user; ssh_config's when absent."},
+    "ansible_password": _SECRET,
+    "ansible_connection": {"enum": list(connection.CONNECTIONS), "description": "openssh is the ssh program."},
+    "ansible_ssh_private_key_file": _TEXT | {"description": "Relative to the inventory; ~ is your home."},
+    "ansible_ssh_common_args": _TEXT | {"description": "Options for ssh, as in -o ProxyJump=bastion."},
+    "ansible_become": _BOOLEAN | {"description": "Become root through sudo."},
+    "ansible_become_password": _SECRET,
+    "ansible_become_method": {"const": "sudo"},
+    "ansible_become_user": {"const": "root"},
+    "ansible_python_interpreter": _TEXT | {"description": "Path of a python3 >= 3.6 on the host."},
+    "ansible_timeout": {"type": ["number", "string"], "description": "Seconds to connect and log in."},
+    "ansible_group_priority": {"type": "integer", "description": "Between groups of one depth the higher wins."},
+}
+
+
+def schema(roles: Iterable[role.Role]) -> dict[str, Any]:
+    """The schema of an inventory in which these roles can be set."""
+    definitions: dict[str, Any] = {}
+    settings = {known.name: _settings(known, definitions) for known in roles}
+    nothing = {"type": "null"}
+    variables = {
+        "type": "object",
+        "properties": {
+            **_CONNECTION,
+            "roles": {
+                "type": "array",
+                "uniqueItems": True,
+                "items": {"enum": sorted(settings)},
+                "description": "The roles that a host gets, in order.",
+            },
+            "rollout": {"description": "How a run goes through the fleet.", "type": "object"},
+            **settings,
+        },
+    }
+    definitions["variables"] = variables
+    definitions["group"] = {
+        "type": ["object", "null"],
+        "additionalProperties": False,
+        "properties": {
+            "hosts": _keyed({"anyOf": [nothing, {"$ref": "#/$defs/variables"}]}),
+            "children": _keyed({"$ref": "#/$defs/group"}),
+            "vars": {"anyOf": [nothing, {"$ref": "#/$defs/variables"}]},
+        },
+    }
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "Inventory of provision",
+        "description": f"In yaml-language-server, set yaml.customTags to {CUSTOM_TAGS}.",
+        "x-yaml-custom-tags": CUSTOM_TAGS,
+        "type": "object",
+        "properties": {"rollout": {"type": "object"}},
+        "additionalProperties": {"$ref": "#/$defs/group"},
+        "$defs": definitions,
+    }
+
+
+def _keyed(values: dict[str, Any]) -> dict[str, Any]:
+    return {"anyOf": [{"type": ["null", "string"]}, {"type": "object", "additionalProperties": values}]}
+
+
+def _settings(known: role.Role, definitions: dict[str, Any]) -> dict[str, Any]:
+    """A role's settings as a reference; its definitions get the role's name in front, so that no two collide."""
+    template = f"#/$defs/{known.name}.{{model}}"
+    made = known.settings.model_json_schema(ref_template=template)
+    for name, inner in made.pop("$defs", {}).items():
+        definitions[f"{known.name}.{name}"] = _optional(inner)
+    made["title"] = known.name
+    if known.doc:
+        made["description"] = known.doc.partition("\n")[0]
+    definitions[known.name] = _optional(made)
+    return {"anyOf": [{"type": "null"}, {"$ref": f"#/$defs/{known.name}"}]}
+
+
+def _optional(made: dict[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in made.items() if key != "required"}
