@@ -28,15 +28,17 @@ MASKED = (
     "systemd-modules-load.service systemd-udevd.service systemd-timesyncd.service console-getty.service "
     "getty.target apt-daily.timer apt-daily-upgrade.timer dpkg-db-backup.timer e2scrub_all.timer fstrim.timer"
 ).split()
-HOST_KEYS_UNIT = """\
+# At each start: host keys where none are yet, and a plain resolver file over the engine's own, whose
+# 127.0.0.11 answers unknown names only after 20 s and is useless to containers inside the host.
+START_UNIT = """\
 [Unit]
-Description=Host keys of this lab host, made at its first start
+Description=First steps of a lab host
 Before=ssh.service
-ConditionPathExists=!/etc/ssh/ssh_host_ed25519_key
 
 [Service]
 Type=oneshot
 ExecStart=/usr/bin/ssh-keygen -A
+ExecStart=/bin/cp /etc/lab-resolv.conf /etc/resolv.conf
 
 [Install]
 WantedBy=multi-user.target
@@ -84,6 +86,8 @@ def ensure(kind: Kind, say: Callable[[str], None]) -> str:
             archive = cache() / "images" / f"{base}-{digest}.tar"
             if not archive.exists():
                 say(f"building image {base} (once; about half a minute)")
+                for stale in (cache() / "images").glob(f"{base}-*.tar"):
+                    stale.unlink()  # of an earlier recipe
                 _build(kind, archive)
             say(f"loading image {base}")
             change = ("--change", 'CMD ["/sbin/init"]')
@@ -111,7 +115,7 @@ def _recipe(release: str, python: str) -> dict[str, object]:
         "release": release,
         "packages": [*PACKAGES, *PYTHON[python]],
         "masked": MASKED,
-        "unit": HOST_KEYS_UNIT,
+        "unit": START_UNIT,
         "sources": apt.sources(release),
         "options": apt.options(),
         "credentials": [str(path) for path in apt.credentials()],
@@ -148,7 +152,7 @@ def _build(kind: Kind, archive: Path) -> None:
 
 
 def _write_overlay(root: Path) -> None:
-    """Files of our own in the image: apt's options and logins, the unit that makes host keys, the masks."""
+    """Files of our own in the image: apt's options and logins, the unit for its start, the masks."""
     conf = root / "etc/apt/apt.conf.d/80lab-machine"
     conf.parent.mkdir(parents=True)
     conf.write_text(apt.options())
@@ -159,8 +163,8 @@ def _write_overlay(root: Path) -> None:
     wants = root / WANTS
     wants.mkdir(parents=True)
     units = wants.parent
-    (units / "lab-host-keys.service").write_text(HOST_KEYS_UNIT)
-    (wants / "lab-host-keys.service").symlink_to("/etc/systemd/system/lab-host-keys.service")
+    (units / "lab-start.service").write_text(START_UNIT)
+    (wants / "lab-start.service").symlink_to("/etc/systemd/system/lab-start.service")
     for name in MASKED:
         (units / name).symlink_to("/dev/null")
 

@@ -6,7 +6,7 @@ The engine, the network and the package cache are shared by all labs and stay up
 
 import json
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -58,11 +58,10 @@ class Lab:
         engine.remove(engine.containers(f"provision-lab={name}"))
         public_key = _client_key(directory)
         say(f"starting {len(hosts)} hosts of lab {name}")
-        made = []
         with machine.lock():  # addresses are given out one lab at a time
             free = _free_addresses(net, len(hosts))
-            for spec, ip in zip(hosts, free, strict=True):
-                made.append(_create(name, spec, ip, net.machine, images[spec.kind], public_key))
+            names = {spec.name: ip for spec, ip in zip(hosts, free, strict=True)}
+            made = [_create(name, spec, names, images[spec.kind], public_key) for spec in hosts]
         with ThreadPoolExecutor(AT_ONCE) as pool:
             keys = list(pool.map(lambda host: _start(host, net), made))
         lab = cls(name, directory, made, net)
@@ -196,9 +195,10 @@ def _free_addresses(net: Network, count: int) -> list[str]:
     return free[:count]
 
 
-def _create(lab: str, spec: HostSpec, ip: str, dns: str, reference: str, public_key: str) -> LabHost:
+def _create(lab: str, spec: HostSpec, names: Mapping[str, str], reference: str, public_key: str) -> LabHost:
     """Create, without starting it, the container that is to be the host."""
     container = f"{lab}.{spec.name}"
+    ip = names[spec.name]
     words = [
         "create",
         "--tty",  # gives systemd a console, whose last lines are what a failed start leaves
@@ -209,7 +209,7 @@ def _create(lab: str, spec: HostSpec, ip: str, dns: str, reference: str, public_
         f"--label=provision-lab-ip={ip}",
         f"--network={engine.NETWORK}",
         f"--ip={ip}",
-        f"--dns={dns}",  # where nothing answers: a name outside the lab fails at once, not after timeouts
+        *(f"--add-host={name}:{address}" for name, address in names.items()),
         "--cgroupns=host",
         "--security-opt=seccomp=unconfined",
         "--security-opt=apparmor=unconfined",
@@ -229,8 +229,10 @@ def _create(lab: str, spec: HostSpec, ip: str, dns: str, reference: str, public_
 
 def _start(host: LabHost, net: Network) -> list[str]:
     """Give the host what is its own, start it, wait for it; returns its public host keys."""
+    resolver = f"nameserver {net.machine}\n"  # nothing answers there: names outside the lab fail at once
     host.put(
         {
+            "/etc/lab-resolv.conf": File(resolver.encode()),
             "/root/.ssh/authorized_keys": File(host.public_key.encode() + b"\n", 0o600),
             "/etc/apt/apt.conf.d/90lab-cache": File(apt.proxy_options(net.machine).encode()),
         }
