@@ -117,6 +117,10 @@ class Inventory:
         )
         self.warnings += [text for text in warnings if text not in self.warnings]
         given = {name for host in hosts for name in host.roles}
+        unused = dict.fromkeys(setting.partition(".")[0] for setting in overrides)
+        self.warnings += [
+            f"--set {name}.…: no selected host has the role {name}" for name in unused if name not in given
+        ]
         if missing := [name for name in roles or () if name not in given]:
             what = "no selected host has this role"
             raise InputError([Problem(f"--roles {name}: {what}", hint="add it to roles:") for name in missing])

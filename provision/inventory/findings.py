@@ -10,7 +10,8 @@ from provision.errors import Problem
 
 @dataclass(frozen=True)
 class Finding:
-    """One mistake: where it is written, and who says it ("all", "group dgx", "host dgx01", "--set")."""
+    """One mistake: where it is written, and who says it ("all", "group dgx", "host dgx01", "--set"; "" for
+    what is nobody's, such as a vault's password)."""
 
     where: str
     owner: str
@@ -41,6 +42,8 @@ class Findings:
 
 def _told(finding: Finding, hosts: int) -> Problem:
     owner = finding.owner
+    if not owner:
+        return Problem(finding.message, finding.where, finding.hint)
     if hosts > 1:
         owner += f" and {hosts - 1} more" if owner.startswith("host ") else f" ({hosts} hosts)"
     return Problem(f"{owner}: {finding.message}", finding.where, finding.hint)

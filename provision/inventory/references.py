@@ -47,7 +47,7 @@ class References:
         self._no_exec = no_exec
         self._ask = ask
         self._resolve = resolve
-        self._known: dict[str, Secret | InputError] = {}
+        self._known: dict[str, Secret] = {}
         self._later: dict[str, tuple[Tagged, str]] = {}
         self.warnings: dict[str, None] = {}
 
@@ -58,17 +58,11 @@ class References:
 
     def lookup(self, tagged: Tagged, field: str) -> Secret:
         """The secret behind a reference; a Placeholder while it waits for `settle`. `field` names what it is for.
-        Raises InputError, the same one each time."""
+        Raises InputError."""
         key = self._key(tagged)
         if key not in self._known:
-            try:
-                self._known[key] = self._first_look(key, tagged, field)
-            except InputError as error:
-                self._known[key] = error
-        found = self._known[key]
-        if isinstance(found, InputError):
-            raise found
-        return found
+            self._known[key] = self._first_look(key, tagged, field)
+        return self._known[key]
 
     def settle(self) -> None:
         """Runs the commands and asks the questions that were looked up. Raises InputError with all that failed."""

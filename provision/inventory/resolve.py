@@ -18,6 +18,7 @@ from provision.inventory.references import References
 from provision.inventory.settings import Validator
 from provision.inventory.sources import Source
 from provision.inventory.spelling import within
+from provision.inventory.tree import ROOT
 from provision.inventory.values import Plain
 from provision.target import Target
 
@@ -45,11 +46,19 @@ class Roles:
         self._path = search_path
         self.names = role.available(search_path)
         self._loaded: dict[str, role.Role] = {}
+        self._misspelt: dict[str, str | None] = {}
 
     def load(self, name: str) -> role.Role:
         if name not in self._loaded:
             self._loaded[name] = role.load(name, self._path)
         return self._loaded[name]
+
+    def misspelt(self, name: str) -> str | None:
+        """The role that is at most two letters away from a variable's name (one, from a name of three), or None."""
+        if name not in self._misspelt:
+            near = (known for known in self.names if within(name, known, 2 if len(known) > 3 else 1))
+            self._misspelt[name] = next(near, None)
+        return self._misspelt[name]
 
 
 @dataclass
@@ -73,7 +82,12 @@ class Resolution:
 
     def hosts(self, names: Sequence[str]) -> list[Host]:
         """The hosts, typed. What is wrong is in `findings`."""
-        return [self._host(name) for name in names]
+        hosts = [self._host(name) for name in names]
+        idle = [host.name for host in hosts if not host.roles]
+        if idle and self.wanted is None:
+            told = idle[0] + (f" and {len(idle) - 1} more" if len(idle) > 1 else "")
+            self.findings.add(Finding("", "", f"nothing is asked of {told}", "list its roles under roles:", True))
+        return hosts
 
     def _host(self, name: str) -> Host:
         entry = self.source.tree.hosts[name]
@@ -117,7 +131,8 @@ class Resolution:
             found.append(Finding(str(where), owner, f"{variable}: {message}" if variable else message, hint, warning))
 
         def noted(path: tuple[Any, ...], problem: Problem) -> None:
-            found.append(Finding(problem.where, owner_of(levels, path[:1]), problem.message, problem.hint))
+            owner = owner_of(levels, path[:1]) if problem.where else ""
+            found.append(Finding(problem.where, owner, problem.message, problem.hint))
 
         plain = Plain(self.references, noted)
         values = {
@@ -125,6 +140,10 @@ class Resolution:
             for key, value in merged.items()
             if key in connection.KNOWN
         }
+        for key in connection.SECRET_NAMES & values.keys():
+            at = merged.values_at[key]
+            if isinstance(merged[key], str) and at.file not in self.source.vaulted:
+                wrong(key, "stands here in plain text", "use !secret or !vault", True)
         target = connection.Reader(values, self.source.directory, self.check_files, wrong).target(name)
         self.findings.add(*found)
         return target
@@ -172,6 +191,10 @@ class Resolution:
         return known
 
     def _near_miss(self, name: str, where: str, level: Level) -> Finding | None:
+        if name == "ansible_group_priority" and type(level.variables[name]) is not int:
+            return Finding(where, level.owner, f"{name} should be a whole number")
+        if name == "rollout" and level.owner != ROOT:
+            return Finding(where, level.owner, "rollout is for the whole inventory", "put it under the vars of all")
         if name.startswith("ansible_"):
             if name in connection.KNOWN:
                 return None
@@ -185,9 +208,8 @@ class Resolution:
             )
         if name in self.roles.names or name in RESERVED:
             return None
-        for meant in self.roles.names:
-            if within(name, meant, 2 if len(meant) > 3 else 1):
-                return Finding(where, level.owner, f"{name} is no role", f"did you mean {meant!r}?")
+        if meant := self.roles.misspelt(name):
+            return Finding(where, level.owner, f"{name} is no role", f"did you mean {meant!r}?")
         value = level.variables[name]
         if within(name, "roles", 2) and isinstance(value, Seq) and set(map(str, value)) & set(self.roles.names):
             return Finding(where, level.owner, f"{name} holds names of roles", "did you mean 'roles'?")

@@ -112,7 +112,7 @@ class _Check:
     def _noted(self, path: tuple[Any, ...], problem: Problem) -> None:
         if path[1:] not in self._wrong_paths:
             self._wrong_paths.add(path[1:])
-            owner = owner_of(self._levels, path)
+            owner = owner_of(self._levels, path) if problem.where else ""
             self._checked.findings.append(Finding(problem.where, owner, problem.message, problem.hint))
 
     def _find(
