@@ -17,7 +17,7 @@ import traceback
 from . import facts, kinds, wire
 from .lock import Lock
 from .resource import CHANGED, FAILED, OK, WOULD_CHANGE, Failed, converge
-from .system import ReadOnly, System
+from .system import STATE, ReadOnly, System
 
 BEAT = 5.0
 GOOD = (OK, CHANGED, WOULD_CHANGE)
@@ -127,7 +127,8 @@ def _run(line, options):
     facts_only = options["facts_only"]
     if os.geteuid() != 0 and not facts_only:
         raise Failed("not root on this host", "set ansible_become: true, or ansible_user: root")
-    system = ReadOnly() if options["check"] or facts_only else System()
+    kind = ReadOnly if options["check"] or facts_only else System
+    system = kind(options.get("state", STATE))
     system.progress = line.progress
     line.step("facts")
     lock = None

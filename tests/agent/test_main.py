@@ -1,0 +1,248 @@
+"""The agent as a whole: a real process, real pipes."""
+
+import json
+import os
+import time
+
+import pytest
+
+from tests.agent.conversation import Agent, file, stage
+
+pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="the agent works as root only")
+
+SLOW = {
+    "agent.command": """
+import time
+from .resource import Resource
+class Command(Resource):
+    fields = ("path", "seconds")
+    def identity(self): return self.path
+    def desired(self): return {"there": True}
+    def actual(self, system): return {"there": system.stat(self.path) is not None}
+    def apply(self, system, diff):
+        print("a stray print")
+        system.progress("waiting")
+        time.sleep(self.seconds)
+        system.write(self.path, b"done")
+"""
+}
+
+
+def slow(path, seconds):
+    return {"kind": "command", "fields": {"path": str(path), "seconds": seconds}}
+
+
+@pytest.fixture
+def start(tmp_path):
+    agents = []
+
+    def make(**options):
+        agents.append(Agent(tmp_path, **options))
+        return agents[-1]
+
+    yield make
+    for agent in agents:
+        agent.end()
+
+
+def types(messages):
+    return [message["type"] for message in messages]
+
+
+def test_hello_plan_results_bye(start, tmp_path):
+    agent = start()
+    hello = agent.hear()
+    assert (hello["type"], hello["protocol"], hello["interrupted"]) == ("hello", 1, None)
+    assert hello["facts"]["os"]["id"]
+    agent.plan(stage("r", file(tmp_path / "a"), file(tmp_path / "b")))
+    messages = agent.hear_all()
+    assert types(messages) == ["started", "result", "started", "result", "bye"]
+    assert messages[1]["outcome"] == "changed"
+    assert (messages[1]["role"], messages[1]["kind"], messages[1]["name"]) == ("r", "file", str(tmp_path / "a"))
+
+
+def test_check_writes_nothing_at_all(start, tmp_path):
+    agent = start(check=True)
+    agent.hear()
+    agent.plan(stage("r", file(tmp_path / "a")))
+    assert [message.get("outcome") for message in agent.hear_all()] == [None, "would-change", None]
+    assert sorted(os.listdir(str(tmp_path))) == ["payload-r1.json"]
+
+
+def test_the_first_failure_ends_the_run(start, tmp_path):
+    agent = start()
+    agent.hear()
+    agent.plan(stage("r", file(tmp_path / "no" / "a"), file(tmp_path / "b")), stage("s", file(tmp_path / "c")))
+    messages = agent.hear_all()
+    assert types(messages) == ["started", "result", "bye"]
+    assert messages[1]["outcome"] == "failed"
+    assert not (tmp_path / "b").exists()
+
+
+def test_after_a_change_the_next_stage_is_planned_anew(start, tmp_path):
+    agent = start()
+    agent.hear()
+    agent.plan(stage("r", file(tmp_path / "a")), stage("s", file(tmp_path / "b")))
+    assert types([agent.hear(), agent.hear()]) == ["started", "result"]
+    replan = agent.hear()
+    assert (replan["type"], replan["stage"]) == ("replan", 1)
+    assert replan["facts"]["os"]["id"]
+    agent.plan(stage("s", file(tmp_path / "other")))
+    assert types(agent.hear_all()) == ["started", "result", "bye"]
+    assert (tmp_path / "other").exists()
+    assert not (tmp_path / "b").exists()
+
+
+def test_without_a_change_there_is_no_further_trip(start, tmp_path):
+    (tmp_path / "a").write_text("x\n")
+    agent = start()
+    agent.hear()
+    agent.plan(stage("r", file(tmp_path / "a")), stage("s", file(tmp_path / "a")))
+    assert types(agent.hear_all()) == ["started", "result", "started", "result", "bye"]
+
+
+def test_a_deferred_stage_asks_for_its_plan_when_its_turn_comes(start, tmp_path):
+    agent = start()
+    agent.hear()
+    agent.plan(stage("r", replan=True))
+    assert agent.hear()["type"] == "replan"
+    agent.plan(stage("r", file(tmp_path / "a")))
+    assert types(agent.hear_all()) == ["started", "result", "bye"]
+
+
+def run(start, number, *stages):
+    agent = start(run="run{}".format(number))
+    agent.hear()
+    agent.plan(*stages)
+    messages = agent.hear_all()
+    agent.end()
+    return [message for message in messages if message["type"] == "result"]
+
+
+def test_what_a_role_no_longer_asks_for_goes_and_what_others_asked_for_stays(start, tmp_path):
+    a, b, c = (tmp_path / name for name in "abc")
+    run(start, 1, stage("r", file(a), file(b)))
+    run(start, 2, stage("s", file(c)))
+    results = run(start, 3, stage("r", file(a)))
+    assert [(item["name"], item["outcome"]) for item in results] == [(str(a), "ok"), (str(b), "changed")]
+    assert a.exists() and not b.exists() and c.exists()
+    assert len(run(start, 4, stage("r", file(a)))) == 1
+
+
+def test_no_content_is_kept_in_the_state(start, tmp_path):
+    run(start, 1, stage("r", file(tmp_path / "a", "very secret words\n")))
+    state = (tmp_path / "state" / "state.json").read_text()
+    assert "secret words" not in state
+    assert str(tmp_path / "a") in state
+
+
+def test_a_stray_print_does_not_corrupt_a_frame(start, tmp_path):
+    agent = start(extra=SLOW)
+    agent.hear()
+    agent.plan(stage("r", slow(tmp_path / "a", 0)))
+    assert types(agent.hear_all()) == ["started", "result", "bye"]
+
+
+def test_it_beats_with_the_step_and_says_what_it_waits_for(start, tmp_path):
+    agent = start(extra=SLOW)
+    agent.hear()
+    agent.plan(stage("r", slow(tmp_path / "a", 6)))
+    agent.hear()
+    first, second = agent.hear(beats=True), agent.hear(beats=True)
+    assert (first["type"], first["text"]) == ("beat", "waiting")
+    assert (second["type"], second["step"]) == ("beat", "r: command {}".format(tmp_path / "a"))
+
+
+def test_a_lost_controller_lets_the_step_end_and_the_next_run_hears_of_it(start, tmp_path):
+    agent = start(extra=SLOW)
+    agent.hear()
+    agent.plan(stage("r", slow(tmp_path / "a", 2), file(tmp_path / "b")))
+    agent.hear()
+    agent.hang_up()
+    agent.process.wait(30)
+    assert (tmp_path / "a").read_text() == "done"
+    assert not (tmp_path / "b").exists()
+    story = start(run="r2").hear()["interrupted"]
+    assert story["run"]["id"] == "r1"
+    assert story["step"] == "file {}".format(tmp_path / "b")
+
+
+def test_a_finished_run_clears_the_story(start, tmp_path):
+    agent = start(extra=SLOW)
+    agent.hear()
+    agent.plan(stage("r", slow(tmp_path / "a", 1), file(tmp_path / "b")))
+    agent.hear()
+    agent.hang_up()
+    agent.process.wait(30)
+    run(start, 2, stage("r", file(tmp_path / "b")))
+    assert start(run="r3").hear()["interrupted"] is None
+
+
+def test_cancel_ends_after_the_step_in_hand(start, tmp_path):
+    agent = start(extra=SLOW)
+    agent.hear()
+    agent.plan(stage("r", slow(tmp_path / "a", 1), file(tmp_path / "b")))
+    agent.hear()
+    agent.say({"type": "cancel"})
+    assert types(agent.hear_all()) == ["result"]
+    assert (tmp_path / "a").exists()
+    assert not (tmp_path / "b").exists()
+
+
+def test_two_runs_at_once_the_second_hears_who_holds_the_host(start, tmp_path):
+    first = start(extra=SLOW)
+    first.hear()
+    first.plan(stage("r", slow(tmp_path / "a", 3)))
+    first.hear()
+    refused = start(run="r2").hear()
+    assert refused["type"] == "refused"
+    assert "run r1 of me@here, since 20" in refused["cause"]
+    assert types(first.hear_all()) == ["result", "bye"]
+    assert start(run="r3").hear()["type"] == "hello"
+
+
+def test_an_orphan_that_still_works_is_waited_for(start, tmp_path):
+    orphan = start(extra=SLOW)
+    orphan.hear()
+    orphan.plan(stage("r", slow(tmp_path / "a", 3)))
+    orphan.hear()
+    orphan.hang_up()
+    time.sleep(0.5)
+    second = start(run="r2")
+    beat = second.hear(beats=True)
+    assert "waiting for an interrupted run" in beat["text"]
+    assert second.hear()["type"] == "hello"
+    assert (tmp_path / "a").exists()
+
+
+def test_check_needs_no_lock(start, tmp_path):
+    first = start(extra=SLOW)
+    first.hear()
+    assert start(check=True, run="r2").hear()["type"] == "hello"
+
+
+def test_a_bug_comes_back_as_a_crash_with_source_lines(start):
+    agent = start(
+        extra={"agent.facts": "def gather(system):\n    raise ZeroDivisionError('on purpose')  # this very line\n"}
+    )
+    crash = agent.hear()
+    assert crash["type"] == "crash"
+    assert "this very line" in crash["trace"]
+
+
+def test_facts_only_says_bye_and_writes_nothing(start, tmp_path):
+    agent = start(facts_only=True)
+    assert agent.hear()["type"] == "hello"
+    agent.say({"type": "end"})
+    assert types(agent.hear_all()) == ["bye"]
+    assert not (tmp_path / "state").exists()
+
+
+def test_an_unknown_kind_is_a_bug_that_is_named(start):
+    agent = start()
+    agent.hear()
+    agent.plan(stage("r", {"kind": "no-such", "fields": {}}))
+    crash = agent.hear()
+    assert crash["type"] == "crash"
+    assert "no-such" in crash["trace"]
+    assert json.dumps(crash)
