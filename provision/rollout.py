@@ -6,6 +6,7 @@ end, and the rest are not started.
 """
 
 import time
+import traceback
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Executor, Future, ThreadPoolExecutor, wait
@@ -89,8 +90,6 @@ def run_host(job: Job, run: Run, pool: Pool, sink: Sink, cancel: Flag) -> HostFi
     except ProvisionError as error:
         outcome, tally.error = Outcome.FAILED, Error(str(error), "this is a bug of provision: please report it")
     except Exception as error:  # a bug of ours on one host must not end the others
-        import traceback
-
         outcome = Outcome.FAILED
         cause = f"{type(error).__name__}: {error}"
         tally.error = Error(cause, "this is a bug of provision: please report it", trace=traceback.format_exc())
@@ -142,7 +141,9 @@ def _install_python(job: Job, run: Run, connection: Any, sink: Sink, error: NoPy
 class Rollout:
     """All hosts of one run. `cancel()` may be called from any thread or signal handler."""
 
-    def __init__(self, run: Run, verb: str, jobs: Sequence[Job], sink: Sink, mask: Mask, forks: int = 32) -> None:
+    def __init__(  # noqa: PLR0917
+        self, run: Run, verb: str, jobs: Sequence[Job], sink: Sink, mask: Mask, forks: int = 32
+    ) -> None:
         self._run = run
         self._verb = verb
         self._jobs = jobs
@@ -181,7 +182,7 @@ def _masked(sink: Sink, mask: Mask, lock: Lock) -> Sink:
     """One event at a time, and no known secret in any of its texts."""
 
     def masked(event: Event) -> None:
-        clean = _clean(event, mask)
+        clean = _clean(event, mask) if mask else event
         with lock:
             sink(clean)
 

@@ -106,6 +106,9 @@ class Mask:
         ordered = sorted(words, key=lambda word: (-len(word), word))
         self._pattern = re.compile("|".join(map(re.escape, ordered))) if ordered else None
 
+    def __bool__(self) -> bool:
+        return self._pattern is not None
+
     def text(self, text: str) -> str:
         """`text` with every known secret hidden; the words around it stay."""
         return self._pattern.sub(HIDDEN, text) if self._pattern else text
