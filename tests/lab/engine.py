@@ -74,6 +74,7 @@ def stop() -> None:
         docker("network", "rm", NETWORK, check=False)
     DOCKERD.stop()
     CONTAINERD.stop()
+    _unmount_leftovers()
 
 
 def host_capabilities() -> list[str]:
@@ -86,6 +87,7 @@ def host_capabilities() -> list[str]:
 def _start(net: network.Network) -> None:
     containerd_socket = RUN / "containerd.sock"
     data = cache() / "engine"
+    _forget_other_subnet(data, net)
     if not CONTAINERD.running():
         containerd_socket.unlink(missing_ok=True)  # one left by a crash would look ready
         config = RUN / "containerd.toml"
@@ -134,15 +136,26 @@ def _wait(daemon: Daemon, ready: Callable[[], bool], limit: float = 60) -> None:
         time.sleep(0.1)
 
 
+def _forget_other_subnet(data: Path, net: network.Network) -> None:
+    """Drop what dockerd remembers of networks on another subnet: it would set them up again."""
+    known = data / "subnet"
+    if not known.exists() or known.read_text() != str(net.whole):
+        shutil.rmtree(data / "docker" / "network", ignore_errors=True)
+        known.parent.mkdir(parents=True, exist_ok=True)
+        known.write_text(str(net.whole))
+
+
+def _unmount_leftovers() -> None:
+    """What a daemon that was killed left mounted; one that ended in order leaves nothing."""
+    ours = (f"{RUN / 'exec'}/", f"{cache() / 'engine'}/")
+    mounted = [line.split()[1] for line in Path("/proc/mounts").read_text().splitlines()]
+    for path in reversed([path for path in mounted if path.startswith(ours)]):
+        call([program("umount"), path], check=False)
+
+
 def _ensure_network(net: network.Network) -> None:
-    """The hosts' network; one left from an earlier boot on another subnet is replaced."""
-    known = docker("network", "inspect", NETWORK, check=False)
-    if known.returncode == 0:
-        config = json.loads(known.stdout)[0]
-        if config["IPAM"]["Config"][0]["Subnet"] == str(net.hosts):
-            return
-        remove(containers("provision-lab"))
-        docker("network", "rm", NETWORK)
+    if docker("network", "inspect", NETWORK, check=False).returncode == 0:
+        return
     docker(
         "network",
         "create",

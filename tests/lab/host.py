@@ -178,8 +178,8 @@ class LabHost:
     def _port(self) -> str:
         """Name of the machine's end of this host's cable."""
         pid = self._inspect()["State"]["Pid"]
-        index = Path(f"/proc/{pid}/root/sys/class/net/eth0/iflink").read_text().strip()
-        for link in Path("/sys/class/net").iterdir():
-            if (link / "ifindex").read_text().strip() == index:
-                return link.name
+        index = int(Path(f"/proc/{pid}/root/sys/class/net/eth0/iflink").read_text())
+        for link in json.loads(call([program("ip"), "-j", "link"]).stdout):
+            if link["ifindex"] == index:
+                return str(link["ifname"])
         raise LabError(f"{self.name} has no cable: is it running?")

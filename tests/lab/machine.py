@@ -91,12 +91,17 @@ def raise_inotify_limit() -> None:
 
 
 def restore() -> None:
-    """Put back the settings that the lab changed."""
+    """Put back the settings that the lab changed, and forget what ran; locks stay, as others may wait."""
     record = RUN / "sysctl.json"
     if record.exists():
         for path, value in json.loads(record.read_text()).items():
             Path(path).write_text(str(value))
         record.unlink()
+    for path in RUN.iterdir():
+        if path.is_dir():
+            shutil.rmtree(path, ignore_errors=True)
+        elif path.suffix != ".lock":
+            path.unlink()
 
 
 def _installed(tool: str) -> bool:

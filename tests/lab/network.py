@@ -107,7 +107,7 @@ def _taken() -> Iterator[ipaddress.IPv4Network]:
 
 def _spare_bridge(network: Network) -> None:
     ip = program("ip")
-    if not Path(f"/sys/class/net/{SPARE_BRIDGE}").exists():
+    if call([ip, "link", "show", SPARE_BRIDGE], check=False).returncode != 0:
         call([ip, "link", "add", SPARE_BRIDGE, "type", "bridge"])
         call([ip, "addr", "add", f"{network.spare[1]}/30", "dev", SPARE_BRIDGE])
         call([ip, "link", "set", SPARE_BRIDGE, "up"])

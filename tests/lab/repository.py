@@ -29,9 +29,9 @@ class AptRepository:
         self.suite = suite
         self.flat = flat
         self.requests: list[str] = []
-        self._folder = Path(tempfile.mkdtemp(prefix="provision-lab-"))
-        self._root = self._folder / "www"
-        self._home = self._folder / "gnupg"
+        self._folder = tempfile.TemporaryDirectory(prefix="provision-lab-")
+        self._root = Path(self._folder.name) / "www"
+        self._home = Path(self._folder.name) / "gnupg"
         self._home.mkdir(mode=0o700)
         (self._root / "pool").mkdir(parents=True)
         self.key_asc, self.fingerprint = self._make_key()
@@ -55,16 +55,17 @@ class AptRepository:
         listed = self._index("packages", "pool")
         if self.flat:
             self._sign(self._root, {"Packages": listed})
-            return
-        arches = set(re.findall(r"(?m)^Architecture: (\S+)$", listed)) - {"all"} or {_architecture()}
-        files = {f"main/binary-{arch}/Packages": listed for arch in arches}
-        self._sign(self._root / "dists" / self.suite, files)
+        else:
+            arches = set(re.findall(r"(?m)^Architecture: (\S+)$", listed)) - {"all"} or {_architecture()}
+            files = {f"main/binary-{arch}/Packages": listed for arch in arches}
+            self._sign(self._root / "dists" / self.suite, files)
+        call([program("gpgconf"), "--homedir", str(self._home), "--kill", "all"])
 
     def close(self) -> None:
         """Stop serving and forget key and files."""
         self._server.shutdown()
         self._server.server_close()
-        shutil.rmtree(self._folder, ignore_errors=True)
+        self._folder.cleanup()
 
     def _index(self, *words: str) -> str:
         argv = ["sh", "-c", 'cd "$1" && shift && exec "$@"', "sh", str(self._root)]
