@@ -22,7 +22,7 @@ case $1 in
   "$PROVISION_LOGIN's "*|"($PROVISION_LOGIN) "*|[Pp]assword:*) ;;
   *) exit 1 ;;
 esac
-mkdir "${0%/*}/asked" 2>/dev/null || { kill -TERM "$PPID"; exit 1; }
+mkdir "${0%/*}/asked" 2>/dev/null || { mkdir "${0%/*}/again"; kill -TERM "$PPID"; exit 1; }
 exec cat "$PROVISION_ANSWER"
 """
 
@@ -31,6 +31,7 @@ class Askpass:
     """The helper and the password, for as long as one login takes; nothing at all without a password."""
 
     def __init__(self, password: Secret | None, settings: Resolved) -> None:
+        self.given = password is not None
         self.environment: dict[str, str] = {}
         self._folder = ""
         self._answer = -1
@@ -49,6 +50,10 @@ class Askpass:
             "PROVISION_LOGIN": f"{settings.user}@{settings.hostname}",
             "PROVISION_ANSWER": f"/proc/{os.getpid()}/fd/{self._answer}",
         }
+
+    def asked_again(self) -> bool:
+        """Was there a second prompt? Then the password was wrong, or more than a password is wanted."""
+        return bool(self._folder) and os.path.isdir(os.path.join(self._folder, "again"))
 
     def __enter__(self) -> "Askpass":
         return self

@@ -98,6 +98,8 @@ class Login:
                 return
             if password is not None and self._by_password(password):
                 return
+            if not self._tried and self._accepts("no credentials", self._ask_for_methods):
+                return  # the server lets anybody in
         except (SSHException, OSError, EOFError) as error:
             raise self._cut_off(error) from error
         raise self._denied(password)
@@ -119,6 +121,11 @@ class Login:
             if agent:
                 agent.close()
         return False
+
+    def _ask_for_methods(self) -> None:
+        """The method `none`: servers answer with what they would take, and do not count it."""
+        if not self._transport.offered:
+            self._transport.auth_none(self._settings.user)
 
     def _accepts(self, name: str, attempt: Callable[[], Any]) -> bool:
         """One attempt. False: refused, or (`offered` has changed) more is wanted."""

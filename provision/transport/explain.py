@@ -6,15 +6,27 @@ but for the last words of an ssh that ended with 255.
 
 import re
 from collections.abc import Callable
+from dataclasses import dataclass
 
 from provision.errors import ConnectionLost, HostError, Unreachable
 from provision.transport import dial, hostkeys
-from provision.transport.known_hosts import fingerprint, short_kind
 from provision.transport.ssh_config import Resolved
 
-__all__ = ["added_key", "failure", "fingerprint", "lost", "same_kind", "timed_out"]
 
-Sentence = Callable[["re.Match[str]", Resolved, str], Unreachable]
+@dataclass(frozen=True)
+class Said:
+    """What ssh said before it was logged in, and what it had been asked."""
+
+    text: str
+    settings: Resolved
+    password: bool
+    """Whether it had one to give."""
+    limit: float
+    """Seconds it had."""
+
+
+Match = re.Match[str]
+Sentence = Callable[[Match, Said], Unreachable]
 DROPPED = re.compile(
     r"kex_exchange_identification|(Connection closed|Connection reset) by (?!UNKNOWN)|Not allowed at this time"
 )
@@ -25,35 +37,35 @@ LOST = re.compile(
 )
 
 
-def added_key(said: str) -> str:
+def added_key(text: str) -> str:
     """The type of the key that ssh added (ED25519), or ""."""
-    match = re.search(r"Permanently added .* \((\S+)\) to the list of known hosts", said)
+    match = re.search(r"Permanently added .* \((\S+)\) to the list of known hosts", text)
     return match[1] if match else ""
 
 
-def same_kind(kind: str, short: str) -> bool:
-    return short_kind(kind) == short
-
-
-def failure(said: str, settings: Resolved, status: int | None) -> HostError | None:
+def failure(said: Said, status: int | None) -> Unreachable | None:
     """Why ssh ended before it was logged in; None: it was dropped, and may try again."""
-    through = settings.is_set("proxyjump")
-    for pattern, sentence in TABLE:
-        if match := re.search(pattern, said):
-            error = sentence(match, settings, said)
-            return _of_jump(error, settings) if through and _is_jump(match, settings, said) else error
-    if DROPPED.search(said) and not settings.is_set("proxycommand"):
+    found = _known_failure(said)
+    if found:
+        return found
+    if DROPPED.search(said.text) and not said.settings.is_set("proxycommand"):
         return None
-    last = next((line.strip() for line in reversed(said.splitlines()) if line.strip()), "")
-    return Unreachable(
-        f"ssh to {settings.label} ended with status {status}: {last or 'it said nothing'}", "run ssh -v by hand"
+    last = next((line.strip() for line in reversed(said.text.splitlines()) if line.strip()), "it said nothing")
+    what = "the ProxyCommand of" if said.settings.is_set("proxycommand") else "ssh to"
+    return Unreachable(f"{what} {said.settings.label} ended with status {status}: {last}", "run ssh -v by hand")
+
+
+def timed_out(said: Said) -> Unreachable:
+    """ssh was not logged in within the limit."""
+    return _known_failure(said) or Unreachable(
+        f"{said.settings.label} did not finish the login within {said.limit:g} s",
+        "check that the host is up, and look at sshd, PAM and DNS there",
     )
 
 
 def lost(tail: str, settings: Resolved) -> HostError | None:
     """The sentence for an ssh that ended with 255 after its login; None: it was the command that did."""
-    lines = [line.strip() for line in tail.splitlines() if line.strip()][-3:]
-    for line in lines:
+    for line in [line.strip() for line in tail.splitlines() if line.strip()][-3:]:
         if LOST.search(line):
             return ConnectionLost(
                 f"the connection to {settings.label} was lost ({line})",
@@ -62,107 +74,117 @@ def lost(tail: str, settings: Resolved) -> HostError | None:
     return None
 
 
-def timed_out(said: str, settings: Resolved, seconds: float) -> HostError:
-    error = failure(said, settings, None) if said.strip() and any(re.search(p, said) for p, _ in TABLE) else None
-    return error or Unreachable(
-        f"{settings.label} did not finish the login within {seconds:.0f} s",
-        "check that the host is up, and look at sshd, PAM and DNS there",
-    )
+def denied(settings: Resolved, user: str, methods: list[str], password: bool) -> Unreachable:
+    """The server took nothing of what ssh had."""
+    fix = "check ansible_user, and that its authorized_keys on the host has one of your keys"
+    if password:
+        fix = "check ansible_user and ansible_password"
+    elif methods and "publickey" not in methods:
+        fix = "set ansible_password"
+    takes = f": it takes {', '.join(methods)}" if methods else ""
+    return Unreachable(f"{settings.label} does not let {user} in{takes}", fix)
 
 
-def _is_jump(match: "re.Match[str]", settings: Resolved, said: str) -> bool:
-    """Behind a jump host, the host's own words come last, and never about a TCP connection of ours."""
+def _known_failure(said: Said) -> Unreachable | None:
+    for pattern, sentence in TABLE:
+        if match := re.search(pattern, said.text):
+            error = sentence(match, said)
+            return _of_jump(error, said) if _is_jump(match, said) else error
+    return None
+
+
+def _is_jump(match: Match, said: Said) -> bool:
+    """Does the text speak of a jump host? It names another host, or the pipe to the jump host has closed."""
+    settings = said.settings
+    if not settings.is_set("proxyjump"):
+        return False
     named = match.groupdict().get("host")
-    return (named is not None and named != settings.hostname) or "UNKNOWN port 65535" in said
+    ours = {settings.hostname, settings.label, settings.known_hosts_name}
+    return (named is not None and named not in ours) or "UNKNOWN port 65535" in said.text
 
 
-def _of_jump(error: Unreachable, settings: Resolved) -> Unreachable:
+def _of_jump(error: Unreachable, said: Said) -> Unreachable:
     if error.cause.startswith("jump host"):
         return error
-    return Unreachable(f"jump host {settings.one('proxyjump')}: {error.cause}", error.fix)
+    return Unreachable(f"jump host {said.settings.one('proxyjump')}: {error.cause}", error.fix)
 
 
-def _changed(match: "re.Match[str]", settings: Resolved, said: str) -> Unreachable:
-    print_ = re.search(r"The fingerprint for the (\S+) key sent by the remote host is\s+(\S+?)\.?\s", said)
-    kind, shown = (print_[1], print_[2]) if print_ else ("host", "")
-    where = re.search(r"Offending \S+ key in (\S+:\d+)", said)
-    return hostkeys.changed(settings, kind, shown, where[1] if where else "known_hosts:0")
-
-
-def _denied(match: "re.Match[str]", settings: Resolved, said: str) -> Unreachable:
-    fix = "check ansible_user, and that its authorized_keys on the host has one of your keys"
-    if "password" in match["methods"] and "publickey" not in match["methods"]:
-        fix = "check ansible_user and ansible_password"
+def _behind_jump(match: Match, said: Said) -> Unreachable:
+    reason = f" ({match['reason'].strip()})" if match["reason"] else ""
     return Unreachable(
-        f"{match['place']} does not let {match['user']} in: it takes {', '.join(match['methods'].split(','))}", fix
+        f"jump host {said.settings.one('proxyjump')} cannot connect to {said.settings.label}{reason}",
+        "check the address and port as seen from there, and AllowTcpForwarding",
     )
 
 
-def _no_route(match: "re.Match[str]", settings: Resolved, said: str) -> Unreachable:
-    return dial.no_route(f"{match['host']} port {match['port']}", match["reason"])
+def _unknown(match: Match, said: Said) -> Unreachable:
+    if match["host"] != said.settings.known_hosts_name:
+        return hostkeys.unknown_name(match["host"], match["kind"])
+    return hostkeys.unknown(said.settings, match["kind"], hostkeys.scan(said.settings, match["kind"]))
 
 
+def _changed(match: Match, said: Said) -> Unreachable:
+    shown = re.search(r"The fingerprint for the (\S+) key sent by the remote host is\s+(\S+?)\.?\s", said.text)
+    where = re.search(r"Offending \S+ key in (\S+:\d+)", said.text)
+    kind, print_ = (shown[1], shown[2]) if shown else ("host", "")
+    return hostkeys.changed(match["host"] or "the host", kind, print_, where[1] if where else "known_hosts:0")
+
+
+def _denied(match: Match, said: Said) -> Unreachable:
+    return denied(said.settings, match["user"], match["methods"].split(","), said.password)
+
+
+def _too_many(match: Match, said: Said) -> Unreachable:
+    return Unreachable(
+        f"{said.settings.label} broke off the login as {said.settings.user} after too many keys",
+        "set ansible_ssh_private_key_file, and IdentitiesOnly in ssh_config",
+    )
+
+
+def _silent(match: Match, said: Said) -> Unreachable:
+    return Unreachable(
+        f"{said.settings.label} took the connection but sshd did not answer within {said.limit:g} s",
+        "check that it is sshd that listens there and that the host is not overloaded",
+    )
+
+
+def _disagreed(match: Match, said: Said) -> Unreachable:
+    return Unreachable(
+        f"no agreement with sshd on {said.settings.label}: {match['reason'].strip()}",
+        "update sshd, or see ssh_config(5)",
+    )
+
+
+CONNECT = r"connect to host (?P<host>\S+) port (?P<port>\d+): "
+UNROUTABLE = (
+    "No route to host|Network is unreachable|Invalid argument|Cannot assign requested address|Permission denied"
+)
 TABLE: list[tuple[str, Sentence]] = [
     (
-        r"stdio forwarding failed|open failed: (?:connect failed|administratively prohibited): (?P<reason>[^\r\n]*)",
-        lambda match, settings, said: Unreachable(
-            f"jump host {settings.one('proxyjump')} cannot connect to {settings.label}"
-            + (f" ({match['reason'].strip()})" if match["reason"] else ""),
-            "check the address and port as seen from there, and AllowTcpForwarding",
-        ),
+        r"open failed: (?:connect failed|administratively prohibited|unknown channel type): (?P<reason>[^\r\n]*)",
+        _behind_jump,
     ),
-    (
-        r"REVOKED HOST KEY",
-        lambda match, settings, said: hostkeys.revoked(settings, "host", "", "known_hosts"),
-    ),
-    (r"REMOTE HOST IDENTIFICATION HAS CHANGED|differs from the key for", _changed),
-    (
-        r"No (?P<kind>\S+) host key is known for (?P<host>\S+) and",
-        lambda match, settings, said: hostkeys.unknown(settings, match["kind"], hostkeys.scan(settings, match["kind"])),
-    ),
-    (
-        r"Host key verification failed",
-        lambda match, settings, said: hostkeys.unknown(settings, "", ""),
-    ),
+    (r"stdio forwarding failed(?P<reason>)", _behind_jump),
+    (r"REVOKED HOST KEY", lambda match, said: hostkeys.revoked(said.settings, "host", "", "known_hosts")),
+    (r"Host key for (?P<host>\S+) has changed", _changed),
+    (r"REMOTE HOST IDENTIFICATION HAS CHANGED(?P<unnamed>)(?P<host>)", _changed),
+    (r"No (?P<kind>\S+) host key is known for (?P<host>\S+) and", _unknown),
+    (r"Host key verification failed", lambda match, said: hostkeys.unknown(said.settings, "", "")),
     (
         r"Could not resolve hostname (?P<host>\S+?):? (?P<reason>[^\r\n]+)",
-        lambda match, settings, said: dial.unknown_name(match["host"], match["reason"].strip()),
+        lambda match, said: dial.unknown_name(match["host"], match["reason"].strip()),
+    ),
+    (CONNECT + "Connection refused", lambda match, said: dial.refused(f"{match['host']} port {match['port']}")),
+    (
+        CONNECT + f"(?P<reason>{UNROUTABLE})",
+        lambda match, said: dial.no_route(f"{match['host']} port {match['port']}", match["reason"]),
     ),
     (
-        r"connect to host (?P<host>\S+) port (?P<port>\d+): Connection refused",
-        lambda match, settings, said: dial.refused(f"{match['host']} port {match['port']}"),
+        CONNECT + "(?:Connection|Operation) timed out",
+        lambda match, said: dial.no_answer(f"{match['host']} port {match['port']}", said.limit),
     ),
-    (
-        r"connect to host (?P<host>\S+) port (?P<port>\d+): "
-        r"(?P<reason>No route to host|Network is unreachable|Invalid argument|Cannot assign requested address)",
-        _no_route,
-    ),
-    (
-        r"connect to host (?P<host>\S+) port (?P<port>\d+): (?:Connection|Operation) timed out",
-        lambda match, settings, said: dial.no_answer(
-            f"{match['host']} port {match['port']}", settings.connect_timeout or 10.0
-        ),
-    ),
-    (
-        r"timed out during banner exchange|Connection to (?P<host>\S+) port \d+ timed out",
-        lambda match, settings, said: Unreachable(
-            f"{settings.label} took the connection but sshd did not answer in time",
-            "check that it is sshd that listens there and that the host is not overloaded",
-        ),
-    ),
-    (r"(?P<user>\S+)@(?P<place>\S+): Permission denied \((?P<methods>[^)]*)\)", _denied),
-    (
-        r"Too many authentication failures",
-        lambda match, settings, said: Unreachable(
-            f"{settings.label} broke off the login as {settings.user} after too many keys",
-            "set ansible_ssh_private_key_file, and IdentitiesOnly in ssh_config",
-        ),
-    ),
-    (
-        r"Unable to negotiate with [^\r\n]*?: (?P<reason>[^\r\n]+)",
-        lambda match, settings, said: Unreachable(
-            f"no agreement with sshd on {settings.label}: {match['reason'].strip()}",
-            "update sshd, or see ssh_config(5)",
-        ),
-    ),
+    (r"timed out during banner exchange|Connection to (?P<host>\S+) port \d+ timed out", _silent),
+    (r"(?P<user>\S+)@\S+: Permission denied \((?P<methods>[^)]*)\)", _denied),
+    (r"Too many authentication failures", _too_many),
+    (r"Unable to negotiate with [^\r\n]*?: (?P<reason>[^\r\n]+)", _disagreed),
 ]

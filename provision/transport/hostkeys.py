@@ -34,7 +34,7 @@ class HostKeys:
         if verdict == "unknown":
             raise unknown(settings, short_kind(kind), fingerprint(blob))
         if entry and verdict == "changed":
-            raise changed(settings, short_kind(kind), fingerprint(blob), entry.where)
+            raise changed(settings.known_hosts_name, short_kind(kind), fingerprint(blob), entry.where)
         if entry and verdict == "revoked":
             raise revoked(settings, short_kind(kind), fingerprint(blob), entry.where)
 
@@ -75,7 +75,9 @@ def scan(settings: Resolved, kind: str) -> str:
         return ""
     command = ["ssh-keyscan", "-T", "5", "-p", str(settings.port), "-t", kind.lower(), "--", settings.hostname]
     try:
-        done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=10, check=False)
+        done = subprocess.run(
+            command, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=10, check=False
+        )
         blobs = [base64.b64decode(line.split()[2]) for line in done.stdout.splitlines() if not line.startswith("#")]
     except (OSError, subprocess.TimeoutExpired, ValueError, IndexError):  # only a courtesy of the error message
         return ""
@@ -92,11 +94,18 @@ def unknown(settings: Resolved, kind: str, print_: str) -> Unreachable:
     )
 
 
-def changed(settings: Resolved, kind: str, print_: str, where: str) -> Unreachable:
+def unknown_name(name: str, kind: str) -> Unreachable:
+    """For a host that only its name in known_hosts is known of: a jump host of the ssh program's."""
+    return Unreachable(
+        f"the {kind} key of {name} is not in known_hosts", f"log in there once by hand to add it: `ssh {name}`"
+    )
+
+
+def changed(name: str, kind: str, print_: str, where: str) -> Unreachable:
     file, _, line = where.rpartition(":")
     fix = f"`sed -i {line}d {file}`" if line != "0" else "run it again"
     return Unreachable(
-        f"{settings.known_hosts_name} shows the {kind} key {print_}, but {where} has another key for it:"
+        f"{name} shows the {kind} key {print_}, but {where} has another key for it:"
         " another host answers, or it was installed anew",
         f"if it was installed anew, remove the old key with {fix} and add the new one",
     )
@@ -104,6 +113,6 @@ def changed(settings: Resolved, kind: str, print_: str, where: str) -> Unreachab
 
 def revoked(settings: Resolved, kind: str, print_: str, where: str) -> Unreachable:
     return Unreachable(
-        f"{settings.known_hosts_name} shows the {kind} key {print_}, which {where} marks as revoked",
+        f"{settings.known_hosts_name} shows the {f'{kind} key {print_}'.strip()}, which {where} marks as revoked",
         "give the host new host keys (ssh-keygen -A)",
     )

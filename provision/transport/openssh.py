@@ -21,6 +21,7 @@ from provision.transport.askpass import Askpass
 from provision.transport.channel import ALIVE_COUNT, ALIVE_INTERVAL, EXIT_LIMIT, Channel, Deadline
 from provision.transport.gates import Dropped, Gates
 from provision.transport.hostkeys import HostKeys
+from provision.transport.known_hosts import fingerprint, short_kind
 from provision.transport.process import ProcessChannel
 from provision.transport.route import DEEPEST, hop_arguments
 from provision.transport.ssh_config import NO_SSH, Resolved, SshConfig
@@ -80,9 +81,11 @@ class OpenSshConnection:
         with Askpass(self._target.password, self._settings) as askpass:
             channel = OpenSshChannel(argv, {**os.environ, **askpass.environment, "SHELL": "/bin/sh"}, self._settings)
             try:
-                said = channel.wait_for(word.encode() + b"\n", deadline.left() + SLACK)
-            except BaseException:
+                said = channel.wait_for(word.encode() + b"\n", deadline, askpass.given)
+            except BaseException as error:
                 channel.close()
+                if askpass.asked_again():  # it has ended ssh: the one password we have was not taken
+                    raise explain.denied(self._settings, self._settings.user, [], True) from error
                 raise
             self._report_new_key(said)
             return channel
@@ -92,8 +95,8 @@ class OpenSshConnection:
         if not kind:
             return
         for entry in self._host_keys.lookup(self._settings).plain:
-            if explain.same_kind(entry.kind, kind):
-                self._host_keys.tell(self._settings, entry.kind, explain.fingerprint(entry.blob))
+            if short_kind(entry.kind) == kind:
+                self._host_keys.tell(self._settings, entry.kind, fingerprint(entry.blob))
                 return
         self._host_keys.tell(self._settings, kind, "")
 
@@ -115,26 +118,21 @@ class OpenSshChannel(ProcessChannel):
         self._pending = b""
         self._tail = b""
 
-    def wait_for(self, word: bytes, limit: float) -> str:
+    def wait_for(self, word: bytes, deadline: Deadline, password: bool) -> str:
         """Wait until ssh is logged in; what it said before. Unreachable; Dropped."""
-        deadline, said = Deadline(limit), b""
-        while word not in said:
+        late, text = Deadline(deadline.left() + SLACK), b""
+        while word not in text:
+            said = explain.Said(text.decode(errors="replace"), self._settings, password, deadline.seconds)
             try:
-                data = self._read(deadline.left()) if not deadline.passed() else None
+                data = self._read(late.left())
             except TimeoutError:
-                data = None
-            if data is None:
-                raise explain.timed_out(said.decode(errors="replace"), self._settings, limit - SLACK)
-            if not data or len(said) > PRELUDE_LIMIT:
-                raise self._early_end(said.decode(errors="replace"))
-            said += data
-        before, self._pending = said.split(word, 1)
+                raise explain.timed_out(said) from None
+            if not data or late.passed() or len(text) > PRELUDE_LIMIT:
+                raise explain.failure(said, self.exit_status(EXIT_LIMIT)) or Dropped(said.text)
+            text += data
+        before, self._pending = text.split(word, 1)
         self._tail = b""
         return before.decode(errors="replace")
-
-    def _early_end(self, said: str) -> Exception:
-        error = explain.failure(said, self._settings, self.exit_status(EXIT_LIMIT))
-        return error if error else Dropped(said)
 
     def _read(self, timeout: float) -> bytes:
         if self._pending:

@@ -7,6 +7,7 @@ import subprocess
 import pytest
 
 from provision.errors import Unreachable
+from provision.secrets import Secret
 from provision.transport import Pool
 from tests.unit.transport.sshd import keygen
 
@@ -77,8 +78,6 @@ def test_a_changed_key_is_refused_always(lab, run, kind, accept_new):
 
 
 def test_no_password_goes_to_a_host_that_is_not_verified(lab, pool, run, kind):
-    from provision.secrets import Secret
-
     server = lab.sshd("server", "LogLevel DEBUG2", known=False)
     with pytest.raises(Unreachable):
         run(pool, lab.target(server, connection=kind, password=Secret("hidden")))

@@ -114,7 +114,9 @@ def test_an_accepted_key_is_found_by_ssh_keygen(tmp_path, hashed):
     assert stat.S_IMODE(os.stat(file).st_mode) == 0o600
     assert stat.S_IMODE(os.stat(file.parent).st_mode) == 0o700
     assert ("web1" in file.read_text()) is not hashed
-    found = subprocess.run(["ssh-keygen", "-F", "[web1]:2222", "-f", str(file)], capture_output=True, text=True, check=False)
+    found = subprocess.run(
+        ["ssh-keygen", "-F", "[web1]:2222", "-f", str(file)], capture_output=True, text=True, check=False
+    )
     assert base64.b64encode(ED).decode() in found.stdout
     assert hosts.lookup("[web1]:2222", [str(file)]).judge(ED)[0] == "known"
 
@@ -140,9 +142,7 @@ def test_a_key_is_added_once_however_many_ask(tmp_path):
     hosts = KnownHosts()
     verdicts = []
     threads = [
-        threading.Thread(
-            target=lambda: verdicts.append(hosts.accept("web1", "ssh-ed25519", ED, [str(file)], True)[0])
-        )
+        threading.Thread(target=lambda: verdicts.append(hosts.accept("web1", "ssh-ed25519", ED, [str(file)], True)[0]))
         for _ in range(16)
     ]
     for thread in threads:

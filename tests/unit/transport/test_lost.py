@@ -8,6 +8,11 @@ import pytest
 from provision.errors import ConnectionLost
 
 
+def read_all(channel):
+    while channel.receive(20):
+        pass
+
+
 def kill_sessions(server):
     for pid in server.children():
         os.kill(pid, 9)
@@ -20,8 +25,7 @@ def test_a_killed_session_is_a_lost_connection(lab, pool, kind):
     assert channel.receive(20) == b"ready\n"
     kill_sessions(server)
     with pytest.raises(ConnectionLost, match="lost"):
-        while channel.receive(20):
-            pass
+        read_all(channel)
     assert isinstance(channel.failure(), ConnectionLost)
     assert channel.exit_status(5) is None
     channel.close()
@@ -37,8 +41,7 @@ def test_a_blocked_receive_wakes_when_the_connection_dies(lab, pool, kind):
 
     def receive():
         try:
-            while channel.receive(60):
-                pass
+            read_all(channel)
         except ConnectionLost as error:
             errors.append(error)
 
