@@ -77,9 +77,14 @@ class Dgx(_Facts):
 
 
 class Unit(_Facts):
-    """docker.service as systemd would read it: the unit file and its drop-ins, in the order they apply."""
+    """docker.service as systemd would read it: the unit file and its drop-ins, in the order they apply.
+
+    The command line and the environment files are those without our own drop-ins (50-provision, zz-provision).
+    """
 
     path: str
+    masked: bool = False
+    """Linked to /dev/null, or empty: it cannot be started."""
     exec_start: tuple[str, ...] = ()
     """The last ExecStart, split as systemd does; `$DOCKER_OPTS` stays as it is."""
     exec_start_from: str = ""

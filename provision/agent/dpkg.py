@@ -1,0 +1,125 @@
+"""What dpkg says is installed, read from its own files: no process, about a millisecond.
+
+The law: reads only. `Status` decides what is installed, never the mere presence of a stanza: a package may be known and
+absent ("un"), removed with its configuration left ("rc"), or half there. dpkg keeps the newest states in `updates/` until it
+folds them into `status`; both are read, the former first, so that a fold between the two reads loses nothing.
+"""
+
+import re
+
+STATUS = "/var/lib/dpkg/status"
+UPDATES = "/var/lib/dpkg/updates"
+LIMIT = 256 * 1024 * 1024
+WHOLE = ("installed", "config-files", "not-installed")
+_BROKEN = re.compile(rb"\nPackage: (\S+)\nStatus: \S+ (?:\S+ (?!installed|config-files|not-installed)\S+|reinstreq \S+)\n")
+
+
+class Package:
+    """One package: `want` (install, hold, …), `flag` (ok, reinstreq), `status` (installed, unpacked, …), `version`."""
+
+    def __init__(self, name, stanza):
+        fields = dict(re.findall(r"^(Status|Version|Architecture): (.*?)\s*$", stanza, re.M))
+        self.name = name
+        self.want, self.flag, self.status = (fields.get("Status", "").split() + ["", "", ""])[:3]
+        self.version = fields.get("Version", "")
+        self.architecture = fields.get("Architecture", "")
+
+    @property
+    def installed(self):
+        """Is it unpacked and configured? Waiting for another package's trigger counts as configured, as for dpkg-query."""
+        return self.flag == "ok" and self.status in ("installed", "triggers-pending", "triggers-awaited")
+
+    @property
+    def present(self):
+        """Is any of it unpacked? (Half-installed counts.)"""
+        return self.status not in ("", "config-files", "not-installed")
+
+    @property
+    def held(self):
+        return self.want == "hold"
+
+
+def packages(system, names):
+    """{name: Package} for those of `names` that dpkg knows at all. Of several architectures the present one is meant."""
+    pattern = re.compile(b"\nPackage: (" + b"|".join(re.escape(name.encode()) for name in sorted(names)) + b")\n")
+    recent = _updates(system)
+    found = {}
+    status = system.read(STATUS, LIMIT)
+    for package in _matching(pattern, status or b""):
+        if package.name not in found or package.present:
+            found[package.name] = package
+    for package in _matching(pattern, recent):
+        found[package.name] = package
+    return found
+
+
+def broken(system):
+    """Names of packages that an interrupted dpkg left half-way, sorted; [] on a sound system."""
+    journal = _updates(system)
+    names = {name.decode() for name in _BROKEN.findall(b"\n" + (system.read(STATUS, LIMIT) or b""))}
+    names |= {name.decode() for name in re.findall(rb"\nPackage: (\S+)\n", journal)}
+    return sorted(names)
+
+
+def _updates(system):
+    names = [name for name in system.names(UPDATES) if name.isdigit()]
+    return b"\n".join(system.read(UPDATES + "/" + name) or b"" for name in names)
+
+
+def _matching(pattern, data):
+    data = b"\n" + data
+    for match in pattern.finditer(data):
+        end = data.find(b"\n\n", match.end() - 1)
+        stanza = data[match.start() + 1 : end if end >= 0 else len(data)]
+        yield Package(match.group(1).decode(), stanza.decode("utf-8", "replace"))
+
+
+def compare(one, other):
+    """Two versions by dpkg's rules (deb-version(7)): negative, 0 or positive, as `one` is older, equal or newer."""
+    for left, right in zip(_parts(one), _parts(other)):
+        order = left - right if isinstance(left, int) else _order(left, right)
+        if order:
+            return order
+    return 0
+
+
+def _parts(version):
+    epoch, colon, rest = version.partition(":")
+    if not colon or not epoch.isdigit():
+        epoch, rest = "0", version
+    upstream, _, revision = rest.rpartition("-") if "-" in rest else (rest, "", "")
+    return int(epoch), upstream, revision
+
+
+def _order(one, other):
+    left, right = _runs(one), _runs(other)
+    for index in range(max(len(left), len(right))):
+        text, number = left[index] if index < len(left) else ("", 0)
+        its_text, its_number = right[index] if index < len(right) else ("", 0)
+        order = _text_order(text, its_text) or number - its_number
+        if order:
+            return order
+    return 0
+
+
+def _runs(text):
+    """"1.2~rc3" as [("", 1), (".", 2), ("~rc", 3)]."""
+    return [(run, int(number or 0)) for run, number in re.findall(r"(\D*)(\d*)", text) if run or number]
+
+
+def _text_order(one, other):
+    for index in range(max(len(one), len(other))):
+        order = _weight(one, index) - _weight(other, index)
+        if order:
+            return order
+    return 0
+
+
+def _weight(text, index):
+    """~ sorts before the end, the end before letters, letters before all else."""
+    if index >= len(text):
+        return 0
+    character = text[index]
+    if character == "~":
+        return -1
+    return ord(character) if character.isalpha() else ord(character) + 256
