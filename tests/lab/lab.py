@@ -20,6 +20,7 @@ from tests.lab.image import HostSpec
 from tests.lab.network import Network
 from tests.lab.processes import LabError, call
 from tests.lab.repository import AptRepository
+from tests.lab.services import Proxy, Registry
 
 NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,40}")
 AT_ONCE = 10  # hosts started at a time
@@ -89,6 +90,18 @@ class Lab:
     ) -> AptRepository:
         """A signed repository with `debs`, served to the hosts until the lab goes down."""
         made = AptRepository(name, debs, self.network.machine, suite=suite, flat=flat)
+        self._closers.append(made.close)
+        return made
+
+    def registry(self, users: Mapping[str, str] | None = None) -> Registry:
+        """A container registry with TLS; with `users` (name -> password) it wants a login."""
+        made = Registry(self.network.machine, users or {})
+        self._closers.append(made.close)
+        return made
+
+    def proxy(self, username: str | None = None, password: str | None = None) -> Proxy:
+        """An HTTP proxy that notes each request; with `username` it wants a login."""
+        made = Proxy(self.network, username, password)
         self._closers.append(made.close)
         return made
 

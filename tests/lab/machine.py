@@ -33,6 +33,7 @@ TOOLS: Mapping[str, str] = {
     "apt-ftparchive": "apt-utils",
     "gpg": "gpg",
     "gpg-agent": "gpg-agent",
+    "gpgconf": "gpgconf",
     "dpkg-deb": "dpkg",
 }
 
@@ -134,6 +135,8 @@ def _keep_off_at_boot(packages: list[str]) -> None:
         "docker.io": ("docker.service", "docker.socket"),
         "containerd": ("containerd.service",),
         "apt-cacher-ng": ("apt-cacher-ng.service",),
+        "docker-registry": ("docker-registry.service",),
+        "squid": ("squid.service",),
     }
     wanted = [unit for package in packages for unit in units.get(package, ())]
     if wanted and shutil.which("systemctl"):
