@@ -52,7 +52,7 @@ def graph(tree: Tree) -> Node:
         if group.name != ROOT:
             children = tuple(nodes[name] for name in group.children)
             nodes[group.name] = Node(group.name, children, tuple(group.hosts))
-    alone = tuple(name for name in tree.hosts if name in tree.members(UNGROUPED))
+    alone = tuple(tree.members(UNGROUPED))
     tops = [nodes[name] for name in tree.groups[ROOT].children if name != UNGROUPED]
     return Node(ROOT, (Node(UNGROUPED, (), alone), *tops), ())
 

@@ -157,7 +157,7 @@ class _Builder:
     def _scalar(self, event: Any) -> Any:
         text: str = event.value
         if event.tag is None or event.tag == "!":
-            return self._plain(event, text) if event.implicit[0] else text
+            return self._plain(event, text) if event.implicit[0] and event.tag is None else text
         if event.tag in _LOCAL_TAGS:
             return Tagged(_LOCAL_TAGS[event.tag], text, self._mark(event))
         return self._core_tagged(event, text)
@@ -211,6 +211,11 @@ class _Builder:
             weight += more
             if merge:
                 merged += self._to_merge(value, self._mark(event))
+            elif isinstance(key, Map) and (key_at.line, key_at.column) == (
+                start.start_mark.line + 1,
+                start.start_mark.column + 2,
+            ):
+                self._note(self._mark(start), "{{ … }}: inventories are not templated here", "write the value itself")
             elif self._usable(key, key_at, mapping):
                 mapping.put(key, value, key_at, self._mark(event))
         for source in merged:
@@ -220,9 +225,7 @@ class _Builder:
         return mapping, weight
 
     def _usable(self, key: Any, at: Mark, mapping: Map) -> bool:
-        if isinstance(key, Map) and any(isinstance(inner, Map) for inner in key):
-            self._note(at, "{{ … }}: inventories are not templated here", "write the value itself")
-        elif isinstance(key, Map | Seq | Tagged):
+        if isinstance(key, Map | Seq | Tagged):
             self._note(at, "a key must be a plain value", "quote text that begins with {, [ or !")
         elif key in mapping:
             self._note(at, f"duplicate key {key!r} (the first is on line {mapping.keys_at[key].line})")
@@ -242,6 +245,8 @@ class _Builder:
             self._unreadable(error)
             return
         mark = error.problem_mark
+        if error.context_mark and not self._text[mark.index :].strip():
+            mark = error.context_mark  # at the end of the text: what was never closed
         lines = self._text.splitlines()
         line = lines[mark.line] if mark.line < len(lines) else ""
         indent = line[: len(line) - len(line.lstrip())]

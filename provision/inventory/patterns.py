@@ -14,6 +14,8 @@ from provision.inventory import ranges
 from provision.inventory.spelling import closest
 from provision.inventory.tree import ROOT, UNGROUPED, Tree
 
+Names = dict[str, None]
+"""An ordered set: the positions of a subscript count in the group's own order."""
 Failed = Callable[[str], Iterable[str]]
 """The hosts that failed in a run. Raises InputError for a run that is not known."""
 _WORD = re.compile(r"[!&]?@[^,]*|(?:[^\s,:\[\]]|\[[^\]]*\])+|[\[\]]")
@@ -69,14 +71,14 @@ class _Selection:
                 problems.append(wrong)
                 continue
             if word[0] == "!":
-                chosen -= found
+                chosen -= found.keys()
             elif word[0] == "&":
-                chosen &= found
+                chosen &= found.keys()
             else:
-                chosen |= found
+                chosen |= found.keys()
         return chosen, problems
 
-    def _word(self, word: str, *, excluded: bool) -> set[str]:
+    def _word(self, word: str, *, excluded: bool) -> Names:
         if word.startswith("@"):
             return self._at(word)
         if word.startswith("~"):
@@ -91,30 +93,28 @@ class _Selection:
             raise _Wrong(f"{word!r} matches no host", "see inventory --graph")
         return found
 
-    def _at(self, word: str) -> set[str]:
+    def _at(self, word: str) -> Names:
         run = word.removeprefix("@failed:")
         if run == word or not run or self._failed is None:
             raise _Wrong(f"{word!r} is no pattern", "write @failed:RUN for the hosts that failed in a run")
-        found = {name for name in self._failed(run) if name in self._tree.hosts}
+        found = {name: None for name in self._failed(run) if name in self._tree.hosts}
         if not found:
             raise _Wrong(f"no host of this inventory failed in the run {run}")
         return found
 
-    def _regex(self, text: str) -> set[str]:
+    def _regex(self, text: str) -> Names:
         try:
             expression = re.compile(text)
         except re.error as error:
             raise _Wrong(f"~{text} is no regular expression: {error}") from None
         return self._matching(lambda name: expression.match(name) is not None)
 
-    def _matching(self, fits: Callable[[str], bool]) -> set[str]:
-        found = {name for name in self._tree.hosts if fits(name)}
-        for name in (*self._tree.groups, UNGROUPED):
-            if fits(name):
-                found |= self._tree.members(name)
-        return found
+    def _matching(self, fits: Callable[[str], bool]) -> Names:
+        groups = (name for name in (*self._tree.groups, UNGROUPED) if fits(name))
+        found = {host: None for name in groups for host in self._tree.members(name)}
+        return found | {name: None for name in self._tree.hosts if fits(name)}
 
-    def _range(self, word: str) -> set[str] | None:
+    def _range(self, word: str) -> Names | None:
         """The hosts of a range such as dgx[01:08]; None where it is none, or means positions in a group."""
         if ":" not in word or "[" not in word or any(letter in word for letter in "*?"):
             return None
@@ -126,7 +126,7 @@ class _Selection:
             raise _Wrong(str(error)) from None
         unknown = [name for name in names if name not in self._tree.hosts]
         if not unknown:
-            return set(names)
+            return dict.fromkeys(names)
         match = _SUBSCRIPT.match(word)
         if match is None or len(unknown) < len(names):
             raise _Wrong(f"{word!r} holds {unknown[0]!r}, which is no host", self._meant(unknown[0]))
@@ -134,9 +134,8 @@ class _Selection:
             raise _Wrong(f"{word!r} holds {unknown[0]!r}, which is no host", "write positions in a group without zeros")
         return None
 
-    def _subscript(self, word: str, match: "re.Match[str]") -> set[str]:
-        members = self._name(match["name"])
-        ordered = [name for name in self._tree.hosts if name in members]
+    def _subscript(self, word: str, match: "re.Match[str]") -> Names:
+        ordered = list(self._name(match["name"]))
         if match["one"] is not None:
             position = int(match["one"])
             found = ordered[position:][:1] if position >= -len(ordered) else []
@@ -145,17 +144,17 @@ class _Selection:
             found = ordered[int(match["first"]) : last + 1]
         if not found:
             raise _Wrong(f"{word!r}: {match['name']} has {len(ordered)} hosts, numbered from 0")
-        return set(found)
+        return dict.fromkeys(found)
 
-    def _name(self, word: str) -> set[str]:
+    def _name(self, word: str) -> Names:
         if word in (ROOT, "*"):
-            return set(self._tree.hosts)
+            return dict.fromkeys(self._tree.hosts)
         if any(letter in word for letter in "*?["):
             return self._matching(lambda name: fnmatchcase(name, word))
         if word in self._tree.groups or word == UNGROUPED:
-            return self._tree.members(word) | ({word} & self._tree.hosts.keys())
+            return self._tree.members(word) | ({word: None} if word in self._tree.hosts else {})
         if word in self._tree.hosts:
-            return {word}
+            return {word: None}
         raise _Wrong(f"there is no host or group {word!r}", self._meant(word))
 
     def _meant(self, word: str) -> str:

@@ -191,29 +191,20 @@ class Resolution:
         return known
 
     def _near_miss(self, name: str, where: str, level: Level) -> Finding | None:
-        if name == "ansible_group_priority" and type(level.variables[name]) is not int:
-            return Finding(where, level.owner, f"{name} should be a whole number")
-        if name == "rollout" and level.owner != ROOT:
-            return Finding(where, level.owner, "rollout is for the whole inventory", "put it under the vars of all")
-        if name.startswith("ansible_"):
-            if name in connection.KNOWN:
-                return None
-            close = nearest(name, connection.KNOWN)
-            return Finding(
-                where,
-                level.owner,
-                f"{name} is not used here",
-                f"did you mean {close}?" if close else "",
-                True,
-            )
-        if name in self.roles.names or name in RESERVED:
+        value, owner = level.variables[name], level.owner
+        if name == "ansible_group_priority" and type(value) is not int:
+            return Finding(where, owner, f"{name} should be a whole number")
+        if name == "rollout" and owner != ROOT:
+            return Finding(where, owner, "rollout is for the whole inventory", "put it under the vars of all")
+        if name in self.roles.names or name in RESERVED or name in connection.KNOWN:
             return None
-        if meant := self.roles.misspelt(name):
-            return Finding(where, level.owner, f"{name} is no role", f"did you mean {meant!r}?")
-        value = level.variables[name]
-        if within(name, "roles", 2) and isinstance(value, Seq) and set(map(str, value)) & set(self.roles.names):
-            return Finding(where, level.owner, f"{name} holds names of roles", "did you mean 'roles'?")
-        return None
+        if name.startswith("ansible_"):
+            close = nearest(name, connection.KNOWN)
+            return Finding(where, owner, f"{name} is not used here", f"did you mean {close}?" if close else "", True)
+        meant = self.roles.misspelt(name)
+        if not meant and within(name, "roles", 2) and isinstance(value, Seq):
+            meant = "roles" if set(map(str, value)) & set(self.roles.names) else None
+        return Finding(where, owner, f"{name} is no role", f"did you mean {meant!r}?") if meant else None
 
 
 def resolve(

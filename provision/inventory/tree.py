@@ -119,17 +119,15 @@ class Tree:
             self._ancestors[direct] = found
         return found
 
-    def members(self, name: str) -> set[str]:
-        """The hosts of a group and of the groups below it."""
+    def members(self, name: str) -> dict[str, None]:
+        """The hosts of a group and of the groups below it, in order: its own first, as Ansible numbers them."""
         if name == ROOT:
-            return set(self.hosts)
+            return dict.fromkeys(self.hosts)
         if name == UNGROUPED:
-            return {host.name for host in self.hosts.values() if set(host.groups) <= {ROOT, UNGROUPED}}
-        found, seen, todo = set[str](), set[str](), [name]
-        while todo:
-            group = self.groups[todo.pop()]
-            if group.name not in seen:
-                seen.add(group.name)
-                found |= group.hosts.keys()
-                todo += group.children
+            return {host.name: None for host in self.hosts.values() if set(host.groups) <= {ROOT, UNGROUPED}}
+        found, seen, todo = dict[str, None](), {name}, [name]
+        for current in todo:  # grows while it is walked
+            found |= self.groups[current].hosts
+            todo += [child for child in self.groups[current].children if child not in seen]
+            seen.update(todo)
         return found
