@@ -28,14 +28,10 @@ def main(words: list[str] | None = None) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="python3 -m tests.lab", description="Throwaway hosts: systemd, sshd."
-    )
+    parser = argparse.ArgumentParser(prog="python3 -m tests.lab", description="Throwaway hosts: systemd, sshd.")
     verbs = parser.add_subparsers(required=True, metavar="VERB")
 
-    up = verbs.add_parser(
-        "up", help="bring a lab up (anew, if it is up) and write key, inventory, ssh_config"
-    )
+    up = verbs.add_parser("up", help="bring a lab up (anew, if it is up) and write key, inventory, ssh_config")
     up.add_argument("name")
     up.add_argument("--hosts", nargs="+", required=True, metavar="HOST", help=HOSTS_HELP)
     up.add_argument("--directory", type=Path, required=True)

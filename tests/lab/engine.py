@@ -23,16 +23,19 @@ DOCKERD = Daemon("dockerd", RUN / "dockerd.json", RUN / "dockerd.log")
 # Granted by name, as --privileged asks for CAP_SYS_RESOURCE, which a container or small VM may not have.
 # Left out on purpose: SYS_TIME, SYS_MODULE and SYS_RAWIO reach through to this machine's clock, kernel and
 # devices. Docker 20.10's client knows no BPF, PERFMON and CHECKPOINT_RESTORE.
-CAPABILITIES = (
+CAPABILITIES = (  # in the order of their bits; - is one not granted
     "CHOWN DAC_OVERRIDE DAC_READ_SEARCH FOWNER FSETID KILL SETGID SETUID SETPCAP LINUX_IMMUTABLE "
     "NET_BIND_SERVICE NET_BROADCAST NET_ADMIN NET_RAW IPC_LOCK IPC_OWNER - - SYS_CHROOT SYS_PTRACE "
     "SYS_PACCT SYS_ADMIN SYS_BOOT SYS_NICE SYS_RESOURCE - SYS_TTY_CONFIG MKNOD LEASE AUDIT_WRITE "
     "AUDIT_CONTROL SETFCAP MAC_OVERRIDE MAC_ADMIN SYSLOG WAKE_ALARM BLOCK_SUSPEND AUDIT_READ"
-).split()
+)
 
 
 def docker(
-    *words: str, timeout: float = 60, check: bool = True, input: str | None = None
+    *words: str,
+    timeout: float = 60,
+    check: bool = True,
+    input: str | None = None,  # noqa: A002 - as subprocess.run names it
 ) -> CompletedProcess[str]:
     """The docker client, speaking to the lab's engine only."""
     argv = [program("docker"), "--host", f"unix://{SOCKET}", *words]
@@ -81,7 +84,7 @@ def host_capabilities() -> list[str]:
     """The capabilities to grant: those above that are in this machine's bounding set."""
     status = Path("/proc/self/status").read_text()
     bounding = int(status.split("CapBnd:")[1].split()[0], 16)
-    return [name for bit, name in enumerate(CAPABILITIES) if name != "-" and bounding >> bit & 1]
+    return [name for bit, name in enumerate(CAPABILITIES.split()) if name != "-" and bounding >> bit & 1]
 
 
 def _start(net: network.Network) -> None:

@@ -45,7 +45,7 @@ class LabHost:
         command: Sequence[str] | str,
         *,
         check: bool = True,
-        input: str | None = None,
+        input: str | None = None,  # noqa: A002 - as subprocess.run names it
         timeout: float = 60,
     ) -> subprocess.CompletedProcess[str]:
         """Run as root, an argv or a line for sh; LabError on failure when `check`, or after `timeout` s."""
@@ -125,9 +125,7 @@ class LabHost:
             time.sleep(0.1)
         words = "systemctl list-jobs --no-pager; journalctl --no-pager -n 30"
         journal = self.run(words, check=False, timeout=10).stdout
-        raise LabError(
-            f"{self.name} is not up after {timeout:g} s (systemd: {state or 'no answer'}):\n{journal}"
-        )
+        raise LabError(f"{self.name} is not up after {timeout:g} s (systemd: {state or 'no answer'}):\n{journal}")
 
     def listing(self) -> dict[str, listing.Entry]:
         """Everything on its disk, with times: see listing.py; compare with `listing.differences`."""

@@ -20,14 +20,30 @@ from tests.lab.processes import LabError, call
 
 RELEASES = ("bullseye", "bookworm", "trixie")
 PYTHON = {"full": ("python3",), "minimal": ("python3-minimal",), "nopython": ()}
-PACKAGES = (
-    "systemd systemd-sysv dbus openssh-server sudo iproute2 iptables ca-certificates debian-archive-keyring"
-).split()
+PACKAGES = [
+    "systemd",
+    "systemd-sysv",
+    "dbus",
+    "openssh-server",
+    "sudo",
+    "iproute2",
+    "iptables",
+    "ca-certificates",
+    "debian-archive-keyring",
+]
 # nothing in a container for these to do; systemd-modules-load makes trixie start `degraded`
-MASKED = (
-    "systemd-modules-load.service systemd-udevd.service systemd-timesyncd.service console-getty.service "
-    "getty.target apt-daily.timer apt-daily-upgrade.timer dpkg-db-backup.timer e2scrub_all.timer fstrim.timer"
-).split()
+MASKED = [
+    "systemd-modules-load.service",
+    "systemd-udevd.service",
+    "systemd-timesyncd.service",
+    "console-getty.service",
+    "getty.target",
+    "apt-daily.timer",
+    "apt-daily-upgrade.timer",
+    "dpkg-db-backup.timer",
+    "e2scrub_all.timer",
+    "fstrim.timer",
+]
 # At each start: host keys where none are yet, and a plain resolver file over the engine's own, whose
 # 127.0.0.11 answers unknown names only after 20 s and is useless to containers inside the host.
 START_UNIT = """\
@@ -195,9 +211,7 @@ def _add_packages(base: str, reference: str, packages: tuple[str, ...]) -> None:
         "rm -rf /var/lib/apt/lists/* /usr/sbin/policy-rc.d /etc/apt/apt.conf.d/90lab-work"
     )
     with worked_on(base, script, *packages) as container:
-        engine.docker(
-            "commit", "--change", 'CMD ["/sbin/init"]', "--change", "ENV APT=", container, reference
-        )
+        engine.docker("commit", "--change", 'CMD ["/sbin/init"]', "--change", "ENV APT=", container, reference)
 
 
 def _network() -> network.Network:

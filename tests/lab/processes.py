@@ -23,7 +23,7 @@ def call(
     argv: Sequence[str],
     *,
     timeout: float = 60,
-    input: str | None = None,
+    input: str | None = None,  # noqa: A002 - as subprocess.run names it
     check: bool = True,
     env: Mapping[str, str] | None = None,
 ) -> subprocess.CompletedProcess[str]:

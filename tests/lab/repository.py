@@ -111,7 +111,7 @@ class _Handler(SimpleHTTPRequestHandler):
     def log_request(self, code: int | str = "-", size: int | str = "-") -> None:
         self._noted.append(self.path)
 
-    def log_message(self, format: str, *words: Any) -> None:
+    def log_message(self, format: str, *words: Any) -> None:  # noqa: A002 - the base class's name
         """Errors (404 and the like) are for the client to report."""
 
 

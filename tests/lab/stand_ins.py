@@ -21,9 +21,7 @@ NEITHER_DEFAULTS = {  # no official package ships what reads /etc/default/docker
 }
 
 
-def docker_engine(
-    into: Path, version: str = "1.12.6-0~ubuntu-trusty", release: str = "bookworm"
-) -> list[Path]:
+def docker_engine(into: Path, version: str = "1.12.6-0~ubuntu-trusty", release: str = "bookworm") -> list[Path]:
     """`docker-engine` 1.12: a newer daemon behind a shim with the old one's command line (the .pl beside).
 
     Its unit, as the vendor's, does not read /etc/default/docker. Installs on `release` with Debian's sources.
