@@ -6,9 +6,12 @@ writes the marker (agent/wire.py), reads exactly the block and no byte more, and
 
 import json
 import zlib
+from base64 import b64encode
 from collections.abc import Mapping
 from functools import cache
 from importlib import resources
+from importlib.util import find_spec
+from pathlib import Path
 from shlex import quote
 from typing import Any
 
@@ -65,6 +68,18 @@ def _sources() -> Mapping[str, str]:
     return {
         item.name.removesuffix(".py"): item.read_text("utf-8") for item in sorted(files, key=lambda item: item.name)
     }
+
+
+@cache
+def modules(names: tuple[str, ...]) -> Mapping[str, str]:
+    """Single-file modules that only some hosts need (pynvml), for a plan: name to its source, zlib and base64."""
+    return {name: b64encode(zlib.compress(_source(name), 9)).decode("ascii") for name in names}
+
+
+def _source(name: str) -> bytes:
+    spec = find_spec(name)
+    assert spec is not None and spec.origin is not None, name
+    return Path(spec.origin).read_bytes()
 
 
 def block(options: Mapping[str, Any], extra: Mapping[str, str] | None = None) -> bytes:

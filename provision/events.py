@@ -107,6 +107,8 @@ class ResourceDone(Event):
     note: str = ""
     seconds: float = 0.0
     error: Error | None = None
+    proof: Mapping[str, Any] | None = None
+    """What a probe measured, as JSON types; kept in the run's record."""
 
 
 @dataclass(frozen=True)

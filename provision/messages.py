@@ -65,6 +65,7 @@ class Result(_Message):
     note: str
     error: WireError | None
     seconds: float
+    proof: dict[str, Any] | None = None
 
 
 class Replan(_Message):

@@ -79,6 +79,7 @@ class Session:
     _sent: list[Stage] = field(default_factory=list, init=False)
     _done: set[str] = field(default_factory=set, init=False)
     _skipped: set[str] = field(default_factory=set, init=False)
+    _shipped: set[str] = field(default_factory=set, init=False)
     _cancelled: bool = field(default=False, init=False)
 
     def execute(self) -> None:
@@ -198,13 +199,19 @@ class Session:
         self.sink(HostFacts(self.target.name, hello.facts))
         if hello.interrupted:
             self.sink(Notice(_story(hello.interrupted), self.target.name))
+        facts = messages.facts(hello.facts)
         if self.planner is None:
-            channel.send(encode({"type": "end"}))
+            nvml = {"type": "nvml", "modules": self._unsent(["pynvml"])}
+            channel.send(encode(nvml if facts.nvidia.driver_loaded else {"type": "end"}))
             return
-        stages = self.planner(messages.facts(hello.facts))
+        stages = self.planner(facts)
         self._send_plan(channel, stages)
 
     def _replan(self, channel: Channel, message: messages.Replan) -> None:
+        if self.planner is None and self._shipped:
+            self.sink(HostFacts(self.target.name, message.facts))
+            channel.send(encode({"type": "end"}))
+            return
         if self.planner is None or not 0 <= message.stage <= len(self._sent):
             raise ProtocolError(f"the agent asked for stage {message.stage} of {len(self._sent)} anew")
         self._done |= {stage.role for stage in self._sent[: message.stage]}
@@ -229,7 +236,15 @@ class Session:
                 )
         active = [stage for stage in stages if stage.skipped is None and not (stage.deferred and self.run.check)]
         self._sent = active
-        channel.send(encode({"type": "plan", "stages": [_wired(stage) for stage in active]}))
+        needed = [name for stage in active for resource in stage.resources for name in resource.modules]
+        plan = {"type": "plan", "modules": self._unsent(needed), "stages": [_wired(stage) for stage in active]}
+        channel.send(encode(plan))
+
+    def _unsent(self, names: Sequence[str]) -> Mapping[str, str]:
+        """Those modules that this agent does not have yet: it keeps them to its end."""
+        new = tuple(sorted(set(names) - self._shipped))
+        self._shipped |= set(new)
+        return bundle.modules(new)
 
     def _report(self, result: messages.Result) -> None:
         error = Error(**result.error.model_dump(exclude={"type"})) if result.error else None
@@ -244,6 +259,7 @@ class Session:
                 note=result.note,
                 seconds=result.seconds,
                 error=error,
+                proof=result.proof,
             )
         )
 

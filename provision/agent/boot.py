@@ -24,6 +24,9 @@ class Sources:
     def create_module(self, spec):
         return None
 
+    def get_source(self, name):
+        return self._modules[name]
+
     def exec_module(self, module):
         source = self._modules[module.__name__]
         file = "<{}>".format(module.__name__)

@@ -5,6 +5,7 @@ frame. End of input means that nobody listens any more: the resource in hand is 
 recorded on the host, and we go. A beat every 5 s says which step we are in.
 """
 
+import base64
 import os
 import queue
 import select
@@ -13,10 +14,11 @@ import sys
 import threading
 import time
 import traceback
+import zlib
 
 from . import facts, kinds, wire
 from .lock import Lock
-from .resource import CHANGED, FAILED, OK, WOULD_CHANGE, Failed, converge
+from .resource import CHANGED, FAILED, OK, WOULD_CHANGE, Failed, Unknown, converge
 from .system import STATE, ReadOnly, System
 
 BEAT = 5.0
@@ -139,12 +141,34 @@ def _run(line, options):
     try:
         line.send({"type": "hello", "protocol": 1, "facts": facts.gather(system), "interrupted": _interrupted(system)})
         plan = line.next()
+        _take_modules(system, plan)
+        if plan["type"] == "nvml":
+            line.step("NVML")
+            line.send({"type": "replan", "stage": 0, "facts": _facts_with_nvml(system)})
+            plan = line.next()
         if plan["type"] == "plan":
             Run(line, system, plan, options).execute()
         line.send({"type": "bye"})
     finally:
         if lock is not None:
             lock.release()
+
+
+def _take_modules(system, plan):
+    """Keep the modules that came with a plan: those that a child of ours will run."""
+    for name, packed in plan.get("modules", {}).items():
+        system.modules[name] = zlib.decompress(base64.b64decode(packed)).decode("utf-8")
+
+
+def _facts_with_nvml(system):
+    from . import nvml  # only where somebody wants the facts of a host with a driver
+
+    found = facts.gather(system)
+    try:
+        found["nvidia"]["nvml"] = nvml.ask(system)
+    except Unknown as error:
+        found["nvidia"]["nvml"] = {"error": {"text": str(error)}}
+    return found
 
 
 def _interrupted(system):
@@ -180,7 +204,9 @@ class Run:
         """The facts have changed, or were not enough: ask for the rest of the plan anew."""
         self._line.step("facts")
         self._line.send({"type": "replan", "stage": index, "facts": facts.gather(self._system)})
-        self._stages[index:] = self._line.next()["stages"]
+        plan = self._line.next()
+        _take_modules(self._system, plan)
+        self._stages[index:] = plan["stages"]
         self._changed = False
 
     def _stage(self, number, stage):

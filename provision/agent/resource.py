@@ -39,11 +39,16 @@ class Resource:
 
     A kind MUST set `fields`, and define `identity`, `desired`, `actual` and `apply`. It MAY set `secret_keys` (keys of
     its state that never show), define `note(diff)` (a sentence for the plan), and `when_dropped()` (the resource that
-    undoes this one once nobody asks for it any more).
+    undoes this one once nobody asks for it any more). A probe (law: it is not a change) sets `probe`: what its `apply` proves is
+    ok, not changed; its `note` is shown always, and `proof` (plain JSON types, or None) goes with the result.
     """
 
     fields = ()
     secret_keys = ()
+    remark = ""
+    """What to say of a look that found no difference: what could not be seen."""
+    probe = False
+    proof = None
 
     def __init__(self, **values):
         if set(values) != set(self.fields):
@@ -96,8 +101,9 @@ def converge(resource, system, check):
     return {
         "outcome": outcome,
         "diff": [_shown(resource, key, pair) for key, pair in sorted(diff.items())],
-        "note": resource.note(diff) if diff else "",
+        "note": resource.note(diff) if diff or resource.probe else "",
         "error": error,
+        "proof": resource.proof,
         "seconds": round(time.monotonic() - started, 4),
     }
 
@@ -127,7 +133,7 @@ def _converge(resource, system, check):
         shown = [_shown(resource, key, pair) for key, pair in sorted(left.items())]
         output = "\n".join("{key}: found {before!r}, asked {after!r}".format(**item) for item in shown)
         return FAILED, diff, {"cause": cause, "fix": "", "output": output, "trace": ""}
-    return CHANGED, diff, None
+    return (OK, {}, None) if resource.probe else (CHANGED, diff, None)
 
 
 def os_error(error):

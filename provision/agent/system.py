@@ -5,11 +5,14 @@ replaced, never edited in place, and never through a symbolic link that another 
 is the same door with the writes nailed shut: check mode is that object and not an `if`.
 """
 
+import contextlib
 import grp
 import os
 import pwd
 import signal
+import socket
 import stat
+import struct
 import subprocess
 import threading
 import time
@@ -23,18 +26,20 @@ PROXIES = ("http_proxy", "https_proxy", "ftp_proxy", "no_proxy", "HTTP_PROXY", "
 OUTPUT_LIMIT = 1024 * 1024
 """Bytes kept of each output of a command; the rest is read and dropped, so that the command does not block."""
 STATE = "/var/lib/provision"
+UNIX_LIMIT = 16 * 1024 * 1024
 MISSING = 127
 
 
 class Result:
     """What a command left: exit status (127: no such program, -9: killed at its time limit), both outputs as text."""
 
-    def __init__(self, argv, status, out, err, timed_out=False):
+    def __init__(self, argv, status, out, err, timed_out=False, left_behind=None):
         self.argv = argv
         self.status = status
         self.out = out
         self.err = err
         self.timed_out = timed_out
+        self.left_behind = left_behind  # the PID of a process that not even SIGKILL ended: it hangs in the kernel
 
     @property
     def ok(self):
@@ -53,6 +58,7 @@ class System:
     def __init__(self, state=STATE):
         self.state = state
         self.memory = Memory(self)
+        self.modules = {}  # source of modules that only some hosts need, by name: pynvml
         self.progress = lambda text: None  # told what is being waited for; main.py sends it with the next beat
 
     # -- commands
@@ -123,6 +129,20 @@ class System:
             if os.path.isfile(path) and os.access(path, os.X_OK):
                 return path
         return None
+
+    def get_unix(self, path, target, timeout=10):
+        """(status, body) of GET `target` on a Unix socket; OSError where nobody answers within `timeout` seconds."""
+        return _get_unix(path, target, timeout)
+
+    def unix_peer(self, path):
+        """The PID of who listens on a Unix socket, or None. Connecting starts a socket-activated service."""
+        with contextlib.closing(socket.socket(socket.AF_UNIX)) as connection:
+            connection.settimeout(2)
+            try:
+                connection.connect(path)
+            except OSError:
+                return None
+            return struct.unpack("3i", connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12))[0]
 
     def uid(self, user):
         try:
@@ -214,6 +234,29 @@ def environment(extra):
     return env
 
 
+def _get_unix(path, target, timeout):
+    """HTTP/1.0, so that the answer is neither chunked nor kept open; http.client would cost 20 ms to import."""
+    end = time.monotonic() + timeout
+    with contextlib.closing(socket.socket(socket.AF_UNIX)) as connection:
+        connection.settimeout(timeout)
+        connection.connect(path)
+        connection.sendall("GET {} HTTP/1.0\r\nHost: localhost\r\n\r\n".format(target).encode("ascii"))
+        answer = bytearray()
+        while True:
+            connection.settimeout(max(0.01, end - time.monotonic()))
+            data = connection.recv(65536)
+            if not data:
+                break
+            answer += data
+            if len(answer) > UNIX_LIMIT or time.monotonic() > end:
+                raise socket.timeout("no end of the answer to {}".format(target))
+    head, _, body = bytes(answer).partition(b"\r\n\r\n")
+    words = head.split(None, 2)
+    if len(words) < 2 or not words[1].isdigit():
+        raise OSError("{} does not speak HTTP".format(path))
+    return int(words[1]), body
+
+
 def _execute(argv, timeout, stdin, env, log):
     sink = subprocess.PIPE
     if log is not None:
@@ -256,7 +299,9 @@ def _collect(process, argv, timeout, stdin, log):
     if log is not None:
         outputs[0] = _end_of(log)
     out, err = (bytes(output).decode("utf-8", "replace") for output in outputs)
-    return Result(argv, process.returncode if process.returncode is not None else -9, out, err, timed_out)
+    left_behind = process.pid if process.poll() is None else None
+    status = process.returncode if process.returncode is not None else -9
+    return Result(argv, status, out, err, timed_out, left_behind)
 
 
 def _drain(pipe, output):

@@ -1,0 +1,214 @@
+"""The program that is run inside a container: what it sees, what it may, and whether the GPU computes.
+
+The law: standard library only, one JSON line out, never a traceback instead of an answer; the kernel's result is compared
+with what the processor computed. CUDA's driver API is called through ctypes, so that no CUDA image is needed. Sizes in
+bytes, limits as getrlimit gives them (-1 is unlimited).
+"""
+
+import ctypes
+import glob
+import json
+import os
+import platform
+import resource
+import sys
+import time
+
+COUNT = 1024
+KERNEL = """
+.version {version}
+.target {target}
+.address_size 64
+.visible .entry triple(.param .u64 array)
+{{
+ .reg .u64 %address<3>;
+ .reg .u32 %number<6>;
+ ld.param.u64 %address0, [array];
+ cvta.to.global.u64 %address0, %address0;
+ mov.u32 %number0, %ctaid.x;
+ mov.u32 %number1, %ntid.x;
+ mov.u32 %number2, %tid.x;
+ mad.lo.u32 %number0, %number0, %number1, %number2;
+ mul.wide.u32 %address1, %number0, 4;
+ add.u64 %address2, %address0, %address1;
+ ld.global.u32 %number3, [%address2];
+ mad.lo.u32 %number4, %number3, 3, 1;
+ st.global.u32 [%address2], %number4;
+ ret;
+}}
+"""
+TARGETS = (("6.0", "sm_50"), ("4.3", "sm_30"), ("7.5", "sm_75"))
+"""PTX version and target, tried in turn: a driver takes all up to its own, and has forgotten the oldest."""
+INVALID_PTX = (200, 209, 218, 222)
+LIBRARIES = ("libcuda.so.1", "/usr/local/nvidia/lib64/libcuda.so.1")
+NVML = ("libnvidia-ml.so.1", "/usr/local/nvidia/lib64/libnvidia-ml.so.1")
+
+
+class CudaError(Exception):
+    """A call of the driver API that did not return 0."""
+
+    def __init__(self, call, code, name=""):
+        Exception.__init__(self, "{} failed with {} {}".format(call, code, name).strip())
+        self.code = code
+
+
+class Cuda:
+    """libcuda, each call checked."""
+
+    def __init__(self, names=LIBRARIES):
+        self._library = _first(names)
+
+    def __call__(self, name, *arguments):
+        code = getattr(self._library, name)(*arguments)
+        if code:
+            raise CudaError(name, code, self._name(code))
+
+    def _name(self, code):
+        text = ctypes.c_char_p()
+        function = getattr(self._library, "cuGetErrorName", None)
+        if function is None or function(code, ctypes.byref(text)) or not text.value:
+            return ""
+        return text.value.decode("ascii", "replace")
+
+    def uuid(self, device):
+        """GPU-… of a device; the MIG device's own where the driver can tell."""
+        data = (ctypes.c_ubyte * 16)()
+        try:
+            self("cuDeviceGetUuid_v2", data, device)
+        except AttributeError:
+            self("cuDeviceGetUuid", data, device)
+        digits = bytes(data).hex()
+        cuts = (digits[:8], digits[8:12], digits[12:16], digits[16:20], digits[20:])
+        return "GPU-" + "-".join(cuts)
+
+
+def _first(names):
+    problem = None
+    for name in names:
+        try:
+            return ctypes.CDLL(name)
+        except OSError as error:
+            problem = problem or error
+    raise problem
+
+
+def main(request):
+    started = time.perf_counter()
+    found = {"limits": limits(), "shm": shared_memory(), "uid": os.getuid(), "gid": os.getgid(), "machine": platform.machine()}
+    found["ipc"] = os.readlink("/proc/self/ns/ipc")
+    found["nodes"] = sorted(os.path.basename(path) for path in glob.glob("/dev/nvidia*"))
+    found["nvml"] = nvml()
+    found["cuda"] = cuda() if request.get("cuda", True) else None
+    found["seconds"] = round(time.perf_counter() - started, 3)
+    return found
+
+
+def limits():
+    names = {"memlock": resource.RLIMIT_MEMLOCK, "stack": resource.RLIMIT_STACK, "nofile": resource.RLIMIT_NOFILE}
+    return {name: list(resource.getrlimit(number)) for name, number in names.items()}
+
+
+def shared_memory():
+    try:
+        status = os.statvfs("/dev/shm")
+    except OSError:
+        return None
+    return status.f_blocks * status.f_frsize
+
+
+def cuda():
+    """{"error": …} where CUDA does not start, else the driver's version and each device's UUID and result."""
+    try:
+        api = Cuda()
+    except OSError as error:
+        return {"error": {"call": "dlopen", "code": None, "text": str(error)}, "devices": []}
+    devices = []
+    try:
+        api("cuInit", 0)
+        version, count = ctypes.c_int(), ctypes.c_int()
+        api("cuDriverGetVersion", ctypes.byref(version))
+        api("cuDeviceGetCount", ctypes.byref(count))
+        for index in range(count.value):
+            devices.append(device(api, index))
+    except (CudaError, AttributeError) as error:
+        return {"error": {"call": "", "code": getattr(error, "code", None), "text": str(error)}, "devices": devices}
+    return {"error": None, "version": version.value, "devices": devices}
+
+
+def device(api, index):
+    handle = ctypes.c_int()
+    api("cuDeviceGet", ctypes.byref(handle), index)
+    found = {"uuid": api.uuid(handle), "kernel": None}
+    try:
+        found["kernel"] = compute(api, handle)
+    except (CudaError, AttributeError) as error:
+        found["kernel"] = str(error)
+    return found
+
+
+def compute(api, handle):
+    """"ok" when the kernel's result is right; else what is wrong."""
+    context = ctypes.c_void_p()
+    api("cuDevicePrimaryCtxRetain", ctypes.byref(context), handle)
+    try:
+        api("cuCtxSetCurrent", context)
+        return launch(api, load(api))
+    finally:
+        getattr(api._library, "cuDevicePrimaryCtxRelease")(handle)
+
+
+def load(api):
+    module = ctypes.c_void_p()
+    for number, (version, target) in enumerate(TARGETS):
+        text = KERNEL.format(version=version, target=target).encode("ascii") + b"\0"
+        try:
+            api("cuModuleLoadData", ctypes.byref(module), text)
+            break
+        except CudaError as error:
+            if error.code not in INVALID_PTX or number == len(TARGETS) - 1:
+                raise
+    function = ctypes.c_void_p()
+    api("cuModuleGetFunction", ctypes.byref(function), module, b"triple")
+    return function
+
+
+def launch(api, function):
+    start = [(number * 2654435761) % 2**31 for number in range(COUNT)]
+    array = (ctypes.c_uint32 * COUNT)(*start)
+    memory = ctypes.c_uint64()
+    api("cuMemAlloc_v2", ctypes.byref(memory), ctypes.c_size_t(ctypes.sizeof(array)))
+    try:
+        api("cuMemcpyHtoD_v2", memory, array, ctypes.c_size_t(ctypes.sizeof(array)))
+        parameters = (ctypes.c_void_p * 1)(ctypes.addressof(memory))
+        api("cuLaunchKernel", function, COUNT // 128, 1, 1, 128, 1, 1, 0, None, parameters, None)
+        api("cuCtxSynchronize")
+        api("cuMemcpyDtoH_v2", array, memory, ctypes.c_size_t(ctypes.sizeof(array)))
+    finally:
+        getattr(api._library, "cuMemFree_v2")(memory)
+    wrong = sum(got != (number * 3 + 1) % 2**32 for got, number in zip(array, start))
+    return "ok" if not wrong else "{} of {} results are wrong".format(wrong, COUNT)
+
+
+def nvml():
+    """UUIDs as NVML in the container tells them; an error as {"code", "text"}; None where no NVML was injected."""
+    try:
+        library = _first(NVML)
+    except OSError:
+        return None
+    code = library.nvmlInit_v2()
+    if code:
+        library.nvmlErrorString.restype = ctypes.c_char_p
+        return {"error": {"code": code, "text": (library.nvmlErrorString(code) or b"").decode()}, "uuids": []}
+    count = ctypes.c_uint()
+    library.nvmlDeviceGetCount_v2(ctypes.byref(count))
+    uuids = []
+    for index in range(count.value):
+        handle, text = ctypes.c_void_p(), ctypes.create_string_buffer(96)
+        code = library.nvmlDeviceGetHandleByIndex_v2(index, ctypes.byref(handle))
+        code = code or library.nvmlDeviceGetUUID(handle, text, 96)
+        uuids.append("error {}".format(code) if code else text.value.decode("ascii"))
+    return {"error": None, "uuids": uuids}
+
+
+if __name__ == "__main__":
+    print(json.dumps(main(json.loads(sys.argv[1]) if len(sys.argv) > 1 else {})))
