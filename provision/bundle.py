@@ -9,6 +9,7 @@ import zlib
 from base64 import b64encode
 from collections.abc import Mapping
 from functools import cache
+from hashlib import sha256
 from importlib import resources
 from importlib.util import find_spec
 from pathlib import Path
@@ -90,6 +91,8 @@ def block(options: Mapping[str, Any], extra: Mapping[str, str] | None = None) ->
     sources = dict(_sources())
     boot = sources.pop("boot")
     modules = {"agent": sources.pop("__init__")} | {f"agent.{name}": text for name, text in sources.items()}
-    payload = {"boot": boot, "modules": modules | dict(extra or {}), "options": dict(options)}
+    modules |= dict(extra or {})
+    digest = sha256(json.dumps(modules, sort_keys=True).encode("ascii")).hexdigest()
+    payload = {"boot": boot, "modules": modules, "digest": digest, "options": dict(options)}
     body = zlib.compress(json.dumps(payload).encode("ascii"), 9)
     return b"%08x" % len(body) + body

@@ -49,10 +49,17 @@ class Run:
     check: bool
     facts_only: bool = False
     limits: Limits = Limits()
+    state: str = "/var/lib/provision"
+    """The agent's directory on the host: root's, 0700."""
 
     def options(self) -> dict[str, Any]:
         """For the agent."""
-        return {"check": self.check, "facts_only": self.facts_only, "run": {"id": self.id, "by": self.by}}
+        return {
+            "check": self.check,
+            "facts_only": self.facts_only,
+            "run": {"id": self.id, "by": self.by},
+            "state": self.state,
+        }
 
 
 class NoPython(HostError):

@@ -1,11 +1,15 @@
 """Turns the shipped sources into importable modules, then starts the agent.
 
-The loader on the command line executes this text with `payload` (dict: "modules", "options") in its globals. Modules
-are compiled when they are first imported, so a run pays only for the kinds it uses; their lines are given to
-`linecache`, so that a traceback from the host shows source.
+The loader on the command line executes this text with `payload` (dict: "modules", "options", "digest") in its globals.
+Modules are compiled when they are first imported, so a run pays only for the kinds it uses; their lines are given to
+`linecache`, so that a traceback from the host shows source. Compiling costs a host more than all else that we do in a
+run without changes: so a run that may write keeps the compiled code in the state directory, for exactly these sources
+and this interpreter, and the next run takes it from there.
 """
 
 import linecache
+import marshal
+import os
 import sys
 from importlib.machinery import ModuleSpec
 
@@ -13,8 +17,12 @@ from importlib.machinery import ModuleSpec
 class Sources:
     """Finds and loads the package `agent` in a dict {dotted name: source}."""
 
-    def __init__(self, modules):
+    def __init__(self, modules, digest, state):
         self._modules = modules
+        self._digest = digest
+        self.path = os.path.join(state, "code-{}-{:x}".format(sys.implementation.cache_tag, sys.hexversion))
+        self._codes = self._read()
+        self._compiled = False
 
     def find_spec(self, name, path=None, target=None):
         if name not in self._modules:
@@ -28,13 +36,34 @@ class Sources:
         return self._modules[name]
 
     def exec_module(self, module):
-        source = self._modules[module.__name__]
-        file = "<{}>".format(module.__name__)
+        name = module.__name__
+        source, file = self._modules[name], "<{}>".format(name)
         linecache.cache[file] = (len(source), None, source.splitlines(True), file)
-        exec(compile(source, file, "exec"), module.__dict__)
+        code = self._codes.get(name)
+        if code is None:
+            code = self._codes[name] = compile(source, file, "exec")
+            self._compiled = True
+        exec(code, module.__dict__)
+
+    def _read(self):
+        """{name: code} as kept by an earlier run of these very sources, or {}. The directory is root's alone (0700)."""
+        try:
+            with open(self.path, "rb") as file:
+                status = os.fstat(file.fileno())
+                if status.st_uid != os.geteuid() or status.st_mode & 0o077:
+                    return {}
+                digest, codes = marshal.load(file)
+        except (OSError, ValueError, EOFError, TypeError):
+            return {}
+        return codes if digest == self._digest else {}
+
+    def to_keep(self):
+        """The bytes to keep at `path`, or None when the kept ones will do."""
+        return marshal.dumps((self._digest, self._codes)) if self._compiled else None
 
 
-sys.meta_path.insert(0, Sources(payload["modules"]))  # noqa: F821
+sources = Sources(payload["modules"], payload["digest"], payload["options"]["state"])  # noqa: F821
+sys.meta_path.insert(0, sources)
 from agent.main import start  # noqa: E402
 
-start(payload["options"])  # noqa: F821
+start(payload["options"], sources)  # noqa: F821

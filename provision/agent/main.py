@@ -19,7 +19,7 @@ import zlib
 from . import facts, kinds, wire
 from .lock import Lock
 from .resource import CHANGED, FAILED, OK, WOULD_CHANGE, Failed, Unknown, converge
-from .system import STATE, ReadOnly, System
+from .system import ReadOnly, System
 
 BEAT = 5.0
 GOOD = (OK, CHANGED, WOULD_CHANGE)
@@ -97,12 +97,12 @@ class Line:
                 self._messages.put(message)
 
 
-def start(options):
+def start(options, sources):
     """Called by the loader. Never returns an error to the shell: it goes over the wire."""
     line = Line(0, _own_the_wire())
     line.start()
     try:
-        _run(line, options)
+        _run(line, options, sources)
     except Cancelled:
         pass
     except Failed as error:
@@ -125,12 +125,12 @@ def _own_the_wire():
     return writer
 
 
-def _run(line, options):
+def _run(line, options, sources):
     facts_only = options["facts_only"]
     if os.geteuid() != 0 and not facts_only:
         raise Failed("not root on this host", "set ansible_become: true, or ansible_user: root")
     kind = ReadOnly if options["check"] or facts_only else System
-    system = kind(options.get("state", STATE))
+    system = kind(options["state"])
     system.progress = line.progress
     line.step("facts")
     lock = None
@@ -149,9 +149,18 @@ def _run(line, options):
         if plan["type"] == "plan":
             Run(line, system, plan, options).execute()
         line.send({"type": "bye"})
+        if system.writable:
+            _keep_code(system, sources)  # after the bye: nobody waits for it
     finally:
         if lock is not None:
             lock.release()
+
+
+def _keep_code(system, sources):
+    code = sources.to_keep()
+    if code is not None:
+        system.memory.directory()
+        system.keep(sources.path, code)
 
 
 def _take_modules(system, plan):

@@ -1,6 +1,7 @@
 """Talks to a real agent process over pipes, as the controller would."""
 
 import glob
+import hashlib
 import json
 import os
 import select
@@ -29,8 +30,9 @@ class Agent:
         modules.update(extra or {})
         state = str(tmp_path / "state")
         options = {"check": check, "facts_only": facts_only, "run": {"id": run, "by": "me@here"}, "state": state}
+        digest = hashlib.sha256(json.dumps(modules, sort_keys=True).encode("ascii")).hexdigest()
         payload = tmp_path / "payload-{}.json".format(run)
-        payload.write_text(json.dumps({"boot": boot, "modules": modules, "options": options}))
+        payload.write_text(json.dumps({"boot": boot, "modules": modules, "options": options, "digest": digest}))
         self.process = subprocess.Popen(
             [sys.executable, "-I", "-S", "-B", "-c", START, str(payload)],
             stdin=subprocess.PIPE,

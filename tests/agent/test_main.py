@@ -246,3 +246,23 @@ def test_an_unknown_kind_is_a_bug_that_is_named(start):
     assert crash["type"] == "crash"
     assert "no-such" in crash["trace"]
     assert json.dumps(crash)
+
+
+def test_compiled_code_is_kept_for_the_next_run_and_only_for_these_sources(start, tmp_path):
+    run(start, 1, stage("r", file(tmp_path / "a")))
+    (kept,) = [path for path in (tmp_path / "state").iterdir() if path.name.startswith("code-")]
+    assert kept.stat().st_mode & 0o777 == 0o600
+    first = kept.stat().st_mtime_ns
+    assert run(start, 2, stage("r", file(tmp_path / "a")))[0]["outcome"] == "ok"
+    assert kept.stat().st_mtime_ns == first, "nothing new was compiled"
+    changed = start(run="r3", extra={"agent.facts": "def gather(system): return {'other': 1}\n"})
+    assert changed.hear()["facts"] == {"other": 1}
+
+
+def test_damaged_or_foreign_code_is_not_run(start, tmp_path):
+    run(start, 1, stage("r", file(tmp_path / "a")))
+    (kept,) = [path for path in (tmp_path / "state").iterdir() if path.name.startswith("code-")]
+    for data, mode in ((b"", 0o600), (b"garbage", 0o600), (kept.read_bytes(), 0o666)):
+        kept.write_bytes(data)
+        kept.chmod(mode)
+        assert start(check=True, run="r2").hear()["type"] == "hello"
