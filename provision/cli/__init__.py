@@ -1,0 +1,80 @@
+"""The command line: verbs and options, with click; the only package that imports it.
+
+The law: a verb reads its options, wires the parts together and ends with an exit status; what it says goes through
+`report`. Nothing heavy is imported before a verb runs, so that `--help` answers at once. Exit status, the first that
+holds: 130 interrupted, 2 bad input (nothing was touched), 1 a host failed, 3 something is left to change, 0.
+"""
+
+import contextlib
+import os
+import signal
+import sys
+from typing import Any, NoReturn
+
+import click
+
+from provision import __version__
+from provision.cli.verbs import VERBS
+
+INTERRUPTED = 130
+
+
+class _Verbs(click.Group):
+    """Ends with the status that a verb returns; what is wrong with the input becomes lines on standard error."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            ctx.exit(super().invoke(ctx) or 0)
+        except (click.ClickException, click.exceptions.Exit, click.Abort):
+            raise
+        except Exception as error:
+            from provision.errors import InputError
+            from provision.report.output import warn
+
+            if not isinstance(error, InputError):
+                raise
+            warn(*map(str, error.problems))
+            ctx.exit(2)
+
+
+@click.group(
+    cls=_Verbs,
+    commands=VERBS,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
+@click.version_option(__version__, prog_name="provision", help="Show the version and exit.")
+def provision() -> None:
+    """Take GPU hosts from a bare operating system to proven GPU containers, over SSH.
+
+    \b
+    Example:
+      provision.py check --inventory dgx --diff      what would change, and how
+      provision.py apply --inventory dgx             change it
+
+    \b
+    Exit status: 0 all as asked, 1 a host failed, 2 bad input (nothing was
+    touched), 3 something is left to change, 130 interrupted.
+    """
+
+
+def main() -> NoReturn:
+    """The entry of the program: runs the verb that the command line names, and exits."""
+    with contextlib.suppress(ValueError):  # not the main thread: a test
+        signal.signal(signal.SIGTERM, _terminated)
+    try:
+        status = provision.main(standalone_mode=False)
+        sys.stdout.flush()
+    except click.ClickException as error:
+        error.show()
+        status = error.exit_code
+    except (click.Abort, KeyboardInterrupt):
+        status = INTERRUPTED
+    except BrokenPipeError:
+        # Nobody reads on: not worth a word, not even by the interpreter when it flushes at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        status = INTERRUPTED
+    sys.exit(status if isinstance(status, int) else 0)
+
+
+def _terminated(number: int, frame: object) -> NoReturn:
+    raise KeyboardInterrupt

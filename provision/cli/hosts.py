@@ -1,0 +1,130 @@
+"""From the command line to hosts with typed settings: the inventory is read, hosts are selected, settings resolved.
+
+The law: all that is wrong is found before anything is connected to, and told at once.
+"""
+
+import getpass
+import sys
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, fields, is_dataclass
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel
+
+from provision import inventory, report, role
+from provision.cli.options import Asked
+from provision.errors import InputError, Problem
+from provision.inventory import Host, Inventory
+from provision.secrets import Secret
+
+TOP = Path(__file__).resolve().parents[2]
+"""Where provision.py lies, with inventories/ and roles/."""
+_OPTIONS_OF_THE_DAEMON = ("DaemonOption", "DaemonEnvironment")
+
+
+@dataclass(frozen=True)
+class Selection:
+    """An inventory and the hosts of it that were asked for."""
+
+    inventory: Inventory
+    hosts: list[Host]
+
+    @property
+    def role_path(self) -> list[Path]:
+        return role_path(self.inventory)
+
+
+def role_path(inventory: Inventory | None) -> list[Path]:
+    """Where roles are looked for: beside the inventory first, then our own."""
+    own = [] if inventory is None else [inventory.directory / "roles"]
+    return [*own, TOP / "roles"]
+
+
+def source(asked: Asked) -> str | None:
+    """The inventory that was asked for, or `inventories/default`, or None."""
+    if asked.inventory is not None:
+        return asked.inventory
+    there = (TOP / "inventories" / name for name in ("default.yml", "default.yaml", "default"))
+    return next((str(path) for path in there if path.exists()), None)
+
+
+def read(asked: Asked) -> Inventory:
+    """The inventory. Raises InputError."""
+    name = source(asked)
+    if name is None:
+        hint = "give --inventory NAME|PATH, set PROVISION_INVENTORY, or make inventories/default.yml"
+        raise InputError([Problem("no inventory is named", hint=hint)])
+    return inventory.load(name, no_exec=asked.no_exec, vault_password_file=asked.vault_password_file)
+
+
+def select(asked: Asked, *, secrets: bool = True) -> Selection:
+    """The hosts that were asked for. Raises InputError with everything that is wrong; warnings go to standard error."""
+    found = read(asked)
+    problems = list[Problem]()
+    try:
+        names = found.select(asked.limit)
+    except InputError as error:
+        # What else is wrong is found over all hosts, but nobody's secrets are touched for that.
+        names, secrets = list(found.hosts), False
+        problems += error.problems
+    hosts: list[Host] = []
+    try:
+        hosts = _resolve(found, names, asked, secrets)
+    except InputError as error:
+        problems += error.problems
+    report.warn(*(f"warning: {text}" for text in found.warnings))
+    if problems:
+        raise InputError(problems)
+    return Selection(found, hosts)
+
+
+def _resolve(source: Inventory, names: list[str], asked: Asked, secrets: bool) -> list[Host]:
+    roles = asked.roles
+    if roles and secrets:
+        roles = (*roles, *_contributors(source, names, asked, roles))
+    return source.resolve(
+        names,
+        role_path=role_path(source),
+        roles=roles,
+        overrides=asked.overrides,
+        secrets=secrets,
+        ask=_ask if sys.stdin is not None and sys.stdin.isatty() else None,
+    )
+
+
+def _contributors(source: Inventory, names: list[str], asked: Asked, wanted: Iterable[str]) -> list[str]:
+    """Roles of these hosts that are not asked for, but have a say in the Docker daemon's options: they are folded in,
+    or a run of a few roles would drop what the others want."""
+    path = role_path(source)
+    try:
+        found = source.resolve(names, role_path=path, overrides=asked.overrides, secrets=False)
+    except InputError:
+        return []  # the real resolution tells what is wrong, and more of it
+    others = dict.fromkeys(name for host in found for name in host.roles if name not in wanted)
+    return [name for name in others if any(word in _text(role.load(name, path)) for word in _OPTIONS_OF_THE_DAEMON)]
+
+
+def _text(known: Any) -> str:
+    return str(known.path.read_text("utf-8"))
+
+
+def _ask(question: str) -> str:
+    return getpass.getpass(f"{question}: ")
+
+
+def secrets_in(value: Any) -> Iterator[Secret]:
+    """Every secret in targets and settings: what the mask has to know."""
+    if isinstance(value, Secret):
+        yield value
+    elif isinstance(value, BaseModel):
+        for name in type(value).model_fields:
+            yield from secrets_in(getattr(value, name))
+    elif is_dataclass(value):
+        for item in fields(value):
+            yield from secrets_in(getattr(value, item.name))
+    elif isinstance(value, Mapping):
+        yield from secrets_in([*value.keys(), *value.values()])
+    elif isinstance(value, list | tuple | set | frozenset):
+        for item in value:
+            yield from secrets_in(item)

@@ -1,0 +1,79 @@
+"""The options that verbs share, each with its help in one line, so that a verb's `--help` fits a screen of 80 x 24.
+
+The law: declarations only; an option that does nothing yet does not exist.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import click
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What the command line asked for. A verb without an option has its default."""
+
+    inventory: str | None = None
+    limit: str | None = None
+    roles: tuple[str, ...] | None = None
+    check: bool = False
+    diff: bool = False
+    overrides: tuple[str, ...] = ()
+    forks: int = 32
+    timeout: float = 3600.0
+    """Seconds."""
+    yes: bool = False
+    as_json: bool = False
+    verbose: bool = False
+    accept_new_host_keys: bool = False
+    vault_password_file: Path | None = None
+    no_exec: bool = False
+
+
+def _listed(context: click.Context, parameter: click.Parameter, given: str | None) -> tuple[str, ...] | None:
+    """`a,b` as a tuple; None where the option was not given."""
+    if given is None:
+        return None
+    names = tuple(dict.fromkeys(part.strip() for part in given.split(",") if part.strip()))
+    if not names:
+        raise click.BadParameter("name at least one role")
+    return names
+
+
+def _option(*names: str, **settings: Any) -> click.Option:
+    return click.Option(list(names), **settings)
+
+
+INVENTORY = _option(
+    "-i", "--inventory", metavar="NAME|PATH", envvar="PROVISION_INVENTORY", help="Inventory (or $PROVISION_INVENTORY)."
+)
+LIMIT = _option("--limit", metavar="PATTERN", help="Only these hosts: web:db, dgx:&rack1, all:!dgx07.")
+ROLES = _option("--roles", metavar="A,B", callback=_listed, help="Only these of the hosts' roles.")
+CHECK = _option("--check", is_flag=True, help="Change nothing; the same as the verb check.")
+DIFF = _option("--diff", is_flag=True, help="Show each difference, not only what differs.")
+SET = _option(
+    "--set", "overrides", metavar="ROLE.KEY=VALUE", multiple=True, help="Override one setting; may be repeated."
+)
+FORKS = _option(
+    "--forks", metavar="N", type=click.IntRange(1), default=32, show_default=True, help="Hosts at the same time."
+)
+TIMEOUT = _option(
+    "--timeout",
+    metavar="SECONDS",
+    type=click.FloatRange(0, min_open=True),
+    default=3600.0,
+    show_default=True,
+    help="Limit for one host.",
+)
+YES = _option("--yes", is_flag=True, help="Do not ask, even for more than 10 hosts.")
+JSON = _option("--json", "as_json", is_flag=True, help="JSON lines on standard output.")
+VERBOSE = _option("-v", "--verbose", is_flag=True, help="Show what is ok already, too.")
+ACCEPT = _option("--accept-new-host-keys", is_flag=True, help="Trust unknown hosts, and remember them.")
+VAULT = _option(
+    "--vault-password-file", metavar="FILE", type=click.Path(path_type=Path), help="Password of Ansible vaults."
+)
+NO_EXEC = _option("--no-exec", is_flag=True, help="Refuse secrets and inventories that are commands.")
+
+READING = [INVENTORY, LIMIT, VAULT, NO_EXEC]
+CONNECTING = [FORKS, TIMEOUT, ACCEPT]

@@ -1,0 +1,158 @@
+"""A run on a terminal: what has happened scrolls by, and below it stand the hosts that are running now.
+
+The law: the picture is drawn at a fixed rate and not by events (100 hosts make thousands a second), it never has more
+rows than the screen, and each host has one row of one line. After the end only permanent lines are left.
+"""
+
+import os
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import rich.console
+from rich.live import Live
+from rich.text import Text
+
+from provision.events import BAD, Event, HostFinished, HostStarted, Outcome, Progress, RunStarted, Summary
+from provision.report.output import Output
+from provision.report.story import Story
+from provision.report.text import STYLES, Line, duration, flat
+
+RATE = 5
+"""Pictures a second."""
+SPARE = 4
+"""Rows of the screen that are left to what scrolls by and to the summary."""
+
+
+@dataclass
+class _Row:
+    """A host that is running: the step that it is in, and since when."""
+
+    step: str
+    since: float
+    waits: str = ""
+
+
+class Console:
+    """The live view."""
+
+    def __init__(self, output: Output, story: Story, clock: Callable[[], float] = time.monotonic) -> None:
+        self._output = output
+        self._story = story
+        self._clock = clock
+        self._started = clock()
+        self._lines: deque[Line] = deque()
+        self._running: dict[str, _Row] = {}
+        self._ended: dict[Outcome, int] = {}
+        self._hosts = 0
+        self._over = threading.Event()
+        self._console = rich.console.Console(file=output, highlight=False, markup=False, emoji=False)  # type: ignore[arg-type]
+        self._live = Live(
+            _Picture(self._picture),
+            console=self._console,
+            auto_refresh=False,
+            transient=True,
+            redirect_stdout=False,
+            redirect_stderr=False,
+        )
+        self._painter = threading.Thread(target=self._paint, name="painter", daemon=True)
+
+    def __call__(self, event: Event) -> None:
+        if isinstance(event, RunStarted):
+            self._hosts, self._started = len(event.hosts), self._clock()
+            self._live.start()
+            self._painter.start()
+        elif isinstance(event, Summary):
+            self.close()
+        else:
+            self._keep_rows(event)
+        if not isinstance(event, HostStarted):
+            self._lines += self._story.lines(event)
+        if isinstance(event, Summary):
+            self._flush()
+
+    def tell(self, text: str) -> None:
+        self._lines.append(Line(text, "strong"))
+
+    def close(self) -> None:
+        if self._painter.ident is not None and not self._over.is_set():
+            self._over.set()
+            self._painter.join()
+            self._running.clear()
+            self._live.stop()
+        self._flush()
+
+    def abandon(self) -> None:
+        if self._painter.ident is not None and not self._over.is_set():
+            os.write(self._output.fileno(), b"\x1b[?25h\n")
+
+    def _keep_rows(self, event: Event) -> None:
+        match event:
+            case HostStarted():
+                self._running[event.host] = _Row("connecting", self._clock())
+            case Progress() if event.host in self._running:
+                row = self._running[event.host]
+                if event.step != row.step:
+                    row.step, row.since = event.step, self._clock() - event.seconds
+                row.waits = event.text
+            case HostFinished():
+                self._running.pop(event.host, None)
+                self._ended[event.outcome] = self._ended.get(event.outcome, 0) + 1
+
+    def _paint(self) -> None:
+        while not self._over.wait(1 / RATE):
+            if not self._flush():
+                self._live.refresh()
+
+    def _flush(self) -> bool:
+        """Write what has been said since the last picture; one picture for all of it."""
+        lines = [self._lines.popleft() for _ in range(len(self._lines))]
+        if lines:
+            shown = Text("\n").join(Text(line.text, STYLES[line.style]) for line in lines)
+            self._console.print(shown, soft_wrap=True)
+        return bool(lines)
+
+    def _picture(self) -> Text:
+        now, width = self._clock(), max(20, self._console.width)
+        rows = list(self._running.copy().items())
+        room = max(1, self._console.height - SPARE)
+        shown = rows if len(rows) <= room else rows[: room - 1]
+        broad = min(max((len(host) for host, _ in shown), default=0), width // 2)
+        lines = [_fit(f"{flat(host):<{broad}.{broad}} {_state(row, now)}", width) for host, row in shown]
+        if len(shown) < len(rows):
+            lines.append(_fit(f"… and {len(rows) - len(shown)} more hosts", width))
+        picture = Text("\n".join(lines), no_wrap=True, overflow="crop")
+        picture.append(("\n" if lines else "") + _fit(self._total(now, len(rows)), width), "bold")
+        return picture
+
+    def _total(self, now: float, running: int) -> str:
+        done = sum(self._ended.values())
+        changed = self._ended.get(Outcome.CHANGED, 0) + self._ended.get(Outcome.WOULD_CHANGE, 0)
+        failed = sum(self._ended.get(outcome, 0) for outcome in BAD)
+        waiting = max(0, self._hosts - done - running)
+        parts = [f"{done}/{self._hosts} done", f"{running} running"]
+        parts += [f"{waiting} waiting"] if waiting else []
+        parts += [f"{changed} to change" if self._story.verb == "check" else f"{changed} changed"] if changed else []
+        parts += [f"{failed} failed"] if failed else []
+        return f"{duration(now - self._started)}: " + ", ".join(parts)
+
+
+def _state(row: _Row, now: float) -> str:
+    waits = f": {flat(row.waits)}" if row.waits else ""
+    return f"{max(0, now - row.since):4.0f} s {flat(row.step)}{waits}"
+
+
+def _fit(text: str, width: int) -> str:
+    return text if len(text) < width else text[: width - 2] + "…"
+
+
+class _Picture:
+    """Asked for the rows each time that it is drawn."""
+
+    def __init__(self, draw: Callable[[], Text]) -> None:
+        self._draw = draw
+
+    def __rich_console__(self, console: rich.console.Console, options: rich.console.ConsoleOptions) -> Iterator[Text]:
+        yield self._draw()

@@ -1,0 +1,113 @@
+"""A run as JSON lines: nothing else is on standard output, and the last line is the summary.
+
+The contract, schema 1. Each line has `type` and `time` (RFC 3339, UTC); OUTCOME is one of `ok changed would-change
+pending failed unreachable skipped unknown not-started`; fields are only ever added.
+
+    type           fields
+    run-started    schema (1), run, verb, hosts [NAME], check BOOL
+    host-started   host
+    facts          host, facts {…}                       at hello, and again after a stage that changed something
+    role           host, role, outcome (skipped, failed), reason, fix
+    resource       host, role, kind, name, outcome, diff [{key, before, after, text|null}], note, seconds,
+                   error TEXT|null, output TEXT, trace TEXT
+    notice         text, host where it concerns one
+    host-finished  host, and what `summary` has for it
+    summary        run, outcome, hosts {NAME: {outcome, rolled_back BOOL, ok, changed, would_change, pending, failed,
+                   skipped, unknown, seconds, error TEXT|null}}
+
+`text` is a unified diff, where `before` and `after` are null. A secret's `before` and `after` are both
+"differs (secret)". Progress is not part of it.
+"""
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import asdict
+from datetime import UTC, datetime
+from typing import Any
+
+from provision.events import (
+    Event,
+    HostFacts,
+    HostFinished,
+    HostStarted,
+    Notice,
+    Outcome,
+    Progress,
+    ResourceDone,
+    RoleSkipped,
+    RunStarted,
+    Summary,
+)
+from provision.report.output import Output, warn
+
+SCHEMA = 1
+TYPES: Mapping[type[Event], str] = {
+    RunStarted: "run-started",
+    HostStarted: "host-started",
+    HostFacts: "facts",
+    RoleSkipped: "role",
+    ResourceDone: "resource",
+    Notice: "notice",
+    HostFinished: "host-finished",
+    Summary: "summary",
+}
+COUNTED = (
+    Outcome.OK,
+    Outcome.CHANGED,
+    Outcome.WOULD_CHANGE,
+    Outcome.PENDING,
+    Outcome.FAILED,
+    Outcome.SKIPPED,
+    Outcome.UNKNOWN,
+)
+
+
+class JsonLines:
+    """One JSON object a line, as it happens."""
+
+    def __init__(self, output: Output, now: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
+        self._output = output
+        self._now = now
+
+    def __call__(self, event: Event) -> None:
+        if isinstance(event, Progress):
+            return
+        time = self._now().isoformat(timespec="milliseconds").replace("+00:00", "Z")
+        self._output.line(json.dumps({"type": TYPES[type(event)], "time": time} | fields(event), default=str))
+
+    def tell(self, text: str) -> None:
+        """What only concerns the person at the terminal is no part of the contract."""
+        warn(text)
+
+    def close(self) -> None:
+        self._output.flush()
+
+    def abandon(self) -> None:
+        """Lines are whole: there is nothing to leave behind."""
+
+
+def fields(event: Event) -> dict[str, Any]:
+    """An event's fields as the contract names them."""
+    match event:
+        case RunStarted():
+            return {"schema": SCHEMA} | asdict(event)
+        case ResourceDone():
+            shown = asdict(event)
+            error = shown.pop("error") or {}
+            told = {"output": error.get("output", ""), "trace": error.get("trace", "")}
+            return shown | {"error": str(event.error) if event.error else None} | told
+        case Notice():
+            return {"text": event.text} | ({"host": event.host} if event.host else {})
+        case HostFinished():
+            return {"host": event.host} | result(event)
+        case Summary():
+            hosts = {name: result(found) for name, found in event.hosts.items()}
+            return {"run": event.run, "outcome": event.outcome, "hosts": hosts}
+    return asdict(event)
+
+
+def result(event: HostFinished) -> dict[str, Any]:
+    """One host's result, as `summary` and `host-finished` have it."""
+    counts = {str(outcome).replace("-", "_"): event.counts.get(outcome, 0) for outcome in COUNTED}
+    ended = {"seconds": event.seconds, "error": str(event.error) if event.error else None}
+    return {"outcome": event.outcome, "rolled_back": event.rolled_back} | counts | ended

@@ -1,0 +1,118 @@
+"""What can be set for a role, from its code: names, types, defaults and docs; as text and as JSON lines."""
+
+import inspect
+import json
+import textwrap
+from collections.abc import Iterable, Iterator
+from typing import Any, get_args, get_origin
+
+from pydantic import BaseModel
+from pydantic.fields import FieldInfo
+
+from provision.report.text import Line, clean, table
+from provision.role import Role
+from provision.secrets import Secret
+
+WIDTH = 78
+
+
+def listed(roles: Iterable[Role]) -> list[Line]:
+    """One row a role: what it is for."""
+    return table(("ROLE", "WHAT IT IS FOR"), [(role.name, role.doc.split("\n\n")[0]) for role in roles])
+
+
+def described(roles: Iterable[Role]) -> Iterator[Line]:
+    """Each role with all its settings, those inside of settings included."""
+    for number, role in enumerate(roles):
+        if number:
+            yield Line("")
+        yield Line(clean(role.name), "strong")
+        yield from _paragraphs(role.doc, 2)
+        yield Line("")
+        fields = list(_fields(role.settings))
+        if not fields:
+            yield Line("  It has no settings.")
+        for name, info in fields:
+            yield Line(clean(f"  {role.name}.{name}: {type_name(info.annotation)}{_default(info)}"), "place")
+            yield from _paragraphs(info.description or "", 6)
+
+
+def as_json(roles: Iterable[Role]) -> Iterator[Line]:
+    for role in roles:
+        settings = [
+            {"name": name, "type": type_name(info.annotation), "required": info.is_required(), "doc": info.description}
+            | ({} if info.is_required() else {"default": _plain(info.get_default(call_default_factory=True))})
+            for name, info in _fields(role.settings)
+        ]
+        told = {"type": "role", "role": role.name, "doc": role.doc, "path": str(role.path), "settings": settings}
+        yield Line(json.dumps(told, default=str))
+
+
+def _fields(model: type[BaseModel], prefix: str = "", seen: tuple[Any, ...] = ()) -> Iterator[tuple[str, FieldInfo]]:
+    """Every field of a model, those of models inside after it: `registries.<key>.username`."""
+    for name, info in model.model_fields.items():
+        path = f"{prefix}{info.alias or name}"
+        yield path, info
+        for inner, step in _models(info.annotation):
+            if inner not in seen:
+                yield from _fields(inner, f"{path}{step}.", (*seen, model, inner))
+
+
+def _models(annotation: Any, step: str = "") -> Iterator[tuple[type[BaseModel], str]]:
+    if inspect.isclass(annotation) and issubclass(annotation, BaseModel):
+        yield annotation, step
+    origin = get_origin(annotation)
+    inside = "" if origin is None else {dict: ".<key>", list: "[]", tuple: "[]"}.get(origin, "")
+    for argument in get_args(annotation):
+        yield from _models(argument, step + inside)
+
+
+def type_name(annotation: Any) -> str:
+    """A type as people say it: text, number, list of text, one of a, b."""
+    origin, arguments = get_origin(annotation), get_args(annotation)
+    if annotation is None or annotation is type(None):
+        return "nothing"
+    if hasattr(annotation, "__value__"):  # type X = …
+        return type_name(annotation.__value__)
+    if origin is None:
+        return _class_name(annotation)
+    named = [type_name(argument) for argument in arguments if argument is not ...]
+    if origin in (list, set, frozenset, tuple):
+        return f"list of {' or '.join(dict.fromkeys(named))}"
+    if origin is dict:
+        return f"mapping of {named[0]} to {named[1]}"
+    if str(origin).endswith("Literal"):
+        return " | ".join(json.dumps(found) if not isinstance(found, str) else found for found in arguments)
+    if str(origin).endswith("Annotated"):
+        return named[0]
+    return " or ".join(dict.fromkeys(name for name in named if name != "nothing"))
+
+
+def _class_name(annotation: Any) -> str:
+    known = {str: "text", int: "number", float: "number", bool: "true | false", Secret: "secret", Any: "anything"}
+    if annotation in known:
+        return known[annotation]
+    if inspect.isclass(annotation) and issubclass(annotation, BaseModel):
+        return "mapping"
+    return getattr(annotation, "__name__", str(annotation))
+
+
+def _default(info: FieldInfo) -> str:
+    if info.is_required():
+        return " (required)"
+    default = _plain(info.get_default(call_default_factory=True))
+    return "" if default is None else f" = {json.dumps(default, ensure_ascii=False, default=str)}"
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, BaseModel):
+        return value.model_dump(mode="json")
+    return value if isinstance(value, bool | int | float | str | list | tuple | dict | None) else str(value)
+
+
+def _paragraphs(text: str, depth: int) -> Iterator[Line]:
+    for number, paragraph in enumerate(inspect.cleandoc(text).split("\n\n") if text else ()):
+        if number:
+            yield Line("")
+        for part in textwrap.wrap(" ".join(paragraph.split()), WIDTH - depth):
+            yield Line(" " * depth + clean(part))

@@ -1,0 +1,163 @@
+"""What the lines of a run say: one event to the lines that people read, on a terminal as elsewhere.
+
+The law: knows nothing of where the lines go. A story is told once, in order; it remembers only what it needs so as not
+to say a thing twice.
+"""
+
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
+
+from provision.events import (
+    BAD,
+    Error,
+    Event,
+    HostFacts,
+    HostFinished,
+    HostStarted,
+    Notice,
+    Outcome,
+    ResourceDone,
+    RoleSkipped,
+    RunStarted,
+    Summary,
+)
+from provision.report import ending
+from provision.report.text import Line, details, duration, headline, hosts, indented, line, tail, value
+
+STYLE = {
+    Outcome.OK: "good",
+    Outcome.SKIPPED: "quiet",
+    Outcome.CHANGED: "change",
+    Outcome.WOULD_CHANGE: "change",
+    Outcome.PENDING: "change",
+    Outcome.NOT_STARTED: "bad",
+    Outcome.UNKNOWN: "bad",
+    Outcome.UNREACHABLE: "bad",
+    Outcome.FAILED: "bad",
+}
+SLOW = 1.0
+"""Seconds from which on a line says how long its step took."""
+OUTPUT_LINES = 10
+"""Lines of a failed program that are shown where it failed; the end of the run shows the same."""
+
+
+class Story:
+    """The story of an apply or a check. `diff` shows the differences, `verbose` also what is ok already."""
+
+    def __init__(
+        self, *, diff: bool = False, verbose: bool = False, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._diff = diff
+        self._verbose = verbose
+        self._clock = clock
+        self._started = clock()
+        self._explained: set[str] = set()
+        self.verb = ""
+
+    def lines(self, event: Event) -> Iterator[Line]:
+        """The lines that this event is worth; often none."""
+        match event:
+            case RunStarted():
+                self._started = self._clock()
+                self.verb = event.verb
+            case HostStarted():
+                yield line(f"{event.host}: started", "quiet")
+            case HostFacts():
+                yield from self.facts(event)
+            case RoleSkipped():
+                yield from self._role(event)
+            case ResourceDone():
+                yield from self._resource(event)
+            case Notice():
+                yield line(f"{event.host}: note: {event.text}" if event.host else f"note: {event.text}", "place")
+            case HostFinished():
+                yield from self.finished(event)
+            case Summary():
+                yield from self.summary(event)
+
+    @property
+    def told(self) -> Sequence[Outcome]:
+        """Outcomes that the last line counts even where there are none."""
+        return (Outcome.OK, Outcome.WOULD_CHANGE if self.verb == "check" else Outcome.CHANGED)
+
+    def facts(self, event: HostFacts) -> Iterator[Line]:
+        """Facts are no news in a run that is about changes."""
+        yield from ()
+
+    def finished(self, event: HostFinished) -> Iterator[Line]:
+        """A host's end, with the cause of its failure unless a line has told it."""
+        if event.outcome is Outcome.NOT_STARTED:
+            return  # the end says it once for all of them
+        counts = ", ".join(f"{count} {outcome}" for outcome, count in _ranked(event.counts))
+        undone = ", its change was undone" if event.rolled_back else ""
+        text = f"{event.host}: {event.outcome} in {duration(event.seconds)}{undone}" + (
+            f" ({counts})" if counts else ""
+        )
+        if event.error is not None and event.host not in self._explained:
+            text += f": {headline(event.error)}"
+        yield line(text, STYLE[event.outcome])
+
+    def summary(self, event: Summary) -> Iterator[Line]:
+        """The failures once more, and the last line."""
+        yield from ending.failures(event)
+        yield self.total(event)
+
+    def total(self, event: Summary) -> Line:
+        """The last line: how many hosts came out how."""
+        text = ending.total(event, self.told) + f" in {duration(self._clock() - self._started)}"
+        return Line(text, "bad" if event.outcome in BAD else "strong")
+
+    def _role(self, event: RoleSkipped) -> Iterator[Line]:
+        told = Error(event.reason, event.fix)
+        if event.outcome in BAD:
+            self._explained.add(event.host)
+        yield line(f"{event.host}: {event.outcome} {event.role}: {headline(told)}", STYLE[event.outcome])
+
+    def _resource(self, event: ResourceDone) -> Iterator[Line]:
+        if event.outcome is Outcome.OK and not self._verbose:
+            return
+        text = f"{event.host}: {event.outcome} {event.role}"
+        if event.kind != "role":
+            text += f": {event.kind} {event.name}"
+        keys = ", ".join(str(item["key"]) for item in event.diff)
+        text += "".join(f" ({part})" for part in (keys, event.note) if part)
+        if event.seconds >= SLOW:
+            text += f" in {duration(event.seconds)}"
+        if event.error is not None:
+            self._explained.add(event.host)
+            text += f": {headline(event.error)}"
+        yield line(text, STYLE[event.outcome])
+        if event.error is not None:
+            yield from indented(tail(details(event.error), OUTPUT_LINES), "quiet")
+        if self._diff:
+            for item in event.diff:
+                yield from difference(item)
+
+
+def difference(item: Mapping[str, Any]) -> Iterator[Line]:
+    """One difference: a unified diff as it is, a single value as `key: before -> after`."""
+    if item.get("text"):
+        for part in indented(str(item["text"])):
+            yield Line(part.text, _diff_style(part.text[4:]))
+    elif item["before"] == item["after"]:  # a secret: both sides say that it differs, and nothing else
+        yield line(f"    {item['key']}: {value(item['after'])}", "change")
+    else:
+        yield line(f"    {item['key']}: {value(item['before'])} -> {value(item['after'])}", "change")
+
+
+def _diff_style(text: str) -> str:
+    if text.startswith(("+++", "---")):
+        return "strong"
+    return {"+": "added", "-": "removed", "@": "place"}.get(text[:1], "")
+
+
+def _ranked(counts: Mapping[str, int]) -> Iterator[tuple[str, int]]:
+    for outcome in Outcome:
+        if counts.get(outcome):
+            yield outcome, counts[outcome]
+
+
+def opening(event: RunStarted) -> str:
+    """What is about to happen."""
+    return f"{event.verb} on {hosts(len(event.hosts))}, run {event.run}"
