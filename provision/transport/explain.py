@@ -43,16 +43,19 @@ def added_key(text: str) -> str:
     return match[1] if match else ""
 
 
-def failure(said: Said, status: int | None) -> Unreachable | None:
+def failure(said: Said) -> Unreachable | None:
     """Why ssh ended before it was logged in; None: it was dropped, and may try again."""
     found = _known_failure(said)
     if found:
         return found
     if DROPPED.search(said.text) and not said.settings.is_set("proxycommand"):
         return None
-    last = next((line.strip() for line in reversed(said.text.splitlines()) if line.strip()), "it said nothing")
+    lines = [line.strip() for line in said.text.splitlines() if line.strip()]
+    # That the pipe to a proxy has closed is a consequence; the proxy's own words are the cause.
+    telling = [line for line in lines if not re.search(r"UNKNOWN port 65535|kex_exchange_identification", line)]
+    last = (telling or lines or ["it said nothing"])[-1]
     what = "the ProxyCommand of" if said.settings.is_set("proxycommand") else "ssh to"
-    return Unreachable(f"{what} {said.settings.label} ended with status {status}: {last}", "run ssh -v by hand")
+    return Unreachable(f"{what} {said.settings.label} ended: {last}", "run it by hand, with ssh -v")
 
 
 def timed_out(said: Said) -> Unreachable:

@@ -23,7 +23,7 @@ from provision.transport.gates import Dropped, Gates
 from provision.transport.hostkeys import HostKeys
 from provision.transport.known_hosts import fingerprint, short_kind
 from provision.transport.process import ProcessChannel
-from provision.transport.route import DEEPEST, hop_arguments
+from provision.transport.route import hop_arguments
 from provision.transport.ssh_config import NO_SSH, Resolved, SshConfig
 
 PRELUDE_LIMIT = 1 << 20
@@ -128,7 +128,7 @@ class OpenSshChannel(ProcessChannel):
             except TimeoutError:
                 raise explain.timed_out(said) from None
             if not data or late.passed() or len(text) > PRELUDE_LIMIT:
-                raise explain.failure(said, self.exit_status(EXIT_LIMIT)) or Dropped(said.text)
+                raise explain.failure(said) or Dropped(said.text)
             text += data
         before, self._pending = text.split(word, 1)
         self._tail = b""
@@ -192,17 +192,13 @@ def strict_options(accept_new: bool, connect_timeout: float, batch: bool) -> lis
     return ["-T", "-a", "-x", *(word for pair in pairs.items() for word in ("-o", "=".join(pair)))]
 
 
-def proxy_command(
-    settings: Resolved, arguments: Sequence[str], config: SshConfig, accept_new: bool, depth: int = 0
-) -> str:
+def proxy_command(settings: Resolved, arguments: Sequence[str], config: SshConfig, accept_new: bool) -> str:
     """ProxyJump as a ProxyCommand with our strictness ("" for none): OpenSSH's own would obey a lax ssh_config."""
     if settings.is_set("proxycommand") or not settings.is_set("proxyjump"):
         return ""
-    if depth >= DEEPEST:
-        raise Unreachable(f"ProxyJump goes round in circles at {settings.label}", "correct ssh_config")
     host, hop = hop_arguments(settings.one("proxyjump"), arguments)
     jump = config.resolve(host, hop)
-    nested = proxy_command(jump, hop, config, accept_new, depth + 1)
+    nested = proxy_command(jump, hop, config, accept_new)
     options = strict_options(accept_new, jump.connect_timeout or 10.0, batch=True)
     options.remove("-T")
     if nested:

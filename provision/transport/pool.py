@@ -17,7 +17,7 @@ from provision.transport.hostkeys import HostKeys
 from provision.transport.limits import why_openssh
 from provision.transport.local import LocalConnection
 from provision.transport.openssh import OpenSshConnection
-from provision.transport.route import Routes, Socket
+from provision.transport.route import Routes, Socket, refuse_circles
 from provision.transport.ssh_config import Resolved, SshConfig
 
 if TYPE_CHECKING:
@@ -50,6 +50,7 @@ class Pool:
             raise Unreachable(f"{target.address!r} is not the address of a host", "correct ansible_host")
         arguments = _arguments(target)
         settings = self._config.resolve(target.address, arguments)
+        refuse_circles(settings, arguments, self._config)
         known = self._host_keys.lookup(settings)
         if target.connection == "openssh" or why_openssh(settings, known, target.password is not None):
             return OpenSshConnection(
@@ -57,16 +58,16 @@ class Pool:
             )
         limit = settings.connect_timeout or target.connect_timeout
         return self._log_in(
-            settings, arguments, limit=limit, password=target.password, identity=target.private_key_file, depth=0
+            settings, arguments, limit=limit, password=target.password, identity=target.private_key_file
         )
 
     def close(self) -> None:
         """Close the connections to jump hosts. Connections handed out are closed by those who have them."""
         self._routes.close()
 
-    def _log_in_to_jump(self, settings: Resolved, arguments: tuple[str, ...], depth: int) -> "SshConnection":
+    def _log_in_to_jump(self, settings: Resolved, arguments: tuple[str, ...]) -> "SshConnection":
         limit = settings.connect_timeout or DEFAULT_LIMIT
-        return self._log_in(settings, arguments, limit=limit, password=None, identity=None, depth=depth)
+        return self._log_in(settings, arguments, limit=limit, password=None, identity=None)
 
     def _log_in(
         self,
@@ -76,12 +77,11 @@ class Pool:
         limit: float,
         password: Secret | None,
         identity: str | None,
-        depth: int,
     ) -> "SshConnection":
         from provision.transport import protocol, ssh  # noqa: PLC0415 - paramiko: 0.2 s
 
         config, keys = self._paramiko()
-        place, open_way = self._routes.way(settings, arguments, depth)
+        place, open_way = self._routes.way(settings, arguments)
 
         def attempt(deadline: Deadline) -> "tuple[Transport, Socket]":
             way = open_way(deadline)

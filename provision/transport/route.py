@@ -62,25 +62,36 @@ def hop_arguments(chain: str, arguments: Sequence[str]) -> tuple[str, tuple[str,
     return match["host"].strip("[]"), tuple(own)
 
 
+def refuse_circles(settings: Resolved, arguments: Sequence[str], config: SshConfig) -> None:
+    """Unreachable: the jump hosts' own jump hosts never end. Asked before any of them is waited for."""
+    hop, own = settings, arguments
+    for _ in range(DEEPEST):
+        if hop.is_set("proxycommand") or not hop.is_set("proxyjump"):
+            return
+        host, own = hop_arguments(hop.one("proxyjump"), own)
+        hop = config.resolve(host, own)
+    raise Unreachable(
+        f"the jump hosts of {settings.label} go round in circles", f"correct ProxyJump {settings.one('proxyjump')}"
+    )
+
+
 class Routes:
     """The jump hosts of one run. Thread-safe."""
 
-    def __init__(self, config: SshConfig, log_in: "Callable[[Resolved, tuple[str, ...], int], SshConnection]") -> None:
+    def __init__(self, config: SshConfig, log_in: "Callable[[Resolved, tuple[str, ...]], SshConnection]") -> None:
         self._config = config
         self._log_in = log_in
         self._jumps: dict[tuple[str, ...], _Jump] = {}
         self._lock = threading.Lock()
 
-    def way(self, settings: Resolved, arguments: Sequence[str], depth: int) -> tuple[str, Callable[[Deadline], Socket]]:
+    def way(self, settings: Resolved, arguments: Sequence[str]) -> tuple[str, Callable[[Deadline], Socket]]:
         """(place whose sshd sees the handshake first, a function that opens the way). Connects the jump host."""
         if settings.is_set("proxycommand"):
             return settings.label, lambda deadline: _proxied(settings)
         if not settings.is_set("proxyjump"):
             return settings.label, lambda deadline: _direct(settings, deadline)
-        if depth >= DEEPEST:
-            raise Unreachable(f"ProxyJump goes round in circles at {settings.label}", "correct ssh_config")
         host, hop = hop_arguments(settings.one("proxyjump"), arguments)
-        jump = self._jump(host, hop, depth)
+        jump = self._jump(host, hop)
 
         def through(deadline: Deadline) -> Socket:
             channel = jump.tunnel(settings.hostname, settings.port, deadline)
@@ -88,7 +99,7 @@ class Routes:
 
         return f"jump host {jump.label}", through
 
-    def _jump(self, host: str, arguments: tuple[str, ...], depth: int) -> "SshConnection":
+    def _jump(self, host: str, arguments: tuple[str, ...]) -> "SshConnection":
         with self._lock:
             jump = self._jumps.setdefault((host, *arguments), _Jump())
         with jump.lock:
@@ -101,7 +112,7 @@ class Routes:
             jump.connection = jump.error = None
             try:
                 settings = self._config.resolve(host, arguments)
-                jump.connection = self._log_in(settings, arguments, depth + 1)
+                jump.connection = self._log_in(settings, arguments)
             except HostError as error:
                 named = error.cause if error.cause.startswith("jump host") else f"jump host {host}: {error.cause}"
                 jump.error, jump.failed_at = Unreachable(named, error.fix), time.monotonic()

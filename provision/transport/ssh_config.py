@@ -195,6 +195,8 @@ def _scan(path: str, depth: int = 0) -> list[list[str]] | None:
     found: list[list[str]] = []
     for line in text.splitlines():
         keyword, words = _split(line)
+        if keyword in {"match", "tag"} or keyword.startswith("canonical") or ("%" in line and keyword not in _FREE):
+            return None
         if keyword in {"host", "hostname"}:  # a host named like a HostName's value is a group of its own
             found.append(words)
         elif keyword == "include":
@@ -203,8 +205,6 @@ def _scan(path: str, depth: int = 0) -> list[list[str]] | None:
                 if patterns is None:
                     return None
                 found += patterns
-        elif keyword in {"match", "tag"} or keyword.startswith("canonical") or ("%" in line and keyword not in _FREE):
-            return None
     return found
 
 

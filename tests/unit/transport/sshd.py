@@ -42,6 +42,7 @@ class Sshd:
         lines = (
             *options,
             f"Port {self.port}",
+            f"SetEnv HOME={self.folder}",  # no .bashrc of whoever runs the tests
             "ListenAddress 127.0.0.1",
             f"HostKey {self.host_key}",
             f"AuthorizedKeysFile {authorized}",
@@ -130,8 +131,12 @@ class Mute:
             else:
                 self._open.append(connection)
 
+    def forget(self) -> None:
+        """Close what was accepted."""
+        while self._open:
+            self._open.pop().close()
+
     def stop(self) -> None:
         self._server.shutdown(socket.SHUT_RDWR)
         self._server.close()
-        for connection in self._open:
-            connection.close()
+        self.forget()
