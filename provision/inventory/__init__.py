@@ -50,11 +50,13 @@ class Inventory:
         return tuple(self._source.tree.hosts)
 
     @property
-    def groups(self) -> dict[str, tuple[str, ...]]:
-        """The hosts of every group, those of its child groups included."""
-        tree = self._source.tree
-        members = {name: tree.members(name) for name in tree.groups}
-        return {name: tuple(host for host in tree.hosts if host in found) for name, found in members.items()}
+    def groups(self) -> tuple[str, ...]:
+        """The names of all groups, `all` first."""
+        return tuple(self._source.tree.groups)
+
+    def members(self, group: str) -> tuple[str, ...]:
+        """The hosts of a group and of the groups below it."""
+        return tuple(self._source.tree.members(group))
 
     @property
     def rollout(self) -> Any:

@@ -36,6 +36,8 @@ def fields(model: type[BaseModel]) -> dict[str, FieldInfo]:
 
 def below(annotation: Any, part: Any) -> Types:
     """The types that may stand at `part` (a field, a key or an index) of a value of this type."""
+    if annotation is Any:
+        return (Any,)
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         info = fields(annotation).get(part)
         return members(info.annotation) if info else ()

@@ -60,13 +60,14 @@ def graph(tree: Tree) -> Node:
 def rows(levels: tuple[Level, ...], merged: Map, roles: dict[str, role.Role], vaulted: set[str]) -> list[Row]:
     """Every value of one host, with the place and level that it comes from, then the defaults of its `roles`."""
     found = []
+    listed = merged.get("roles") if isinstance(merged.get("roles"), list) else []
     for name in merged:
         types: annotations.Types = (roles[name].settings,) if name in roles else ()
         for path, value, at in _values(merged[name], merged.values_at[name], (name,)):
             secret = at.file in vaulted or _is_secret(path, types)
             found.append(Row(dotted(path), _shown(value, secret), str(at), owner_of(levels, path)))
     for name, known in roles.items():
-        if name in (merged.get("roles") or ()):
+        if name in listed:
             found += [
                 Row(dotted((name, *path)), value, "", "default") for path, value in _defaults(known, merged.get(name))
             ]

@@ -3,7 +3,7 @@
 The law: a mistake in a group's variables is one problem, however many hosts inherit it; it says how many.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from provision.errors import Problem
 
@@ -25,10 +25,13 @@ class Findings:
 
     def __init__(self) -> None:
         self._hosts: dict[Finding, int] = {}
+        self._first: dict[Finding, Finding] = {}
 
     def add(self, *findings: Finding) -> None:
-        """Counts each for one more host."""
-        for finding in findings:
+        """Counts each for one more host. What several hosts say at one place (a range) is one finding."""
+        for given in findings:
+            anyones = replace(given, owner="") if given.owner.startswith("host ") else given
+            finding = self._first.setdefault(anyones, given)
             self._hosts[finding] = self._hosts.get(finding, 0) + 1
 
     def problems(self) -> list[Problem]:

@@ -109,7 +109,8 @@ def _depth(data: Any, path: Sequence[Any]) -> int:
     return len(path)
 
 
-_KEY_PART = re.compile(r'"([^"]*)"|([^."]+)')
+_KEY_PART = re.compile(r'"([^"]+)"|([^."]+)')
+_DOTTED = re.compile(r'[^."]+(\.("[^"]+"|[^."]+))+\Z')
 
 
 def overrides(settings: Iterable[str], roles: Collection[str]) -> tuple[Level, ...]:
@@ -129,8 +130,7 @@ def overrides(settings: Iterable[str], roles: Collection[str]) -> tuple[Level, .
 def _override(setting: str, roles: Collection[str]) -> Map:
     dotted, equals, text = setting.partition("=")
     parts = [quoted or bare for quoted, bare in _KEY_PART.findall(dotted)]
-    rebuilt = re.sub(r'"([^"]*)"', "", dotted)
-    if not equals or len(parts) < 2 or rebuilt.count(".") != len(parts) - 1:
+    if not equals or not _DOTTED.match(dotted):
         raise InputError([Problem(f"--set {dotted}: not ROLE.KEY=VALUE", hint="as in --set docker_daemon.mtu=9000")])
     if parts[0] not in roles:
         close = nearest(parts[0], roles)

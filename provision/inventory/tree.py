@@ -128,6 +128,7 @@ class Tree:
         found, seen, todo = dict[str, None](), {name}, [name]
         for current in todo:  # grows while it is walked
             found |= self.groups[current].hosts
-            todo += [child for child in self.groups[current].children if child not in seen]
-            seen.update(todo)
+            new = [child for child in self.groups[current].children if child not in seen]
+            todo += new
+            seen.update(new)
         return found

@@ -20,7 +20,7 @@ TEMPLATED_HINT = "write the value itself, or tag text that is meant so with !uns
 
 @dataclass
 class Plain:
-    """Makes plain values; `note` is told of each problem and of its path."""
+    """Makes plain values; `note` is told of each problem and of its path. None stands for what has one."""
 
     references: References
     note: Callable[[tuple[Any, ...], Problem], None]
@@ -41,6 +41,7 @@ class Plain:
     def _text(self, value: Any, at: Mark, path: tuple[Any, ...]) -> Any:
         if isinstance(value, str) and _TEMPLATE.search(value):
             self.note(path, Problem(f"{dotted(path)} {TEMPLATED}", str(at), TEMPLATED_HINT))
+            return None
         return value
 
     def _tagged(self, value: Tagged, path: tuple[Any, ...]) -> Any:
