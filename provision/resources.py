@@ -92,6 +92,9 @@ class Key(BaseModel):
     role: str
 
 
+    """"" for a key that is nobody's: it is written, and never dropped."""
+    secret: bool = False
+    """Its value never shows; the other keys' do."""
 class JsonKeys(Resource):
     """Some keys of a JSON file that others write to as well: ours are as asked, foreign ones stay."""
 
@@ -225,7 +228,9 @@ class Command(Resource):
 class DockerLive(Resource):
     """A probe: the running Docker daemon has these options in effect, read over its socket and from /proc.
 
-    What is written but not live is a failure. Keys are daemon.json's names.
+    What is written but not live is a failure. Keys are daemon.json's names; a key `--name` is a flag that must be on the
+    daemon's command line, with the list of its values. What Docker does not tell (ulimits, shm size, dns) is left to
+    the record of what the process was started with, and named in the result.
     """
 
     kind = "docker_live"

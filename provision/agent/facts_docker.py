@@ -93,7 +93,7 @@ def _is_daemon(system, pids):
     if not (pids and pids[0].isdigit()):
         return False
     words = [word.rsplit("/", 1)[-1] for word in (look.arguments(system, pids[0]) or ())[:2]]
-    return bool(words) and (words[0] in DAEMONS or words == ["docker", "daemon"])
+    return words == ["docker", "daemon"] or any(word in DAEMONS for word in words)  # the second: a script of that name
 
 
 def _configured(system):

@@ -45,8 +45,6 @@ class Resource:
 
     fields = ()
     secret_keys = ()
-    remark = ""
-    """What to say of a look that found no difference: what could not be seen."""
     probe = False
     proof = None
 

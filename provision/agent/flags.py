@@ -1,0 +1,88 @@
+"""A dockerd command line as its flags, and DOCKER_OPTS as a list of them.
+
+The law: pure; an argument that is not understood is kept. The controller has the same for units
+(daemon/command_line.py); a test holds the two together.
+"""
+
+SHORT = {
+    "s": "storage-driver",
+    "g": "graph",
+    "H": "host",
+    "b": "bridge",
+    "G": "group",
+    "l": "log-level",
+    "p": "pidfile",
+    "D": "debug",
+}
+REPEATABLE = (
+    "dns",
+    "dns-opt",
+    "dns-search",
+    "insecure-registry",
+    "registry-mirror",
+    "label",
+    "storage-opt",
+    "exec-opt",
+    "host",
+    "default-address-pool",
+    "cdi-spec-dir",
+)
+NAMED = ("default-ulimit", "log-opt", "add-runtime", "feature")
+"""Repeatable, and one of each name before `=`."""
+
+
+def parse(words):
+    """[(long name, value, words as they stand)] in order; the name is "" for a word that is no flag.
+
+    A flag without `=` takes the next word, unless that is a flag or a variable; without one it is true.
+    """
+    queue = list(words)
+    found = []
+    while queue:
+        word = queue.pop(0)
+        if not word.startswith("-") or word in ("-", "--"):
+            found.append(("", "", (word,)))
+            continue
+        name, equals, value = _name(word)
+        if equals:
+            found.append((name, value, (word,)))
+        elif queue and queue[0][:1] not in ("-", "$"):
+            found.append((name, queue[0], (word, queue.pop(0))))
+        else:
+            found.append((name, "true", (word,)))
+    return found
+
+
+def _name(word):
+    if word.startswith("--"):
+        name, equals, value = word[2:].partition("=")
+        return name, bool(equals), value
+    letter, attached = word[1], word[2:]
+    return SHORT.get(letter, letter), bool(attached), attached[1:] if attached[:1] == "=" else attached
+
+
+def values(words):
+    """{flag: all of its values, in order}."""
+    found = {}
+    for name, value, _ in parse(words):
+        if name:
+            found.setdefault(name, []).append(value)
+    return found
+
+
+def normal(name, value):
+    """A value in one spelling: `memlock=-1` is `memlock=-1:-1`."""
+    if name == "default-ulimit":
+        ulimit, _, limits = value.partition("=")
+        soft, _, hard = limits.partition(":")
+        return "{}={}:{}".format(ulimit, soft, hard or soft)
+    return value.rstrip("/") if name == "registry-mirror" else value
+
+
+def slot(name, value):
+    """What a flag takes the place of: the flag itself, the same value of it, or the same name before `=`."""
+    if name in NAMED:
+        return name, value.partition("=")[0]
+    if name in REPEATABLE:
+        return name, normal(name, value)
+    return name, None

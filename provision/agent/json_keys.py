@@ -1,0 +1,206 @@
+"""Some keys of a JSON file that others write to as well: daemon.json.
+
+The law: only keys that a role asks for are touched; foreign keys and the order of all keys stay. What a role of this
+run asked for last time, and asks for no more, goes. What we wrote is remembered as salted digests, so that a key which
+somebody else changed is reported before it is changed back.
+"""
+
+import json
+
+from . import file
+from .resource import Failed, Resource
+
+SECTION = "json_keys"
+RUNTIMES = "/usr/bin/"
+"""Where a runtime without a path is found: nvidia-ctk writes the one form, older packages the other."""
+ALWAYS_SECRET = ("proxies",)
+"""Keys whose old value may hold a password, whatever we ask for."""
+
+
+class JsonKeys(Resource):
+    fields = ("path", "keys", "absent", "roles", "mode", "owner", "group", "sensitive")
+
+    def __init__(self, **values):
+        Resource.__init__(self, **values)
+        self._foreign = None
+
+    def identity(self):
+        return self.path
+
+    def desired(self):
+        state = {_dotted(key["path"]): _plain(key["path"], key["value"]) for key in self.keys}
+        state.update({"unwanted": [], "mode": self.mode, "owner": self.owner, "group": self.group})
+        return state
+
+    def actual(self, system):
+        document = _document(system, self.path)
+        if self._foreign is None:  # as found, not as we left it
+            self._foreign = self._changed_by_others(system, document)
+        state = file.described(system, self.path) or self._as_asked()
+        if not self.keys and self.path not in system.memory.section(SECTION):
+            state.update(self._as_asked())  # nothing of ours is in it: its mode is not our business
+        for key in self.keys:
+            state[_dotted(key["path"])] = _plain(key["path"], _get(document, key["path"]))
+        state["unwanted"] = sorted(_dotted(path) for path in self._unwanted(system, document))
+        return state
+
+    def apply(self, system, diff):
+        uid, gid = file.owner_ids(system, self)
+        if not set(diff) - {"mode", "owner", "group"}:
+            if "owner" in diff or "group" in diff:
+                system.set_owner(self.path, uid, gid)
+            system.set_mode(self.path, int(self.mode, 8))
+            return
+        document = _document(system, self.path)
+        unwanted = self._unwanted(system, document)
+        # Ours before it is written: if we die in between, the next run knows what to take back.
+        self._remember(system)
+        for path in unwanted:
+            _remove(document, path)
+        for key in self.keys:
+            if _dotted(key["path"]) in diff:
+                _set(document, key["path"], key["value"], self.path)
+        text = json.dumps(document, indent=4, ensure_ascii=False) + "\n"
+        _make_directory(system, self.path)
+        system.write(self.path, text.encode("utf-8", "surrogatepass"), int(self.mode, 8), uid, gid)
+
+    def note(self, diff):
+        changed = sorted(set(self._foreign or ()) & (set(diff) | set(diff.get("unwanted", ([],))[0] or ())))
+        if not changed:
+            return ""
+        return "changed by somebody else since our last run: {}".format(", ".join(changed))
+
+    def settled(self, system):
+        self._remember(system)
+
+    def taints(self, key):
+        if key in ("mode", "owner", "group", "unwanted"):
+            return False
+        secret = [_dotted(item["path"]) for item in self.keys if item["secret"]]
+        return key in secret or key.split(".")[0] in ALWAYS_SECRET or bool(self.sensitive and not secret)
+
+    def _as_asked(self):
+        return {"mode": self.mode, "owner": self.owner, "group": self.group}
+
+    def _unwanted(self, system, document):
+        """Paths that stand in the file and have to go."""
+        asked = [tuple(key["path"]) for key in self.keys]
+        records = system.memory.get(SECTION, self.path) or {}
+        dropped = [json.loads(name) for name, record in records.items() if record["role"] in self.roles]
+        paths = {tuple(path) for path in list(self.absent) + dropped} - set(asked)
+        return sorted(path for path in paths if _get(document, path) is not None)
+
+    def _changed_by_others(self, system, document):
+        records = system.memory.get(SECTION, self.path) or {}
+        changed = []
+        for name, record in records.items():
+            path = json.loads(name)
+            if _digest(system, path, _get(document, path)) != record["digest"]:
+                changed.append(_dotted(path))
+        return changed
+
+    def _remember(self, system):
+        """Who asks for which key, and a digest of the value: roles that are not in this run keep what they had."""
+        before = system.memory.get(SECTION, self.path) or {}
+        records = {name: record for name, record in before.items() if record["role"] not in self.roles}
+        for key in self.keys:
+            if key["role"]:
+                name = json.dumps(list(key["path"]))
+                records[name] = {"role": key["role"], "digest": _digest(system, key["path"], key["value"])}
+        system.memory.put(SECTION, self.path, records or None)
+
+
+def _dotted(path):
+    return ".".join(path)
+
+
+def _digest(system, path, value):
+    return system.memory.digest(json.dumps(_plain(path, value), sort_keys=True).encode("ascii"))
+
+
+def _plain(path, value):
+    """A value in the one spelling in which two of them are compared."""
+    if len(path) == 2 and path[0] == "runtimes" and isinstance(value, dict):
+        value = {
+            name: item for name, item in value.items() if not (name in ("args", "runtimeArgs") and item in ([], None))
+        }
+        program = value.get("path")
+        if isinstance(program, str) and program.startswith(RUNTIMES):
+            value["path"] = program[len(RUNTIMES) :]
+    if len(path) == 2 and path[0] == "default-ulimits" and isinstance(value, dict):
+        value = {name.capitalize(): item for name, item in value.items()}  # Docker reads these three in any case
+    return value
+
+
+def _get(document, path):
+    for part in path:
+        if not isinstance(document, dict) or part not in document:
+            return None
+        document = document[part]
+    return document
+
+
+def _set(document, path, value, name):
+    for part in path[:-1]:
+        document = document.setdefault(part, {})
+        if not isinstance(document, dict):
+            cause = "{}: {} is not an object, so {} cannot be set in it".format(name, part, _dotted(path))
+            raise Failed(cause, "correct it by hand")
+    document[path[-1]] = value
+
+
+def _remove(document, path):
+    """Remove a key, and the object around it where that is empty then."""
+    inner = _get(document, path[:-1])
+    if isinstance(inner, dict):
+        inner.pop(path[-1], None)
+        if not inner and len(path) > 1:
+            _remove(document, path[:-1])
+
+
+def _document(system, path):
+    """The file as a dict, its order kept; {} when there is none, or nothing in it. Failed says what is wrong where."""
+    data = system.read(path)
+    if data is None or not data.strip():
+        return {}
+    if data.startswith(b"\xef\xbb\xbf"):
+        raise Failed(
+            "{}:1: begins with a byte order mark, which Docker does not take".format(path), "save it as plain UTF-8"
+        )
+    try:
+        document = json.loads(data.decode("utf-8"), object_pairs_hook=_unique)
+    except _Duplicate as error:
+        raise Failed("{}: {} stands twice in one object".format(path, error), "remove one of the two") from None
+    except UnicodeDecodeError as error:
+        line = data[: error.start].count(b"\n") + 1
+        raise Failed("{}:{}: is not UTF-8".format(path, line), "save it as UTF-8") from None
+    except ValueError as error:
+        line = getattr(error, "lineno", 1)
+        comment = _comment(data.decode("utf-8").splitlines()[line - 1 : line])
+        why = "JSON has no comments" if comment else getattr(error, "msg", str(error))
+        raise Failed("{}:{}: {}".format(path, line, why), "correct it by hand; nothing was written") from None
+    if not isinstance(document, dict):
+        raise Failed("{}:1: is not a JSON object".format(path), "it has to be one object, {...}")
+    return document
+
+
+class _Duplicate(ValueError):
+    """A key that stands twice."""
+
+
+def _unique(pairs):
+    document = dict(pairs)
+    if len(document) != len(pairs):
+        names = [name for name, _ in pairs]
+        raise _Duplicate(next(repr(name) for name in names if names.count(name) > 1))
+    return document
+
+
+def _comment(lines):
+    return any(line.strip()[:2] in ("//", "/*") or line.strip()[:1] == "#" for line in lines)
+
+
+def _make_directory(system, path):
+    directory = path.rpartition("/")[0]
+    if system.stat(directory) is None:
+        system.make_directory(directory, 0o755)

@@ -1,0 +1,66 @@
+"""A service under systemd.
+
+The law: one `systemctl show` tells all, unit and socket together; nothing is started to look. `reset-failed` comes
+before every start, because the third start within a minute ends in start-limit-hit; `daemon-reload` where
+systemd has not read what stands on disk.
+"""
+
+import contextlib
+
+from .resource import Failed
+
+PROPERTIES = "Id,LoadState,ActiveState,SubState,MainPID,UnitFileState,NeedDaemonReload,Result"
+STARTS_AT_BOOT = ("enabled", "static", "alias", "indirect", "generated", "linked")
+
+
+class Systemd:
+    """One service and the units that start it by themselves (its sockets)."""
+
+    def __init__(self, name, also):
+        self.unit = name if "." in name else name + ".service"
+        self.also = tuple(also)
+
+    def look(self, system):
+        """{enabled, running, pid} and what apply needs; None when there is no such unit."""
+        argv = ["systemctl", "show", "--no-pager", "-p", PROPERTIES, "--", self.unit] + list(self.also)
+        result = system.query(argv, timeout=30)
+        if not result.ok:
+            raise Failed(
+                "systemd does not answer: {}".format(result.tail(1)), "look at the host's console", result.tail()
+            )
+        units = [dict(line.partition("=")[::2] for line in block.splitlines()) for block in result.out.split("\n\n")]
+        unit, others = units[0], units[1:]
+        if unit.get("LoadState") == "not-found":
+            return None
+        running = unit.get("ActiveState") in ("active", "reloading") and unit.get("MainPID", "0") != "0"
+        return {
+            "enabled": unit.get("UnitFileState") in STARTS_AT_BOOT,
+            "running": running,
+            "pid": int(unit["MainPID"]) if running else None,
+            "masked": "masked" in (unit.get("LoadState"), unit.get("UnitFileState")),
+            "also": [other["Id"] for other in others if other.get("ActiveState") == "active"],
+            "state": "{} ({})".format(unit.get("ActiveState"), unit.get("SubState")),
+            "reload": "yes" in [other.get("NeedDaemonReload") for other in units],
+        }
+
+    def enable(self, system, enabled):
+        system.run(
+            ["systemctl", "enable" if enabled else "disable", "--", self.unit] + ([] if enabled else list(self.also))
+        )
+
+    def start(self, system, timeout, log, restart):
+        look = self.look(system)
+        if look is not None and look["reload"]:
+            system.run(["systemctl", "daemon-reload"], timeout=90)
+        with contextlib.suppress(Failed):  # a unit that systemd has not loaded has nothing to reset
+            system.run(["systemctl", "reset-failed", "--", self.unit] + list(self.also))
+        system.run(["systemctl", "restart" if restart else "start", "--", self.unit], timeout=timeout, log=log)
+
+    def stop(self, system, timeout, log):
+        # Together: a socket that still listens would start the service again.
+        system.run(["systemctl", "stop", "--"] + list(self.also) + [self.unit], timeout=timeout, log=log)
+
+    def last_words(self, system):
+        """The newest lines of the service's log."""
+        argv = ["journalctl", "-u", self.unit, "-n", "30", "--no-pager", "-o", "cat", "-q"]
+        return system.query(argv, timeout=20).out

@@ -1,0 +1,5 @@
+"""The Docker daemon's configuration has one owner (law 7): options of all roles in, resources for one host out."""
+
+from provision.daemon.fold import fold
+
+__all__ = ["fold"]

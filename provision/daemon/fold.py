@@ -1,0 +1,262 @@
+"""The fold (law 7): what all roles want of the Docker daemon, as the resources of one host.
+
+The law: pure. Each option in one place (layout.py); only keys that a role asks for are touched; every file is in place
+before Docker's first start and before any restart; then it is read back from the running daemon. What leaves a file
+goes before what enters the other one, so that a run that dies in between leaves a daemon that starts.
+"""
+
+import re
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from provision.daemon import environment as environment_of
+from provision.daemon.layout import DEFAULT_FILE, DROP_INS, EARLY, LATE, Layout, exec_start, flag_of, flags_for, look
+from provision.daemon.options import MAPS, OPTIONS
+from provision.errors import InputError, Problem
+from provision.facts import Facts
+from provision.resources import (
+    DaemonEnvironment,
+    DaemonFlags,
+    DaemonOption,
+    DockerLive,
+    File,
+    Flag,
+    JsonKeys,
+    Key,
+    Resource,
+    Service,
+)
+from provision.role import Deferred, Refuse
+from provision.templates import Templates
+
+ENGINE = "docker_engine"
+DAEMON = "docker_daemon"
+NOBODY = ""
+"""The role of a key that was somebody else's flag and had to move: it is in no run, so no run drops it."""
+
+
+def fold(
+    options: Sequence[tuple[str, DaemonOption]],
+    environment: Sequence[tuple[str, DaemonEnvironment]],
+    facts: Facts,
+    roles_in_run: Sequence[str],
+    templates: Templates | None = None,
+) -> list[Resource]:
+    """The daemon's resources for one host, from (role, option) and (role, variable) pairs of all of its roles.
+
+    Raises InputError where two roles ask for different values, Refuse where this host's engine cannot do what is asked,
+    and Deferred where its version is not known before docker_engine is done.
+    """
+    wanted = merge(options)
+    if facts.docker.version is None:
+        return _without_engine({role for role, _ in options}, facts, roles_in_run)
+    nested = _nested(wanted)
+    layout = look(facts, nested)
+    templates = templates or Templates()
+    proxies = environment_of.place(environment, facts, layout.version, templates)
+    roles = tuple(roles_in_run)
+    keys = [] if layout.legacy else [key for key in wanted.values() if key.path[0] not in layout.left]
+    keys += [] if layout.legacy else _carried(layout, nested)
+    keys += proxies.keys
+    secret = any(key.secret for key in keys) or "proxies" in facts.docker.configured
+    unwanted = nested if layout.legacy else layout.left
+    json_keys = JsonKeys(
+        path=layout.config,
+        keys=tuple(keys),
+        absent=tuple((name,) for name in unwanted),
+        roles=roles,
+        mode="0600" if secret else "0644",
+        sensitive=any(key.secret for key in keys),
+    )
+    flags = _flags(layout, wanted, nested)
+    daemon_flags = DaemonFlags(
+        path=DEFAULT_FILE,
+        flags=flags,
+        absent=_flags_to_move(layout, nested),
+        variables=dict(proxies.variables),
+        export=not layout.systemd,
+        roles=roles,
+    )
+    drop_ins = list(_drop_ins(layout, bool(flags), templates, facts))
+    written = [json_keys, daemon_flags, *drop_ins] if layout.legacy else [daemon_flags, *drop_ins, json_keys]
+    live = _live(layout, wanted, nested, dict(proxies.live))
+    service = Service(
+        name="docker",
+        files=_files(layout, facts, bool(flags)),
+        also=("docker.socket",) if layout.systemd else (),
+        live=live,
+        ready="docker",
+    )
+    return [*written, *proxies.files, service, DockerLive(options=live)]
+
+
+def _without_engine(asking: set[str], facts: Facts, roles_in_run: Sequence[str]) -> list[Resource]:
+    if ENGINE in roles_in_run:
+        raise Deferred(ENGINE)
+    if facts.docker.daemon is not None:
+        raise Refuse(
+            f"the version of {facts.docker.daemon} cannot be told", f"run `{facts.docker.daemon} --version` on the host"
+        )
+    if DAEMON not in asking and DAEMON not in roles_in_run:
+        return []
+    raise Refuse("Docker is not installed on this host", f"add the role {ENGINE}, or include it in this run")
+
+
+def merge(options: Sequence[tuple[str, DaemonOption]]) -> dict[tuple[str, ...], Key]:
+    """One key per path, in the order asked. InputError where two roles differ."""
+    wanted: dict[tuple[str, ...], Key] = {}
+    problems = []
+    for role, option in options:
+        for key in _entries(role, option):
+            before = wanted.setdefault(key.path, key)
+            if before.value != key.value:
+                problems.append(
+                    f"{before.role} and {role} ask for different values of the Docker daemon's {'.'.join(key.path)}:"
+                    f" {before.value!r} and {key.value!r}"
+                )
+    for path, key in wanted.items():
+        for length in range(1, len(path)):
+            whole = wanted.get(path[:length])
+            if whole is not None:
+                problems.append(
+                    f"{whole.role} sets all of the Docker daemon's {'.'.join(whole.path)}, and {key.role} a part of it"
+                )
+    if problems:
+        raise InputError([Problem(problem, hint="let one of the two have it") for problem in problems])
+    return wanted
+
+
+def _entries(role: str, option: DaemonOption) -> Iterator[Key]:
+    if option.key[0] in MAPS and len(option.key) == 1 and isinstance(option.value, dict):
+        for name, value in option.value.items():
+            yield Key(path=(*option.key, name), value=value, role=role)
+    else:
+        yield Key(path=option.key, value=option.value, role=role)
+
+
+def _nested(wanted: dict[tuple[str, ...], Key]) -> dict[str, Any]:
+    """The keys as one daemon.json object."""
+    result: dict[str, Any] = {}
+    for path, key in wanted.items():
+        place = result
+        for part in path[:-1]:
+            place = place.setdefault(part, {})
+        place[path[-1]] = key.value
+    return result
+
+
+def _carried(layout: Layout, nested: dict[str, Any]) -> list[Key]:
+    """Other people's entries of a map (ulimits, log options) whose flag leaves for daemon.json: they come along."""
+    found = []
+    for key in ("default-ulimits", "log-opts"):
+        flag = OPTIONS[key].flag
+        given = (layout.unit_flags.get(flag, []) if flag in layout.taken else []) + layout.default_flags.get(flag, [])
+        entries = dict(value.partition("=")[::2] for value in given) if key in nested else {}
+        for name, text in entries.items():
+            if name not in nested[key]:
+                value = _ulimit(name, text) if key == "default-ulimits" else text
+                found.append(Key(path=(key, name), value=value, role=NOBODY))
+    return found
+
+
+def _ulimit(name: str, text: str) -> dict[str, Any]:
+    soft, _, hard = text.partition(":")
+    return {"Name": name, "Hard": int(hard or soft), "Soft": int(soft)}
+
+
+def _flags(layout: Layout, wanted: dict[tuple[str, ...], Key], nested: dict[str, Any]) -> tuple[Flag, ...]:
+    """For an engine whose options are flags: each in DOCKER_OPTS, but for those that the unit has already."""
+    if not layout.legacy:
+        return ()
+    flags = []
+    for path, key in wanted.items():
+        name = flag_of(path[0], layout)
+        if name is None or path[0] in layout.left:
+            continue
+        value = {path[1]: key.value} if len(path) > 1 else key.value
+        for text in OPTIONS["data-root" if name == "graph" else path[0]].form(value):
+            if re.search(r"[^A-Za-z0-9_./:=,@%+~^{}\[\]-]", text):
+                raise Refuse(
+                    f"{key.role}: {'.'.join(path)} is {text!r}, and DOCKER_OPTS can hold no such character", "change it"
+                )
+            flags.append(Flag(name=name, value=text, role=key.role))
+    return tuple(flags)
+
+
+def _flags_to_move(layout: Layout, nested: dict[str, Any]) -> tuple[str, ...]:
+    """Flags that must not stand in DOCKER_OPTS, because daemon.json or the unit has their option."""
+    if layout.legacy:
+        return tuple(sorted(name for key in layout.left for name in flags_for(key, layout)))
+    if not layout.reads_default_file:
+        return ()
+    owned = [key for key in nested if not (key in OPTIONS and OPTIONS[key].both)]
+    return tuple(sorted(name for key in owned for name in flags_for(key, layout)))
+
+
+def _drop_ins(layout: Layout, flags: bool, templates: Templates, facts: Facts) -> Iterator[Resource]:
+    """Both of our drop-ins, as they should be: the one that is not needed is removed."""
+    if not layout.systemd:
+        return
+    contents: dict[str, str | None] = {EARLY: None, LATE: None}
+    variable = layout.legacy and flags and not layout.reads_default_file
+    if layout.taken or variable:
+        if not layout.unit_words:
+            raise Refuse(
+                "there is no docker.service to give options to", "install Docker anew, or remove what masks its unit"
+            )
+        unit = facts.docker.unit
+        late = not layout.legacy or (
+            unit is not None and unit.exec_start_from.rpartition("/")[2] > EARLY.rpartition("/")[2]
+        )
+        origin = unit.exec_start_from if unit and unit.exec_start_from else "the unit"
+        reason = (
+            f"the command line of {origin}, less what we own" if layout.taken else f"the daemon reads {DEFAULT_FILE}"
+        )
+        contents[LATE if (late and _is_drop_in(origin)) or layout.taken else EARLY] = templates.render(
+            "docker-exec-start.conf.j2",
+            reason=reason,
+            environment_file=DEFAULT_FILE if variable else None,
+            exec_start=exec_start(layout, variable),
+        )
+    for path, content in contents.items():
+        yield File(path=path, content=content)
+
+
+def _is_drop_in(path: str) -> bool:
+    return "/docker.service.d/" in path
+
+
+def _files(layout: Layout, facts: Facts, flags: bool) -> tuple[str, ...]:
+    """Every file that the daemon is started with."""
+    unit = facts.docker.unit
+    if not layout.systemd:
+        script = "/etc/init/docker.conf" if facts.init == "upstart" else "/etc/init.d/docker"
+        return (script, DEFAULT_FILE, layout.config)
+    found = [
+        *((unit.path, *unit.drop_ins) if unit else ()),
+        EARLY,
+        LATE,
+        environment_of.DROP_IN,
+        environment_of.ENVIRONMENT_FILE,
+    ]
+    found += [DEFAULT_FILE] if layout.reads_default_file or flags else []
+    return tuple(dict.fromkeys([*found, layout.config]))
+
+
+def _live(
+    layout: Layout, wanted: dict[tuple[str, ...], Key], nested: dict[str, Any], proxies: dict[str, str]
+) -> dict[str, Any]:
+    """What must be so in the running daemon: options by their keys, and flags under `--name`."""
+    live: dict[str, Any] = {key: value for key, value in nested.items() if key != "proxies"}
+    flags: dict[str, list[str]] = {}
+    for flag in _flags(layout, wanted, nested):
+        flags.setdefault(f"--{flag.name}", []).append(flag.value)
+    for key in sorted(layout.left):
+        for name in flags_for(key, layout) & layout.unit_flags.keys():
+            flags[f"--{name}"] = layout.unit_flags[name]
+    if proxies:
+        live["proxies"] = proxies
+    return live | flags
+
+
+__all__ = ["DROP_INS", "fold", "merge"]

@@ -1,0 +1,142 @@
+"""The Docker daemon's options: daemon.json key, flag, form of the value, and the versions that have it.
+
+The law: a table and pure functions on it. From the json tags and flags of Docker's own releases 1.10 to 29.
+An option that is not in the table is passed through to daemon.json unchecked; engines before 17.06 cannot take it.
+"""
+
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+Version = tuple[int, ...]
+
+FILE_SINCE: Version = (17, 6)
+"""From here on daemon.json takes every option; before, default-ulimits in it stops the daemon (moby#32528)."""
+PROXIES_SINCE: Version = (23,)
+
+MAPS = frozenset({"default-ulimits", "runtimes", "log-opts", "features", "proxies"})
+"""Keys whose entries belong to different owners: asked, compared and removed entry by entry."""
+
+
+def version_of(text: str) -> Version:
+    """`20.10.24+dfsg1` as (20, 10, 24); what is no number ends it."""
+    match = re.match(r"\d+(\.\d+)*", text)
+    return tuple(map(int, match.group().split("."))) if match else ()
+
+
+def _scalar(value: Any) -> list[str]:
+    if isinstance(value, bool):
+        return ["true" if value else "false"]
+    return [str(value)]
+
+
+def _list(value: Any) -> list[str]:
+    return [str(item) for item in value]
+
+
+def _pairs(value: Any) -> list[str]:
+    return [f"{name}={item}" for name, item in value.items()]
+
+
+def _ulimits(value: Any) -> list[str]:
+    return [f"{name}={item['Soft']}:{item['Hard']}" for name, item in value.items()]
+
+
+def _runtimes(value: Any) -> list[str]:
+    return [f"{name}={item['path']}" for name, item in value.items()]
+
+
+def _pools(value: Any) -> list[str]:
+    return [f"base={item['base']},size={item['size']}" for item in value]
+
+
+@dataclass(frozen=True)
+class Option:
+    """One option: how it is written as a flag, and which engines have it."""
+
+    flag: str
+    """Without the dashes."""
+    form: Callable[[Any], list[str]] = _scalar
+    """daemon.json's value as the values of the flag, one for each time it is given."""
+    since: Version = (1, 10)
+    until: Version | None = None
+    """The first version that does not have it any more."""
+    both: bool = False
+    """May stand as a flag and in daemon.json at once (modern engines)."""
+
+    @property
+    def repeatable(self) -> bool:
+        return self.form is not _scalar
+
+
+OPTIONS: dict[str, Option] = {
+    "bip": Option("bip"),
+    "bridge": Option("bridge"),
+    "cdi-spec-dirs": Option("cdi-spec-dir", _list, since=(25,)),
+    "data-root": Option("data-root", since=(17, 5)),
+    "debug": Option("debug"),
+    "default-address-pools": Option("default-address-pool", _pools, since=(18, 6)),
+    "default-runtime": Option("default-runtime", since=(1, 12)),
+    "default-shm-size": Option("default-shm-size", since=(17, 5)),
+    "default-ulimits": Option("default-ulimit", _ulimits, since=(1, 6)),
+    "disable-legacy-registry": Option("disable-legacy-registry", since=(1, 8), until=(17, 12)),
+    "dns": Option("dns", _list),
+    "dns-opts": Option("dns-opt", _list),
+    "dns-search": Option("dns-search", _list),
+    "exec-opts": Option("exec-opt", _list),
+    "experimental": Option("experimental", since=(1, 13)),
+    "features": Option("feature", _pairs, since=(18, 9)),
+    "fixed-cidr": Option("fixed-cidr"),
+    "graph": Option("graph", until=(17, 6)),
+    "hosts": Option("host", _list),
+    "icc": Option("icc"),
+    "insecure-registries": Option("insecure-registry", _list),
+    "ip-forward": Option("ip-forward"),
+    "ip-masq": Option("ip-masq"),
+    "iptables": Option("iptables"),
+    "labels": Option("label", _list),
+    "live-restore": Option("live-restore", since=(1, 12)),
+    "log-driver": Option("log-driver"),
+    "log-level": Option("log-level"),
+    "log-opts": Option("log-opt", _pairs),
+    "max-concurrent-downloads": Option("max-concurrent-downloads", since=(1, 12)),
+    "max-concurrent-uploads": Option("max-concurrent-uploads", since=(1, 12)),
+    "mtu": Option("mtu"),
+    "registry-mirrors": Option("registry-mirror", _list),
+    "runtimes": Option("add-runtime", _runtimes, since=(1, 12), both=True),
+    "shutdown-timeout": Option("shutdown-timeout", since=(1, 13)),
+    "storage-driver": Option("storage-driver"),
+    "storage-opts": Option("storage-opt", _list),
+    "userland-proxy": Option("userland-proxy"),
+}
+
+BY_FLAG = {option.flag: key for key, option in OPTIONS.items()}
+
+
+def normal(flag: str, value: str) -> str:
+    """A flag's value in one spelling, to compare two of them: `memlock=-1` is `memlock=-1:-1`, 1G is 1073741824."""
+    if flag == "default-ulimit":
+        name, _, limits = value.partition("=")
+        soft, _, hard = limits.partition(":")
+        return f"{name}={soft}:{hard or soft}"
+    if flag == "default-shm-size":
+        return str(size(value) or value)
+    return value.rstrip("/") if flag == "registry-mirror" else value
+
+
+def same(flag: str, given: Sequence[str], asked: Sequence[str]) -> bool:
+    """Do these values of a flag mean the same? The last one counts, or all of them where it is repeatable."""
+    key = BY_FLAG.get(flag)
+    left, right = ([normal(flag, value) for value in values] for values in (given, asked))
+    if key is not None and OPTIONS[key].repeatable:
+        return sorted(left) == sorted(right)
+    return left[-1:] == right[-1:]
+
+
+def size(text: str) -> int | None:
+    """Bytes of a size as Docker reads it (64m, 1G, 1.5GiB, 1073741824), or None."""
+    match = re.fullmatch(r"(\d+(?:\.\d+)?) ?([kmgtp]?)i?b?", text.strip().lower())
+    if match is None:
+        return None
+    return int(float(match[1]) * 1024 ** "_kmgtp".index(match[2] or "_"))

@@ -1,0 +1,310 @@
+"""The Docker daemon: its options, its service, and that it runs with them.
+
+Each option stands in the one place that this host's engine reads: daemon.json, DOCKER_OPTS for engines before 17.06, or
+the unit where it has it already (DGX). Keys that are not set here are left alone. Options of other roles (runtimes,
+proxies) are folded in. Docker is read back over its socket: what is written but not live is a failure.
+"""
+
+import re
+from collections.abc import Callable, Iterator
+from ipaddress import IPv4Address, IPv4Interface, IPv4Network, IPv6Address
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, JsonValue, model_validator
+
+from provision import role
+from provision.resources import DaemonOption, Resource
+
+ULIMITS = (
+    "as core cpu data fsize locks memlock msgqueue nice nofile nproc rss rtprio rttime sigpending stack".split()  # noqa: SIM905
+)
+UNLIMITED = -1
+OWN_INTERFACES = re.compile(r"docker0$|br-[0-9a-f]{12}$|veth|lo$")
+"""Docker's own: its bridges have the addresses that we ask for."""
+
+
+class Ulimit(BaseModel):
+    """One ulimit: -1 is unlimited."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    soft: Annotated[int, Field(ge=-1, strict=True)]
+    hard: Annotated[int, Field(ge=-1, strict=True)]
+
+    @model_validator(mode="after")
+    def _ordered(self) -> "Ulimit":
+        if self.hard != UNLIMITED and (self.soft == UNLIMITED or self.soft > self.hard):
+            raise ValueError("the soft limit must not be above the hard one")
+        return self
+
+
+def _ulimit(value: object) -> object:
+    if value == "unlimited":
+        value = UNLIMITED
+    if isinstance(value, bool) or not isinstance(value, int | dict | Ulimit):
+        raise ValueError("should be unlimited, a number, or {soft: …, hard: …}")
+    if isinstance(value, dict):
+        return {name: UNLIMITED if limit == "unlimited" else limit for name, limit in value.items()}
+    return {"soft": value, "hard": value} if isinstance(value, int) else value
+
+
+def _ulimit_name(name: str) -> str:
+    if name not in ULIMITS:
+        raise ValueError(f"no ulimit is called {name!r}: there are {', '.join(ULIMITS)}")
+    return name
+
+
+def _host_address(text: str) -> str:
+    if "/" not in text:
+        raise ValueError(f"needs its prefix, as in {text}/24")
+    try:
+        address = IPv4Interface(text)
+    except ValueError:
+        raise ValueError("should be an IPv4 address with its prefix, as in 192.168.127.1/24") from None
+    network = address.network
+    if network.prefixlen > 30:
+        raise ValueError(f"/{network.prefixlen} leaves no address for containers: use /30 or shorter")
+    if address.ip in (network.network_address, network.broadcast_address):
+        which = "network" if address.ip == network.network_address else "broadcast"
+        example = f"{next(network.hosts())}/{network.prefixlen}"
+        raise ValueError(f"is the {which} address of {network}: give the bridge a host address, as in {example}")
+    return text
+
+
+def _network(text: str) -> str:
+    try:
+        IPv4Network(text)
+    except ValueError:
+        try:
+            right = IPv4Network(text, strict=False)
+        except ValueError:
+            raise ValueError("should be an IPv4 network, as in 192.168.127.128/25") from None
+        raise ValueError(f"has host bits set: did you mean {right}?") from None
+    return text
+
+
+def _address(text: str) -> str:
+    for kind in (IPv4Address, IPv6Address):
+        try:
+            return str(kind(text))
+        except ValueError:
+            continue
+    raise ValueError(f"{text!r} is not an IP address")
+
+
+def _shm_size(text: str) -> str:
+    if not re.fullmatch(r"[1-9]\d*(\.\d+)? ?([kKmMgGtT]i?[bB]?|[bB])?", text):
+        raise ValueError("should be a size as Docker takes it: 64m, 1G, 1073741824")
+    return text if re.search(r"[a-zA-Z]$", text) else f"{text}b"  # Docker before 23 refuses a bare number
+
+
+def _size(value: object) -> object:
+    return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
+
+
+def _absolute(text: str) -> str:
+    if not text.startswith("/") or ".." in text.split("/"):
+        raise ValueError("should be an absolute path")
+    return text.rstrip("/") or "/"
+
+
+def _mirror(text: str) -> str:
+    if not re.fullmatch(r"https?://[^/\s]+/?", text):
+        raise ValueError(f"{text!r} should be http://HOST[:PORT] or https://HOST[:PORT], without a path")
+    return text
+
+
+def _assignment(text: str) -> str:
+    if not re.fullmatch(r"[^=\s]+=\S+", text):
+        raise ValueError(f"{text!r} should be NAME=VALUE, as in native.cgroupdriver=systemd")
+    return text
+
+
+def _log_option(value: object) -> object:
+    """Docker takes strings only; YAML makes numbers and booleans of some."""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return str(value) if isinstance(value, int | float) else value
+
+
+class Pool(BaseModel):
+    """Where Docker takes the subnets of new networks from."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    base: Annotated[str, AfterValidator(_network)]
+    size: Annotated[int, Field(ge=1, le=30, strict=True)]
+
+    @model_validator(mode="after")
+    def _fits(self) -> "Pool":
+        if self.size < IPv4Network(self.base).prefixlen:
+            raise ValueError(f"networks of /{self.size} do not fit into {self.base}")
+        return self
+
+
+class Runtime(BaseModel):
+    """One OCI runtime."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
+    path: Annotated[str, Field(min_length=1)]
+    args: Annotated[tuple[str, ...], Field(alias="runtimeArgs")] = ()
+
+
+Ulimits = dict[Annotated[str, AfterValidator(_ulimit_name)], Annotated[Ulimit, BeforeValidator(_ulimit)]]
+Address = Annotated[str, AfterValidator(_address)]
+
+
+class Settings(role.Settings):
+    dns: tuple[Address, ...] | None = None
+    """Name servers of containers."""
+    dns_search: tuple[str, ...] | None = None
+    """Search domains of containers."""
+    bip: Annotated[str, AfterValidator(_host_address)] | None = None
+    """The address of docker0 with its prefix, as in 192.168.127.1/24."""
+    fixed_cidr: Annotated[str, AfterValidator(_network)] | None = None
+    """The part of bip's network that containers get addresses from."""
+    storage_driver: Annotated[str, Field(pattern=r"^[a-z0-9.-]+$")] | None = None
+    """overlay2, …; one that is set is required, also of Docker 29, which would take overlayfs by itself."""
+    disable_legacy_registry: bool | None = None
+    """For engines before 17.12 only, which still speak to version 1 registries."""
+    default_ulimits: Ulimits | None = None
+    """Limits of every container, by name: unlimited, a number (bytes for memlock, stack, …), or {soft: …, hard: …}."""
+    default_shm_size: Annotated[str, BeforeValidator(_size), AfterValidator(_shm_size)] | None = None
+    """Shared memory of every container: 64m, 1G."""
+    mtu: Annotated[int, Field(ge=68, le=65535, strict=True)] | None = None
+    """MTU of docker0's network."""
+    log_driver: Annotated[str, Field(pattern=r"^[a-z0-9:/._-]+$")] | None = None
+    """json-file, local, journald, …"""
+    log_opts: dict[str, Annotated[str, BeforeValidator(_log_option)]] | None = None
+    """Options of the log driver: {max-size: 50m, max-file: 3}."""
+    data_root: Annotated[str, AfterValidator(_absolute)] | None = None
+    """Where images and containers are kept."""
+    registry_mirrors: tuple[Annotated[str, AfterValidator(_mirror)], ...] | None = None
+    """Mirrors of Docker Hub."""
+    insecure_registries: tuple[Annotated[str, Field(pattern=r"^[^\s/]+(/\d+)?$")], ...] | None = None
+    """Registries without TLS, or with a certificate that nobody knows: HOST[:PORT] or a network."""
+    live_restore: bool | None = None
+    """Keep containers running while the daemon is down."""
+    exec_opts: tuple[Annotated[str, AfterValidator(_assignment)], ...] | None = None
+    """NAME=VALUE, as in native.cgroupdriver=systemd."""
+    default_address_pools: tuple[Pool, ...] | None = None
+    """Where the subnets of new networks come from: [{base: 10.200.0.0/16, size: 24}]."""
+    runtimes: dict[Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")], Runtime] | None = None
+    """OCI runtimes besides runc, by name: {path: …, args: […]}."""
+    default_runtime: str | None = None
+    """The runtime of containers that ask for none."""
+    extra: dict[str, JsonValue] = Field(default_factory=dict)
+    """Any other keys of daemon.json, as they stand there."""
+
+    @model_validator(mode="after")
+    def _consistent(self) -> "Settings":
+        bip = IPv4Interface(self.bip).network if self.bip else None
+        if self.fixed_cidr and bip is None:
+            raise ValueError("fixed_cidr needs bip: it is a part of its network")
+        if self.fixed_cidr and bip and not IPv4Network(self.fixed_cidr).subnet_of(bip):
+            raise ValueError(f"fixed_cidr {self.fixed_cidr} is not inside bip's network {bip}")
+        for pool in self.default_address_pools or ():
+            if bip and IPv4Network(pool.base).overlaps(bip):
+                raise ValueError(f"default_address_pools: {pool.base} overlaps bip's network {bip}")
+        if self.runtimes and "runc" in self.runtimes:
+            raise ValueError("runtimes: runc is Docker's own name")
+        for key in self.extra:
+            setting = SETTING_OF.get(key)
+            if setting:
+                raise ValueError(f"extra: {key} has a setting of its own: {setting}")
+        return self
+
+
+SETTING_OF = {name.replace("_", "-"): name for name in Settings.model_fields if name != "extra"}
+SETTING_OF |= {"proxies": "role apt_proxy", "graph": "data_root"}
+
+
+def resources(facts: role.Facts, settings: Settings) -> Iterator[Resource]:
+    _check_networks(facts, settings)
+    _check_limits(facts, settings)
+    _check_storage(facts, settings)
+    for name, value in settings.model_dump(mode="json", exclude_none=True, exclude={"extra"}).items():
+        if name in ENTRIES:
+            for entry, item in value.items():
+                yield DaemonOption(key=(name.replace("_", "-"), entry), value=ENTRIES[name](entry, item))
+        else:
+            yield DaemonOption(key=(name.replace("_", "-"),), value=value)
+    for key, value in settings.extra.items():
+        yield DaemonOption(key=(key,), value=value)
+
+
+def _ulimit_entry(name: str, limit: dict[str, int]) -> dict[str, JsonValue]:
+    return {"Name": name, "Hard": limit["hard"], "Soft": limit["soft"]}
+
+
+def _runtime_entry(name: str, runtime: dict[str, Any]) -> dict[str, JsonValue]:
+    return {"path": runtime["path"], "runtimeArgs": list(runtime["args"])}
+
+
+ENTRIES: dict[str, Callable[[str, Any], JsonValue]] = {
+    "default_ulimits": _ulimit_entry,
+    "runtimes": _runtime_entry,
+    "log_opts": lambda name, text: str(text),
+}
+"""Settings whose entries are options of their own, as daemon.json has them."""
+
+
+def _asked_networks(settings: Settings) -> Iterator[tuple[str, IPv4Network]]:
+    if settings.bip:
+        yield f"bip {settings.bip}", IPv4Interface(settings.bip).network
+    for pool in settings.default_address_pools or ():
+        yield f"default_address_pools {pool.base}", IPv4Network(pool.base)
+
+
+def _check_networks(facts: role.Facts, settings: Settings) -> None:
+    """Docker compares an explicit bip with nothing: it would cut the host off from what is there."""
+    for what, network in _asked_networks(settings):
+        found = _overlap(facts, network)
+        if found:
+            raise role.Refuse(f"docker_daemon: {what} overlaps {found}", "choose a network that this host does not use")
+
+
+def _overlap(facts: role.Facts, network: IPv4Network) -> str | None:
+    if isinstance(facts.ssh_client, IPv4Address) and facts.ssh_client in network:
+        return f"the address that this session comes from, {facts.ssh_client}"
+    for address in facts.addresses:
+        if (
+            not OWN_INTERFACES.match(address.interface)
+            and isinstance(address.address, IPv4Interface)
+            and address.address.network.overlaps(network)
+        ):
+            return f"{address.address} of interface {address.interface}"
+    for route in facts.routes:
+        if (
+            OWN_INTERFACES.match(route.interface)
+            or not isinstance(route.network, IPv4Network)
+            or route.network.prefixlen == 0
+        ):
+            continue
+        if route.network.overlaps(network):
+            return f"the route to {route.network}" + (f" by interface {route.interface}" if route.interface else "")
+    for resolver in facts.resolvers:
+        if isinstance(resolver, IPv4Address) and resolver in network:
+            return f"the name server {resolver}"
+    return None
+
+
+def _check_limits(facts: role.Facts, settings: Settings) -> None:
+    memlock = (settings.default_ulimits or {}).get("memlock")
+    if memlock is None or facts.can_raise_limits or facts.memlock_hard == UNLIMITED:
+        return
+    if memlock.hard == UNLIMITED or memlock.hard > facts.memlock_hard:
+        asked = "unlimited" if memlock.hard == UNLIMITED else str(memlock.hard)
+        cause = (
+            f"this host cannot give containers memlock {asked}: it has no CAP_SYS_RESOURCE, "
+            f"and its own hard limit is {facts.memlock_hard}"
+        )
+        fix = f"ask for at most {facts.memlock_hard}; every container would fail with `error setting rlimit type 8`"
+        raise role.Refuse(cause, fix)
+
+
+def _check_storage(facts: role.Facts, settings: Settings) -> None:
+    kernel = re.match(r"(\d+)\.(\d+)", facts.kernel)
+    if settings.storage_driver == "overlay2" and kernel and int(kernel[1]) < 4:
+        raise role.Refuse(
+            f"overlay2 needs Linux 4.0, and this host runs {facts.kernel}",
+            "install a newer kernel, or choose another storage_driver",
+        )
