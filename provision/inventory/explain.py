@@ -60,7 +60,8 @@ def graph(tree: Tree) -> Node:
 def rows(levels: tuple[Level, ...], merged: Map, roles: dict[str, role.Role], vaulted: set[str]) -> list[Row]:
     """Every value of one host, with the place and level that it comes from, then the defaults of its `roles`."""
     found = []
-    listed = merged.get("roles") if isinstance(merged.get("roles"), list) else []
+    given = merged.get("roles")
+    listed = given if isinstance(given, list) else []
     for name in merged:
         types: annotations.Types = (roles[name].settings,) if name in roles else ()
         for path, value, at in _values(merged[name], merged.values_at[name], (name,)):

@@ -8,6 +8,7 @@ import pytest
 
 from provision.errors import InputError
 from provision.inventory import Host, Inventory
+
 from . import vaults
 
 Resolved = Callable[..., dict[str, Host]]
