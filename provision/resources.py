@@ -158,6 +158,8 @@ class AptSource(Resource):
     """The key is refused unless its primary key has this fingerprint."""
     replaces: tuple[str, ...] = ()
     """Names of other files in sources.list.d (with ending) that carry the same source and would conflict: removed."""
+    present: bool = True
+    """False: neither the source nor its key may be there."""
 
 
 class Package(BaseModel):
@@ -186,6 +188,8 @@ class Packages(Resource):
     no_start: tuple[str, ...] = ()
     """Services (docker, containerd) that the packages' scripts must neither start nor restart."""
     allow_downgrade: bool = False
+    lock_timeout: int = 300
+    """Seconds to wait for another program that holds a lock of apt or dpkg."""
     timeout: int = 1800
     """Seconds, for the transaction."""
 

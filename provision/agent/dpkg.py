@@ -1,7 +1,7 @@
 """What dpkg says is installed, read from its own files: no process, about a millisecond.
 
-The law: reads only. `Status` decides what is installed, never the mere presence of a stanza: a package may be known and
-absent ("un"), removed with its configuration left ("rc"), or half there. dpkg keeps the newest states in `updates/` until it
+The law: reads only. `Status` decides what is installed, never the mere presence of a stanza: a package may be known
+and absent ("un"), removed with its configuration left ("rc"), or half there. dpkg keeps the newest states in `updates/` until it
 folds them into `status`; both are read, the former first, so that a fold between the two reads loses nothing.
 """
 
@@ -10,8 +10,9 @@ import re
 STATUS = "/var/lib/dpkg/status"
 UPDATES = "/var/lib/dpkg/updates"
 LIMIT = 256 * 1024 * 1024
-WHOLE = ("installed", "config-files", "not-installed")
-_BROKEN = re.compile(rb"\nPackage: (\S+)\nStatus: \S+ (?:\S+ (?!installed|config-files|not-installed)\S+|reinstreq \S+)\n")
+_BROKEN = re.compile(
+    rb"\nPackage: (\S+)\nStatus: \S+ (?:\S+ (?!installed|config-files|not-installed)\S+|reinstreq \S+)\n"
+)
 
 
 class Package:
@@ -26,7 +27,7 @@ class Package:
 
     @property
     def installed(self):
-        """Is it unpacked and configured? Waiting for another package's trigger counts as configured, as for dpkg-query."""
+        """Is it unpacked and configured? One that waits for a trigger is."""
         return self.flag == "ok" and self.status in ("installed", "triggers-pending", "triggers-awaited")
 
     @property
@@ -40,7 +41,7 @@ class Package:
 
 
 def packages(system, names):
-    """{name: Package} for those of `names` that dpkg knows at all. Of several architectures the present one is meant."""
+    """{name: Package} for those of `names` that dpkg knows. Of several architectures the present one is meant."""
     pattern = re.compile(b"\nPackage: (" + b"|".join(re.escape(name.encode()) for name in sorted(names)) + b")\n")
     recent = _updates(system)
     found = {}
@@ -76,7 +77,7 @@ def _matching(pattern, data):
 
 def compare(one, other):
     """Two versions by dpkg's rules (deb-version(7)): negative, 0 or positive, as `one` is older, equal or newer."""
-    for left, right in zip(_parts(one), _parts(other)):
+    for left, right in zip(_parts(one), _parts(other)):  # noqa: B905 - both are triples
         order = left - right if isinstance(left, int) else _order(left, right)
         if order:
             return order
@@ -103,7 +104,7 @@ def _order(one, other):
 
 
 def _runs(text):
-    """"1.2~rc3" as [("", 1), (".", 2), ("~rc", 3)]."""
+    """The text "1.2~rc3" as [("", 1), (".", 2), ("~rc", 3)]."""
     return [(run, int(number or 0)) for run, number in re.findall(r"(\D*)(\d*)", text) if run or number]
 
 

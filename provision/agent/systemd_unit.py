@@ -31,7 +31,13 @@ def load(system, name):
     path = _first(system, name)
     if path is None:
         return None
-    unit = {"path": path, "masked": _empty(system, path), "exec_start": [], "exec_start_from": "", "environment_files": []}
+    unit = {
+        "path": path,
+        "masked": _empty(system, path),
+        "exec_start": [],
+        "exec_start_from": "",
+        "environment_files": [],
+    }
     unit["drop_ins"] = [] if unit["masked"] else drop_ins(system, name)
     for file in [path] + [file for file in unit["drop_ins"] if file not in OURS]:
         for key, value in assignments(look.text(system, file) or "", "Service"):
