@@ -39,6 +39,8 @@ class JsonKeys(Resource):
         state = file.described(system, self.path) or self._as_asked()
         if not self.keys and self.path not in system.memory.section(SECTION):
             state.update(self._as_asked())  # nothing of ours is in it: its mode is not our business
+        elif self._holds_a_foreign_password(document):
+            state["mode"] = self.mode
         for key in self.keys:
             state[_dotted(key["path"])] = _plain(key["path"], _get(document, key["path"]))
         state["unwanted"] = sorted(_dotted(path) for path in self._unwanted(system, document))
@@ -62,7 +64,9 @@ class JsonKeys(Resource):
                 _set(document, key["path"], key["value"], self.path)
         text = json.dumps(document, indent=4, ensure_ascii=False) + "\n"
         _make_directory(system, self.path)
-        system.write(self.path, text.encode("utf-8", "surrogatepass"), int(self.mode, 8), uid, gid)
+        found = file.described(system, self.path)
+        mode = found["mode"] if found and self._holds_a_foreign_password(document) else self.mode
+        system.write(self.path, text.encode("utf-8", "surrogatepass"), int(mode, 8), uid, gid)
 
     def note(self, diff):
         changed = sorted(set(self._foreign or ()) & (set(diff) | set(diff.get("unwanted", ([],))[0] or ())))
@@ -81,6 +85,11 @@ class JsonKeys(Resource):
 
     def _as_asked(self):
         return {"mode": self.mode, "owner": self.owner, "group": self.group}
+
+    def _holds_a_foreign_password(self, document):
+        """Somebody else's proxies with a login: then who may read the file is theirs to say."""
+        ours = any(key["path"][0] in ALWAYS_SECRET for key in self.keys)
+        return not ours and any("@" in json.dumps(document.get(name)) for name in ALWAYS_SECRET)
 
     def _unwanted(self, system, document):
         """Paths that stand in the file and have to go."""

@@ -58,7 +58,7 @@ def fold(
     keys = [] if layout.legacy else [key for key in wanted.values() if key.path[0] not in layout.left]
     keys += [] if layout.legacy else _carried(layout, nested)
     keys += proxies.keys
-    secret = any(key.secret for key in keys) or "proxies" in facts.docker.configured
+    secret = any(key.secret for key in keys)
     unwanted = nested if layout.legacy else layout.left
     json_keys = JsonKeys(
         path=layout.config,
@@ -66,7 +66,7 @@ def fold(
         absent=tuple((name,) for name in unwanted),
         roles=roles,
         mode="0600" if secret else "0644",
-        sensitive=any(key.secret for key in keys),
+        sensitive=secret,
     )
     flags = _flags(layout, wanted, nested)
     daemon_flags = DaemonFlags(
