@@ -49,6 +49,19 @@ class DaemonFlags(Resource):
         return state
 
     def apply(self, system, diff):
+        data = self._planned(system)
+        # Ours before it is written: if we die in between, the next run knows what to take back.
+        self._remember(system)
+        if system.stat("/etc/default") is None and self.path.startswith("/etc/default/"):
+            system.make_directory("/etc/default", 0o755)
+        system.write(self.path, data, 0o600 if self.sensitive else 0o644)
+        self._remember_variables(system)
+
+    def foresee(self, system):
+        system.foreseen[self.path] = self._planned(system)
+
+    def _planned(self, system):
+        """The whole file as it will be."""
         text = system.text(self.path) or ""
         words = self._words(text, system)
         dropped = self._dropped(system)
@@ -61,16 +74,12 @@ class DaemonFlags(Resource):
             if slot not in ours:
                 kept.extend(raw)
         kept += ["--{}={}".format(item["name"], item["value"]) for item in self.flags]
-        self._remember(system)
         if kept != words:
             text = _replaced(text, OPTIONS, '{}="{}"'.format(OPTIONS, " ".join(kept)) if kept else None, self.export)
         for name in sorted(set(self._dropped_variables(system, text)) | set(self.variables)):
             line = _line(name, self.variables[name], self.export) if name in self.variables else None
             text = _replaced(text, name, line, self.export)
-        if system.stat("/etc/default") is None and self.path.startswith("/etc/default/"):
-            system.make_directory("/etc/default", 0o755)
-        system.write(self.path, text.encode("utf-8", "surrogateescape"), 0o600 if self.sensitive else 0o644)
-        self._remember_variables(system)
+        return text.encode("utf-8", "surrogateescape")
 
     def settled(self, system):
         self._remember(system)

@@ -27,7 +27,7 @@ class DockerLive(Resource):
     def actual(self, system):
         pid = docker_socket.process(system)
         if pid is None:
-            return {"running": False}
+            return dict(flat(self.options), running=False)  # nothing is known of the others, and one line says it
         found, self._unseen = seen(system, pid, self.options)
         return dict(found, running=True)
 

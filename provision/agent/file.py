@@ -75,6 +75,10 @@ class File(Resource):
         system.set_mode(self.path, int(self.mode, 8))
         return None
 
+    def foresee(self, system):
+        data = None if self.content is None else self.content.encode("utf-8", "surrogateescape")
+        system.foreseen[self.path] = data
+
     def _validate(self, system, staged):
         if self.validate_with is None:
             return

@@ -53,20 +53,26 @@ class JsonKeys(Resource):
                 system.set_owner(self.path, uid, gid)
             system.set_mode(self.path, int(self.mode, 8))
             return
-        document = _document(system, self.path)
-        unwanted = self._unwanted(system, document)
+        document = self._planned(system)
         # Ours before it is written: if we die in between, the next run knows what to take back.
         self._remember(system)
-        for path in unwanted:
-            _remove(document, path)
-        for key in self.keys:
-            if _dotted(key["path"]) in diff:
-                _set(document, key["path"], key["value"], self.path)
-        text = json.dumps(document, indent=4, ensure_ascii=False) + "\n"
         _make_directory(system, self.path)
         found = file.described(system, self.path)
         mode = found["mode"] if found and self._holds_a_foreign_password(document) else self.mode
-        system.write(self.path, text.encode("utf-8", "surrogatepass"), int(mode, 8), uid, gid)
+        system.write(self.path, _text(document), int(mode, 8), uid, gid)
+
+    def foresee(self, system):
+        system.foreseen[self.path] = _text(self._planned(system))
+
+    def _planned(self, system):
+        """The whole object as it will be."""
+        document = _document(system, self.path)
+        for path in self._unwanted(system, document):
+            _remove(document, path)
+        for key in self.keys:
+            if _plain(key["path"], _get(document, key["path"])) != _plain(key["path"], key["value"]):
+                _set(document, key["path"], key["value"], self.path)
+        return document
 
     def note(self, diff):
         changed = sorted(set(self._foreign or ()) & (set(diff) | set(diff.get("unwanted", ([],))[0] or ())))
@@ -117,6 +123,10 @@ class JsonKeys(Resource):
                 name = json.dumps(list(key["path"]))
                 records[name] = {"role": key["role"], "digest": _digest(system, key["path"], key["value"])}
         system.memory.put(SECTION, self.path, records or None)
+
+
+def _text(document):
+    return (json.dumps(document, indent=4, ensure_ascii=False) + "\n").encode("utf-8", "surrogatepass")
 
 
 def _dotted(path):

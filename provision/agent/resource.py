@@ -74,6 +74,12 @@ class Resource:
         """A sentence that the reader of a plan should see with this change, or ""."""
         return ""
 
+    def foresee(self, system):
+        """Called in check mode instead of `apply`: put what would be written into `system.foreseen`, by path.
+
+        So check sees what follows from it: a service that would run something else than what is on disk.
+        """
+
     def when_dropped(self):
         """The resource (kind, fields) that removes this one, or None where leaving it is right."""
         return None
@@ -113,6 +119,7 @@ def _converge(resource, system, check):
         if not diff:
             return OK, diff, None
         if check:
+            resource.foresee(system)
             return WOULD_CHANGE, diff, None
         resource.apply(system, diff)
         left = compare(resource.actual(system), resource.desired())

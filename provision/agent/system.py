@@ -59,6 +59,7 @@ class System:
         self.state = state
         self.memory = Memory(self)
         self.modules = {}  # source of modules that only some hosts need, by name: pynvml
+        self.foreseen = {}  # in check mode: {path: what would stand there by now}
         self.progress = lambda text: None  # told what is being waited for; main.py sends it with the next beat
 
     # -- commands

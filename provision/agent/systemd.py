@@ -6,10 +6,13 @@ systemd has not read what stands on disk.
 """
 
 import contextlib
+import re
 
+from . import look
 from .resource import Failed
 
 PROPERTIES = "Id,LoadState,ActiveState,SubState,MainPID,UnitFileState,NeedDaemonReload,Result"
+UNITS = "/etc/systemd/system"
 STARTS_AT_BOOT = ("enabled", "static", "alias", "indirect", "generated", "linked")
 
 
@@ -39,9 +42,18 @@ class Systemd:
             "pid": int(unit["MainPID"]) if running else None,
             "masked": "masked" in (unit.get("LoadState"), unit.get("UnitFileState")),
             "also": [other["Id"] for other in others if other.get("ActiveState") == "active"],
-            "state": "{} ({})".format(unit.get("ActiveState"), unit.get("SubState")),
             "reload": "yes" in [other.get("NeedDaemonReload") for other in units],
         }
+
+    def glance(self, system, pid):
+        """The same without asking systemd, for a process of this unit; None where it is not plain that all is well."""
+        places = [name for name in system.names(UNITS) if name.endswith((".wants", ".requires"))]
+        enabled = any(system.stat("{}/{}/{}".format(UNITS, name, self.unit)) is not None for name in places)
+        masked = system.link("{}/{}".format(UNITS, self.unit)) == "/dev/null"
+        groups = look.text(system, "/proc/{}/cgroup".format(pid)) or ""
+        if not enabled or masked or not re.search("/{}$".format(re.escape(self.unit)), groups, re.M):
+            return None
+        return {"enabled": True, "running": True, "pid": pid, "masked": False, "also": []}
 
     def enable(self, system, enabled):
         system.run(

@@ -80,7 +80,9 @@ def test_a_repeatable_flag_is_replaced_by_name_or_value_and_the_others_stay(path
 
 def test_the_same_value_in_another_spelling_is_ok(path, system):
     path.write_text("DOCKER_OPTS='-s overlay2 --default-ulimit memlock=-1'\n")
-    assert run(opts(path, ("storage-driver", "overlay2"), ("default-ulimit", "memlock=-1:-1")), system)["outcome"] == "ok"
+    assert (
+        run(opts(path, ("storage-driver", "overlay2"), ("default-ulimit", "memlock=-1:-1")), system)["outcome"] == "ok"
+    )
     assert path.read_text() == "DOCKER_OPTS='-s overlay2 --default-ulimit memlock=-1'\n"
 
 
@@ -120,7 +122,7 @@ def test_a_password_makes_the_file_private_and_never_shows(path, system):
         "DOCKER_OPTS=`cat /etc/opts`\n",
         'DOCKER_OPTS="$DOCKER_OPTS --debug"\n',
         'if true; then\n  DOCKER_OPTS="--debug"\nfi\n',
-        'DOCKER_OPTS=\u201c--debug\u201d\n',
+        "DOCKER_OPTS=\u201c--debug\u201d\n",
         'DOCKER_OPTS="--debug"; echo hello\n',
     ],
 )

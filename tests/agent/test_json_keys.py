@@ -58,7 +58,10 @@ def test_a_file_is_made_with_its_folder_and_a_second_run_is_ok(path, system):
 
 
 def test_check_writes_nothing(path, tmp_path):
-    assert converge(keys(path, key(1500, "mtu")), ReadOnly(state=str(tmp_path / "state")), True)["outcome"] == "would-change"
+    assert (
+        converge(keys(path, key(1500, "mtu")), ReadOnly(state=str(tmp_path / "state")), True)["outcome"]
+        == "would-change"
+    )
     assert os.listdir(str(tmp_path)) == []
 
 
