@@ -20,7 +20,6 @@ QUIET = {"NEEDRESTART_SUSPEND": "1", "NEEDRESTART_MODE": "l", "APT_LISTCHANGES_F
 """No dialogs, and no restarts of services behind our back."""
 FRESH = 24 * 3600
 """Seconds for which lists that we updated are believed when the newest version is asked for."""
-LOG = "apt.log"
 BUSY = re.compile(r"Could not get lock|Unable to (?:acquire|lock)|lock was locked|is another process using it")
 
 
@@ -53,7 +52,7 @@ def update(system, limit):
     system.progress("updating apt's lists")
     error = _attempt(system, ["apt-get", "-q"] + NETWORK + ["update"], 300, limit, {})
     if error is None:
-        text = _log(system)
+        text = _log(system, "apt-get")
         if re.search(r"^(?:W|Err).*(?:Failed to fetch|Some index files failed)|^E: ", text, re.M):
             error = explain(text, "apt-get update did not get all lists")
     if error is None:
@@ -133,7 +132,8 @@ def change(system, argv, timeout, limit, env):
 def _attempt(system, argv, timeout, limit, env):
     """None, or why it failed. A lock that another program takes between our look and theirs is waited for again."""
     deadline = time.monotonic() + limit
-    log = os.path.join(system.memory.directory(), LOG)
+    system.memory.directory()
+    log = _log_file(system, argv[0])
     while True:
         apt_locks.wait(system, max(0, int(deadline - time.monotonic())))
         system.remove(log)
@@ -141,12 +141,16 @@ def _attempt(system, argv, timeout, limit, env):
             system.run(argv, timeout=timeout, env=dict(QUIET, **env), log=log)
             return None
         except Failed as error:
-            text = _log(system)
+            text = _log(system, argv[0])
             if BUSY.search(text) and time.monotonic() < deadline:
                 time.sleep(1)
                 continue
             return explain(text, error.cause)
 
 
-def _log(system):
-    return system.text(os.path.join(system.state, LOG)) or ""
+def _log_file(system, program):
+    return os.path.join(system.state, program + ".log")
+
+
+def _log(system, program):
+    return system.text(_log_file(system, program)) or ""

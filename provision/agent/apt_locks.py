@@ -63,4 +63,4 @@ def _named(system, pid):
     if pid == 0:
         return "a process in another container"
     words = look.arguments(system, pid)
-    return "process {} ({})".format(pid, " ".join(words)[:200] if words else "which has just ended")
+    return "process {} ({})".format(pid, " ".join(" ".join(words).split())[:120] if words else "which has just ended")

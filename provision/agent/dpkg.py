@@ -1,7 +1,7 @@
 """What dpkg says is installed, read from its own files: no process, about a millisecond.
 
-The law: reads only. `Status` decides what is installed, never the mere presence of a stanza: a package may be known
-and absent ("un"), removed with its configuration left ("rc"), or half there. dpkg keeps the newest states in `updates/` until it
+The law: reads only. `Status` decides what is installed, never that there is a stanza: a package may be known and absent
+("un"), removed with its configuration left ("rc"), or half there. dpkg keeps the newest states in `updates/` until it
 folds them into `status`; both are read, the former first, so that a fold between the two reads loses nothing.
 """
 

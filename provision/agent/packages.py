@@ -105,6 +105,7 @@ class Packages(Resource):
                 raise Failed(cause, "ask for a version that is not older, or set allow_downgrade: true")
 
     def apply(self, system, diff):
+        apt_locks.wait(system, self.lock_timeout)  # an orphan of a run that died may still need its policy-rc.d
         policy_rc.restore(system)
         wrong = [name for name in self._asked() if name in diff and not _only_hold(*diff[name])]
         unwanted = [name for name in self._unwanted() if name in diff]
@@ -114,7 +115,6 @@ class Packages(Resource):
             self._mark(system, "hold")
 
     def _install(self, system, wrong, unwanted):
-        apt_locks.wait(system, self.lock_timeout)
         with policy_rc.forbidden(system, self.no_start, unwanted) as env:
             apt.repair(system, self.lock_timeout, env)
             problem = None
@@ -168,9 +168,9 @@ class Packages(Resource):
             self._refuse_surprises(system, apt.simulate(system, options + ["install"] + names))
         except Failed as error:
             error = _with_versions(system, error)
-            if problem is None:
+            if problem is None or problem.cause == error.cause:
                 raise error from None
-            cause = "{}; and {}".format(error.cause, problem.cause)
+            cause = "{}, and {}".format(problem.cause, error.cause)
             raise Failed(cause, problem.fix, problem.output + "\n" + error.output) from None
         system.progress("installing {}".format(" ".join(names)))
         argv = ["apt-get"] + apt.NETWORK + ["-o", "DPkg::Lock::Timeout=60"] + options + ["install"] + names

@@ -69,7 +69,11 @@ def replace(path, data, mode, uid, gid, validate=None):
     with parent(path) as (directory, name):
         sibling = ".{}.provision-{}".format(name, os.urandom(6).hex())
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
-        fd = os.open(sibling, flags, 0o600, dir_fd=directory)
+        try:
+            fd = os.open(sibling, flags, 0o600, dir_fd=directory)
+        except OSError as error:
+            error.filename = path
+            raise
         try:
             with os.fdopen(fd, "wb") as file:
                 file.write(data)

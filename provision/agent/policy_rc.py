@@ -27,8 +27,8 @@ exit 101
 
 
 def left_behind(system):
-    """Has a run died and left its script?"""
-    return MARK in (look.text(system, PATH) or "")
+    """Has a run died and left its script, or the host's own aside?"""
+    return MARK in (look.text(system, PATH) or "") or look.exists(system, SAVED) and not look.exists(system, PATH)
 
 
 def restore(system):
@@ -39,6 +39,7 @@ def restore(system):
         system.rename(SAVED, PATH)
     else:
         system.remove(PATH)
+    system.memory.put("written", PATH, None)
 
 
 @contextlib.contextmanager
@@ -58,5 +59,3 @@ def forbidden(system, services, removed=()):
         yield {"PROVISION_NO_START": " ".join(services), "PROVISION_REMOVED": " ".join(removed)}
     finally:
         restore(system)
-        if look.exists(system, SAVED) and not look.exists(system, PATH):
-            system.rename(SAVED, PATH)  # our script was never written

@@ -27,7 +27,7 @@ OURS = tuple("/etc/systemd/system/docker.service.d/" + name for name in ("50-pro
 
 
 def load(system, name):
-    """{path, masked, exec_start, exec_start_from, environment_files, drop_ins} of a service, or None when there is none."""
+    """A service as `provision.facts.Unit` takes it, or None when there is no such unit."""
     path = _first(system, name)
     if path is None:
         return None
