@@ -52,7 +52,7 @@ class PciDevice(_Facts):
 
 
 class Nvidia(_Facts):
-    """NVIDIA hardware and driver, as far as the kernel and the file system tell (NVML is asked by the smoke test)."""
+    """NVIDIA hardware and driver, as far as the kernel and the file system tell."""
 
     pci: tuple[PciDevice, ...] = ()
     driver_loaded: str | None = None
@@ -61,6 +61,8 @@ class Nvidia(_Facts):
     """Version of the module that the next boot would load."""
     library: str | None = None
     """Version in the name of libnvidia-ml.so.<version>, as the dynamic linker finds it."""
+    nvml: dict[str, Any] | None = None
+    """What the driver answers (agent/nvml_child.py); only where facts are all that is wanted."""
 
     @property
     def gpus(self) -> tuple[PciDevice, ...]:
@@ -156,3 +158,8 @@ class Facts(_Facts):
     resolvers: tuple[IPv4Address | IPv6Address, ...] = ()
     ssh_client: IPv4Address | IPv6Address | None = None
     """Where this session comes from."""
+
+    @property
+    def nvidia_machine(self) -> bool:
+        """Is this a machine of NVIDIA's own, which has GPUs even when none can be seen?"""
+        return self.dgx is not None or "NVIDIA" in self.dmi_vendor.upper() or self.dmi_product.upper().startswith("DGX")

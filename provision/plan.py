@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from provision import daemon
 from provision.errors import Refused
 from provision.facts import Facts
-from provision.resources import DaemonEnvironment, DaemonOption, Resource
+from provision.resources import DaemonEnvironment, DaemonInput, DaemonOption, Resource, Service
 from provision.role import Deferred, Refuse, Role, Settings, Skip
 
 DAEMON = "docker_daemon"
@@ -42,6 +42,7 @@ class _Daemon:
 
     options: list[tuple[str, DaemonOption]] = field(default_factory=list)
     environment: list[tuple[str, DaemonEnvironment]] = field(default_factory=list)
+    inputs: list[str] = field(default_factory=list)
     after: int = -1
     deferred: str | None = None
     refusal: RefusedByRole | None = None
@@ -91,12 +92,14 @@ def _take_daemon(stage: Stage, wanted: _Daemon, position: int) -> Stage:
     """Move a stage's daemon options into `wanted`; return the stage without them."""
     options = [(stage.role, item) for item in stage.resources if isinstance(item, DaemonOption)]
     environment = [(stage.role, item) for item in stage.resources if isinstance(item, DaemonEnvironment)]
-    if options or environment or stage.role == DAEMON:
+    inputs = [item.path for item in stage.resources if isinstance(item, DaemonInput)]
+    if options or environment or inputs or stage.role == DAEMON:
         wanted.after = position
         wanted.deferred = wanted.deferred or stage.deferred
     wanted.options += options
     wanted.environment += environment
-    rest = tuple(item for item in stage.resources if not isinstance(item, DaemonOption | DaemonEnvironment))
+    wanted.inputs += inputs
+    rest = tuple(item for item in stage.resources if not isinstance(item, DaemonOption | DaemonEnvironment | DaemonInput))
     return replace(stage, resources=rest)
 
 
@@ -113,10 +116,18 @@ def _with_daemon(stages: list[Stage], wanted: _Daemon, facts: Facts, in_run: tup
     if folded.deferred is None:
         try:
             resources = daemon.fold(wanted.options, wanted.environment, facts, in_run)
-            folded = replace(folded, resources=own.resources + tuple(resources))
+            watched = tuple(_watching(resource, wanted.inputs) for resource in resources)
+            folded = replace(folded, resources=own.resources + watched)
         except Deferred as deferred:
             folded = Stage(DAEMON, deferred=deferred.after)
         except Refuse as refuse:
             raise RefusedByRole(DAEMON, refuse.cause, refuse.fix) from None
     before = [stage for stage in stages[: wanted.after + 1] if stage.role != DAEMON]
     return (*before, folded, *stages[wanted.after + 1 :])
+
+
+def _watching(resource: Resource, inputs: Sequence[str]) -> Resource:
+    """The daemon's service also goes stale when one of these files comes or changes."""
+    if not isinstance(resource, Service):
+        return resource
+    return resource.model_copy(update={"files": (*resource.files, *inputs)})

@@ -21,6 +21,8 @@ class Resource(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True)
     kind: ClassVar[str]
+    modules: ClassVar[tuple[str, ...]] = ()
+    """Python modules beyond the standard library that the agent runs in a child for this kind (see bundle.modules)."""
 
     def fields(self) -> dict[str, Any]:
         """The fields as they travel: secrets revealed, and `sensitive` set where there are any."""
@@ -90,11 +92,11 @@ class Key(BaseModel):
     """From the top: ("runtimes", "nvidia")."""
     value: Any
     role: str
-
-
     """"" for a key that is nobody's: it is written, and never dropped."""
     secret: bool = False
     """Its value never shows; the other keys' do."""
+
+
 class JsonKeys(Resource):
     """Some keys of a JSON file that others write to as well: ours are as asked, foreign ones stay."""
 
@@ -239,6 +241,205 @@ class DockerLive(Resource):
 
     kind = "docker_live"
     options: dict[str, JsonValue]
+
+
+class AptConf(Resource):
+    """A file of apt's configuration, taken by apt's own parser before it is put in place; `content=None`: none."""
+
+    kind = "apt_conf"
+    path: AbsolutePath
+    content: str | Secret | None
+    mode: Mode = "0644"
+    sensitive: bool = False
+
+
+class AptEffective(Resource):
+    """A probe: these options are what apt goes by, and no other file of the host wins over `path`."""
+
+    kind = "apt_effective"
+    path: AbsolutePath
+    values: dict[str, str | Secret]
+    """Options of apt by their full names: Acquire::http::Proxy."""
+
+
+class ClientProxies(Resource):
+    """The proxies that a user's containers get, in that user's ~/.docker/config.json; None: none."""
+
+    kind = "client_proxies"
+    user: str
+    proxies: dict[str, str | Secret] | None
+    """As Docker's client names them: httpProxy, httpsProxy, ftpProxy, noProxy."""
+
+
+class Group(Resource):
+    """A local system group that exists."""
+
+    kind = "group"
+    name: str
+
+
+class UserAccount(Resource):
+    """An account that exists; what is None is not looked at."""
+
+    kind = "user_account"
+    name: str
+    uid: int | None = None
+    home: AbsolutePath | None = None
+    shell: AbsolutePath | None = None
+    password_hash: Secret | None = None
+    """As crypt(5) makes it."""
+    password: Literal["on_create", "always"] = "on_create"  # noqa: S105 - when, not what
+    """When the hash is set: only with an account that we make, or whenever it differs."""
+
+
+class GroupMembership(Resource):
+    """Is this account a member of this group? No other group of the account is touched."""
+
+    kind = "group_membership"
+    group: str
+    user: str
+    member: bool = True
+    created: bool = False
+    """The account is made in the same run: that it is not there yet is no error."""
+
+
+class GroupExclusive(Resource):
+    """Nobody but these accounts, and system accounts, is a member of this group."""
+
+    kind = "group_exclusive"
+    group: str
+    keep: tuple[str, ...]
+
+
+class RegistryProof(Resource):
+    """A probe: the registry itself takes this login, asked from the host; due when login or CA change, or with age."""
+
+    kind = "registry_proof"
+    registry: str
+    """host[:port] as `docker login` takes it; docker.io is Docker Hub."""
+    username: str
+    password: Secret
+    ca_certificate: str | None = None
+    """PEM, besides the system's and those in /etc/docker/certs.d."""
+    realm_hosts: tuple[str, ...] = ()
+    """Hosts outside of the registry's domain that may be given the login to make a token of it."""
+    repository: str | None = None
+    """A private repository for which a token is asked, where the registry gives a token to anybody."""
+    insecure: bool = False
+    """Unverified TLS, and plain HTTP, will do."""
+    max_age: int = 86400
+    """Seconds for which a proof holds."""
+    timeout: int = 30
+    """Seconds, for all questions together."""
+
+
+class RegistryLogin(Resource):
+    """A user's login at a registry, in ~/.docker/config.json or the user's credential helper; password None: none."""
+
+    kind = "registry_login"
+    registry: str
+    user: str
+    username: str
+    password: Secret | None
+
+
+class Image(Resource):
+    """A container image in the host's Docker, pulled with a user's login; once there it is not pulled again."""
+
+    kind = "image"
+    reference: str
+    """repository:tag or repository@digest."""
+    login_of: str = "root"
+    """The user whose login (RegistryLogin) is used."""
+    minimum_free: int = 0
+    """Bytes that must be free in Docker's data root beyond what the image needs."""
+    timeout: int = 3600
+    """Seconds, for the pull."""
+
+
+class ImageMirror(Resource):
+    """An image of the host's Docker that is also in another registry, under the name `target`."""
+
+    kind = "image_mirror"
+    source: str
+    target: str
+    login_of: str = "root"
+    timeout: int = 3600
+
+
+class Programs(Resource):
+    """A probe: these programs are on the host's PATH, or at these full paths."""
+
+    kind = "programs"
+    names: Annotated[tuple[str, ...], Field(min_length=1)]
+    fix: str
+
+
+class Deb(Resource):
+    """One package from a single .deb, checked against its sha256."""
+
+    kind = "deb"
+    name: str
+    version: str
+    source: Annotated[str, Field(pattern=r"^(/|https?://)")]
+    """A path on the host, or a URL."""
+    sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+    conflicts: tuple[str, ...] = ()
+    no_start: tuple[str, ...] = ()
+    lock_timeout: int = 300
+    timeout: int = 600
+    """Seconds, for apt."""
+
+
+class TomlValues(Resource):
+    """Some values of a TOML file that others write to as well, by dotted key; all else stays."""
+
+    kind = "toml_values"
+    path: AbsolutePath
+    values: dict[str, JsonValue]
+
+
+class CdiSpec(Resource):
+    """The CDI spec of the host's GPUs, made for the driver that is loaded."""
+
+    kind = "cdi_spec"
+    vendor: Literal["nvidia.com/gpu"] = "nvidia.com/gpu"
+
+
+class NvidiaDriver(Resource):
+    """A probe: the driver is whole: module, library and fabric manager of one version, all declared GPUs on the bus."""
+
+    kind = "nvidia_driver"
+    expect_gpus: int | None = None
+
+
+class GpuProof(Resource):
+    """A probe: containers on this host get their GPUs, by levels (agent/proof.py)."""
+
+    kind = "gpu_proof"
+    modules = ("pynvml",)
+    levels: tuple[int, ...] = (0, 1, 2, 3)
+    expect_gpus: int | None = None
+    require_gpu: bool = False
+    injection: tuple[Literal["cdi", "runtime", "gpus", "nvidia-docker"], ...] = ()
+    """The ways to prove; empty: the first that is there."""
+    image: str | None = None
+    """One that is on the host and has the host's python3; None: made from the host."""
+    limits: dict[str, int] = {}
+    """Soft limits that must hold in a container beside the daemon's own: memlock, stack, nofile, shm (bytes; -1 unlimited)."""
+    timeout: int = 120
+    """Seconds for each container."""
+    max_age: int = 86400
+    """Seconds for which levels 2 and 3 hold."""
+    ignore_xids: tuple[int, ...] = ()
+    require_persistence: bool = False
+
+
+class DaemonInput(Resource):
+    """A file that the Docker daemon looks at when it starts, beside its configuration. Never sent: see `DaemonOption`."""
+
+    kind = "daemon_input"
+    path: AbsolutePath
 
 
 class DaemonOption(Resource):

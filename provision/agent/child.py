@@ -1,7 +1,9 @@
-"""What can hang runs in a child with a time limit: NVML, and all that talks to a GPU that may have fallen off the bus.
+"""What can hang runs in a child with a time limit: NVML, and all that talks to a GPU that may have fallen off the
+bus.
 
-The law: a child that cannot be killed (uninterruptible sleep in the driver) is left behind, the answer is Unknown, and its
-PID is named. The child is our own interpreter; its program and modules come on stdin, so that nothing touches a disk.
+The law: a child that cannot be killed (uninterruptible sleep in the driver) is left behind, the answer is Unknown,
+and its PID is named. The child is our own interpreter; its program and modules come on stdin, so that nothing
+touches a disk.
 """
 
 import json

@@ -1,8 +1,8 @@
 """Docker's HTTP API over the daemon's own socket: what the smoke test needs of it.
 
-The law: every call has a time limit; a call that changes anything needs a writable system; nothing is asked of a daemon
-that does not run, because connecting to docker.socket would start it. Paths carry no version: each daemon answers in
-its own, and what is used here has been the same since 1.12.
+The law: every call has a time limit; a call that changes anything needs a writable system; nothing is asked of a
+daemon that does not run, because connecting to docker.socket would start it. Paths carry no version: each daemon
+answers in its own, and what is used here has been the same since 1.12.
 """
 
 import http.client
@@ -10,10 +10,9 @@ import json
 import socket
 from urllib.parse import urlencode
 
-from . import facts_docker
+from . import docker_socket
 from .resource import Failed
 
-SOCKET = "/var/run/docker.sock"
 READING = ("GET", "HEAD")
 
 
@@ -48,15 +47,16 @@ class _Connection(http.client.HTTPConnection):
 class Engine:
     """One Docker daemon. Raises NotRunning, ApiError, TimedOut."""
 
-    def __init__(self, system, path=SOCKET):
+    def __init__(self, system):
         self._system = system
-        self._path = path
 
     def pid(self):
         """The daemon's process; NotRunning when there is none."""
-        pid = facts_docker.process(self._system)
+        pid = docker_socket.process(self._system)
         if pid is None:
-            raise NotRunning("the Docker daemon does not run", "start it: systemctl start docker (journalctl -u docker says why not)")
+            raise NotRunning(
+                "the Docker daemon does not run", "start it: systemctl start docker (journalctl -u docker says why not)"
+            )
         return pid
 
     def get(self, path, timeout=30, **query):
@@ -82,9 +82,9 @@ class Engine:
 
     def _call(self, method, path, query, body, kind, timeout):
         assert method in READING or self._system.writable, "a change through the Docker socket in check mode"
-        self.pid()
-        target = path + ("?" + urlencode(query) if query else "")
-        connection = _Connection(self._path, timeout)
+        socket_path = docker_socket.address(self._system, self.pid())
+        target = path + ("?" + urlencode(query, doseq=True) if query else "")
+        connection = _Connection(socket_path, timeout)
         try:
             connection.request(method, target, body, {"Content-Type": kind} if kind else {})
             response = connection.getresponse()
@@ -92,7 +92,9 @@ class Engine:
         except socket.timeout:
             raise TimedOut() from None
         except (OSError, http.client.HTTPException) as error:
-            raise NotRunning("Docker does not answer on {}: {}".format(self._path, error), "look at journalctl -u docker") from None
+            raise NotRunning(
+                "Docker does not answer on {}: {}".format(socket_path, error), "look at journalctl -u docker"
+            ) from None
         finally:
             connection.close()
         if response.status >= 400:

@@ -47,7 +47,7 @@ def gather(system):
         "dmi_vendor": look.word(system, "/sys/class/dmi/id/sys_vendor"),
         "dmi_product": look.word(system, "/sys/class/dmi/id/product_name"),
         "dgx": _dgx(system),
-        "nvidia": _nvidia(system, uname.release),
+        "nvidia": nvidia(system, uname.release),
         "docker": facts_docker.docker(system, installed),
         "resolvers": _resolvers(system),
         "ssh_client": _ssh_client(system),
@@ -114,7 +114,8 @@ def _dgx(system):
     }
 
 
-def _nvidia(system, kernel):
+def nvidia(system, kernel):
+    """NVIDIA hardware and driver, as `provision.facts.Nvidia` takes it."""
     return {
         "pci": _pci(system),
         "driver_loaded": look.word(system, "/sys/module/nvidia/version") or None,

@@ -12,6 +12,23 @@ MODULES = {
     "service": ("service", "Service"),
     "command": ("command", "Command"),
     "docker_live": ("docker_live", "DockerLive"),
+    "apt_conf": ("apt_conf", "AptConf"),
+    "apt_effective": ("apt_conf", "AptEffective"),
+    "client_proxies": ("registry_login", "ClientProxies"),
+    "group": ("accounts", "Group"),
+    "user_account": ("accounts", "UserAccount"),
+    "group_membership": ("membership", "GroupMembership"),
+    "group_exclusive": ("membership", "GroupExclusive"),
+    "registry_proof": ("registry_proof", "RegistryProof"),
+    "registry_login": ("registry_login", "RegistryLogin"),
+    "image": ("image", "Image"),
+    "image_mirror": ("image", "ImageMirror"),
+    "programs": ("programs", "Programs"),
+    "deb": ("deb", "Deb"),
+    "toml_values": ("toml_values", "TomlValues"),
+    "cdi_spec": ("cdi_spec", "CdiSpec"),
+    "nvidia_driver": ("nvidia_driver", "NvidiaDriver"),
+    "gpu_proof": ("proof", "GpuProof"),
 }
 
 

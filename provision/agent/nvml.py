@@ -1,7 +1,7 @@
 """What the NVIDIA driver says of its GPUs, asked in a child (law 16) that has pynvml, which came with the plan.
 
-The law: reads only. The answer is plain JSON; an error of NVML is part of it ("error"), a driver that does not answer
-in time is Unknown. What each key is: see nvml_child.py.
+The law: reads only. The answer is plain JSON; an error of NVML is part of it ("error"), a driver that does not
+answer in time is Unknown. What each key is: see nvml_child.py.
 """
 
 from . import child, nvml_child

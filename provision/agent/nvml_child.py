@@ -6,6 +6,7 @@ milliwatts, links in lanes; names are NVML's.
 """
 
 import ctypes
+import sys
 
 UNSUPPORTED = (2, 3, 6, 13, 25)
 """NVML: invalid argument, not supported, not found, function not found, argument version mismatch."""
@@ -15,7 +16,7 @@ MAX_LINKS = 36
 
 def main(request):
     """All that is asked, as JSON types."""
-    import pynvml
+    pynvml = sys.modules["pynvml"]  # put there by child.py
 
     _load(request["libraries"])
     try:

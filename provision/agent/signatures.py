@@ -1,7 +1,7 @@
 """What a message means: its cause, what proves that, and what to do. Data, and one function.
 
-The law: matched on the words of Docker, NVIDIA and the kernel, case ignored; the first match wins, so the more precise one
-stands first. No text of ours is changed by a match: the message itself is always shown too.
+The law: matched on the words of Docker, NVIDIA and the kernel, case ignored; the first match wins, so the more
+precise one stands first. No text of ours is changed by a match: the message itself is always shown too.
 """
 
 import re
@@ -30,14 +30,16 @@ SIGNATURES = [
     for row in (
         # -- how Docker gives a container its GPUs
         (
-            r"nvidia-container-cli\S*: executable file not found|couldn't find binary nvidia-container-cli|nvidia-container-cli\S*: no such file",
+            r"nvidia-container-cli\S*: (?:executable file not found|no such file)"
+            r"|couldn't find binary nvidia-container-cli",
             "--gpus goes through NVIDIA's hook, and the hook's nvidia-container-cli is not on this host",
             "command -v nvidia-container-cli",
             "install libnvidia-container-tools in the toolkit's version, or use CDI or the nvidia runtime",
         ),
         (
             r"could not select device driver \"?\\?\"?\\?\"? with capabilities: \[\[gpu\]\]",
-            "NVIDIA's hook was not on the Docker daemon's PATH when it started (toolkit absent, or installed later, or Docker is a snap)",
+            "NVIDIA's hook was not on the Docker daemon's PATH when it started: "
+            "no toolkit, or installed later, or a snap Docker",
             "command -v nvidia-container-runtime-hook nvidia-cdi-hook; snap list docker",
             "install the toolkit (role nvidia_docker), then restart Docker; a snap cannot use it",
         ),
@@ -111,8 +113,8 @@ SIGNATURES = [
         (
             r"libcuda\.so\.1: cannot open",
             "the container got no libcuda: no GPU was injected, or without the capability `compute`",
-            "docker inspect the container: Runtime, DeviceRequests, NVIDIA_VISIBLE_DEVICES, NVIDIA_DRIVER_CAPABILITIES",
-            "ask for the GPU (--gpus all, --runtime=nvidia with NVIDIA_VISIBLE_DEVICES=all, or CDI); install the driver's libcuda",
+            "docker inspect: Runtime, DeviceRequests, NVIDIA_VISIBLE_DEVICES, NVIDIA_DRIVER_CAPABILITIES",
+            "ask for the GPU (--gpus all, the nvidia runtime, or CDI); install the driver's libcuda",
         ),
         (
             r"unsatisfied condition: cuda|unsupported CUDA version",
@@ -122,7 +124,8 @@ SIGNATURES = [
         ),
         (
             r"failed to initialize nvml: unknown error|nvmlInit\S* (?:failed with )?999",
-            "the container has lost its devices (systemctl daemon-reload under the systemd cgroup driver), or no-cgroups = true stands on a root host",
+            "the container has lost its devices (systemctl daemon-reload under the systemd cgroup driver), "
+            "or no-cgroups = true stands on a root host",
             "docker info -f '{{.CgroupDriver}}'; grep no-cgroups /etc/nvidia-container-runtime/config.toml",
             "make the container anew; inject by CDI, or use the cgroupfs driver",
         ),
@@ -175,8 +178,18 @@ SIGNATURES = [
             "grep CapBnd /proc/1/status; ulimit -Hl",
             "ask for no more than the hard limit in docker_daemon.default_ulimits",
         ),
-        (r"ibv_reg_mr.*cannot allocate memory", "memlock is too low in the container", "ulimit -l inside", "default_ulimits: {memlock: unlimited}"),
-        (r"\bbus error\b", "the container's /dev/shm is full", "df /dev/shm inside", "docker_daemon.default_shm_size: 1G, or --shm-size, or --ipc=host"),
+        (
+            r"ibv_reg_mr.*cannot allocate memory",
+            "memlock is too low in the container",
+            "ulimit -l inside",
+            "default_ulimits: {memlock: unlimited}",
+        ),
+        (
+            r"\bbus error\b",
+            "the container's /dev/shm is full",
+            "df /dev/shm inside",
+            "docker_daemon.default_shm_size: 1G, or --shm-size, or --ipc=host",
+        ),
         # -- Docker, apt, registries
         (
             r"directives are specified both as a flag and in the configuration file",
@@ -196,22 +209,42 @@ SIGNATURES = [
             "grep -l nvidia.github.io /etc/apt/sources.list.d/*",
             "remove the older file",
         ),
-        (r"EXPKEYSIG|KEYEXPIRED|NO_PUBKEY", "the repository's key is old or incomplete", "gpg --show-keys FILE", "fetch the key anew and check its fingerprint"),
+        (
+            r"EXPKEYSIG|KEYEXPIRED|NO_PUBKEY",
+            "the repository's key is old or incomplete",
+            "gpg --show-keys FILE",
+            "fetch the key anew and check its fingerprint",
+        ),
         (
             r"could not get lock /var/lib/(?:dpkg|apt)",
             "another package manager is at work",
             "fuser -v /var/lib/dpkg/lock-frontend",
             "wait for it (unattended-upgrades, cloud-init), never remove the lock",
         ),
-        (r"no space left on device", "a file system is full", "df -h; docker system df", "free space; exited containers: docker ps --all --size"),
+        (
+            r"no space left on device",
+            "a file system is full",
+            "df -h; docker system df",
+            "free space; exited containers: docker ps --all --size",
+        ),
         (r"toomanyrequests", "the registry's rate limit", "", "log in, or pull through a mirror"),
-        (r"unauthorized: authentication required|pull access denied", "not logged in to the registry", "docker login", "role registry_login"),
+        (
+            r"unauthorized: authentication required|pull access denied",
+            "not logged in to the registry",
+            "docker login",
+            "role registry_login",
+        ),
         (
             r"manifest (?:for \S+ )?(?:not found|unknown)",
             "the registry has no such tag (vendors delete old patch tags; nvidia/cuda has no latest)",
             "",
             "name a tag that exists, or a digest",
         ),
-        (r"no such image", "the image is not on this host", "docker images", "name it in container_images, or leave gpu_smoke_test.image out"),
+        (
+            r"no such image",
+            "the image is not on this host",
+            "docker images",
+            "name it in container_images, or leave gpu_smoke_test.image out",
+        ),
     )
 ]

@@ -103,7 +103,7 @@ def test_both_halves_of_each_kind_have_the_same_fields() -> None:
         for item in vars(resources).values()
         if isinstance(item, type) and issubclass(item, resources.Resource) and hasattr(item, "kind")
     }
-    folded = {"daemon_option", "daemon_environment"}  # plan.py folds these; they never travel
+    folded = {"daemon_option", "daemon_environment", "daemon_input"}  # plan.py folds these; they never travel
     assert set(declared) - folded == set(kinds.MODULES)
     for kind, (module, name) in kinds.MODULES.items():
         behaviour = getattr(importlib.import_module(f"provision.agent.{module}"), name)

@@ -1,0 +1,144 @@
+"""The containers of a proof: which are run for which level, and what is asked of each.
+
+The law: few containers, each with several questions: all GPUs with the daemon's own limits (level 2), `-u`,
+`--shm-size` and `--rm` (level 2), one GPU with `--ipc=host`, none (level 3). The GPU that is asked alone is the last
+one, so that index 0 in the container is shown to be another than index 0 on the host.
+"""
+
+import os
+
+from . import docker_socket, proof_container, proof_image, proof_inside, proof_paths
+from .engine_api import ApiError, Engine
+from .proof_levels import FAILED, PASSED, check
+from .resource import Failed, Unknown
+
+SHM = 256 * 1024 * 1024
+"""Bytes asked with --shm-size: neither Docker's default (64 MiB) nor any usual one."""
+WRAPPED = "nvidia-docker"
+
+
+class Run:
+    """One climb of levels 2 and 3. `uuids` is [(uuid, index)] of what the host has, `docker` what level 0 found."""
+
+    def __init__(self, system, proof, uuids, docker):
+        self._system = system
+        self._proof = proof
+        self._uuids = uuids
+        self._ways = docker.get("ways") or [None]
+        self._engine = Engine(system)
+        self.containers = []
+        proof_container.tidy(self._engine)
+        self._image = self._ready_image()
+        self._limits = self._expected_limits()
+
+    def level(self, number):
+        """The checks of one level."""
+        checks = []
+        for way in self._ways:
+            checks += self._two(way) if number == 2 else self._three(way)
+            if any(item["verdict"] != PASSED for item in checks):
+                return checks
+        return checks + (self._flags() if number == 2 else [])
+
+    def exited(self):
+        return proof_container.exited(self._engine)
+
+    # -- what is run
+
+    def _ready_image(self):
+        if self._proof.image is None:
+            return proof_image.ensure(self._system, self._engine)
+        try:
+            self._engine.get("/images/{}/json".format(self._proof.image))
+        except ApiError as error:
+            if error.status != 404:
+                raise
+            fix = "name it in container_images.images, or leave gpu_smoke_test.image out"
+            raise Failed("the image {} is not on this host".format(self._proof.image), fix) from None
+        return self._proof.image
+
+    def _expected_limits(self):
+        pid = docker_socket.process(self._system)
+        if pid is None:
+            raise Unknown("the Docker daemon ended during the proof")
+        found = proof_inside.configured(self._system, pid)
+        found.update(self._proof.limits)
+        return found
+
+    def _run(self, way, name, asked, **options):
+        """One container by one way in. `asked`: proof_paths.ALL, NONE or [(uuid, index)]."""
+        title = "{} ({})".format(name, way) if way else name
+        host = dict(options.pop("host", {}))
+        if way == WRAPPED and asked != proof_paths.NONE:
+            gpus = None if asked == proof_paths.ALL else [uuid for uuid, _ in asked]
+            ran = proof_container.run_wrapped(
+                self._engine, self._system, name, self._image, gpus, timeout=self._proof.timeout
+            )
+        else:
+            extra, env = proof_paths.options(self._system, way, asked) if way and way != WRAPPED else ({}, ())
+            host.update(extra)
+            ran = proof_container.run(
+                self._engine, name, self._image, host, env, timeout=self._proof.timeout, **options
+            )
+        self.containers.append({"name": title, "seconds": ran.seconds, "answer": ran.answer})
+        return title, ran
+
+    # -- level 2
+
+    def _two(self, way):
+        title, ran = self._run(way, "all", proof_paths.ALL if way else proof_paths.NONE)
+        checks = [proof_inside.answered(title, ran)]
+        if ran.answer is None:
+            return checks
+        checks.append(proof_inside.sees(title, ran.answer, [uuid for uuid, _ in self._uuids]))
+        if self._uuids and checks[-1]["verdict"] == PASSED:
+            checks.append(proof_inside.computes(ran.answer))
+        return checks + list(proof_inside.limits(ran.answer, self._limits))
+
+    def _flags(self):
+        """-u, --shm-size and --rm do what the guide says."""
+        user = proof_container.nobody()
+        _, ran = self._run(None, "flags", proof_paths.NONE, user=user, host={"ShmSize": SHM})
+        checks = [proof_inside.answered("-u, --shm-size", ran)]
+        if ran.answer is not None:
+            found = "{uid}:{gid}".format(**ran.answer)
+            checks.append(_same("-u", found, user, "the container does not run as the user that was asked for"))
+            checks.append(_same("--shm-size", ran.answer["shm"], SHM, "/dev/shm is not of the size that was asked for"))
+        left = proof_container.removes_itself(self._engine, self._image, self._proof.timeout)
+        checks.append(_same("--rm", left, "", left))
+        return checks
+
+    # -- level 3
+
+    def _three(self, way):
+        checks = []
+        if len(self._uuids) > 0:
+            one = self._uuids[-1]
+            wrapped = way == WRAPPED
+            title, ran = self._run(way, "one", [one], **({} if wrapped else {"host": {"IpcMode": "host"}}))
+            checks.append(proof_inside.answered(title, ran))
+            if ran.answer is None:
+                return checks
+            checks.append(proof_inside.sees(title, ran.answer, [one[0]]))
+            if not wrapped:
+                own = os.readlink("/proc/1/ns/ipc")
+                checks.append(
+                    _same("--ipc=host", ran.answer["ipc"], own, "the container does not share the host's IPC")
+                )
+        title, ran = self._run(way, "none", proof_paths.NONE)
+        checks.append(proof_inside.answered(title, ran))
+        if ran.answer is not None:
+            checks.append(proof_inside.sees(title, ran.answer, []))
+        return checks
+
+
+def _same(name, found, asked, cause):
+    if found == asked:
+        return check(name, PASSED, found)
+    return check(
+        name,
+        FAILED,
+        found,
+        "{}: found {}, asked {}".format(cause, found or "nothing", asked),
+        "look at docker inspect and at the daemon's user namespace settings",
+    )
