@@ -26,17 +26,18 @@ trap 'rm -rf "$d"' EXIT
 cat > "$d/apt.conf" <<'{end}'
 {configuration}
 {end}
-APT_CONFIG="$d/apt.conf" LC_ALL=C DEBIAN_FRONTEND=noninteractive NEEDRESTART_SUSPEND=1
-export APT_CONFIG LC_ALL DEBIAN_FRONTEND NEEDRESTART_SUSPEND
+LC_ALL=C DEBIAN_FRONTEND=noninteractive NEEDRESTART_SUSPEND=1
+export LC_ALL DEBIAN_FRONTEND NEEDRESTART_SUSPEND
 quiet() {{ "$@" >>"$d/log" 2>&1 </dev/null; }}
 n=0
-until quiet apt-get -q -o Acquire::Retries=2 -o Acquire::http::Timeout=20 update; do
+until quiet apt-get -q -c "$d/apt.conf" -o Acquire::Retries=2 -o Acquire::http::Timeout=20 update; do
   n=$((n+1))
   if [ $n -ge 30 ] || ! tail -n 3 "$d/log" | grep -q 'Could not get lock'; then tail -n 5 "$d/log"; exit 1; fi
   sleep 10
 done
 quiet dpkg --configure -a
-if quiet apt-get -y -q --no-install-recommends --no-remove -o DPkg::Lock::Timeout=300 install python3; then
+if quiet apt-get -y -q -c "$d/apt.conf" --no-install-recommends --no-remove \\
+    -o DPkg::Lock::Timeout=300 install python3; then
   echo '{done}'
 else
   tail -n 5 "$d/log"; exit 1
@@ -47,7 +48,8 @@ fi
 def install_python(connection: Connection, target: Target, apt_configuration: Secret | None = None) -> None:
     """Install python3 on a Debian or Ubuntu host. Raises Refused with apt's own last words, or HostTimeout.
 
-    `apt_configuration`: lines in apt.conf's syntax that win over the host's own (a proxy).
+    `apt_configuration`: lines in apt.conf's syntax that win over the host's own (a proxy): hence `-c`, which apt
+    reads last, and not APT_CONFIG, which it reads first.
     """
     end = f"provision-{random.token_hex(8)}"
     configuration = apt_configuration.reveal() if apt_configuration else ""

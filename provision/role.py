@@ -3,7 +3,8 @@
 The law: a role is a pure function. It reads facts and settings, yields resources in the order of work, raises `Skip`
 where it has nothing to do on this host and `Refuse` where it must not go on. It does no I/O and keeps no state.
 It may have `provides(facts, settings) -> Facts`: the facts once its resources are in place, as far as that can
-be known beforehand; a field that cannot be known is `None`.
+be known beforehand; a field that cannot be known is `None`. And `apt_configuration(settings) -> Secret | None`: lines
+of apt.conf that must hold already when python3 is installed on a host that has none (a proxy).
 """
 
 import importlib.util
@@ -19,6 +20,7 @@ from pydantic import BaseModel, ConfigDict
 from provision.errors import InputError, Problem, nearest
 from provision.facts import Facts
 from provision.resources import Resource
+from provision.secrets import Secret
 
 __all__ = ["Deferred", "Facts", "Refuse", "Role", "Settings", "Skip", "available", "load"]
 
@@ -60,6 +62,7 @@ class Role:
     settings: type[Settings]
     resources: Callable[[Facts, Settings], Iterable[Resource]]
     provides: Callable[[Facts, Settings], Facts] | None
+    apt_configuration: Callable[[Settings], Secret | None] | None = None
 
 
 def available(search_path: Sequence[Path]) -> list[str]:
@@ -87,7 +90,8 @@ def _role(name: str, path: Path) -> Role:
         raise InputError(
             [Problem("a role needs a class Settings(role.Settings) and resources(facts, settings)", str(path))]
         )
-    return Role(name, inspect.getdoc(module) or "", path, settings, resources, getattr(module, "provides", None))
+    optional = {hook: getattr(module, hook, None) for hook in ("provides", "apt_configuration")}
+    return Role(name, inspect.getdoc(module) or "", path, settings, resources, **optional)
 
 
 def _module(name: str, path: Path) -> ModuleType:

@@ -35,7 +35,7 @@ from provision.events import (
 from provision.facts import Facts
 from provision.plan import RefusedByRole, Stage, plan
 from provision.role import Role, Settings
-from provision.secrets import Mask
+from provision.secrets import Mask, Secret
 from provision.session import NoPython, Run, Session
 from provision.target import Target
 from provision.transport import Pool
@@ -52,6 +52,12 @@ class Job:
 
     def stages(self, facts: Facts) -> Sequence[Stage]:
         return plan(self.roles, self.settings, facts, self.in_run)
+
+    def apt_configuration(self) -> Secret | None:
+        """What the host's roles, in this run or not, say of apt for the time before the host has python."""
+        hooks = [(role.apt_configuration, self.settings[role.name]) for role in self.roles]
+        texts = [text.reveal() for hook, settings in hooks if hook and (text := hook(settings))]
+        return Secret("".join(texts)) if texts else None
 
 
 @dataclass
@@ -133,7 +139,7 @@ def _install_python(job: Job, run: Run, connection: Any, sink: Sink, error: NoPy
         return
     sink(Progress(name, "bootstrap: packages python3"))
     started = time.monotonic()
-    bootstrap.install_python(connection, job.target)
+    bootstrap.install_python(connection, job.target, job.apt_configuration())
     seconds = round(time.monotonic() - started, 3)
     sink(ResourceDone(name, "bootstrap", "packages", "python3", Outcome.CHANGED, diff, seconds=seconds))
 

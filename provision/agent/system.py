@@ -6,6 +6,7 @@ is the same door with the writes nailed shut: check mode is that object and not 
 """
 
 import contextlib
+import errno
 import grp
 import os
 import pwd
@@ -58,8 +59,8 @@ class System:
     def __init__(self, state=STATE):
         self.state = state
         self.memory = Memory(self)
-        self.modules = {}  # source of modules that only some hosts need, by name: pynvml
         self.foreseen = {}  # in check mode: {path: what would stand there by now}
+        self.modules = {}  # source of modules that only some hosts need, by name: pynvml
         self.progress = lambda text: None  # told what is being waited for; main.py sends it with the next beat
 
     # -- commands
@@ -96,6 +97,21 @@ class System:
             return _all_of(fd, path, limit)
         finally:
             os.close(fd)
+
+    def read_unlinked(self, path, limit=1024 * 1024):
+        """`read` for a file in another user's home: (bytes, status), or None. A link there is not followed but Failed."""
+        try:
+            with paths.opened(path) as fd:
+                status = os.fstat(fd)
+                if not stat.S_ISREG(status.st_mode):
+                    raise Failed("{} is not a regular file".format(path), "move it away")
+                return _all_of(fd, path, limit), status
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+        except OSError as error:
+            if error.errno != errno.ELOOP:
+                raise
+            raise Failed("{} is a symbolic link, and its directory is another user's".format(path), "put a file in its place") from None
 
     def text(self, path):
         """A file as text (undecodable bytes survive a round trip), or None when there is none."""
