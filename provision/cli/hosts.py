@@ -15,7 +15,7 @@ from pydantic import BaseModel
 from provision import inventory, report, role
 from provision.cli.options import Asked
 from provision.errors import InputError, Problem
-from provision.inventory import Host, Inventory
+from provision.inventory import Host, Inventory, sources
 from provision.secrets import Secret
 
 TOP = Path(__file__).resolve().parents[2]
@@ -25,23 +25,22 @@ _OPTIONS_OF_THE_DAEMON = ("DaemonOption", "DaemonEnvironment")
 
 @dataclass(frozen=True)
 class Selection:
-    """An inventory and the hosts of it that were asked for."""
+    """The hosts that were asked for, and where their roles are."""
 
-    inventory: Inventory
     hosts: list[Host]
-
-    @property
-    def role_path(self) -> list[Path]:
-        return role_path(self.inventory)
+    role_path: list[Path]
 
 
-def role_path(inventory: Inventory | None) -> list[Path]:
-    """Where roles are looked for: beside the inventory first, then our own."""
-    own = [] if inventory is None else [inventory.directory / "roles"]
-    return [*own, TOP / "roles"]
+def role_path(asked: Asked) -> list[Path]:
+    """Where roles are looked for: beside the inventory, if one is named, then our own. Raises InputError."""
+    name = _source(asked)
+    if name is None:
+        return [TOP / "roles"]
+    path = sources.find(name)
+    return [(path if path.is_dir() else path.parent) / "roles", TOP / "roles"]
 
 
-def source(asked: Asked) -> str | None:
+def _source(asked: Asked) -> str | None:
     """The inventory that was asked for, or `inventories/default`, or None."""
     if asked.inventory is not None:
         return asked.inventory
@@ -51,7 +50,7 @@ def source(asked: Asked) -> str | None:
 
 def read(asked: Asked) -> Inventory:
     """The inventory. Raises InputError."""
-    name = source(asked)
+    name = _source(asked)
     if name is None:
         hint = "give --inventory NAME|PATH, set PROVISION_INVENTORY, or make inventories/default.yml"
         raise InputError([Problem("no inventory is named", hint=hint)])
@@ -76,7 +75,7 @@ def select(asked: Asked, *, secrets: bool = True) -> Selection:
     report.warn(*(f"warning: {text}" for text in found.warnings))
     if problems:
         raise InputError(problems)
-    return Selection(found, hosts)
+    return Selection(hosts, role_path(asked))
 
 
 def _resolve(source: Inventory, names: list[str], asked: Asked, secrets: bool) -> list[Host]:
@@ -85,7 +84,7 @@ def _resolve(source: Inventory, names: list[str], asked: Asked, secrets: bool) -
         roles = (*roles, *_contributors(source, names, asked, roles))
     return source.resolve(
         names,
-        role_path=role_path(source),
+        role_path=role_path(asked),
         roles=roles,
         overrides=asked.overrides,
         secrets=secrets,
@@ -96,17 +95,18 @@ def _resolve(source: Inventory, names: list[str], asked: Asked, secrets: bool) -
 def _contributors(source: Inventory, names: list[str], asked: Asked, wanted: Iterable[str]) -> list[str]:
     """Roles of these hosts that are not asked for, but have a say in the Docker daemon's options: they are folded in,
     or a run of a few roles would drop what the others want."""
-    path = role_path(source)
+    path = role_path(asked)
     try:
         found = source.resolve(names, role_path=path, overrides=asked.overrides, secrets=False)
     except InputError:
         return []  # the real resolution tells what is wrong, and more of it
     others = dict.fromkeys(name for host in found for name in host.roles if name not in wanted)
-    return [name for name in others if any(word in _text(role.load(name, path)) for word in _OPTIONS_OF_THE_DAEMON)]
+    return [name for name in others if _says_daemon_options(role.load(name, path))]
 
 
-def _text(known: Any) -> str:
-    return str(known.path.read_text("utf-8"))
+def _says_daemon_options(known: role.Role) -> bool:
+    text = known.path.read_text("utf-8")
+    return any(word in text for word in _OPTIONS_OF_THE_DAEMON)
 
 
 def _ask(question: str) -> str:

@@ -48,7 +48,7 @@ def _option(*names: str, **settings: Any) -> click.Option:
 INVENTORY = _option(
     "-i", "--inventory", metavar="NAME|PATH", envvar="PROVISION_INVENTORY", help="Inventory (or $PROVISION_INVENTORY)."
 )
-LIMIT = _option("--limit", metavar="PATTERN", help="Only these hosts: web:db, dgx:&rack1, all:!dgx07.")
+LIMIT = _option("--limit", metavar="PATTERN", help="Only these hosts, as in dgx:&rack1:!dgx07.")
 ROLES = _option("--roles", metavar="A,B", callback=_listed, help="Only these of the hosts' roles.")
 CHECK = _option("--check", is_flag=True, help="Change nothing; the same as the verb check.")
 DIFF = _option("--diff", is_flag=True, help="Show each difference, not only what differs.")
@@ -62,7 +62,7 @@ TIMEOUT = _option(
     "--timeout",
     metavar="SECONDS",
     type=click.FloatRange(0, min_open=True),
-    default=3600.0,
+    default=3600,
     show_default=True,
     help="Limit for one host.",
 )
@@ -73,7 +73,4 @@ ACCEPT = _option("--accept-new-host-keys", is_flag=True, help="Trust unknown hos
 VAULT = _option(
     "--vault-password-file", metavar="FILE", type=click.Path(path_type=Path), help="Password of Ansible vaults."
 )
-NO_EXEC = _option("--no-exec", is_flag=True, help="Refuse secrets and inventories that are commands.")
-
-READING = [INVENTORY, LIMIT, VAULT, NO_EXEC]
-CONNECTING = [FORKS, TIMEOUT, ACCEPT]
+NO_EXEC = _option("--no-exec", is_flag=True, help="Run no command for secrets or inventories.")

@@ -23,7 +23,7 @@ def inventory(asked: Asked, graph: bool, host: str | None) -> int:
     if host is None:
         node = source.graph()
         return _show([listing.graph_json(node)] if asked.as_json else listing.graph(node))
-    rows = source.explain(host, role_path=hosts.role_path(source), overrides=asked.overrides)
+    rows = source.explain(host, role_path=hosts.role_path(asked), overrides=asked.overrides)
     return _show(listing.values_json(host, rows) if asked.as_json else listing.values(rows))
 
 
@@ -43,7 +43,7 @@ def schema(asked: Asked) -> int:
 
 def _known(asked: Asked, names: Iterable[str]) -> list[Role]:
     """These roles, or all. Raises InputError with every name that is none."""
-    path = hosts.role_path(hosts.read(asked) if hosts.source(asked) is not None else None)
+    path = hosts.role_path(asked)
     found, problems = list[Role](), list[Problem]()
     for name in names or role.available(path):
         try:

@@ -81,7 +81,10 @@ def inventory(graph: bool, host: str | None, **given: Any) -> int:
 
     if graph and host is not None:
         raise click.UsageError("give --graph or --host, not both")
-    return reading.inventory(Asked(**given), graph, host)
+    asked = Asked(**given)
+    if asked.limit is not None and (graph or host is not None):
+        raise click.UsageError("--limit chooses from the list of hosts; it does not go with --graph or --host")
+    return reading.inventory(asked, graph, host)
 
 
 @click.command(

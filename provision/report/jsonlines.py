@@ -9,7 +9,7 @@ pending failed unreachable skipped unknown not-started`; fields are only ever ad
     facts          host, facts {…}                       at hello, and again after a stage that changed something
     role           host, role, outcome (skipped, failed), reason, fix
     resource       host, role, kind, name, outcome, diff [{key, before, after, text|null}], note, seconds,
-                   error TEXT|null, output TEXT, trace TEXT
+                   proof {…}|null, error TEXT|null, output TEXT, trace TEXT
     notice         text, host where it concerns one
     host-finished  host, and what `summary` has for it
     summary        run, outcome, hosts {NAME: {outcome, rolled_back BOOL, ok, changed, would_change, pending, failed,

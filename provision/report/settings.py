@@ -3,10 +3,11 @@
 import inspect
 import json
 import textwrap
-from collections.abc import Iterable, Iterator
-from typing import Any, get_args, get_origin
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from ipaddress import IPv4Address, IPv4Interface, IPv4Network
+from typing import Annotated, Any, Literal, get_args, get_origin
 
-from pydantic import BaseModel
+from pydantic import BaseModel, JsonValue
 from pydantic.fields import FieldInfo
 
 from provision.report.text import Line, clean, table
@@ -14,6 +15,20 @@ from provision.role import Role
 from provision.secrets import Secret
 
 WIDTH = 78
+_NAMES: tuple[tuple[Any, str], ...] = (
+    (None, "nothing"),
+    (type(None), "nothing"),
+    (str, "text"),
+    (int, "number"),
+    (float, "number"),
+    (bool, "true | false"),
+    (Secret, "secret"),
+    (Any, "anything"),
+    (JsonValue, "anything"),
+    (IPv4Address, "address"),
+    (IPv4Interface, "address/bits"),
+    (IPv4Network, "network/bits"),
+)
 
 
 def listed(roles: Iterable[Role]) -> list[Line]:
@@ -59,39 +74,39 @@ def _fields(model: type[BaseModel], prefix: str = "", seen: tuple[Any, ...] = ()
 
 
 def _models(annotation: Any, step: str = "") -> Iterator[tuple[type[BaseModel], str]]:
+    """The models that a value of this type may hold, and the way there: `.<key>` in mappings, `[]` in lists."""
+    annotation = annotation if annotation is JsonValue else getattr(annotation, "__value__", annotation)
     if inspect.isclass(annotation) and issubclass(annotation, BaseModel):
         yield annotation, step
     origin = get_origin(annotation)
-    inside = "" if origin is None else {dict: ".<key>", list: "[]", tuple: "[]"}.get(origin, "")
+    if isinstance(origin, type) and issubclass(origin, Collection):
+        step += ".<key>" if issubclass(origin, Mapping) else "[]"
     for argument in get_args(annotation):
-        yield from _models(argument, step + inside)
+        yield from _models(argument, step)
 
 
 def type_name(annotation: Any) -> str:
-    """A type as people say it: text, number, list of text, one of a, b."""
+    """A type as people say it: text, number, list of text, one | of | these."""
+    if annotation is not JsonValue:
+        annotation = getattr(annotation, "__value__", annotation)  # type X = …
     origin, arguments = get_origin(annotation), get_args(annotation)
-    if annotation is None or annotation is type(None):
-        return "nothing"
-    if hasattr(annotation, "__value__"):  # type X = …
-        return type_name(annotation.__value__)
     if origin is None:
         return _class_name(annotation)
+    if origin is Literal:
+        return " | ".join(found if isinstance(found, str) else json.dumps(found) for found in arguments)
+    if origin is Annotated:
+        return type_name(arguments[0])
     named = [type_name(argument) for argument in arguments if argument is not ...]
-    if origin in (list, set, frozenset, tuple):
-        return f"list of {' or '.join(dict.fromkeys(named))}"
-    if origin is dict:
+    if isinstance(origin, type) and issubclass(origin, Mapping):
         return f"mapping of {named[0]} to {named[1]}"
-    if str(origin).endswith("Literal"):
-        return " | ".join(json.dumps(found) if not isinstance(found, str) else found for found in arguments)
-    if str(origin).endswith("Annotated"):
-        return named[0]
-    return " or ".join(dict.fromkeys(name for name in named if name != "nothing"))
+    choice = " or ".join(dict.fromkeys(name for name in named if name != "nothing"))
+    return f"list of {choice}" if isinstance(origin, type) and issubclass(origin, Collection) else choice
 
 
 def _class_name(annotation: Any) -> str:
-    known = {str: "text", int: "number", float: "number", bool: "true | false", Secret: "secret", Any: "anything"}
-    if annotation in known:
-        return known[annotation]
+    for known, name in _NAMES:
+        if annotation is known:
+            return name
     if inspect.isclass(annotation) and issubclass(annotation, BaseModel):
         return "mapping"
     return getattr(annotation, "__name__", str(annotation))

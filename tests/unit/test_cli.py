@@ -1,0 +1,372 @@
+"""The command line in process: options, exit statuses and what stands where; hosts are played."""
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner, Result
+
+from provision import cli, rollout
+from provision.cli import rolling, verbs
+from provision.errors import Unreachable
+from provision.events import HostFacts, Notice, Outcome, ResourceDone
+from provision.target import Target
+
+ROLE = '''
+"""A greeting, kept in one file."""
+from provision import role
+from provision.resources import File
+from provision.secrets import Secret
+
+class Settings(role.Settings):
+    path: str = "/etc/greeting"
+    """Where it goes."""
+    text: str | Secret = "hello"
+
+def resources(facts, settings):
+    yield File(path=settings.path, content=settings.text)
+'''
+DAEMONIC = '''
+"""A role that has a say in the daemon's options."""
+from provision import role
+from provision.resources import DaemonOption
+
+class Settings(role.Settings):
+    mtu: int = 1500
+
+def resources(facts, settings):
+    yield DaemonOption(key="mtu", value=settings.mtu)
+'''
+INVENTORY = """\
+all:
+  vars:
+    ansible_password: !secret env:TEST_PASSWORD
+    roles: [greeting, other, daemonic]
+  children:
+    web:
+      hosts:
+        web[1:2]:
+    db:
+      hosts:
+        far:
+"""
+
+
+@pytest.fixture
+def inventory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.delenv("PROVISION_INVENTORY", raising=False)
+    monkeypatch.setenv("TEST_PASSWORD", "s3cret-word")
+    roles = tmp_path / "roles"
+    roles.mkdir()
+    (roles / "greeting.py").write_text(ROLE)
+    (roles / "other.py").write_text(ROLE)
+    (roles / "daemonic.py").write_text(DAEMONIC)
+    (tmp_path / "hosts.yml").write_text(INVENTORY)
+    return tmp_path
+
+
+class Hosts:
+    """What each host says, in place of connections and sessions."""
+
+    def __init__(self) -> None:
+        self.outcomes: dict[str, Outcome] = {}
+        self.jobs: dict[str, Any] = {}
+        self.accept_new: bool | None = None
+        self.limit = 0.0
+
+    def pool(self, *, accept_new_host_keys: bool, on_host_key: Any) -> Any:
+        self.accept_new = accept_new_host_keys
+        return self
+
+    def connect(self, target: Target) -> Any:
+        if target.name == "far":
+            raise Unreachable("no route to far", "look at the cable")
+        return self
+
+    def close(self) -> None: ...
+
+    def session(self, target: Target, connection: Any, planner: Any, run: Any, sink: Any, cancel: Any) -> Any:
+        self.target, self.sink, self.limit = target, sink, run.limits.host
+        if planner is not None:
+            self.jobs[target.name] = planner.__self__
+        return self
+
+    def execute(self) -> None:
+        name = self.target.name
+        self.sink(HostFacts(name, {"os": {"id": "debian", "version_id": "12"}, "init": "systemd"}))
+        self.sink(Notice("the password is s3cret-word", name))
+        outcome = self.outcomes.get(name, Outcome.OK)
+        diff = ({"key": "mode", "before": "0600", "after": "0644", "text": None},)
+        self.sink(ResourceDone(name, "greeting", "file", "/etc/greeting", outcome, diff if outcome != "ok" else ()))
+
+
+@pytest.fixture
+def hosts(monkeypatch: pytest.MonkeyPatch) -> Hosts:
+    played = Hosts()
+    monkeypatch.setattr(rolling, "Pool", played.pool)
+    monkeypatch.setattr(rollout, "Session", played.session)
+    return played
+
+
+def run(*words: str | Path) -> Result:
+    return CliRunner().invoke(cli.provision, [str(word) for word in words], catch_exceptions=False)
+
+
+def web(verb: str, inventory: Path, *words: str) -> Result:
+    return run(verb, "-i", inventory, "--limit", "web", "--forks", "1", *words)
+
+
+# -- exit statuses
+
+
+@pytest.mark.parametrize(
+    ("verb", "outcome", "status"),
+    [
+        ("apply", Outcome.OK, 0),
+        ("apply", Outcome.CHANGED, 0),
+        ("apply", Outcome.PENDING, 3),
+        ("apply", Outcome.FAILED, 1),
+        ("apply", Outcome.UNKNOWN, 1),
+        ("check", Outcome.OK, 0),
+        ("check", Outcome.WOULD_CHANGE, 3),
+        ("facts", Outcome.OK, 0),
+    ],
+)
+def test_exit_status(verb: str, outcome: Outcome, status: int, inventory: Path, hosts: Hosts) -> None:
+    hosts.outcomes["web2"] = outcome
+    assert web(verb, inventory).exit_code == status
+
+
+@pytest.mark.parametrize("verb", ["apply", "check", "facts"])
+def test_an_unreachable_host_is_exit_1_and_the_others_go_on(verb: str, inventory: Path, hosts: Hosts) -> None:
+    result = run(verb, "-i", inventory)
+    assert result.exit_code == 1
+    assert "1 host: far: no route to far; look at the cable" in result.stdout
+    assert "2 ok" in result.stdout.splitlines()[-1]
+
+
+def test_apply_with_check_is_check(inventory: Path, hosts: Hosts) -> None:
+    hosts.outcomes["web1"] = Outcome.WOULD_CHANGE
+    result = web("apply", inventory, "--check", "--diff")
+    assert result.exit_code == 3
+    assert result.stdout.startswith("check on 2 hosts")
+    assert "    mode: 0600 -> 0644\n" in result.stdout
+
+
+# -- bad input
+
+
+def test_everything_that_is_wrong_comes_at_once_before_any_connection(
+    inventory: Path, hosts: Hosts, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("TEST_PASSWORD")
+    text = INVENTORY.replace("roles: [greeting,", "greeting: {pth: /x}\n    roles: [gretting,")
+    (inventory / "hosts.yml").write_text(text)
+    result = web("apply", inventory)
+    assert result.exit_code == 2
+    assert result.stdout == ""
+    assert len(result.stderr.splitlines()) == 3
+    for part in ("'pth'", "did you mean 'greeting'?", "TEST_PASSWORD", "hosts.yml:4:"):
+        assert part in result.stderr
+    assert hosts.accept_new is None, "a pool was made"
+
+
+def test_a_wrong_limit_comes_with_the_other_errors(inventory: Path, hosts: Hosts) -> None:
+    (inventory / "hosts.yml").write_text(INVENTORY.replace("roles: [greeting,", "roles: [gretting,"))
+    result = run("apply", "-i", inventory, "--limit", "webb")
+    assert result.exit_code == 2
+    assert "'webb'" in result.stderr
+    assert "'gretting'" in result.stderr
+
+
+def test_without_an_inventory(hosts: Hosts, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.delenv("PROVISION_INVENTORY", raising=False)
+    monkeypatch.setattr("provision.cli.hosts.TOP", tmp_path)
+    result = run("check")
+    assert result.exit_code == 2
+    assert result.stderr.startswith("no inventory is named; give --inventory")
+
+
+def test_the_inventory_may_come_from_the_environment(
+    inventory: Path, hosts: Hosts, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PROVISION_INVENTORY", str(inventory))
+    assert run("check", "--limit", "web").exit_code == 0
+
+
+def test_the_default_inventory(inventory: Path, hosts: Hosts, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    (tmp_path / "inventories").mkdir()
+    (tmp_path / "inventories" / "default").symlink_to(inventory)
+    monkeypatch.setattr("provision.cli.hosts.TOP", tmp_path)
+    assert run("check", "--limit", "web").exit_code == 0
+
+
+@pytest.mark.parametrize(
+    "words",
+    [["aply"], ["apply", "--inv", "x"], ["apply", "--forks", "0"], ["check", "--check"], ["facts", "--roles", "x"],
+     ["check", "--roles", ","], ["inventory", "--graph", "--host", "x"], ["inventory", "--graph", "--limit", "x"]],
+)  # fmt: skip
+def test_usage_errors(words: list[str]) -> None:
+    assert run(*words).exit_code == 2
+
+
+# -- options
+
+
+def test_options_reach_their_places(inventory: Path, hosts: Hosts) -> None:
+    web("apply", inventory, "--accept-new-host-keys", "--timeout", "7", "--set", "greeting.path=/x")
+    assert hosts.accept_new is True
+    assert hosts.limit == 7
+    assert hosts.jobs["web1"].settings["greeting"].path == "/x"
+
+
+def test_a_run_of_some_roles_keeps_the_daemons_contributors(inventory: Path, hosts: Hosts) -> None:
+    web("apply", inventory, "--roles", "greeting")
+    job = hosts.jobs["web1"]
+    assert [role.name for role in job.roles] == ["greeting", "daemonic"]
+    assert job.in_run == ("greeting",)
+
+
+def test_secrets_of_targets_are_masked(inventory: Path, hosts: Hosts) -> None:
+    for words in ([], ["--json"]):
+        result = web("apply", inventory, *words)
+        assert "the password is ********" in result.stdout
+        assert "s3cret-word" not in result.output
+
+
+# -- the one question
+
+
+class Tty:
+    """Standard input and output as a terminal."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("TERM", "dumb")
+        original = CliRunner.isolation
+
+        def isolation(runner: CliRunner, *arguments: Any, **named: Any) -> Any:
+            manager = original(runner, *arguments, **named)
+
+            class Isolated:
+                def __enter__(self) -> Any:
+                    found = manager.__enter__()
+                    for stream in (sys.stdin, sys.stdout):
+                        monkeypatch.setattr(stream, "isatty", lambda: True)
+                    return found
+
+                def __exit__(self, *error: Any) -> Any:
+                    return manager.__exit__(*error)
+
+            return Isolated()
+
+        monkeypatch.setattr(CliRunner, "isolation", isolation)
+
+
+def asked(inventory: Path, answer: str, *words: str) -> Result:
+    (inventory / "hosts.yml").write_text(INVENTORY.replace("web[1:2]", "web[1:24]"))
+    line = ["apply", "-i", str(inventory), "--limit", "web", *words]
+    return CliRunner().invoke(cli.provision, line, input=answer)
+
+
+def test_many_hosts_are_asked_for_on_a_terminal(inventory: Path, hosts: Hosts, monkeypatch: pytest.MonkeyPatch) -> None:
+    Tty(monkeypatch)
+    result = asked(inventory, "n\n")
+    assert "apply to 24 hosts? [y/N]" in result.stderr
+    assert result.exit_code != 0
+    assert hosts.jobs == {}
+    assert asked(inventory, "y\n").exit_code == 0
+    assert len(hosts.jobs) == 24
+
+
+def test_nobody_is_asked_elsewhere_or_with_yes(inventory: Path, hosts: Hosts, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert "[y/N]" not in asked(inventory, "").output
+    Tty(monkeypatch)
+    assert "[y/N]" not in asked(inventory, "", "--yes").output
+    assert "[y/N]" not in asked(inventory, "", "--check").output
+
+
+# -- output
+
+
+def test_json_is_all_that_is_on_standard_output(inventory: Path, hosts: Hosts) -> None:
+    hosts.outcomes["web1"] = Outcome.CHANGED
+    result = run("apply", "-i", inventory, "--json")
+    lines = [json.loads(line) for line in result.stdout.splitlines()]
+    assert lines[0]["type"] == "run-started"
+    assert lines[0]["schema"] == 1
+    assert lines[-1]["type"] == "summary"
+    assert {name: host["outcome"] for name, host in lines[-1]["hosts"].items()} == {
+        "web1": "changed", "web2": "ok", "far": "unreachable"
+    }  # fmt: skip
+    assert lines[-1]["outcome"] == "unreachable"
+
+
+def test_ok_is_shown_only_when_asked_for(inventory: Path, hosts: Hosts) -> None:
+    assert "ok greeting: file" not in web("apply", inventory).stdout
+    assert "web1: ok greeting: file /etc/greeting\n" in web("apply", inventory, "-v").stdout
+
+
+def test_facts(inventory: Path, hosts: Hosts) -> None:
+    assert "web2  debian 12  -     -       -       systemd" in web("facts", inventory).stdout.splitlines()
+
+
+# -- verbs that only read
+
+
+def test_inventory_resolves_no_secret(inventory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("TEST_PASSWORD")
+    result = run("inventory", "-i", inventory)
+    assert result.exit_code == 0
+    assert result.stdout.splitlines()[1] == "web1  web1        web     greeting,other,daemonic"
+    host = json.loads(run("inventory", "-i", inventory, "--limit", "far", "--json").stdout)
+    assert (host["host"], host["groups"], host["roles"]) == ("far", ["all", "db"], ["greeting", "other", "daemonic"])
+
+
+def test_graph(inventory: Path) -> None:
+    assert run("inventory", "-i", inventory, "--graph").stdout == (
+        "@all:\n  |--@ungrouped:\n  |--@web:\n  |  |--web1\n  |  |--web2\n  |--@db:\n  |  |--far\n"
+    )
+    tree = json.loads(run("inventory", "-i", inventory, "--graph", "--json").stdout)
+    assert [child["group"] for child in tree["children"]] == ["ungrouped", "web", "db"]
+
+
+def test_where_each_value_comes_from(inventory: Path) -> None:
+    result = run("inventory", "-i", inventory, "--host", "web1", "--set", "greeting.path=/x")
+    rows = [line.split()[:3] for line in result.stdout.splitlines()]
+    assert ["greeting.path", "/x", "--set"] in rows
+    assert ["greeting.text", "hello", "default"] in rows
+    told = run("inventory", "-i", inventory, "--host", "web1", "--json").stdout.splitlines()
+    assert {"variable", "value", "level", "origin"} < set(json.loads(told[0]))
+    assert run("inventory", "-i", inventory, "--host", "web9").exit_code == 2
+
+
+def test_roles_and_schema_know_the_roles_beside_the_inventory(inventory: Path) -> None:
+    assert "greeting" in run("roles", "-i", inventory).stdout
+    assert (
+        'greeting.path: text = "/etc/greeting"\n      Where it goes.'
+        in run("roles", "greeting", "-i", inventory).stdout
+    )
+    schema = json.loads(run("schema", "-i", inventory).stdout)
+    assert "greeting" in schema["$defs"]["variables"]["properties"]
+    wrong = run("roles", "-i", inventory, "greting", "nothing-like-it")
+    assert wrong.exit_code == 2
+    assert len(wrong.stderr.splitlines()) == 2
+
+
+# -- help
+
+
+@pytest.mark.parametrize("verb", [None, *(verb.name for verb in verbs.VERBS)])
+def test_help_fits_a_screen_and_has_an_example(verb: str | None) -> None:
+    text = CliRunner().invoke(cli.provision, [verb, "--help"] if verb else ["--help"], terminal_width=80).stdout
+    assert len(text.splitlines()) <= 23
+    assert max(map(len, text.splitlines())) <= 80
+    assert "Example:" in text
+
+
+@pytest.mark.parametrize("verb", verbs.VERBS, ids=lambda verb: verb.name)
+def test_every_option_has_a_help_text(verb: Any) -> None:
+    for option in verb.params:
+        assert option.param_type_name == "argument" or option.help, option.name
