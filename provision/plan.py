@@ -10,7 +10,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from provision import daemon
-from provision.errors import Refused
+from provision.errors import InputError, Problem, Refused
 from provision.facts import Facts
 from provision.resources import DaemonEnvironment, DaemonInput, DaemonOption, Resource, Service
 from provision.role import Deferred, Refuse, Role, Settings, Skip
@@ -70,6 +70,10 @@ def plan(
             wanted.refusal = refusal
             continue
         kept = _take_daemon(stage, wanted, len(stages) if chosen else wanted.after)
+        if kept.resources != stage.resources and not role.daemon:
+            raise InputError(
+                [Problem(f"the role {role.name} yields daemon options without saying DAEMON = True", str(role.path))]
+            )
         if chosen:
             stages.append(kept)
         if role.provides is not None and stage.skipped is None:
@@ -99,7 +103,9 @@ def _take_daemon(stage: Stage, wanted: _Daemon, position: int) -> Stage:
     wanted.options += options
     wanted.environment += environment
     wanted.inputs += inputs
-    rest = tuple(item for item in stage.resources if not isinstance(item, DaemonOption | DaemonEnvironment | DaemonInput))
+    rest = tuple(
+        item for item in stage.resources if not isinstance(item, DaemonOption | DaemonEnvironment | DaemonInput)
+    )
     return replace(stage, resources=rest)
 
 

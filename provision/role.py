@@ -4,7 +4,8 @@ The law: a role is a pure function. It reads facts and settings, yields resource
 where it has nothing to do on this host and `Refuse` where it must not go on. It does no I/O and keeps no state.
 It may have `provides(facts, settings) -> Facts`: the facts once its resources are in place, as far as that can
 be known beforehand; a field that cannot be known is `None`. And `apt_configuration(settings) -> Secret | None`: lines
-of apt.conf that must hold already when python3 is installed on a host that has none (a proxy).
+of apt.conf that must hold already when python3 is installed on a host that has none (a proxy). A role that yields
+DaemonOption or DaemonEnvironment says so with `DAEMON = True`.
 """
 
 import importlib.util
@@ -63,6 +64,8 @@ class Role:
     resources: Callable[[Facts, Settings], Iterable[Resource]]
     provides: Callable[[Facts, Settings], Facts] | None
     apt_configuration: Callable[[Settings], Secret | None] | None = None
+    daemon: bool = False
+    """Has it a say in the Docker daemon? Then its options are folded in whenever another such role runs."""
 
 
 def available(search_path: Sequence[Path]) -> list[str]:
@@ -91,7 +94,8 @@ def _role(name: str, path: Path) -> Role:
             [Problem("a role needs a class Settings(role.Settings) and resources(facts, settings)", str(path))]
         )
     optional = {hook: getattr(module, hook, None) for hook in ("provides", "apt_configuration")}
-    return Role(name, inspect.getdoc(module) or "", path, settings, resources, **optional)
+    daemon = bool(getattr(module, "DAEMON", False))
+    return Role(name, inspect.getdoc(module) or "", path, settings, resources, daemon=daemon, **optional)
 
 
 def _module(name: str, path: Path) -> ModuleType:

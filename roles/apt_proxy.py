@@ -15,6 +15,8 @@ from provision import role
 from provision.resources import AptConf, AptEffective, ClientProxies, DaemonEnvironment, Resource
 from provision.secrets import Secret, text_of
 
+DAEMON = True
+
 PATH = "/etc/apt/apt.conf.d/proxy.conf"
 HOST = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9_.-]*[A-Za-z0-9])?")
 NETWORK = re.compile(r"[0-9A-Fa-f:.]+/\d+")

@@ -34,7 +34,8 @@ class Host:
     """All its groups, `all` first, in the order in which their variables apply."""
     target: Target
     roles: tuple[str, ...]
-    """The roles of this run, in order."""
+    """The roles of this run, in order; and, where one of them has a say in the Docker daemon, the others that have:
+    or the run would drop what those asked for."""
     settings: Mapping[str, role.Settings]
     """By role. A role is absent only where secrets are not resolved and its settings cannot be judged without them."""
 
@@ -95,7 +96,7 @@ class Resolution:
         for level in levels:
             self.findings.add(*self._misspelt(level))
         roles = self._roles_of(merged, levels)
-        chosen = roles if self.wanted is None else tuple(found for found in roles if found in self.wanted)
+        chosen = self._chosen(roles)
         settings: dict[str, role.Settings] = {}
         for known in (
             *roles,
@@ -104,6 +105,13 @@ class Resolution:
             self._settings(known, merged, levels, settings, used=known in roles, chosen=known in chosen)
         groups = tuple(group.name for group in self.source.tree.lineage(entry))
         return Host(name, groups, self._target(name, merged, levels), chosen, settings)
+
+    def _chosen(self, roles: tuple[str, ...]) -> tuple[str, ...]:
+        if self.wanted is None:
+            return roles
+        asked = [name for name in roles if name in self.wanted]
+        daemon = any(self.roles.load(name).daemon for name in asked)
+        return tuple(name for name in roles if name in asked or (daemon and self.roles.load(name).daemon))
 
     def _settings(
         self,

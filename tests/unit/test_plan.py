@@ -1,12 +1,14 @@
 """Stages: order, skips, deferral, and the one owner of the Docker daemon."""
 
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from provision import plan as planning
+from provision.errors import InputError
 from provision.facts import Docker, Facts, Os
 from provision.plan import RefusedByRole, Stage, plan
 from provision.resources import DaemonOption, Directory, Resource
@@ -22,7 +24,7 @@ def role(name: str, *produced: Any, provides: Any = None) -> Role:
                 raise item
             yield item(facts) if callable(item) else item
 
-    return Role(name, "", Path(), Settings, resources, provides)
+    return Role(name, "", Path(), Settings, resources, provides, daemon=True)
 
 
 def staged(*roles: Role, in_run: Any = None) -> tuple[Stage, ...]:
@@ -117,3 +119,9 @@ def test_a_role_with_nothing_asked_still_has_a_stage_so_that_what_it_wrote_can_g
 def test_planning_is_pure() -> None:
     roles = (role("engine", provides=installed), role("docker_daemon", option("bip")))
     assert staged(*roles) == staged(*roles)
+
+
+def test_a_role_must_say_that_it_has_a_say_in_the_daemon() -> None:
+    silent = replace(role("site", option("mtu")), daemon=False)
+    with pytest.raises(InputError, match="DAEMON = True"):
+        staged(silent)
