@@ -22,12 +22,12 @@ Result = TypeVar("Result")
 
 
 class Dropped(Exception):
-    """The server closed the connection before it had said who it is: MaxStartups, most likely."""
+    """The server closed the connection before the login: MaxStartups, most likely."""
 
 
 def dropped(place: str) -> Unreachable:
     return Unreachable(
-        f"{place} closes each new connection before saying who it is",
+        f"{place} closes each new connection before the login",
         "look at sshd's log there: MaxStartups, PerSourcePenalties, or a ban (fail2ban, hosts.deny)",
     )
 

@@ -13,7 +13,12 @@ from typing import Any
 
 import paramiko
 from paramiko.auth_handler import AuthOnlyHandler
-from paramiko.common import cMSG_GLOBAL_REQUEST, cMSG_SERVICE_REQUEST, cMSG_USERAUTH_REQUEST
+from paramiko.common import (
+    MSG_CHANNEL_CLOSE,
+    cMSG_GLOBAL_REQUEST,
+    cMSG_SERVICE_REQUEST,
+    cMSG_USERAUTH_REQUEST,
+)
 from paramiko.ssh_exception import SSHException
 
 from provision.errors import Unreachable
@@ -59,6 +64,33 @@ class _AuthHandler(_Login):  # type: ignore[misc]
         self.transport.offered = message.get_list()
         message.packet.seek(position)
         super()._parse_userauth_failure(message)
+
+
+class _Channel(paramiko.Channel):
+    """A channel that sends nothing after its CLOSE: it names itself on its messages, and Transport drops late ones.
+
+    paramiko asks whether the channel is closed, and sends in a second step. What slips in between reaches a number that
+    sshd has freed, and it disconnects, which cuts off all hosts behind a jump host at once; or a number that it has
+    given to a new channel, and another host reads our bytes. Both were seen, with 30 hosts behind one jump host.
+    """
+
+    close_sent = False
+
+    def _send(self, data: bytes, message: Any) -> Any:
+        message.channel = self
+        return super()._send(data, message)  # type: ignore[misc]
+
+    def _send_eof(self) -> Any:
+        return self._named(super()._send_eof())  # type: ignore[misc]
+
+    def _close_internal(self) -> Any:
+        end, close = super()._close_internal()  # type: ignore[misc]
+        return end, self._named(close)
+
+    def _named(self, message: Any) -> Any:
+        if message is not None:
+            message.channel = self
+        return message
 
 
 class Transport(_Engine):  # type: ignore[misc]
@@ -119,6 +151,20 @@ class Transport(_Engine):  # type: ignore[misc]
                     raise TimeoutError("no answer to the request for a login")
             self.auth_handler = self.get_auth_handler()
 
+    def open_channel(self, *arguments: Any, **options: Any) -> Any:
+        channel = super().open_channel(*arguments, **options)
+        channel.__class__ = _Channel  # paramiko has no way to say which class it makes
+        return channel
+
+    def _send_message(self, data: Any) -> None:
+        """Messages of channels come here one at a time, under paramiko's lock."""
+        channel = getattr(data, "channel", None)
+        if channel is not None:
+            if channel.close_sent:
+                return
+            channel.close_sent = data.asbytes()[0] == MSG_CHANNEL_CLOSE
+        super()._send_message(data)
+
     def keep_alive(self, interval: float) -> None:
         self.packetizer.set_keepalive(interval, self._ask_if_alive)
 
@@ -152,7 +198,7 @@ def negotiate(transport: Transport, label: str, deadline: Deadline) -> tuple[str
     except (SSHException, OSError, EOFError) as error:
         if deadline.passed():
             raise _silent(label, deadline) from error
-        if not transport.remote_version:
+        if not transport.remote_version or isinstance(error, EOFError | ConnectionError):
             raise Dropped(str(error)) from error
         raise Unreachable(
             f"no agreement with sshd on {label}: {error}", "try `ansible_connection: openssh`, or update sshd"

@@ -94,8 +94,8 @@ class Routes:
         jump = self._jump(host, hop)
 
         def through(deadline: Deadline) -> Socket:
-            channel = jump.tunnel(settings.hostname, settings.port, deadline)
-            return Socket(channel, channel.close)
+            # Asked for again at each attempt: a jump connection that has died meanwhile is made anew.
+            return Socket(*self._jump(host, hop).tunnel(settings.hostname, settings.port, deadline))
 
         return f"jump host {jump.label}", through
 

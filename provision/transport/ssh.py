@@ -14,6 +14,7 @@ from paramiko.ssh_exception import SSHException
 
 from provision.errors import ConnectionLost, HostError, HostTimeout, Unreachable
 from provision.transport.channel import ALIVE_INTERVAL, EXIT_LIMIT, SEND_LIMIT, Channel, Deadline
+from provision.transport.gates import Dropped
 from provision.transport.protocol import CHANNEL_LIMIT, Transport, hang_up
 from provision.transport.ssh_config import Resolved
 
@@ -85,10 +86,13 @@ class SshConnection:
             ) from error
         return SshChannel(channel, self)
 
-    def tunnel(self, host: str, port: int, deadline: Deadline) -> Any:
-        """A channel from this (jump) host to host:port, as a socket. Unreachable names this host."""
+    def tunnel(self, host: str, port: int, deadline: Deadline) -> tuple[Any, Callable[[], None]]:
+        """(a channel from this jump host to host:port, as a socket; how to close it). Unreachable names this host.
+        Dropped: this connection is gone; another may do."""
         try:
-            return self.transport.open_channel("direct-tcpip", (host, port), ("127.0.0.1", 0), timeout=deadline.left())
+            channel = self.transport.open_channel(
+                "direct-tcpip", (host, port), ("127.0.0.1", 0), timeout=deadline.left()
+            )
         except paramiko.ChannelException as error:
             what = {1: "may not forward to", 2: "cannot connect to"}.get(error.code, "has no channel to")
             fix = {1: "allow it with AllowTcpForwarding there"}.get(
@@ -101,9 +105,13 @@ class SshConnection:
                     f"jump host {self.label} did not reach {host} port {port} within {deadline.seconds:g} s",
                     "check that the host is up, as seen from the jump host",
                 ) from error
-            raise Unreachable(
-                f"the connection to jump host {self.label} was lost", "check it, then run it again"
-            ) from error
+            raise Dropped(f"the connection to jump host {self.label} was lost") from error
+
+        def close() -> None:
+            with contextlib.suppress(OSError, EOFError, SSHException):
+                channel.close()
+
+        return channel, close
 
     def close(self) -> None:
         hang_up(self.transport)
