@@ -43,8 +43,10 @@ class Interrupts:
 
     def _handle(self, number: int, frame: object) -> None:
         if self.happened:
-            self._abandon()
-            os._exit(INTERRUPTED)
+            try:
+                self._abandon()
+            finally:
+                os._exit(INTERRUPTED)
         self.happened = True
         self._wishes.put(True)
 

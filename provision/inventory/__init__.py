@@ -110,13 +110,23 @@ class Inventory:
         `ask`: asks a question on the terminal without echo, for `!secret prompt`, once all else was found right.
         """
         known = Roles(role_path)
-        _check_roles(roles, known.names)
-        levels = layers.overrides(overrides, known.names)
+        problems = _unknown_roles(roles, known.names)
+        levels: Sequence[layers.Level] = ()
+        try:
+            levels = layers.overrides(overrides, known.names)
+        except InputError as error:
+            problems += error.problems
         references = References(self.directory, self._vault, no_exec=self._no_exec, ask=ask, resolve=secrets)
         merged = layers.Layers(self._source.tree, known.names, levels)
-        hosts, warnings = resolve(
-            lambda found: Resolution(self._source, merged, known, found, roles, secrets), references, names
-        )
+
+        def make(found: References) -> Resolution:
+            return Resolution(self._source, merged, known, found, roles, secrets)
+
+        if problems:  # one look at the rest: no command is run and no question asked for secrets any more
+            rest = make(references)
+            rest.hosts(names)
+            raise InputError([*problems, *rest.findings.problems()])
+        hosts, warnings = resolve(make, references, names)
         self.warnings += [text for text in warnings if text not in self.warnings]
         given = {name for host in hosts for name in host.roles}
         unused = dict.fromkeys(setting.partition(".")[0] for setting in overrides)
@@ -129,12 +139,11 @@ class Inventory:
         return hosts
 
 
-def _check_roles(wanted: Sequence[str] | None, known: Sequence[str]) -> None:
+def _unknown_roles(wanted: Sequence[str] | None, known: Sequence[str]) -> list[Problem]:
     problems = []
     for name in wanted or ():
         if name not in known:
             close = nearest(name, known)
             hint = f"did you mean {close!r}?" if close else f"there are: {', '.join(known)}"
             problems.append(Problem(f"--roles: no role is called {name!r}", hint=hint))
-    if problems:
-        raise InputError(problems)
+    return problems

@@ -181,6 +181,16 @@ def test_a_wrong_limit_comes_with_the_other_errors(inventory: Path, hosts: Hosts
     assert "'gretting'" in result.stderr
 
 
+def test_wrong_options_come_with_the_inventorys_errors(inventory: Path, hosts: Hosts) -> None:
+    (inventory / "hosts.yml").write_text(INVENTORY.replace("    roles: [", "    greeting: {pth: /x}\n    roles: ["))
+    words = ["--limit", "webb", "--roles", "gretting", "--set", "othr.path=/x", "--set", "other"]
+    result = run("apply", "-i", inventory, *words)
+    assert result.exit_code == 2
+    for part in ("'webb'", "--roles: no role is called 'gretting'", "'othr'", "--set other: not ROLE.KEY", "'pth'"):
+        assert part in result.stderr
+    assert len(result.stderr.splitlines()) == 5
+
+
 def test_without_an_inventory(hosts: Hosts, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.delenv("PROVISION_INVENTORY", raising=False)
     monkeypatch.setattr("provision.cli.hosts.TOP", tmp_path)
