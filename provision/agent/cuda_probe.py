@@ -55,7 +55,7 @@ class CudaError(Exception):
 class Cuda:
     """libcuda, each call checked."""
 
-    def __init__(self, names=LIBRARIES):
+    def __init__(self, names):
         self._library = _first(names)
 
     def __call__(self, name, *arguments):
@@ -129,7 +129,7 @@ def shared_memory():
 def cuda():
     """{"error": …} where CUDA does not start, else the driver's version and each device's UUID and result."""
     try:
-        api = Cuda()
+        api = Cuda(LIBRARIES)
     except OSError as error:
         return {"error": {"call": "dlopen", "code": None, "text": str(error)}, "devices": []}
     devices = []

@@ -160,7 +160,12 @@ def _links(nvml, handle):
 
 
 def _processes(nvml, handle):
-    return len(nvml.nvmlDeviceGetComputeRunningProcesses(handle))
+    for name in ("nvmlDeviceGetComputeRunningProcesses_v3", "nvmlDeviceGetComputeRunningProcesses_v2"):
+        try:
+            return len(getattr(nvml, name)(handle))
+        except nvml.NVMLError_FunctionNotFound:
+            continue
+    return None
 
 
 def _capability(nvml, handle):
