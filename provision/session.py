@@ -221,7 +221,8 @@ class Session:
             return
         if self.planner is None or not 0 <= message.stage <= len(self._sent):
             raise ProtocolError(f"the agent asked for stage {message.stage} of {len(self._sent)} anew")
-        self._done |= {stage.role for stage in self._sent[: message.stage]}
+        self._sent = self._sent[: message.stage]  # the agent counts from the first stage of the first plan
+        self._done = {stage.role for stage in self._sent}
         self.sink(HostFacts(self.target.name, message.facts))
         stages = [stage for stage in self.planner(messages.facts(message.facts)) if stage.role not in self._done]
         following = next((stage for stage in stages if stage.skipped is None), None)
@@ -242,7 +243,7 @@ class Session:
                     ResourceDone(self.target.name, stage.role, "role", stage.role, Outcome.WOULD_CHANGE, note=note)
                 )
         active = [stage for stage in stages if stage.skipped is None and not (stage.deferred and self.run.check)]
-        self._sent = active
+        self._sent += active
         needed = [name for stage in active for resource in stage.resources for name in resource.modules]
         plan = {"type": "plan", "modules": self._unsent(needed), "stages": [_wired(stage) for stage in active]}
         channel.send(encode(plan))
