@@ -5,14 +5,14 @@ The law: all that is wrong is found before anything is connected to, and told at
 
 import getpass
 import sys
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, fields, is_dataclass
 from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel
 
-from provision import inventory, report, role
+from provision import inventory, report
 from provision.cli.options import Asked
 from provision.errors import InputError, Problem
 from provision.inventory import Host, Inventory, sources
@@ -20,7 +20,6 @@ from provision.secrets import Secret
 
 TOP = Path(__file__).resolve().parents[2]
 """Where provision.py lies, with inventories/ and roles/."""
-_OPTIONS_OF_THE_DAEMON = ("DaemonOption", "DaemonEnvironment")
 
 
 @dataclass(frozen=True)
@@ -79,34 +78,14 @@ def select(asked: Asked, *, secrets: bool = True) -> Selection:
 
 
 def _resolve(source: Inventory, names: list[str], asked: Asked, secrets: bool) -> list[Host]:
-    roles = asked.roles
-    if roles and secrets:
-        roles = (*roles, *_contributors(source, names, asked, roles))
     return source.resolve(
         names,
         role_path=role_path(asked),
-        roles=roles,
+        roles=asked.roles,
         overrides=asked.overrides,
         secrets=secrets,
         ask=_ask if sys.stdin is not None and sys.stdin.isatty() else None,
     )
-
-
-def _contributors(source: Inventory, names: list[str], asked: Asked, wanted: Iterable[str]) -> list[str]:
-    """Roles of these hosts that are not asked for, but have a say in the Docker daemon's options: they are folded in,
-    or a run of a few roles would drop what the others want."""
-    path = role_path(asked)
-    try:
-        found = source.resolve(names, role_path=path, overrides=asked.overrides, secrets=False)
-    except InputError:
-        return []  # the real resolution tells what is wrong, and more of it
-    others = dict.fromkeys(name for host in found for name in host.roles if name not in wanted)
-    return [name for name in others if _says_daemon_options(role.load(name, path))]
-
-
-def _says_daemon_options(known: role.Role) -> bool:
-    text = known.path.read_text("utf-8")
-    return any(word in text for word in _OPTIONS_OF_THE_DAEMON)
 
 
 def _ask(question: str) -> str:

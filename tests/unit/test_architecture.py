@@ -3,10 +3,12 @@
 import ast
 import importlib
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
 
+import provision
 from provision import resources
 from provision.agent import kinds
 
@@ -128,3 +130,8 @@ def test_library_code_never_exits_and_never_prints() -> None:
             if isinstance(node, ast.Call):
                 called = ast.unparse(node.func)
                 assert called not in ("print", "exit", "sys.exit", "os._exit"), f"{path}:{node.lineno}"
+
+
+def test_the_version_stands_in_two_places_and_is_one() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
+    assert project["version"] == provision.__version__
