@@ -28,17 +28,7 @@ class Settings(role.Settings):
 def resources(facts, settings):
     yield File(path=settings.path, content=settings.text)
 '''
-DAEMONIC = '''
-"""A role that has a say in the daemon's options."""
-from provision import role
-from provision.resources import DaemonOption
 
-class Settings(role.Settings):
-    mtu: int = 1500
-
-def resources(facts, settings):
-    yield DaemonOption(key="mtu", value=settings.mtu)
-'''
 INVENTORY = """\
 all:
   vars:
@@ -62,7 +52,7 @@ def inventory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     roles.mkdir()
     (roles / "greeting.py").write_text(ROLE)
     (roles / "other.py").write_text(ROLE)
-    (roles / "daemonic.py").write_text(DAEMONIC)
+    (roles / "daemonic.py").write_text(ROLE)
     (tmp_path / "hosts.yml").write_text(INVENTORY)
     return tmp_path
 
@@ -233,10 +223,17 @@ def test_options_reach_their_places(inventory: Path, hosts: Hosts) -> None:
 
 
 def test_a_run_of_some_roles_keeps_the_daemons_contributors(inventory: Path, hosts: Hosts) -> None:
-    web("apply", inventory, "--roles", "greeting")
+    (inventory / "roles" / "other.py").write_text("DAEMON = True\n" + ROLE)
+    (inventory / "roles" / "daemonic.py").write_text("DAEMON = True\n" + ROLE)
+    web("apply", inventory, "--roles", "other")
     job = hosts.jobs["web1"]
-    assert [role.name for role in job.roles] == ["greeting", "daemonic"]
-    assert job.in_run == ("greeting",)
+    assert [role.name for role in job.roles] == ["other", "daemonic"]
+    assert job.in_run == ("other",)
+
+
+def test_a_run_without_a_say_in_the_daemon_is_of_its_own_roles_alone(inventory: Path, hosts: Hosts) -> None:
+    web("apply", inventory, "--roles", "greeting")
+    assert [role.name for role in hosts.jobs["web1"].roles] == ["greeting"]
 
 
 def test_secrets_of_targets_are_masked(inventory: Path, hosts: Hosts) -> None:
