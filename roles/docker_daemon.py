@@ -20,6 +20,7 @@ DAEMON = True
 ULIMITS = (
     "as core cpu data fsize locks memlock msgqueue nice nofile nproc rss rtprio rttime sigpending stack".split()  # noqa: SIM905
 )
+LOG_DRIVERS = "awslogs fluentd gcplogs gelf journald json-file local logentries none splunk syslog".split()  # noqa: SIM905
 UNLIMITED = -1
 OWN_INTERFACES = re.compile(r"docker0$|br-[0-9a-f]{12}$|veth|lo$")
 """Docker's own: its bridges have the addresses that we ask for."""
@@ -115,6 +116,14 @@ def _mirror(text: str) -> str:
     return text
 
 
+def _log_driver(name: str) -> str:
+    if name not in LOG_DRIVERS and not re.fullmatch(r"[a-z0-9./_-]+(:[\w.-]+)?", name):
+        raise ValueError(f"{name!r} is no name of a log driver")
+    if name not in LOG_DRIVERS and not set(name) & set(":/"):
+        raise ValueError(f"Docker has no log driver {name!r} (a plugin is named with its tag): {', '.join(LOG_DRIVERS)}")
+    return name
+
+
 def _assignment(text: str) -> str:
     if not re.fullmatch(r"[^=\s]+=\S+", text):
         raise ValueError(f"{text!r} should be NAME=VALUE, as in native.cgroupdriver=systemd")
@@ -173,7 +182,7 @@ class Settings(role.Settings):
     """Shared memory of every container: 64m, 1G."""
     mtu: Annotated[int, Field(ge=68, le=65535, strict=True)] | None = None
     """MTU of docker0's network."""
-    log_driver: Annotated[str, Field(pattern=r"^[a-z0-9:/._-]+$")] | None = None
+    log_driver: Annotated[str, AfterValidator(_log_driver)] | None = None
     """json-file, local, journald, …"""
     log_opts: dict[str, Annotated[str, BeforeValidator(_log_option)]] | None = None
     """Options of the log driver: {max-size: 50m, max-file: 3}."""

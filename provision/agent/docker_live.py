@@ -141,6 +141,15 @@ def _insecure(info, _):
     return sorted(set(names + (registries.get("InsecureRegistryCIDRs") or [])))
 
 
+def _log_driver(info, _):
+    """Docker starts with a driver that it does not have, and then no container does; plugins (`name:tag`) are not listed."""
+    name = info.get("LoggingDriver") or ""
+    known = (info.get("Plugins") or {}).get("Log") or []
+    if known and name not in known + ["none"] and not any(mark in name for mark in ":/"):
+        return "{} (this Docker has no such driver)".format(name)
+    return name
+
+
 def _exec_options(info, _):
     return ["native.cgroupdriver={}".format(info.get("CgroupDriver"))]
 
@@ -158,7 +167,7 @@ INFO = {
     "storage-driver": lambda info, _: info.get("Driver"),
     "data-root": lambda info, _: info.get("DockerRootDir"),
     "live-restore": lambda info, _: info.get("LiveRestoreEnabled"),
-    "log-driver": lambda info, _: info.get("LoggingDriver"),
+    "log-driver": _log_driver,
     "default-runtime": lambda info, _: info.get("DefaultRuntime"),
     "labels": lambda info, _: info.get("Labels") or [],
     "debug": lambda info, _: info.get("Debug"),

@@ -46,7 +46,7 @@ class Service(Resource):
         state = {"enabled": found["enabled"], "running": running, "stale": False}
         self._process = _process(system, found["pid"]) if found["running"] else None
         if self.running and self._process is not None:
-            state["stale"] = self._stale(system, self._process)
+            state["stale"] = self._stale(system, self._process, found.get("reload", False))
         return state
 
     def apply(self, system, diff):
@@ -76,7 +76,11 @@ class Service(Resource):
         before = system.memory.get(SECTION, self.name) or {}
         if before.get("process") == self._process and self._started_with is None:
             files = dict(before["files"], **files)
-        system.memory.put(SECTION, self.name, {"process": self._process, "files": files})
+        self._record(system, self._process, files)
+
+    def _record(self, system, process, files):
+        if process is not None:
+            system.memory.put(SECTION, self.name, {"process": process, "files": files})
 
     def _manager(self, system):
         if system.stat("/run/systemd/system") is not None:
@@ -97,7 +101,8 @@ class Service(Resource):
 
     # -- staleness
 
-    def _stale(self, system, process):
+    def _stale(self, system, process, unread):
+        """`unread`: systemd has not read the unit as it stands on disk."""
         if (system.link("/proc/{}/exe".format(process[1])) or "").endswith(" (deleted)"):
             return True  # its program was replaced by an upgrade
         record = system.memory.get(SECTION, self.name)
@@ -105,7 +110,11 @@ class Service(Resource):
             return self._differs(system, record["files"])
         if self.live is not None and docker_live.differs(system, process[1], self.live):
             return True
-        return any(path in system.foreseen or _written_since(system, path, process) for path in self.files)
+        if any(path in system.foreseen or _written_since(system, path, process) for path in self.files):
+            return True
+        # Restarted by hand after we died, but without daemon-reload: without the drop-in that we wrote.
+        units = [path for path in self.files if path.startswith("/etc/systemd/")] if unread else []
+        return any((system.memory.get("written", path) or {}).get("boot") == process[0] for path in units)
 
     def _differs(self, system, recorded):
         now = self._digests(system)
@@ -127,13 +136,18 @@ class Service(Resource):
     def _start(self, system, manager, log, restart):
         self._started_with = self._digests(system)
         system.progress("{} {}".format("restarting" if restart else "starting", self.name))
+        system.keep(log, b"")
+        mark = manager.mark(system)
         try:
             manager.start(system, self.timeout, log, restart)
             self._wait(system, manager)
         except Failed as error:
-            words = manager.last_words(system).strip()
+            words = manager.last_words(system, mark).strip()
             cause, fix = explain(words + "\n" + error.output) or (error.cause, error.fix or "look at its log")
             raise Failed("{} does not start: {}".format(self.name, cause), fix, words or error.output) from None
+        found = manager.look(system)
+        if found is not None and found["pid"] is not None:
+            self._record(system, _process(system, found["pid"]), self._started_with)
 
     def _wait(self, system, manager):
         end = time.monotonic() + self.timeout

@@ -7,6 +7,7 @@ systemd has not read what stands on disk.
 
 import contextlib
 import re
+import time
 
 from . import look
 from .resource import Failed
@@ -72,7 +73,11 @@ class Systemd:
         # Together: a socket that still listens would start the service again.
         system.run(["systemctl", "stop", "--"] + list(self.also) + [self.unit], timeout=timeout, log=log)
 
-    def last_words(self, system):
-        """The newest lines of the service's log."""
-        argv = ["journalctl", "-u", self.unit, "-n", "30", "--no-pager", "-o", "cat", "-q"]
+    def mark(self, system):
+        """Where its log ends now, for `last_words`."""
+        return int(time.time())
+
+    def last_words(self, system, mark):
+        """The newest lines of the service's log since `mark`: an earlier failure explains nothing."""
+        argv = ["journalctl", "-u", self.unit, "-n", "30", "--no-pager", "-o", "cat", "-q", "--since", "@{}".format(mark)]
         return system.query(argv, timeout=20).out

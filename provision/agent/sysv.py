@@ -79,12 +79,17 @@ class Sysv:
                 raise Failed(cause, "look at what it waits for, then end it by hand")
             time.sleep(0.1)
 
-    def last_words(self, system):
-        """The newest lines of the service's log."""
-        text = ""
-        for path in ("/var/log/{}.log".format(self.name), "/var/log/upstart/{}.log".format(self.name)):
-            text = text or look.text(system, path) or ""
-        return "\n".join(text.splitlines()[-30:])
+    def mark(self, system):
+        """Where its log ends now, for `last_words`."""
+        return len(self._log(system))
+
+    def last_words(self, system, mark):
+        """The newest lines of the service's log since `mark`: an earlier failure explains nothing."""
+        return "\n".join(self._log(system)[mark:].splitlines()[-30:])
+
+    def _log(self, system):
+        paths = ("/var/log/{}.log".format(self.name), "/var/log/upstart/{}.log".format(self.name))
+        return next((text for text in (look.text(system, path) for path in paths) if text), "")
 
     def _upstart(self, system):
         return system.stat(self.job) is not None and system.stat("/sbin/initctl") is not None

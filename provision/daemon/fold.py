@@ -205,8 +205,11 @@ def _drop_ins(layout: Layout, flags: bool, templates: Templates, facts: Facts) -
                 "there is no docker.service to give options to", "install Docker anew, or remove what masks its unit"
             )
         unit = facts.docker.unit
+        if unit and _is_drop_in(unit.exec_start_from) and _name(unit.exec_start_from) > _name(LATE):
+            cause = f"{unit.exec_start_from} has an ExecStart and sorts after our {_name(LATE)}, so it would win"
+            raise Refuse(cause, "give it a name that sorts before, or take its ExecStart out")
         late = not layout.legacy or (
-            unit is not None and unit.exec_start_from.rpartition("/")[2] > EARLY.rpartition("/")[2]
+            unit is not None and _name(unit.exec_start_from) > _name(EARLY)
         )
         origin = unit.exec_start_from if unit and unit.exec_start_from else "the unit"
         reason = (
@@ -220,6 +223,10 @@ def _drop_ins(layout: Layout, flags: bool, templates: Templates, facts: Facts) -
         )
     for path, content in contents.items():
         yield File(path=path, content=content)
+
+
+def _name(path: str) -> str:
+    return path.rpartition("/")[2]
 
 
 def _is_drop_in(path: str) -> bool:

@@ -1,0 +1,127 @@
+"""A host in a dict, for kinds that ask about a service: strict, an unexpected command or write fails the test."""
+
+import json
+
+from provision.agent.memory import Memory
+from provision.agent.resource import Failed
+from provision.agent.system import Result
+
+BOOT = "aaaaaaaa-boot"
+UNIT = "/usr/lib/systemd/system/docker.service"
+DAEMON_JSON = "/etc/docker/daemon.json"
+
+
+class Host:
+    """Files, links and processes; `units` is what systemctl says; what changes it is noted in `ran`."""
+
+    def __init__(self, systemd=True):
+        self.files = {"/proc/sys/kernel/random/boot_id": BOOT, UNIT: "[Service]\nExecStart=/usr/bin/dockerd\n"}
+        self.links = {}
+        self.api = {}
+        self.ran = []
+        self.now = 100.0
+        self.next_pid = 10
+        self.state = "/state"
+        self.foreseen = {}
+        self.progress = lambda text: None
+        self.memory = Memory(self)
+        self.unit = {"LoadState": "loaded", "UnitFileState": "enabled", "NeedDaemonReload": "no"}
+        self.socket = "active"
+        self.log = ""
+        self.broken = False
+        self.pid = None
+        if systemd:
+            self.files["/run/systemd/system"] = ""
+            self.files["/etc/systemd/system/multi-user.target.wants/docker.service"] = ""
+
+    # -- the door, as kinds see it
+
+    def read(self, path):
+        text = self.files.get(path)
+        return text.encode("utf-8") if text is not None else None
+
+    def text(self, path):
+        return self.files.get(path)
+
+    def stat(self, path):
+        return True if path in self.files or path in self.links else None
+
+    def names(self, directory):
+        inside = [path[len(directory) + 1 :].split("/")[0] for path in self.files if path.startswith(directory + "/")]
+        return sorted(set(inside))
+
+    def link(self, path):
+        return self.links.get(path)
+
+    def boot_id(self):
+        return self.files["/proc/sys/kernel/random/boot_id"]
+
+    def keep(self, path, data):
+        self.files[path] = data.decode("utf-8")
+
+    def make_directory(self, path, mode=0o755, uid=0, gid=0):
+        assert path == self.state
+
+    def get_unix(self, path, target, timeout=10):
+        assert self.pid is not None, "nothing may be asked of a stopped Docker"
+        if target == "/_ping":
+            return 200, b"OK"
+        if target not in self.api:
+            raise OSError("no answer")
+        return 200, json.dumps(self.api[target]).encode("utf-8")
+
+    def query(self, argv, timeout=30, stdin=b"", env=None):
+        if argv[:2] == ["systemctl", "show"]:
+            return Result(argv, 0, self._show(argv), "")
+        if argv[0] == "journalctl":
+            return Result(argv, 0, self.log, "")
+        raise AssertionError("unexpected query: {}".format(argv))
+
+    def run(self, argv, timeout=120, stdin=b"", env=None, log=None, fix=""):
+        words = " ".join(word for word in argv if word != "--")
+        self.ran.append(words)
+        if words in ("systemctl start docker.service", "systemctl restart docker.service", "service docker start"):
+            self.end()
+            if self.broken:
+                raise Failed("{} failed with status 1".format(words))
+            self.begin()
+        elif words in ("systemctl stop docker.socket docker.service", "service docker stop"):
+            self.end()
+            self.socket = "inactive"
+        elif words == "systemctl enable docker.service":
+            self.unit["UnitFileState"] = "enabled"
+            self.files["/etc/systemd/system/multi-user.target.wants/docker.service"] = ""
+        elif words == "systemctl daemon-reload":
+            self.unit["NeedDaemonReload"] = "no"
+        else:
+            assert words.startswith("systemctl reset-failed"), words
+
+    # -- what happens on the host
+
+    def begin(self, *arguments):
+        self.pid, self.next_pid = self.next_pid, self.next_pid + 1
+        self.now += 10
+        process = "/proc/{}".format(self.pid)
+        self.files["/run/docker.pid"] = self.files["/var/run/docker.pid"] = str(self.pid)
+        self.files[process + "/stat"] = "{} (dockerd) S{} {} 0".format(self.pid, " 0" * 18, int(self.now * 100))
+        self.files[process + "/cmdline"] = "\0".join(("/usr/bin/dockerd",) + arguments) + "\0"
+        self.files[process + "/cgroup"] = "0::/system.slice/docker.service\n"
+
+    def end(self):
+        if self.pid is not None:
+            for path in [path for path in self.files if path.startswith("/proc/{}/".format(self.pid))]:
+                del self.files[path]
+        self.pid = None
+
+    def write(self, path, text):
+        """As the agent's own write does it: with its record."""
+        self.now += 1
+        self.files[path] = text
+        digest = self.memory.digest(text.encode("utf-8"))
+        self.memory.put("written", path, {"digest": digest, "boot": BOOT, "uptime": self.now})
+
+    def _show(self, argv):
+        running = self.pid is not None
+        unit = dict(self.unit, Id="docker.service", ActiveState="active" if running else "inactive", MainPID=self.pid or 0)
+        blocks = [unit] + [{"Id": name, "ActiveState": self.socket} for name in argv[argv.index("--") + 2 :]]
+        return "\n\n".join("\n".join("{}={}".format(*item) for item in sorted(block.items())) for block in blocks) + "\n"

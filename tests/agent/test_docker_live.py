@@ -1,0 +1,130 @@
+"""What a running Docker has in effect, read from itself; what it does not tell is named, not claimed."""
+
+import pytest
+
+from provision.agent.docker_live import DockerLive, differs
+from provision.agent.resource import converge
+
+from .fake_host import Host
+
+INFO = {
+    "Driver": "overlay2",
+    "DockerRootDir": "/var/lib/docker",
+    "LoggingDriver": "json-file",
+    "Plugins": {"Log": ["json-file", "local"]},
+    "LiveRestoreEnabled": True,
+    "CgroupDriver": "systemd",
+    "DefaultRuntime": "nvidia",
+    "Runtimes": {"runc": {"path": "runc"}, "nvidia": {"path": "/usr/bin/nvidia-container-runtime"}},
+    "RegistryConfig": {
+        "Mirrors": ["https://mirror.corp/"],
+        "InsecureRegistryCIDRs": ["127.0.0.0/8"],
+        "IndexConfigs": {"docker.io": {"Secure": True}, "reg.corp:5000": {"Secure": False}},
+    },
+    "DefaultAddressPools": [{"Base": "10.200.0.0/16", "Size": 24}],
+    "HttpProxy": "http://xxxxx:xxxxx@proxy:3128",
+    "Labels": ["a=b", "c=d"],
+}
+BRIDGE = {
+    "IPAM": {
+        "Config": [
+            {"Subnet": "fd00::/64", "Gateway": "fd00::1"},
+            {"Subnet": "192.168.127.0/24", "IPRange": "192.168.127.128/25", "Gateway": "192.168.127.1"},
+        ]
+    },
+    "Options": {"com.docker.network.driver.mtu": "9000"},
+}
+AS_IT_IS = {
+    "bip": "192.168.127.1/24",
+    "fixed-cidr": "192.168.127.128/25",
+    "mtu": 9000,
+    "storage-driver": "overlay2",
+    "data-root": "/var/lib/docker",
+    "log-driver": "json-file",
+    "live-restore": True,
+    "exec-opts": ["native.cgroupdriver=systemd"],
+    "default-runtime": "nvidia",
+    "runtimes": {"nvidia": {"path": "nvidia-container-runtime", "runtimeArgs": []}},
+    "registry-mirrors": ["https://mirror.corp"],
+    "insecure-registries": ["reg.corp:5000"],
+    "default-address-pools": [{"base": "10.200.0.0/16", "size": 24}],
+    "proxies": {"http-proxy": "http://xxxxx:xxxxx@proxy:3128"},
+    "labels": ["a=b"],
+    "--default-ulimit": ["memlock=-1:-1", "stack=67108864"],
+    "--bip": ["192.168.127.1/24"],
+}
+
+
+@pytest.fixture
+def host():
+    host = Host()
+    host.api = {"/info": INFO, "/networks/bridge": BRIDGE}
+    host.begin("--bip", "192.168.127.1/24", "--default-ulimit=stack=67108864:67108864", "--default-ulimit", "memlock=-1")
+    return host
+
+
+def probe(host, options):
+    return converge(DockerLive(options=options), host, False)
+
+
+def test_all_as_asked_is_ok(host):
+    result = probe(host, AS_IT_IS)
+    assert result["outcome"] == "ok", result
+    assert result["note"] == ""
+
+
+@pytest.mark.parametrize(
+    "option, found",
+    [
+        ({"bip": "10.0.0.1/24"}, "192.168.127.1/24"),
+        ({"mtu": 1400}, "9000"),
+        ({"storage-driver": "btrfs"}, "overlay2"),
+        ({"live-restore": False}, "True"),
+        ({"registry-mirrors": []}, "mirror.corp"),
+        ({"insecure-registries": ["other:5000"]}, "reg.corp"),
+        ({"exec-opts": ["native.cgroupdriver=cgroupfs"]}, "systemd"),
+        ({"runtimes": {"kata": {"path": "kata"}}}, "None"),
+        ({"default-address-pools": [{"base": "10.0.0.0/8", "size": 24}]}, "10.200.0.0/16"),
+        ({"--bip": ["10.0.0.1/24"]}, "192.168.127.1/24"),
+        ({"--dns": ["10.0.0.1"]}, "[]"),
+        ({"--default-ulimit": ["memlock=1:1"]}, "memlock=-1"),
+    ],
+)
+def test_what_is_written_but_not_live_fails_with_both_values(host, option, found):
+    result = probe(host, option)
+    assert result["outcome"] == "failed"
+    assert "written but not live" in result["error"]["cause"]
+    assert found in result["error"]["cause"]
+    assert result["error"]["fix"]
+    assert differs(host, host.pid, option)
+
+
+def test_what_docker_does_not_tell_is_named(host):
+    options = {"default-shm-size": "1G", "dns": ["10.0.0.1"], "default-ulimits": {"nofile": {"Soft": 1}}, "mtu": 9000}
+    result = probe(host, options)
+    assert result["outcome"] == "ok"
+    for name in ("default-shm-size", "dns", "default-ulimits.nofile"):
+        assert name in result["note"]
+    assert "mtu" not in result["note"]
+
+
+def test_what_is_on_the_command_line_is_told(host):
+    options = {"default-ulimits": {"memlock": {"Soft": -1, "Hard": -1}}, "--default-ulimit": ["memlock=-1:-1"]}
+    assert probe(host, options)["note"] == ""
+
+
+def test_a_log_driver_that_this_docker_does_not_have_is_not_live(host):
+    host.api["/info"] = dict(INFO, LoggingDriver="nonsense")
+    assert "no such driver" in probe(host, {"log-driver": "nonsense"})["error"]["cause"]
+
+
+def test_a_stopped_docker_is_not_asked(host):
+    host.end()
+    result = probe(host, AS_IT_IS)
+    assert result["outcome"] == "failed"
+    assert result["diff"] == [{"key": "running", "before": False, "after": True}]
+
+
+def test_a_docker_that_does_not_answer_is_unknown(host):
+    host.api = {}
+    assert probe(host, {"storage-driver": "overlay2"})["outcome"] == "unknown"

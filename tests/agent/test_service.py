@@ -1,0 +1,238 @@
+"""A service runs what is on disk: staleness is a record of a process, not a file time; one start, proven."""
+
+import json
+
+import pytest
+
+from provision.agent.docker_failures import explain
+from provision.agent.resource import converge
+from provision.agent.service import Service
+
+from .fake_host import DAEMON_JSON, UNIT, Host
+
+DROP_IN = "/etc/systemd/system/docker.service.d/zz-provision.conf"
+
+
+@pytest.fixture
+def host():
+    host = Host()
+    host.files[DAEMON_JSON] = '{"mtu": 1400}'
+    return host
+
+
+def service(**changes):
+    fields = dict(name="docker", enabled=True, running=True, files=[UNIT, DROP_IN, DAEMON_JSON], also=["docker.socket"])
+    return Service(**dict(dict(fields, live=None, ready="docker", timeout=5), **changes))
+
+
+def run(host, resource=None, check=False):
+    del host.ran[:]
+    resource = resource or service()
+    result = converge(resource, host, check)
+    if result["outcome"] in ("ok", "changed") and not check:
+        resource.settled(host)
+    return result
+
+
+def restarts(host):
+    return [words for words in host.ran if "restart" in words or "start docker" in words]
+
+
+def test_it_is_enabled_then_started_and_a_second_run_asks_nothing(host):
+    host.unit["UnitFileState"] = "disabled"
+    del host.files["/etc/systemd/system/multi-user.target.wants/docker.service"]
+    assert run(host)["outcome"] == "changed"
+    assert host.ran == [
+        "systemctl enable docker.service",
+        "systemctl reset-failed docker.service docker.socket",
+        "systemctl start docker.service",
+    ]
+    host.query = None  # a no-change look starts no process
+    assert run(host)["outcome"] == "ok"
+    assert host.ran == []
+
+
+def test_check_starts_nothing(host):
+    result = run(host, check=True)
+    assert result["outcome"] == "would-change"
+    assert host.ran == []
+    assert host.pid is None
+
+
+def test_a_stopped_docker_with_its_socket_active_does_not_run(host):
+    run(host)
+    host.end()
+    assert host.socket == "active"
+    result = run(host)
+    assert result["diff"] == [{"key": "running", "before": False, "after": True}]
+    assert restarts(host) == ["systemctl start docker.service"]
+
+
+def test_it_is_stopped_together_with_its_socket(host):
+    run(host)
+    assert run(host, service(running=False))["outcome"] == "changed"
+    assert host.ran == ["systemctl stop docker.socket docker.service"]
+    assert run(host, service(running=False))["outcome"] == "ok"
+
+
+def test_a_changed_file_restarts_once(host):
+    run(host)
+    host.write(DAEMON_JSON, '{"mtu": 1500}')
+    assert run(host)["diff"] == [{"key": "stale", "before": True, "after": False}]
+    assert restarts(host) == ["systemctl restart docker.service"]
+    assert run(host)["outcome"] == "ok"
+
+
+def test_a_file_changed_by_hand_counts_too(host):
+    run(host)
+    host.files[DAEMON_JSON] = '{"mtu": 1500}'
+    assert run(host)["outcome"] == "changed"
+
+
+def test_another_indentation_is_no_reason_to_restart(host):
+    run(host)
+    host.files[DAEMON_JSON] = '{\n    "mtu":   1400\n}\n'
+    assert run(host)["outcome"] == "ok"
+
+
+def test_killed_between_write_and_restart_the_next_run_restarts(host):
+    host.begin()  # started by somebody else: no record
+    host.write(DAEMON_JSON, '{"mtu": 1500}')
+    assert run(host)["outcome"] == "changed"
+    assert restarts(host) == ["systemctl restart docker.service"]
+
+
+def test_restarted_by_hand_after_that_it_is_not_restarted_again(host):
+    run(host)
+    host.write(DAEMON_JSON, '{"mtu": 1500}')
+    host.end()
+    host.begin()
+    assert run(host)["outcome"] == "ok"
+    assert run(host)["outcome"] == "ok"
+    host.write(DAEMON_JSON, '{"mtu": 1600}')
+    assert run(host)["outcome"] == "changed", "the record of the new process was kept"
+
+
+def test_a_write_that_died_half_way_counts_when_it_came_about(host):
+    host.begin()
+    digest = host.memory.digest(b'{"mtu": 1400}')
+    host.memory.put("written", DAEMON_JSON, {"digest": digest, "boot": host.boot_id(), "uptime": None})
+    assert run(host)["outcome"] == "changed"
+    host.end()
+    host.begin()
+    host.memory.put("written", DAEMON_JSON, {"digest": "another", "boot": host.boot_id(), "uptime": None})
+    assert run(host)["outcome"] == "ok"
+
+
+def test_a_write_before_this_boot_says_nothing(host):
+    host.write(DAEMON_JSON, '{"mtu": 1500}')
+    host.files["/proc/sys/kernel/random/boot_id"] = "another-boot"
+    host.now = 1.0
+    host.begin()
+    assert run(host)["outcome"] == "ok"
+
+
+def test_our_drop_in_that_systemd_has_not_read_makes_it_stale(host):
+    host.write(DROP_IN, "[Service]\nExecStart=\n")
+    host.unit["NeedDaemonReload"] = "yes"
+    host.begin()  # restarted by hand, without daemon-reload
+    assert run(host)["outcome"] == "changed"
+    assert host.ran[0] == "systemctl daemon-reload"
+    host.end()
+    host.begin()
+    assert run(host)["outcome"] == "ok"
+
+
+def test_what_is_live_decides_where_there_is_no_record(host):
+    host.begin()
+    host.api = {"/info": {"Driver": "vfs"}}
+    assert run(host, service(live={"storage-driver": "vfs"}))["outcome"] == "ok"
+    host.end()
+    host.begin()
+    resource = service(live={"storage-driver": "overlay2"})
+    assert run(host, resource, check=True)["diff"] == [{"key": "stale", "before": True, "after": False}]
+
+
+def test_a_docker_that_does_not_answer_is_unknown_and_not_ok(host):
+    host.begin()
+    result = run(host, service(live={"storage-driver": "overlay2"}))
+    assert result["outcome"] == "unknown"
+    assert "does not answer" in result["error"]["cause"]
+
+
+def test_a_new_or_removed_drop_in_makes_it_stale_and_a_file_that_is_new_to_us_does_not(host):
+    run(host)
+    site = "/etc/systemd/system/docker.service.d/site.conf"
+    host.files.update({site: "[Service]\n", "/etc/default/docker": "DOCKER_OPTS=\n"})
+    files = [UNIT, DROP_IN, DAEMON_JSON, "/etc/default/docker"]
+    assert run(host, service(files=files))["outcome"] == "ok"
+    assert run(host, service(files=files + [site]))["outcome"] == "changed"
+    del host.files[site]
+    assert run(host, service(files=files))["outcome"] == "changed"
+    assert run(host, service(files=files))["outcome"] == "ok"
+
+
+def test_a_daemon_whose_program_was_upgraded_is_stale(host):
+    run(host)
+    host.links["/proc/{}/exe".format(host.pid)] = "/usr/bin/dockerd (deleted)"
+    assert run(host)["outcome"] == "changed"
+
+
+def test_check_foresees_the_restart_that_a_pending_file_brings(host):
+    run(host)
+    host.foreseen[DAEMON_JSON] = b'{"mtu": 9000}'
+    assert run(host, check=True)["outcome"] == "would-change"
+    host.foreseen[DAEMON_JSON] = b'{"mtu":1400}'
+    assert run(host, check=True)["outcome"] == "ok", "drift that is taken back brings no restart"
+
+
+def test_a_masked_unit_is_named(host):
+    host.unit.update(LoadState="masked", UnitFileState="masked")
+    result = run(host)
+    assert result["outcome"] == "failed"
+    assert "masked" in result["error"]["cause"]
+    assert "unmask" in result["error"]["fix"]
+
+
+def test_no_unit_is_absent_in_check_and_a_clear_failure_in_apply(host):
+    host.unit["LoadState"] = "not-found"
+    assert run(host, check=True)["outcome"] == "would-change"
+    assert "there is no service docker" in run(host)["error"]["cause"]
+
+
+def test_a_failed_start_carries_the_daemons_own_words_and_their_meaning(host):
+    host.broken = True
+    host.log = (
+        "Starting Docker\nunable to configure the Docker daemon with file /etc/docker/daemon.json: the following directives"
+        " are specified both as a flag and in the configuration file: mtu: (from flag: 1, from file: 2)\nFailed to start\n"
+    )
+    result = run(host)
+    assert result["outcome"] == "failed"
+    assert "both on Docker's command line and in daemon.json: mtu: (from flag: 1, from file: 2)" in result["error"]["cause"]
+    assert result["error"]["fix"]
+    assert "Failed to start" in result["error"]["output"]
+    assert host.memory.get("services", "docker") is None
+
+
+def test_the_newest_known_words_explain():
+    log = "no space left on device\nspecified default runtime 'nvidia' does not exist\nsomething else"
+    assert explain(log)[0] == "the default runtime nvidia is not installed"
+    assert explain("all is well") is None
+
+
+def test_the_record_holds_no_content(host):
+    host.files[DAEMON_JSON] = json.dumps({"proxies": {"http-proxy": "http://u:hunter2@p"}})
+    run(host)
+    assert "hunter2" not in host.files["/state/state.json"]
+
+
+def test_an_init_script_where_systemd_is_not(host):
+    host = Host(systemd=False)
+    host.files.update({"/etc/init.d/docker": "#!/bin/sh\n", "/etc/rc2.d/S01docker": "", DAEMON_JSON: "{}"})
+    resource = service(files=[DAEMON_JSON], also=[])
+    assert run(host, resource)["outcome"] == "changed"
+    assert host.ran == ["service docker start"]
+    assert run(host, service(files=[DAEMON_JSON], also=[]))["outcome"] == "ok"
+    host.write(DAEMON_JSON, '{"mtu": 1}')
+    assert run(host, service(files=[DAEMON_JSON], also=[]))["outcome"] == "changed"
+    assert host.ran == ["service docker stop", "service docker start"]
