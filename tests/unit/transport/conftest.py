@@ -9,7 +9,8 @@ import pytest
 
 from provision.target import Target
 from provision.transport import Pool
-from tests.unit.transport.sshd import SSHD, Mute, Sshd, keygen
+
+from .sshd import SSHD, Mute, Sshd, keygen
 
 
 class Lab:

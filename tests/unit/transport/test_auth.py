@@ -11,8 +11,9 @@ from provision.errors import Unreachable
 from provision.secrets import Secret
 from provision.transport import Pool
 from provision.transport.openssh import OpenSshConnection
-from tests.unit.transport.password_server import PASSWORD, PasswordServer
-from tests.unit.transport.sshd import keygen
+
+from .password_server import PASSWORD, PasswordServer
+from .sshd import keygen
 
 
 @pytest.fixture

@@ -9,7 +9,8 @@ import pytest
 from provision.errors import Unreachable
 from provision.secrets import Secret
 from provision.transport import Pool
-from tests.unit.transport.sshd import keygen
+
+from .sshd import keygen
 
 
 def certify(lab, server_key, name):
