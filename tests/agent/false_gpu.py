@@ -1,8 +1,9 @@
-"""Builds the stand-ins for NVIDIA's libraries (tests/gpu/*.c) at test time; without gcc the tests say so and are skipped.
+"""Builds the stand-ins for NVIDIA's libraries (tests/gpu/*.c) at test time; without gcc the tests are skipped, loudly.
 
 With CI set a missing compiler is a failure: see test_nvml.py.
 """
 
+import glob
 import os
 import shutil
 import subprocess
@@ -24,8 +25,6 @@ def build(folder, name, **options):
 
 def pynvml():
     """The source of pynvml, from wherever this machine has it, or None: on a host it comes with the plan."""
-    import glob
-
     root = os.path.dirname(os.path.dirname(SOURCES))
     places = [os.environ.get("PYNVML", "")]
     places += glob.glob(os.path.join(root, ".venv", "lib", "python3*", "site-packages", "pynvml.py"))

@@ -1,4 +1,4 @@
-"""NVML in a child, against a stand-in for libnvidia-ml: eight GPUs, a lost one, no driver, a mismatch, a call that hangs."""
+"""NVML in a child, against a stand-in: eight GPUs, a lost one, no driver, a mismatch, a call that hangs."""
 
 import os
 

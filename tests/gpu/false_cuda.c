@@ -1,5 +1,6 @@
 /* A false libcuda.so.1 for tests: a stand-in, nothing of it is NVIDIA's. It "runs" the probe's kernel on the processor.
  *
+ * -DFIRST=n   the number in the first one's UUID
  * -DGPUS=n    how many devices; -DINIT=n what cuInit answers (100 none, 802 fabric manager, 999 unknown)
  * -DWRONG=1   the kernel's result is wrong
  */
@@ -11,6 +12,9 @@
 #endif
 #ifndef INIT
 #define INIT 0
+#endif
+#ifndef FIRST
+#define FIRST 0
 #endif
 #ifndef WRONG
 #define WRONG 0
@@ -26,7 +30,7 @@ int cuGetErrorName(int code, const char **name) {
 int cuDriverGetVersion(int *version) { *version = 12040; return 0; }
 int cuDeviceGetCount(int *count) { *count = GPUS; return 0; }
 int cuDeviceGet(int *device, int index) { *device = index; return index < GPUS ? 0 : 101; }
-int cuDeviceGetUuid(unsigned char *uuid, int device) { memset(uuid, 0, 16); uuid[3] = device; return 0; }
+int cuDeviceGetUuid(unsigned char *uuid, int device) { memset(uuid, 0, 16); uuid[3] = FIRST + device; return 0; }
 int cuDevicePrimaryCtxRetain(void **context, int device) { *context = (void *)1; return 0; }
 int cuDevicePrimaryCtxRelease(int device) { return 0; }
 int cuCtxSetCurrent(void *context) { return 0; }

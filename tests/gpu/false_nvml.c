@@ -1,5 +1,6 @@
 /* A false libnvidia-ml.so.1 for tests: a stand-in, nothing of it is NVIDIA's. Built with gcc at test time.
  *
+ * -DFIRST=n           the number in the first one's UUID
  * -DGPUS=n            how many GPUs it answers for
  * -DINIT=n            what nvmlInit answers: 9 driver not loaded, 18 library mismatch
  * -DLOST=i            GPU i fell off the bus: every question about it answers 15
@@ -19,6 +20,9 @@
 #endif
 #ifndef LOST
 #define LOST -1
+#endif
+#ifndef FIRST
+#define FIRST 0
 #endif
 #ifndef HANG
 #define HANG 0
@@ -64,7 +68,7 @@ int nvmlDeviceGetHandleByIndex_v2(unsigned index, device *d) {
 
 int nvmlDeviceGetUUID(device d, char *text, unsigned size) {
     while (HANG) pause();
-    snprintf(text, size, "GPU-%08x-0000-0000-0000-000000000000", d->index);
+    snprintf(text, size, "GPU-%08x-0000-0000-0000-000000000000", FIRST + d->index);
     return lost(d);
 }
 int nvmlDeviceGetName(device d, char *text, unsigned size) { snprintf(text, size, "Stand-in"); return lost(d); }

@@ -1,0 +1,307 @@
+"""The GPU roles on real hosts with a false driver: each generation of the stack, and the proof in real containers.
+
+What is false: the driver (files that the kernel would show, an NVML, a libcuda) and the vendor's packages, which are
+stand-ins. What is real: apt, dpkg, Docker, its runtimes and its CDI, and every container.
+"""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.agent import false_gpu
+from tests.e2e import nvidia_stand_ins as nvidia
+from tests.e2e.runner import DAEMON, Ended, HostSpec, Lab, Provision, settle
+from tests.lab import LabHost
+from tests.lab.repository import AptRepository
+
+pytestmark = [
+    pytest.mark.lab,
+    pytest.mark.skipif(not false_gpu.COMPILER, reason="SKIPPED FOR LACK OF gcc: the GPU roles are not tested"),
+]
+GPUS = 3
+DAEMON_JSON = "/etc/docker/daemon.json"
+RECEIPT = "/var/lib/provision/proofs/gpu.json"
+ROLES = ["docker_engine", "docker_daemon", "nvidia_docker", "gpu_smoke_test"]
+TOOLKIT = [
+    "nvidia-container-toolkit",
+    "nvidia-container-toolkit-base",
+    "libnvidia-container-tools",
+    "libnvidia-container1",
+]
+
+
+@pytest.fixture(scope="module")
+def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
+    folder = tmp_path_factory.mktemp("gpu")
+    specs = [
+        HostSpec("hook", "bookworm"),
+        HostSpec("cdi", "trixie"),
+        HostSpec("none", "bookworm"),
+        HostSpec("old", "bookworm"),
+    ]
+    with Lab.up("gpu-roles", specs, folder / "lab") as up:
+        for name in ("hook", "cdi", "old"):
+            nvidia.give_gpus(up.host(name), folder / "false", GPUS)
+        yield up
+
+
+@pytest.fixture(scope="module")
+def repository(lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> AptRepository:
+    folder = tmp_path_factory.mktemp("debs")
+    debs = [*nvidia.toolkit(folder, "1.17.8-1"), *nvidia.toolkit(folder, "1.18.1-1"), nvidia.nvidia_docker2(folder)]
+    return lab.apt_repository("nvidia", debs, flat=True)
+
+
+@pytest.fixture(scope="module")
+def settings(repository: AptRepository) -> dict[str, Any]:
+    source = {"uri": repository.url, "suite": "./", "key": repository.key_asc, "fingerprint": repository.fingerprint}
+    return {
+        "roles": ROLES,
+        "docker_engine": {"flavour": "docker.io"},
+        "docker_daemon": DAEMON,
+        "nvidia_docker": {"version": "1.18.1-1", "repository": source},
+        "gpu_smoke_test": {"limits": {"memlock": 8388608, "stack": 67108864, "shm": 1 << 30}},
+    }
+
+
+@pytest.fixture(scope="module")
+def provision(lab: Lab, settings: dict[str, Any]) -> Provision:
+    expect: dict[str, Any] = {"nvidia_docker": {"expect_gpus": GPUS}, "gpu_smoke_test": {"expect_gpus": GPUS}}
+    toml = {"nvidia-container-runtime.log-level": "debug"}
+    hook = {**expect, "nvidia_docker": {"expect_gpus": GPUS, "default_runtime": True, "config": toml}}
+    return settle(lab, settings, hook=hook, cdi=expect, none={}, old={"roles": []})
+
+
+def probe(ended: Ended, host: str) -> dict[str, Any]:
+    """The event of a host's proof."""
+    [event] = [item for item in ended.of("resource", host=host) if item["kind"] == "gpu_proof"]
+    return event
+
+
+def proof(ended: Ended, host: str) -> dict[str, Any]:
+    receipt: dict[str, Any] = probe(ended, host)["proof"]
+    return receipt
+
+
+def containers(host: LabHost) -> str:
+    return host.run(["docker", "ps", "--all", "--quiet"]).stdout
+
+
+def pid(host: LabHost) -> str:
+    return host.run(["cat", "/var/run/docker.pid"]).stdout.strip()
+
+
+def test_check_on_bare_hosts_foresees_the_packages_and_starts_nothing(lab: Lab, provision: Provision) -> None:
+    ended = provision.check("--limit", "hook,cdi,none")
+    assert ended.status == 3, ended.explain()
+    assert "packages " + " ".join(TOOLKIT) in ended.resources("would-change", host="hook")
+    assert lab.host("hook").run("command -v dockerd nvidia-ctk", check=False).stdout == ""
+
+
+def test_apply_takes_bare_hosts_to_a_passed_proof(lab: Lab, provision: Provision) -> None:
+    ended = provision.apply("--limit", "hook,cdi,none")
+    assert ended.status == 0, ended.explain()
+    for name, way in (("hook", "--runtime=nvidia (legacy hook)"), ("cdi", "cdi (--device nvidia.com/gpu)")):
+        host = lab.host(name)
+        receipt = proof(ended, name)
+        assert receipt["verdict"] == "passed"
+        assert receipt["docker"]["injection"] == [way]
+        assert [level["verdict"] for _, level in sorted(receipt["levels"].items())] == ["passed"] * 4
+        assert [gpu["uuid"] for gpu in receipt["gpus"]] == [nvidia.uuid(index) for index in range(GPUS)]
+        asked = {item["name"].split()[0]: item["answer"] for item in receipt["containers"]}
+        assert [device["kernel"] for device in asked["all"]["cuda"]["devices"]] == ["ok"] * GPUS
+        assert [device["uuid"] for device in asked["one"]["cuda"]["devices"]] == [nvidia.uuid(GPUS - 1)]
+        assert asked["none"]["cuda"]["devices"] == []
+        assert asked["flags"]["uid"] == 65534
+        assert json.loads(host.read(RECEIPT))["verdict"] == "passed"
+        assert set(nvidia.package_state(host, TOOLKIT).values()) == {"hi 1.18.1-1"}
+        assert containers(host) == "", "each container was removed"
+    written = json.loads(lab.host("hook").read(DAEMON_JSON))
+    assert written["default-runtime"] == "nvidia"
+    assert written["runtimes"] == {"nvidia": {"path": "/usr/bin/nvidia-container-runtime", "runtimeArgs": []}}
+    assert json.loads(lab.host("cdi").read(DAEMON_JSON))["features"] == {"cdi": True}
+    assert 'log-level = "debug"' in lab.host("hook").read("/etc/nvidia-container-runtime/config.toml")
+
+
+def test_a_host_without_gpu_is_skipped_with_the_reason_and_its_containers_are_proven(provision: Provision) -> None:
+    ended = provision.apply("--limit", "none")
+    assert ended.status == 0, ended.explain()
+    [skipped] = ended.of("role", host="none", role="nvidia_docker")
+    assert skipped["outcome"] == "skipped"
+    assert skipped["reason"] == "there is no NVIDIA GPU on the PCI bus"
+    receipt = proof(ended, "none")
+    names = {item["name"] for level in receipt["levels"].values() for item in level["checks"]}
+    assert {"memlock", "stack", "shm", "-u", "--shm-size", "--rm"} <= names
+    required = provision.apply("--limit", "none", "--set", "nvidia_docker.require_gpu=true")
+    assert required.status == 1
+    assert "there should be" in required.explain()
+
+
+def test_the_second_run_changes_nothing_and_starts_no_container(lab: Lab, provision: Provision) -> None:
+    before = {name: pid(lab.host(name)) for name in ("hook", "cdi", "none")}
+    started = lab.host("hook").run("docker events --since 0 --until 0s --filter event=create | wc -l").stdout
+    for verb in (provision.check, provision.apply):
+        ended = verb("--limit", "hook,cdi,none")
+        assert ended.status == 0, ended.explain()
+        assert ended.resources("changed", "would-change") == []
+        event = probe(ended, "cdi")
+        assert event["outcome"] == "ok"
+        assert event["note"].startswith("proven ")
+    assert {name: pid(lab.host(name)) for name in before} == before
+    assert lab.host("hook").run("docker events --since 0 --until 0s --filter event=create | wc -l").stdout == started
+
+
+def test_a_proof_is_due_when_its_inputs_changed_and_check_does_not_make_it(lab: Lab, provision: Provision) -> None:
+    host = lab.host("cdi")
+    host.run("systemctl reset-failed docker; systemctl restart docker")
+    ended = provision.check("--limit", "cdi")
+    assert ended.status == 3, ended.explain()
+    event = probe(ended, "cdi")
+    assert event["outcome"] == "would-change"
+    assert any("the daemon changed" in str(item["before"]) for item in event["diff"])
+    ended = provision.apply("--limit", "cdi")
+    assert ended.status == 0, ended.explain()
+    assert probe(ended, "cdi")["outcome"] == "ok", "a probe is not a change"
+
+
+def test_an_upgrade_of_the_toolkit_restarts_no_docker(lab: Lab, provision: Provision) -> None:
+    """The hook must be there when the daemon starts; which hook does not matter. And the way back is a downgrade."""
+    before = pid(lab.host("hook"))
+    ended = provision.apply("--limit", "hook", "--set", "nvidia_docker.version=1.17.8-1")
+    assert ended.status == 1, "a downgrade is refused"
+    assert pid(lab.host("hook")) == before
+
+
+@pytest.mark.parametrize(
+    ("breaking", "mending", "words"),
+    [
+        ("umount /sys/bus/pci/devices", None, "should be"),
+        ("echo 550.90.07 >/sys/module/nvidia/version", "echo 550.54.15 >/sys/module/nvidia/version", "reboot"),
+    ],
+)
+def test_a_driver_or_gpu_that_is_gone_is_never_ok(
+    lab: Lab, provision: Provision, breaking: str, mending: str | None, words: str
+) -> None:
+    host = lab.host("cdi")
+    host.run(breaking)
+    try:
+        ended = provision.check("--limit", "cdi")
+        assert ended.status == 1, ended.stdout
+        assert words in ended.explain()
+    finally:
+        if mending:
+            host.run(mending)
+        else:
+            nvidia.place_on_bus(host, GPUS)
+
+
+def test_failures_of_the_proof_are_told_apart(lab: Lab, provision: Provision) -> None:
+    host = lab.host("cdi")
+    only = ("--limit", "cdi", "--roles", "gpu_smoke_test")
+    wrong_count = provision.apply(*only, "--set", "gpu_smoke_test.expect_gpus=8")
+    assert "8 NVIDIA GPUs are declared, and on the PCI bus there are 3" in wrong_count.explain()
+    no_runtime = provision.apply(*only, "--set", "gpu_smoke_test.injection=[nvidia-docker]")
+    assert "there is no nvidia-docker" in no_runtime.explain()
+    limits = provision.apply(*only, "--set", "gpu_smoke_test.limits.memlock=unlimited")
+    assert "memlock in the container is 8388608 and not unlimited" in limits.explain()
+    host.run(f"mv {nvidia.FALSE}/all {nvidia.FALSE}/gone")
+    try:
+        broken = provision.apply(*only)
+        assert broken.status == 1
+        assert broken.host("cdi")["outcome"] in ("failed", "unknown")
+    finally:
+        host.run(f"mv {nvidia.FALSE}/gone {nvidia.FALSE}/all")
+    host.run("mv /etc/cdi /etc/cdi-away")
+    try:
+        absent = provision.apply(*only, "--set", "gpu_smoke_test.injection=[cdi]")
+        assert "there is no CDI spec" in absent.explain()
+    finally:
+        host.run("mv /etc/cdi-away /etc/cdi")
+    host.run("systemctl stop docker.socket docker")
+    stopped = provision.apply(*only)
+    assert "the Docker daemon does not run" in stopped.explain()
+    assert host.run("systemctl is-active docker", check=False).stdout.strip() != "active", "the proof starts nothing"
+    mended = provision.apply("--limit", "cdi")
+    assert mended.status == 0, mended.explain()
+
+
+def test_a_gpu_hidden_from_the_container_is_named(lab: Lab, provision: Provision) -> None:
+    host = lab.host("cdi")
+    host.run(f"mv {nvidia.FALSE}/all {nvidia.FALSE}/whole; cp -r {nvidia.FALSE}/{nvidia.uuid(0)} {nvidia.FALSE}/all")
+    try:
+        ended = provision.apply("--limit", "cdi", "--set", "gpu_smoke_test.max_age=0")
+        assert ended.status == 1
+        assert f"does not see {nvidia.uuid(1)}, {nvidia.uuid(2)}" in ended.explain()
+        assert proof(ended, "cdi")["levels"]["3"]["verdict"] == "unknown", "what was not tried is not passed"
+    finally:
+        host.run(f"rm -r {nvidia.FALSE}/all; mv {nvidia.FALSE}/whole {nvidia.FALSE}/all")
+
+
+def test_a_stale_cdi_spec_is_made_anew(lab: Lab, provision: Provision) -> None:
+    host = lab.host("cdi")
+    host.run("sed -i 's/550.54.15/535.1.1/' /etc/cdi/nvidia.yaml")
+    ended = provision.check("--limit", "cdi")
+    assert "cdi_spec nvidia.com/gpu" in ended.resources("would-change")
+    ended = provision.apply("--limit", "cdi")
+    assert ended.status == 0, ended.explain()
+    assert "550.54.15" in host.read("/etc/cdi/nvidia.yaml")
+
+
+def test_moving_up_a_generation_keeps_daemon_json(lab: Lab, settings: dict[str, Any]) -> None:
+    """nvidia-docker2 holds daemon.json as its configuration file: purging it would delete the file."""
+    host = lab.host("old")
+    older = {"roles": ROLES, "nvidia_docker": {"generation": "nvidia-docker2", "version": "2.13.0-1"}}
+    provision = settle(lab, settings, old=older)
+    ended = provision.apply("--limit", "old")
+    assert ended.status == 0, ended.explain()
+    assert nvidia.package_state(host, ["nvidia-docker2"]) == {"nvidia-docker2": "hi 2.13.0-1"}
+    document = json.loads(host.read(DAEMON_JSON))
+    host.write(DAEMON_JSON, json.dumps(dict(document, **{"max-concurrent-downloads": 5})))
+    settle(lab, settings, old={"roles": ROLES})
+    ended = Provision(provision.inventory).apply("--limit", "old")
+    assert ended.status == 0, ended.explain()
+    assert nvidia.package_state(host, ["nvidia-docker2"])["nvidia-docker2"].startswith("rc"), "removed, not purged"
+    assert set(nvidia.package_state(host, TOOLKIT).values()) == {"hi 1.18.1-1"}
+    after = json.loads(host.read(DAEMON_JSON))
+    assert after["max-concurrent-downloads"] == 5
+    assert after["bip"] == DAEMON["bip"]
+    assert after["runtimes"]["nvidia"]["path"].endswith("nvidia-container-runtime")
+
+
+def test_what_is_no_longer_asked_for_goes(lab: Lab, settings: dict[str, Any]) -> None:
+    host = lab.host("hook")
+    assert json.loads(host.read(DAEMON_JSON))["default-runtime"] == "nvidia"
+    provision = settle(lab, settings, hook={"nvidia_docker": {"expect_gpus": GPUS}})
+    ended = provision.apply("--limit", "hook")
+    assert ended.status == 0, ended.explain()
+    assert "default-runtime" not in json.loads(host.read(DAEMON_JSON))
+
+
+def test_a_toolkit_made_by_hand_is_asserted_and_registered(lab: Lab, settings: dict[str, Any]) -> None:
+    host = lab.host("none")
+    nvidia.give_gpus(host, Path(lab.directory) / "by-hand", 1)
+    by_hand = {"nvidia_docker": {"packages": False, "runtime": "/opt/toolkit/nvidia-container-runtime"}}
+    provision = settle(lab, settings, none=by_hand)
+    ended = provision.apply("--limit", "none")
+    assert "there is no /opt/toolkit/nvidia-container-runtime" in ended.explain()
+    assert "nvidia" not in host.read(DAEMON_JSON), "a runtime is registered only once its binary is there"
+    host.write("/opt/toolkit/nvidia-container-runtime", nvidia.RUNTIME, 0o755)
+    ended = provision.apply("--limit", "none")
+    assert ended.status == 0, ended.explain()
+    assert proof(ended, "none")["docker"]["ways"] == ["runtime"]
+    assert nvidia.package_state(host, TOOLKIT) == {}
+
+
+def test_bad_input_ends_before_any_host_is_touched(lab: Lab, settings: dict[str, Any]) -> None:
+    provision = settle(lab, settings)
+    for wrong, words in (
+        ("gpu_smoke_test.levels=[4]", "level 4 is not there yet"),
+        ("nvidia_docker.generation=nvidia-docker1", "needs `deb`"),
+        ("nvidia_docker.generation=docker3", "generation"),
+    ):
+        ended = provision.apply("--limit", "hook", "--set", wrong)
+        assert ended.status == 2, ended.stdout
+        assert words in ended.stderr
