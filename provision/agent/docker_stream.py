@@ -12,7 +12,7 @@ import time
 from urllib.parse import urlencode
 
 from . import docker_socket
-from .engine_api import ApiError, Engine
+from .engine_api import Engine
 from .resource import Failed
 
 PROGRESS_EVERY = 2.0
@@ -40,7 +40,8 @@ def post(system, path, query, login, what, timeout):
         connection.sock.settimeout(timeout)
         response = connection.getresponse()
         if response.status >= 400:
-            raise ApiError(response.status, _message(response.read(65536)))
+            message = _message(response.read(65536))
+            raise Failed("{}: Docker says: {}".format(what, message), fix_for(message))
         _follow(system, response, connection, what, deadline)
     except socket.timeout:
         raise Failed(

@@ -32,9 +32,7 @@ class Registry:
         port = _free_port(ip)
         self.address = f"{ip}:{port}"
         self.ca_pem = _certificates(folder, ip)
-        (folder / "htpasswd").write_text(
-            "".join(f"{user}:{_crypt(password, '$2y$05$', 22)}\n" for user, password in users.items())
-        )
+        self.set_users(users)
         auth = f"auth: {{htpasswd: {{realm: lab, path: {folder / 'htpasswd'}}}}}\n" if users else ""
         (folder / "config.yml").write_text(
             f"version: 0.1\nlog: {{level: warn}}\n{auth}"
@@ -44,6 +42,11 @@ class Registry:
         )
         argv = [program("docker-registry"), "serve", str(folder / "config.yml")]
         self._process = _start(argv, folder / "log", ip, port)
+
+    def set_users(self, users: Mapping[str, str]) -> None:
+        """From now on these are the logins (name -> password); one that the registry was started without stays open."""
+        lines = [f"{user}:{_crypt(password, '$2y$05$', 22)}\n" for user, password in users.items()]
+        (Path(self._folder.name) / "htpasswd").write_text("".join(lines))
 
     def close(self) -> None:
         _stop(self._process)
@@ -68,7 +71,7 @@ class Proxy:
         shutil.chown(self._log.parent, "proxy", "proxy")
         rules = [f"acl lab src {net.whole}"]
         if username:
-            (folder / "users").write_text(f"{username}:{_crypt(password or '', '$6$', 16)}\n")
+            self.set_login(username, password or "")
             rules.append(f"auth_param basic program /usr/lib/squid/basic_ncsa_auth {folder / 'users'}")
             rules += ["acl known proxy_auth REQUIRED", "http_access deny !known"]
         lines = [
@@ -89,6 +92,10 @@ class Proxy:
         (folder / "squid.conf").write_text("\n".join(lines) + "\n")
         argv = [program("squid"), "-N", "-f", str(folder / "squid.conf")]
         self._process = _start(argv, folder / "out", ip, port)
+
+    def set_login(self, username: str, password: str) -> None:
+        """From now on this is the login; `url` stays as it was."""
+        (Path(self._folder.name) / "users").write_text(f"{username}:{_crypt(password, '$6$', 16)}\n")
 
     def requests(self) -> list[str]:
         """`CODE METHOD URL` of each request so far, refused ones (407) too."""
