@@ -111,6 +111,8 @@ class JsonKeys(Resource):
     owner: str = "root"
     group: str = "root"
     sensitive: bool = False
+    validate_with: tuple[str, ...] | None = None
+    """dockerd's command line on the staged file (`{}`): one that it cannot read is not put in place."""
 
 
 class Flag(BaseModel):

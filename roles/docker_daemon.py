@@ -7,7 +7,7 @@ proxies) are folded in. Docker is read back over its socket: what is written but
 
 import re
 from collections.abc import Callable, Iterator
-from ipaddress import IPv4Address, IPv4Interface, IPv4Network, IPv6Address
+from ipaddress import IPv4Interface, IPv4Network, IPv6Network, ip_address, ip_network
 from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, JsonValue, model_validator
@@ -17,9 +17,7 @@ from provision.resources import DaemonOption, Resource
 
 DAEMON = True
 
-ULIMITS = (
-    "as core cpu data fsize locks memlock msgqueue nice nofile nproc rss rtprio rttime sigpending stack".split()  # noqa: SIM905
-)
+ULIMITS = "core cpu data fsize locks memlock msgqueue nice nofile nproc rss rtprio rttime sigpending stack".split()  # noqa: SIM905
 LOG_DRIVERS = "awslogs fluentd gcplogs gelf journald json-file local logentries none splunk syslog".split()  # noqa: SIM905
 UNLIMITED = -1
 OWN_INTERFACES = re.compile(r"docker0$|br-[0-9a-f]{12}$|veth|lo$")
@@ -77,21 +75,17 @@ def _network(text: str) -> str:
     try:
         IPv4Network(text)
     except ValueError:
-        try:
-            right = IPv4Network(text, strict=False)
-        except ValueError:
-            raise ValueError("should be an IPv4 network, as in 192.168.127.128/25") from None
-        raise ValueError(f"has host bits set: did you mean {right}?") from None
+        if re.fullmatch(r"[0-9.]+/[0-9]+", text):
+            raise ValueError(f"has host bits set: did you mean {IPv4Network(text, strict=False)}?") from None
+        raise ValueError("should be an IPv4 network, as in 192.168.127.128/25") from None
     return text
 
 
 def _address(text: str) -> str:
-    for kind in (IPv4Address, IPv6Address):
-        try:
-            return str(kind(text))
-        except ValueError:
-            continue
-    raise ValueError(f"{text!r} is not an IP address")
+    try:
+        return str(ip_address(text))
+    except ValueError:
+        raise ValueError(f"{text!r} is not an IP address") from None
 
 
 def _shm_size(text: str) -> str:
@@ -117,10 +111,12 @@ def _mirror(text: str) -> str:
 
 
 def _log_driver(name: str) -> str:
-    if name not in LOG_DRIVERS and not re.fullmatch(r"[a-z0-9./_-]+(:[\w.-]+)?", name):
-        raise ValueError(f"{name!r} is no name of a log driver")
-    if name not in LOG_DRIVERS and not set(name) & set(":/"):
-        raise ValueError(f"Docker has no log driver {name!r} (a plugin is named with its tag): {', '.join(LOG_DRIVERS)}")
+    if name not in LOG_DRIVERS and not re.fullmatch(
+        r"[a-z0-9._-]+(/[a-z0-9./_-]+)?:[\w.-]+|[a-z0-9._-]+/[a-z0-9./_-]+", name
+    ):
+        raise ValueError(
+            f"Docker has no log driver {name!r} (a plugin is named with its tag): {', '.join(LOG_DRIVERS)}"
+        )
     return name
 
 
@@ -154,9 +150,9 @@ class Pool(BaseModel):
 class Runtime(BaseModel):
     """One OCI runtime."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
+    model_config = ConfigDict(frozen=True, extra="forbid")
     path: Annotated[str, Field(min_length=1)]
-    args: Annotated[tuple[str, ...], Field(alias="runtimeArgs")] = ()
+    args: tuple[str, ...] = ()
 
 
 Ulimits = dict[Annotated[str, AfterValidator(_ulimit_name)], Annotated[Ulimit, BeforeValidator(_ulimit)]]
@@ -258,44 +254,30 @@ ENTRIES: dict[str, Callable[[str, Any], JsonValue]] = {
 """Settings whose entries are options of their own, as daemon.json has them."""
 
 
-def _asked_networks(settings: Settings) -> Iterator[tuple[str, IPv4Network]]:
-    if settings.bip:
-        yield f"bip {settings.bip}", IPv4Interface(settings.bip).network
-    for pool in settings.default_address_pools or ():
-        yield f"default_address_pools {pool.base}", IPv4Network(pool.base)
-
-
 def _check_networks(facts: role.Facts, settings: Settings) -> None:
     """Docker compares an explicit bip with nothing: it would cut the host off from what is there."""
-    for what, network in _asked_networks(settings):
-        found = _overlap(facts, network)
-        if found:
-            raise role.Refuse(f"docker_daemon: {what} overlaps {found}", "choose a network that this host does not use")
+    asked = [(f"bip {settings.bip}", IPv4Interface(settings.bip).network)] if settings.bip else []
+    asked += [(f"default_address_pools {p.base}", IPv4Network(p.base)) for p in settings.default_address_pools or ()]
+    for what, network in asked:
+        for found, used in _in_use(facts):
+            if isinstance(used, IPv4Network) and used.prefixlen and used.overlaps(network):
+                fix = "choose a network that this host does not use"
+                raise role.Refuse(f"docker_daemon: {what} overlaps {found}", fix)
 
 
-def _overlap(facts: role.Facts, network: IPv4Network) -> str | None:
-    if isinstance(facts.ssh_client, IPv4Address) and facts.ssh_client in network:
-        return f"the address that this session comes from, {facts.ssh_client}"
+def _in_use(facts: role.Facts) -> Iterator[tuple[str, IPv4Network | IPv6Network]]:
+    """What the host reaches or is reached by, most telling first; default routes (/0) are among it."""
+    if facts.ssh_client:
+        yield f"the address that this session comes from, {facts.ssh_client}", ip_network(facts.ssh_client)
     for address in facts.addresses:
-        if (
-            not OWN_INTERFACES.match(address.interface)
-            and isinstance(address.address, IPv4Interface)
-            and address.address.network.overlaps(network)
-        ):
-            return f"{address.address} of interface {address.interface}"
+        if not OWN_INTERFACES.match(address.interface):
+            yield f"{address.address} of interface {address.interface}", address.address.network
     for route in facts.routes:
-        if (
-            OWN_INTERFACES.match(route.interface)
-            or not isinstance(route.network, IPv4Network)
-            or route.network.prefixlen == 0
-        ):
-            continue
-        if route.network.overlaps(network):
-            return f"the route to {route.network}" + (f" by interface {route.interface}" if route.interface else "")
+        if not OWN_INTERFACES.match(route.interface):
+            by = f" by interface {route.interface}" if route.interface else ""
+            yield f"the route to {route.network}{by}", route.network
     for resolver in facts.resolvers:
-        if isinstance(resolver, IPv4Address) and resolver in network:
-            return f"the name server {resolver}"
-    return None
+        yield f"the name server {resolver}", ip_network(resolver)
 
 
 def _check_limits(facts: role.Facts, settings: Settings) -> None:
@@ -305,8 +287,7 @@ def _check_limits(facts: role.Facts, settings: Settings) -> None:
     if memlock.hard == UNLIMITED or memlock.hard > facts.memlock_hard:
         asked = "unlimited" if memlock.hard == UNLIMITED else str(memlock.hard)
         cause = (
-            f"this host cannot give containers memlock {asked}: it has no CAP_SYS_RESOURCE, "
-            f"and its own hard limit is {facts.memlock_hard}"
+            f"this host cannot give containers memlock {asked}: it has no CAP_SYS_RESOURCE, and its own limit is lower"
         )
         fix = f"ask for at most {facts.memlock_hard}; every container would fail with `error setting rlimit type 8`"
         raise role.Refuse(cause, fix)
@@ -315,7 +296,5 @@ def _check_limits(facts: role.Facts, settings: Settings) -> None:
 def _check_storage(facts: role.Facts, settings: Settings) -> None:
     kernel = re.match(r"(\d+)\.(\d+)", facts.kernel)
     if settings.storage_driver == "overlay2" and kernel and int(kernel[1]) < 4:
-        raise role.Refuse(
-            f"overlay2 needs Linux 4.0, and this host runs {facts.kernel}",
-            "install a newer kernel, or choose another storage_driver",
-        )
+        fix = "install a newer kernel, or choose another storage_driver"
+        raise role.Refuse(f"overlay2 needs Linux 4.0, and this host runs {facts.kernel}", fix)

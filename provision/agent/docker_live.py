@@ -142,7 +142,7 @@ def _insecure(info, _):
 
 
 def _log_driver(info, _):
-    """Docker starts with a driver that it does not have, and then no container does; plugins (`name:tag`) are not listed."""
+    """Docker starts with a driver that it lacks, and then no container does; plugins (`name:tag`) are not listed."""
     name = info.get("LoggingDriver") or ""
     known = (info.get("Plugins") or {}).get("Log") or []
     if known and name not in known + ["none"] and not any(mark in name for mark in ":/"):

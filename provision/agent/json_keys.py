@@ -7,10 +7,12 @@ somebody else changed is reported before it is changed back.
 
 import json
 
-from . import file
+from . import docker_failures, file
 from .resource import Failed, Resource
+from .system import MISSING
 
 SECTION = "json_keys"
+NOT_ROOT = "needs to be started with root"
 RUNTIMES = "/usr/bin/"
 """Where a runtime without a path is found: nvidia-ctk writes the one form, older packages the other."""
 ALWAYS_SECRET = ("proxies",)
@@ -18,7 +20,7 @@ ALWAYS_SECRET = ("proxies",)
 
 
 class JsonKeys(Resource):
-    fields = ("path", "keys", "absent", "roles", "mode", "owner", "group", "sensitive")
+    fields = ("path", "keys", "absent", "roles", "mode", "owner", "group", "sensitive", "validate_with")
 
     def __init__(self, **values):
         Resource.__init__(self, **values)
@@ -59,7 +61,22 @@ class JsonKeys(Resource):
         _make_directory(system, self.path)
         found = file.described(system, self.path)
         mode = found["mode"] if found and self._holds_a_foreign_password(document) else self.mode
-        system.write(self.path, _text(document), int(mode, 8), uid, gid)
+        system.write(self.path, _text(document), int(mode, 8), uid, gid, lambda staged: self._validate(system, staged))
+
+    def _validate(self, system, staged):
+        """By dockerd itself; before 23 without `--validate`: it reads its options, then finds that it is not root."""
+        if self.validate_with is None:
+            return
+        result = system.query([word.replace("{}", staged) for word in self.validate_with], timeout=20)
+        if result.ok or result.status == MISSING or NOT_ROOT in result.out + result.err:
+            return
+        words = result.tail().replace(staged, self.path)
+        known = docker_failures.explain(words)
+        cause, fix = known or (
+            "dockerd does not take it: {}".format(words.splitlines()[-1] if words else "no output"),
+            "",
+        )
+        raise Failed("{} was left as it is: {}".format(self.path, cause), fix or "correct the setting", words)
 
     def foresee(self, system):
         system.foreseen[self.path] = _text(self._planned(system))

@@ -10,7 +10,18 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from provision.daemon import environment as environment_of
-from provision.daemon.layout import DEFAULT_FILE, DROP_INS, EARLY, LATE, Layout, exec_start, flag_of, flags_for, look
+from provision.daemon.layout import (
+    DEFAULT_FILE,
+    EARLY,
+    LATE,
+    Layout,
+    exec_start,
+    flag_of,
+    flags_for,
+    flags_to_move,
+    look,
+    validator,
+)
 from provision.daemon.options import MAPS, OPTIONS
 from provision.errors import InputError, Problem
 from provision.facts import Facts
@@ -60,6 +71,7 @@ def fold(
     keys += proxies.keys
     secret = any(key.secret for key in keys)
     unwanted = nested if layout.legacy else layout.left
+    moved = flags_to_move(layout, nested)
     json_keys = JsonKeys(
         path=layout.config,
         keys=tuple(keys),
@@ -67,12 +79,13 @@ def fold(
         roles=roles,
         mode="0600" if secret else "0644",
         sensitive=secret,
+        validate_with=None if layout.legacy else validator(layout, facts, moved, secret),
     )
     flags = _flags(layout, wanted, nested)
     daemon_flags = DaemonFlags(
         path=DEFAULT_FILE,
         flags=flags,
-        absent=_flags_to_move(layout, nested),
+        absent=moved,
         variables=dict(proxies.variables),
         export=not layout.systemd,
         roles=roles,
@@ -183,16 +196,6 @@ def _flags(layout: Layout, wanted: dict[tuple[str, ...], Key], nested: dict[str,
     return tuple(flags)
 
 
-def _flags_to_move(layout: Layout, nested: dict[str, Any]) -> tuple[str, ...]:
-    """Flags that must not stand in DOCKER_OPTS, because daemon.json or the unit has their option."""
-    if layout.legacy:
-        return tuple(sorted(name for key in layout.left for name in flags_for(key, layout)))
-    if not layout.reads_default_file:
-        return ()
-    owned = [key for key in nested if not (key in OPTIONS and OPTIONS[key].both)]
-    return tuple(sorted(name for key in owned for name in flags_for(key, layout)))
-
-
 def _drop_ins(layout: Layout, flags: bool, templates: Templates, facts: Facts) -> Iterator[Resource]:
     """Both of our drop-ins, as they should be: the one that is not needed is removed."""
     if not layout.systemd:
@@ -208,9 +211,7 @@ def _drop_ins(layout: Layout, flags: bool, templates: Templates, facts: Facts) -
         if unit and _is_drop_in(unit.exec_start_from) and _name(unit.exec_start_from) > _name(LATE):
             cause = f"{unit.exec_start_from} has an ExecStart and sorts after our {_name(LATE)}, so it would win"
             raise Refuse(cause, "give it a name that sorts before, or take its ExecStart out")
-        late = not layout.legacy or (
-            unit is not None and _name(unit.exec_start_from) > _name(EARLY)
-        )
+        late = not layout.legacy or (unit is not None and _name(unit.exec_start_from) > _name(EARLY))
         origin = unit.exec_start_from if unit and unit.exec_start_from else "the unit"
         reason = (
             f"the command line of {origin}, less what we own" if layout.taken else f"the daemon reads {DEFAULT_FILE}"
@@ -264,6 +265,3 @@ def _live(
     if proxies:
         live["proxies"] = proxies
     return live | flags
-
-
-__all__ = ["DROP_INS", "fold", "merge"]

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from provision.daemon.command_line import parse, values, without
-from provision.daemon.options import FILE_SINCE, OPTIONS, Version, same, version_of
+from provision.daemon.options import FILE_SINCE, OPTIONS, VALIDATE_SINCE, Version, same, version_of
 from provision.facts import Facts
 from provision.role import Refuse
 
@@ -124,6 +124,34 @@ def _flags_of_the_unit(layout: Layout, wanted: Mapping[str, Any]) -> tuple[froze
         else:
             taken.update(given)
     return frozenset(left), frozenset(taken)
+
+
+def flags_to_move(layout: Layout, nested: dict[str, Any]) -> tuple[str, ...]:
+    """Flags that must not stand in DOCKER_OPTS, because daemon.json or the unit has their option."""
+    if layout.legacy:
+        return tuple(sorted(name for key in layout.left for name in flags_for(key, layout)))
+    if not layout.reads_default_file:
+        return ()
+    owned = [key for key in nested if not (key in OPTIONS and OPTIONS[key].both)]
+    return tuple(sorted(name for key in owned for name in flags_for(key, layout)))
+
+
+def validator(layout: Layout, facts: Facts, moved: tuple[str, ...], private: bool) -> tuple[str, ...] | None:
+    """dockerd's command line as it will be, on a staged daemon.json (`{}`): conflicts of flags and file show there.
+
+    None where there is no way: before 23 it runs as nobody, who cannot read a private file.
+    """
+    program = facts.docker.daemon
+    if program is None or (layout.version < VALIDATE_SINCE and private):
+        return None
+    planned = [*without(layout.unit_words, layout.taken)[1:]]
+    if layout.reads_default_file:
+        planned += without(("", *facts.docker.default_options), moved)[1:]
+    given = [given for given in parse(planned) if given.name and given.name not in ("config-file", "pidfile")]
+    words = ("--config-file={}", *(word for flag in given for word in flag.words))
+    if layout.version >= VALIDATE_SINCE:
+        return (program, "--validate", *words)
+    return ("setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", program, *words)
 
 
 def exec_start(layout: Layout, add_variable: bool) -> str:

@@ -14,6 +14,8 @@ Version = tuple[int, ...]
 FILE_SINCE: Version = (17, 6)
 """From here on daemon.json takes every option; before, default-ulimits in it stops the daemon (moby#32528)."""
 PROXIES_SINCE: Version = (23,)
+VALIDATE_SINCE: Version = (23,)
+"""`dockerd --validate`."""
 
 MAPS = frozenset({"default-ulimits", "runtimes", "log-opts", "features", "proxies"})
 """Keys whose entries belong to different owners: asked, compared and removed entry by entry."""

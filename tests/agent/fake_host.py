@@ -122,6 +122,10 @@ class Host:
 
     def _show(self, argv):
         running = self.pid is not None
-        unit = dict(self.unit, Id="docker.service", ActiveState="active" if running else "inactive", MainPID=self.pid or 0)
+        unit = dict(
+            self.unit, Id="docker.service", ActiveState="active" if running else "inactive", MainPID=self.pid or 0
+        )
         blocks = [unit] + [{"Id": name, "ActiveState": self.socket} for name in argv[argv.index("--") + 2 :]]
-        return "\n\n".join("\n".join("{}={}".format(*item) for item in sorted(block.items())) for block in blocks) + "\n"
+        return (
+            "\n\n".join("\n".join("{}={}".format(*item) for item in sorted(block.items())) for block in blocks) + "\n"
+        )

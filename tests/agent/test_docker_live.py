@@ -59,7 +59,9 @@ AS_IT_IS = {
 def host():
     host = Host()
     host.api = {"/info": INFO, "/networks/bridge": BRIDGE}
-    host.begin("--bip", "192.168.127.1/24", "--default-ulimit=stack=67108864:67108864", "--default-ulimit", "memlock=-1")
+    host.begin(
+        "--bip", "192.168.127.1/24", "--default-ulimit=stack=67108864:67108864", "--default-ulimit", "memlock=-1"
+    )
     return host
 
 

@@ -31,6 +31,7 @@ def key(value, *path, **more):
 def keys(path, *items, **changes):
     owner, group = pwd.getpwuid(os.geteuid())[0], grp.getgrgid(os.getegid())[0]
     fields = dict(path=str(path), keys=list(items), absent=[], roles=["docker_daemon"], mode="0644", sensitive=False)
+    fields["validate_with"] = None
     return JsonKeys(**dict(fields, owner=owner, group=group, **changes))
 
 
@@ -166,6 +167,34 @@ def test_ulimits_are_read_in_any_case(path, system):
     path.chmod(0o644)
     asked = key({"Name": "memlock", "Hard": -1, "Soft": -1}, "default-ulimits", "memlock")
     assert run(keys(path, asked), system)["outcome"] == "ok"
+
+
+@pytest.mark.parametrize(
+    "says, outcome",
+    [
+        ("echo configuration OK >&2; exit 0", "changed"),
+        ("echo dockerd needs to be started with root privileges; exit 1", "changed"),
+        ("echo the following directives don\\'t match any configuration option: nope >&2; exit 1", "failed"),
+        ("echo odd; exit 1", "failed"),
+    ],
+)
+def test_dockerd_itself_reads_the_file_before_it_is_put_in_place(path, system, tmp_path, says, outcome):
+    path.parent.mkdir()
+    path.write_text("{}")
+    daemon = tmp_path / "dockerd"
+    daemon.write_text('#!/bin/sh\ngrep -q nope "${1#--config-file=}" || { echo not the staged file; exit 2; }\n' + says)
+    daemon.chmod(0o755)
+    asked = keys(path, key(1, "nope"), validate_with=[str(daemon), "--config-file={}"])
+    result = run(asked, system)
+    assert result["outcome"] == outcome
+    if outcome == "failed":
+        assert path.read_text() == "{}"
+        assert str(path) in result["error"]["cause"]
+        assert result["error"]["fix"]
+
+
+def test_a_host_without_the_validator_goes_on(path, system):
+    assert run(keys(path, key(1, "mtu"), validate_with=["/no/such/setpriv", "{}"]), system)["outcome"] == "changed"
 
 
 def test_no_keys_and_no_file_is_nothing_to_do(path, system):

@@ -203,12 +203,16 @@ def test_no_unit_is_absent_in_check_and_a_clear_failure_in_apply(host):
 def test_a_failed_start_carries_the_daemons_own_words_and_their_meaning(host):
     host.broken = True
     host.log = (
-        "Starting Docker\nunable to configure the Docker daemon with file /etc/docker/daemon.json: the following directives"
-        " are specified both as a flag and in the configuration file: mtu: (from flag: 1, from file: 2)\nFailed to start\n"
+        "Starting Docker\nunable to configure the Docker daemon with file /etc/docker/daemon.json: the following"
+        " directives are specified both as a flag and in the configuration file: mtu: (from flag: 1, from file: 2)\n"
+        "Failed to start\n"
     )
     result = run(host)
     assert result["outcome"] == "failed"
-    assert "both on Docker's command line and in daemon.json: mtu: (from flag: 1, from file: 2)" in result["error"]["cause"]
+    assert (
+        "both on Docker's command line and in daemon.json: mtu: (from flag: 1, from file: 2)"
+        in result["error"]["cause"]
+    )
     assert result["error"]["fix"]
     assert "Failed to start" in result["error"]["output"]
     assert host.memory.get("services", "docker") is None

@@ -1,0 +1,354 @@
+"""The fold: each option in the one place that a host's engine reads, found by looking; two roles cannot differ."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from provision import daemon, role
+from provision.agent import flags as agent_flags
+from provision.daemon import command_line
+from provision.errors import InputError
+from provision.facts import Docker, Facts, Os, Unit
+from provision.resources import (
+    DaemonEnvironment,
+    DaemonFlags,
+    DaemonOption,
+    DockerLive,
+    File,
+    JsonKeys,
+    Resource,
+    Service,
+)
+from provision.secrets import Secret
+
+GOLDEN = Path(__file__).parent / "golden"
+ROLES = [Path(__file__).parents[2] / "roles"]
+FOLDER = "/etc/systemd/system/docker.service.d"
+STOCK = ("/usr/bin/dockerd", "-H", "fd://", "--containerd=/run/containerd/containerd.sock")
+DGX = [
+    "/usr/bin/dockerd",
+    "-H",
+    "fd://",
+    "-s",
+    "overlay2",
+    "--default-shm-size=1G",
+    "--bip=172.17.0.1/16",
+    "--fixed-cidr=172.17.0.0/16",
+]
+NVIDIAS = {
+    "dns": ["10.10.254.254"],
+    "bip": "192.168.127.1/24",
+    "fixed_cidr": "192.168.127.128/25",
+    "storage_driver": "overlay2",
+    "default_ulimits": {"memlock": "unlimited", "stack": 67108864},
+}
+
+
+def facts(version: str | None = "26.1.5", init: Any = "systemd", unit: Unit | None = None, **docker: Any) -> Facts:
+    unit = unit or Unit(path="/lib/systemd/system/docker.service", exec_start=STOCK)
+    found = Docker(version=version, daemon="/usr/bin/dockerd", unit=unit if init == "systemd" else None, **docker)
+    return Facts(os=Os(id="debian"), architecture="amd64", kernel="6.1.0", init=init, docker=found)
+
+
+def debian(**docker: Any) -> Facts:
+    unit = Unit(
+        path="/lib/systemd/system/docker.service",
+        exec_start=(*STOCK, "$DOCKER_OPTS"),
+        environment_files=("-/etc/default/docker",),
+    )
+    return facts("20.10.24", unit=unit, **docker)
+
+
+def dgx() -> Facts:
+    unit = Unit(
+        path="/lib/systemd/system/docker.service",
+        exec_start=tuple(DGX),
+        exec_start_from=f"{FOLDER}/docker-override.conf",
+        drop_ins=(f"{FOLDER}/docker-override.conf",),
+    )
+    return facts("24.0.7", unit=unit)
+
+
+def options(settings: dict[str, Any], host: Facts) -> list[tuple[str, DaemonOption]]:
+    loaded = role.load("docker_daemon", ROLES)
+    found = loaded.resources(host, loaded.settings.model_validate(settings))
+    return [("docker_daemon", item) for item in found if isinstance(item, DaemonOption)]
+
+
+def fold(
+    host: Facts,
+    settings: dict[str, Any] | None = None,
+    *more: tuple[str, DaemonOption],
+    environment: Any = (),
+    run: Any = ("docker_daemon",),
+) -> list[Resource]:
+    return daemon.fold([*options(settings or {}, host), *more], environment, host, run)
+
+
+def one(resources: list[Resource], kind: type[Any]) -> Any:
+    (found,) = [item for item in resources if isinstance(item, kind)]
+    return found
+
+
+def document(resources: list[Resource]) -> dict[str, Any]:
+    """daemon.json as the keys make it."""
+    result: dict[str, Any] = {}
+    for key in one(resources, JsonKeys).keys:
+        place = result
+        for part in key.path[:-1]:
+            place = place.setdefault(part, {})
+        place[key.path[-1]] = key.value
+    return result
+
+
+def flags(resources: list[Resource]) -> str:
+    return " ".join(f"--{flag.name}={flag.value}" for flag in one(resources, DaemonFlags).flags)
+
+
+def files(resources: list[Resource]) -> dict[str, Any]:
+    return {item.path: item.content for item in resources if isinstance(item, File)}
+
+
+def test_modern_engine_everything_in_daemon_json() -> None:
+    settings = NVIDIAS | {
+        "default_shm_size": "1G",
+        "default_address_pools": [{"base": "192.168.128.0/18", "size": 24}],
+        "log_driver": "json-file",
+        "log_opts": {"max-size": "50m", "max-file": 3},
+        "runtimes": {"nvidia": {"path": "nvidia-container-runtime"}},
+        "default_runtime": "nvidia",
+    }
+    found = fold(facts(), settings)
+    assert document(found) == json.loads((GOLDEN / "daemon-modern.json").read_text())
+    assert flags(found) == ""
+    assert set(files(found).values()) == {None}, "no drop-in of ours is needed, and none may be left"
+
+
+def test_the_order_is_files_then_service_then_proof() -> None:
+    kinds = [item.kind for item in fold(facts(), NVIDIAS)]
+    assert kinds == ["daemon_flags", "file", "file", "json_keys", "service", "docker_live"]
+    kinds = [item.kind for item in fold(facts("1.12.6"), NVIDIAS)]
+    assert kinds == ["json_keys", "daemon_flags", "file", "file", "service", "docker_live"]
+
+
+def test_dgx_flags_of_equal_value_stay_and_their_options_stay_out_of_daemon_json() -> None:
+    settings = NVIDIAS | {"bip": "172.17.0.1/16", "fixed_cidr": "172.17.0.0/16", "default_shm_size": "1024m"}
+    found = fold(dgx(), settings)
+    assert document(found) == json.loads((GOLDEN / "daemon-dgx.json").read_text())
+    assert set(one(found, JsonKeys).absent) == {("bip",), ("fixed-cidr",), ("storage-driver",), ("default-shm-size",)}
+    assert set(files(found).values()) == {None}
+    assert one(found, DockerLive).options["--bip"] == ["172.17.0.1/16"]
+
+
+def test_dgx_another_subnet_takes_over_with_a_drop_in_that_sorts_last() -> None:
+    found = fold(dgx(), NVIDIAS)
+    assert files(found)[f"{FOLDER}/zz-provision.conf"] == (GOLDEN / "zz-provision.conf").read_text()
+    assert files(found)[f"{FOLDER}/50-provision.conf"] is None
+    assert document(found)["bip"] == "192.168.127.1/24"
+    assert "storage-driver" not in document(found), "equal, so the unit keeps it"
+    assert f"{FOLDER}/docker-override.conf" in one(found, Service).files
+
+
+def test_a_drop_in_that_sorts_after_ours_is_refused() -> None:
+    late = f"{FOLDER}/zzz.conf"
+    unit = Unit(
+        path="/lib/systemd/system/docker.service", exec_start=tuple(DGX), exec_start_from=late, drop_ins=(late,)
+    )
+    with pytest.raises(role.Refuse, match=r"zzz\.conf"):
+        fold(facts(unit=unit), NVIDIAS)
+
+
+def test_somebody_elses_ulimits_come_along_when_the_flag_has_to_go() -> None:
+    unit = Unit(path="/u", exec_start=(*STOCK, "--default-ulimit", "nofile=1024:4096", "--default-ulimit=stack=1"))
+    limits = document(fold(facts(unit=unit), NVIDIAS))["default-ulimits"]
+    assert limits["nofile"] == {"Name": "nofile", "Hard": 4096, "Soft": 1024}
+    assert limits["stack"]["Soft"] == 67108864
+    (carried,) = [key for key in one(fold(facts(unit=unit), NVIDIAS), JsonKeys).keys if key.role == ""]
+    assert carried.path == ("default-ulimits", "nofile")
+
+
+def test_docker_opts_that_we_own_move_to_daemon_json_where_the_daemon_reads_them() -> None:
+    given = ("--bip=10.0.0.1/24", "--debug")
+    found = fold(debian(default_options=given), NVIDIAS)
+    assert set(one(found, DaemonFlags).absent) == {"bip", "dns", "fixed-cidr", "storage-driver", "default-ulimit"}
+    assert "/etc/default/docker" in one(found, Service).files
+    unread = fold(facts(default_options=given), NVIDIAS)
+    assert one(unread, DaemonFlags).absent == (), "nobody reads it, so it is none of our business"
+    assert "/etc/default/docker" not in one(unread, Service).files
+
+
+def test_dockerd_validates_the_staged_file_with_the_flags_that_it_will_have() -> None:
+    assert one(fold(facts(), NVIDIAS), JsonKeys).validate_with == (
+        "/usr/bin/dockerd", "--validate", "--config-file={}", "-H", "fd://", STOCK[3],
+    )  # fmt: skip
+    taken = " ".join(one(fold(dgx(), NVIDIAS), JsonKeys).validate_with)
+    assert "-s overlay2 --default-shm-size=1G" in taken
+    assert "bip" not in taken
+    old = " ".join(one(fold(debian(default_options=("--bip=10.0.0.1/24", "--debug")), NVIDIAS), JsonKeys).validate_with)
+    assert old.startswith("setpriv --reuid=65534 ")
+    assert old.endswith("--debug")
+    assert "bip" not in old
+    assert one(fold(facts("1.12.6"), NVIDIAS), JsonKeys).validate_with is None
+
+
+def test_legacy_upstart_is_the_line_that_nvidia_wrote() -> None:
+    environment = [("apt_proxy", DaemonEnvironment(name="http_proxy", value="http://proxy.example.com:3128/"))]
+    found = fold(facts("1.12.6", "upstart"), NVIDIAS | {"disable_legacy_registry": True}, environment=environment)
+    variables = "".join(f'export {name}="{value}"\n' for name, value in one(found, DaemonFlags).variables.items())
+    assert f'DOCKER_OPTS="{flags(found)}"\n{variables}' == (GOLDEN / "legacy-default-docker").read_text()
+    assert one(found, DaemonFlags).export
+    assert document(found) == {}
+    assert ("default-ulimits",) in one(found, JsonKeys).absent
+    assert files(found) == {}
+    assert one(found, DockerLive).options["--default-ulimit"] == ["memlock=-1:-1", "stack=67108864:67108864"]
+
+
+def test_legacy_systemd_gets_a_drop_in_that_reads_docker_opts() -> None:
+    found = fold(facts("1.12.6", unit=Unit(path="/u", exec_start=("/usr/bin/dockerd", "-H", "fd://"))), NVIDIAS)
+    assert files(found)[f"{FOLDER}/50-provision.conf"] == (GOLDEN / "50-provision.conf").read_text()
+    assert "/etc/default/docker" in one(found, Service).files
+
+
+def test_legacy_with_a_unit_that_reads_docker_opts_needs_none() -> None:
+    unit = Unit(path="/u", exec_start=("/usr/bin/dockerd", "$DOCKER_OPTS"), environment_files=("-/etc/default/docker",))
+    assert set(files(fold(facts("1.12.6", unit=unit), NVIDIAS)).values()) == {None}
+
+
+def test_legacy_data_root_is_graph() -> None:
+    assert flags(fold(facts("1.12.6"), {"data_root": "/raid/docker"})) == "--graph=/raid/docker"
+
+
+@pytest.mark.parametrize(
+    ("version", "settings", "words"),
+    [
+        ("1.12.6", {"default_shm_size": "1G"}, "1.12.6 cannot do default-shm-size: that came with 17.05"),
+        ("18.03.1", {"default_address_pools": [{"base": "10.200.0.0/16", "size": 24}]}, "came with 18.06"),
+        ("1.11.2", {"live_restore": True}, "came with 1.12"),
+        ("20.10.24", {"disable_legacy_registry": True}, "no disable-legacy-registry any more: it went with 17.12"),
+        ("1.12.6", {"extra": {"nope": 1}}, "nope is none that we know"),
+        ("1.12.6", {"log_opts": {"tag": "a b"}}, "can hold no such character"),
+    ],
+)
+def test_what_an_engine_cannot_do_is_refused_with_the_version_that_can(
+    version: str, settings: dict[str, Any], words: str
+) -> None:
+    with pytest.raises(role.Refuse, match=words):
+        fold(facts(version), settings)
+
+
+@pytest.mark.parametrize(
+    ("host", "words"),
+    [
+        (facts(config_problem="daemon.json is not JSON"), "not JSON"),
+        (debian(default_problem="curly quotes"), "curly"),
+        (facts(unit=Unit(path="/u", masked=True)), "masked"),
+        (facts(unit=Unit(path="/u", exec_start=("dockerd", "-b", "br9"))), "bridge of its own"),
+        (facts(version=None), "cannot be told"),
+    ],
+)
+def test_a_host_that_cannot_be_configured_is_refused(host: Facts, words: str) -> None:
+    with pytest.raises(role.Refuse, match=words):
+        fold(host, NVIDIAS)
+
+
+def test_a_host_without_docker() -> None:
+    host = facts(None).model_copy(update={"docker": Docker()})
+    with pytest.raises(role.Refuse, match="not installed"):
+        fold(host, NVIDIAS)
+    with pytest.raises(role.Deferred, match="docker_engine"):
+        fold(host, NVIDIAS, run=("docker_engine", "docker_daemon"))
+    proxy = [("apt_proxy", DaemonEnvironment(name="HTTP_PROXY", value="http://p"))]
+    assert daemon.fold([], proxy, host, ("apt_proxy",)) == [], "nobody asked for a Docker here"
+
+
+def test_two_roles_that_differ_are_an_input_error_naming_both() -> None:
+    nvidia = ("nvidia_docker", DaemonOption(key=("default-runtime",), value="nvidia"))
+    with pytest.raises(InputError, match=r"docker_daemon and nvidia_docker .* default-runtime"):
+        fold(facts(), {"default_runtime": "runc"}, nvidia)
+    same = fold(facts(), {"default_runtime": "nvidia"}, nvidia)
+    assert document(same) == {"default-runtime": "nvidia"}
+    part = ("nvidia_docker", DaemonOption(key=("node", "x"), value=1))
+    with pytest.raises(InputError, match="a part of it"):
+        fold(facts(), {"extra": {"node": {"y": 1}}}, part)
+
+
+def test_entries_of_one_map_belong_to_their_roles() -> None:
+    cdi = ("nvidia_docker", DaemonOption(key=("features", "cdi"), value=True))
+    found = fold(facts(), {"extra": {"features": {"buildkit": True}}}, cdi)
+    assert {(key.path, key.role) for key in one(found, JsonKeys).keys} == {
+        (("features", "buildkit"), "docker_daemon"),
+        (("features", "cdi"), "nvidia_docker"),
+    }
+
+
+PROXIES = [
+    ("apt_proxy", DaemonEnvironment(name="HTTP_PROXY", value=Secret("http://u:p%40ss@proxy:3128"))),
+    ("apt_proxy", DaemonEnvironment(name="NO_PROXY", value="localhost,.corp")),
+]
+
+
+def test_proxies_are_keys_of_daemon_json_from_23_on() -> None:
+    found = fold(facts("23.0.1"), environment=PROXIES)
+    keys = one(found, JsonKeys)
+    assert {key.path[1]: key.secret for key in keys.keys} == {"http-proxy": True, "no-proxy": False}
+    assert keys.mode == "0600"
+    live = one(found, DockerLive).options["proxies"]
+    assert live == {"http-proxy": "http://xxxxx:xxxxx@proxy:3128", "no-proxy": "localhost,.corp"}
+
+
+def test_proxies_with_a_password_are_a_private_environment_file_before() -> None:
+    found = fold(facts("20.10.24"), environment=PROXIES)
+    contents = files(found)
+    assert contents[f"{FOLDER}/http-proxy.conf"] == (GOLDEN / "http-proxy-file.conf").read_text()
+    secret = next(item for item in found if isinstance(item, File) and item.path == "/etc/docker/http-proxy.env")
+    assert secret.mode == "0600"
+    assert isinstance(secret.content, Secret)
+    assert 'HTTP_PROXY="http://u:p%40ss@proxy:3128"\n' in secret.content.reveal()
+    assert "p%40ss" not in repr(found)
+
+
+def test_proxies_without_one_are_in_the_drop_in_with_percent_signs_doubled() -> None:
+    plain = [("apt_proxy", DaemonEnvironment(name="HTTPS_PROXY", value="http://proxy:3128/a%20b"))]
+    contents = files(fold(facts("20.10.24"), environment=plain))
+    assert contents[f"{FOLDER}/http-proxy.conf"] == (GOLDEN / "http-proxy.conf").read_text()
+
+
+def test_proxies_are_exported_where_a_shell_reads_the_file() -> None:
+    found = fold(facts("20.10.24", "sysv"), environment=PROXIES)
+    assert dict(one(found, DaemonFlags).variables) == {
+        "HTTP_PROXY": PROXIES[0][1].value,
+        "NO_PROXY": "localhost,.corp",
+    }
+    assert one(found, DaemonFlags).fields()["sensitive"] is True
+
+
+def test_two_proxies_are_an_input_error_without_the_password() -> None:
+    other = ("site", DaemonEnvironment(name="HTTP_PROXY", value="http://other"))
+    with pytest.raises(InputError, match="apt_proxy and site") as caught:
+        fold(facts(), environment=[*PROXIES, other])
+    assert "p%40ss" not in str(caught.value)
+
+
+def test_no_option_is_still_a_service_that_runs() -> None:
+    found = fold(facts())
+    assert one(found, JsonKeys).keys == ()
+    assert one(found, Service).also == ("docker.socket",)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "-s overlay2 -g/raid -H fd:// --bip=10.0.0.1/24 -D --debug --mtu 1400 $DOCKER_OPTS",
+        "daemon --dns 10.0.0.1 --dns=10.0.0.2 -H=unix:///x -l warn --iptables=false --icc $X",
+        "--default-ulimit nofile=1:2 -b none --label a=b",
+    ],
+)
+def test_the_agent_reads_a_command_line_as_we_do(line: str) -> None:
+    ours = [(given.name, given.value, given.words) for given in command_line.parse(line.split())]
+    assert ours == agent_flags.parse(line.split())
+
+
+def test_the_fold_is_pure() -> None:
+    assert fold(dgx(), NVIDIAS) == fold(dgx(), NVIDIAS)
