@@ -7,7 +7,7 @@ replaced is fetched. apt < 1.1 knows neither the format nor keys of a source: th
 
 import stat
 
-from . import apt, apt_key, apt_sources, dpkg, look
+from . import apt, apt_key, apt_sources, dpkg, look, openpgp
 from .resource import Failed, Resource
 
 KEYRINGS = "/etc/apt/keyrings"
@@ -67,7 +67,8 @@ class AptSource(Resource):
         state = {"source": self._text() if content == text else content, "source mode": _mode(system, source)}
         state.update({"key": self._key(system, keyring), "key mode": _mode(system, keyring)})
         for name in self.replaces:
-            content = look.text(system, "{}/{}".format(apt_sources.PARTS, name))
+            path = "{}/{}".format(apt_sources.PARTS, name)
+            content = look.text(system, path) if path != source else None
             state[REPLACES + name] = None if content is None else look.without_secrets(content)
         return state
 
@@ -79,9 +80,12 @@ class AptSource(Resource):
         if data is None:
             return None
         try:
-            found = apt_key.select(data, self.fingerprint, keyring)
-        except Failed as error:
-            return error.cause
+            found = {key.fingerprint: key for key in openpgp.keys(data)}
+        except ValueError as error:
+            return "unusable: {}".format(error)
+        if self.fingerprint not in found:
+            return ", ".join(found)
+        found = found[self.fingerprint]
         if found.data != data:
             return "{} and other keys".format(self.fingerprint)
         if apt_key.expired(found):

@@ -58,7 +58,7 @@ def broken(system):
     """Names of packages that an interrupted dpkg left half-way, sorted; [] on a sound system."""
     journal = _updates(system)
     names = {name.decode() for name in _BROKEN.findall(b"\n" + (system.read(STATUS, LIMIT) or b""))}
-    names |= {name.decode() for name in re.findall(rb"\nPackage: (\S+)\n", journal)}
+    names |= {name.decode() for name in re.findall(rb"\nPackage: (\S+)\n", b"\n" + journal)}
     return sorted(names)
 
 

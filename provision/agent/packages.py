@@ -123,7 +123,7 @@ class Packages(Resource):
             if problem is not None and self.latest:
                 raise problem  # old lists cannot tell what is the newest
             targets = self._targets(system, wrong)
-            removals = [name + "-" for name in unwanted if _there(dpkg.packages(system, [name]), name)]
+            removals = [name for name in unwanted if _there(dpkg.packages(system, [name]), name)]
             if targets or removals:
                 self._released(system, targets, removals, problem, env)
 
@@ -150,8 +150,9 @@ class Packages(Resource):
         return next((version for version in apt.available(system, name) if version in peers), None)
 
     def _released(self, system, targets, removals, problem, env):
-        """Simulate and install without our own holds; a failure puts them back."""
-        held = [name for name, package in dpkg.packages(system, dict(targets)).items() if package.held]
+        """Simulate and install without the holds of what is to change; a failure puts them back."""
+        changing = list(dict(targets)) + removals
+        held = [name for name, package in dpkg.packages(system, changing).items() if package.held]
         if held:
             self._mark(system, "unhold", held)
         try:
@@ -162,7 +163,8 @@ class Packages(Resource):
             raise
 
     def _transaction(self, system, targets, removals, problem, env):
-        names = [name if version is None else "{}={}".format(name, version) for name, version in targets] + removals
+        names = [name if version is None else "{}={}".format(name, version) for name, version in targets]
+        names += [name + "-" for name in removals]
         options = OPTIONS + (["--allow-downgrades"] if self.allow_downgrade else [])
         try:
             self._refuse_surprises(system, apt.simulate(system, options + ["install"] + names))
