@@ -1,14 +1,14 @@
 #!/usr/bin/env python3
-"""The command line: `./provision.py --help`. Continues in .venv (`make setup`) where this Python lacks what it needs."""
+"""The command line: `./provision.py --help`. Outside a virtual environment it continues in .venv (`make setup`)."""
 
 import os
 import sys
 
+own = os.path.join(os.path.dirname(os.path.abspath(__file__)), ".venv", "bin", "python")
+if sys.prefix == sys.base_prefix and os.path.exists(own):
+    os.execv(own, [own, *sys.argv])  # noqa: S606
 try:
     from provision.cli import main
 except ModuleNotFoundError as missing:
-    own = os.path.join(os.path.dirname(os.path.abspath(__file__)), ".venv", "bin", "python")
-    if not os.path.exists(own) or sys.prefix == os.path.dirname(os.path.dirname(own)):
-        raise SystemExit(f"{missing}; run `make setup` once") from None
-    os.execv(own, [own, *sys.argv])  # noqa: S606
+    raise SystemExit(f"{missing}; run `make setup` once") from None
 main()
