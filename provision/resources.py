@@ -112,7 +112,8 @@ class JsonKeys(Resource):
     group: str = "root"
     sensitive: bool = False
     validate_with: tuple[str, ...] | None = None
-    """dockerd's command line on the staged file (`{}`): one that it cannot read is not put in place."""
+    """dockerd's command line on the staged file (`{}`), with `$DOCKER_OPTS` as /etc/default/docker has it by then: a file
+    that dockerd cannot read is not put in place."""
 
 
 class Flag(BaseModel):

@@ -92,7 +92,7 @@ class DaemonFlags(Resource):
         """The words of DOCKER_OPTS; Failed where only a shell could tell them, unless nothing is asked of us here."""
         needed = self.flags or self.absent or self.variables or system.memory.get(SECTION, self.path)
         try:
-            return _words(text, self.path)
+            return words(text, self.path)
         except Failed:
             if needed:
                 raise
@@ -143,23 +143,23 @@ def _assignments(text, name):
     return re.finditer(ASSIGNMENT.format(re.escape(name)), text, re.M)
 
 
-def _words(text, path):
+def words(text, path):
     """DOCKER_OPTS as words: the last assignment counts, as in a shell. Failed where only a shell could tell them."""
     fix = "make {} one plain quoted line".format(OPTIONS)
     _, problem = facts_docker.default_file(text)
     if problem:
         raise Failed(problem, fix)
-    words = []
+    found = None
     rest = text
     for match in reversed(list(_assignments(text, OPTIONS))):
         rest = rest[: match.start()] + rest[match.end() :]
         value = match.group(2).strip("\"'").replace("\\\n", " ")
         if SHELL.search(value):
             raise Failed("{}:{}: {}".format(path, _number(text, match.start()), CODE), fix)
-        words = words or value.split()
+        found = value.split() if found is None else found
     for match in re.finditer(r"^[^#\n]*\b{}\b".format(OPTIONS), rest, re.M):
         raise Failed("{}: {} in {!r}".format(path, CODE, match.group(0)), fix)
-    return words
+    return found or []
 
 
 def _number(text, position):

@@ -7,11 +7,12 @@ somebody else changed is reported before it is changed back.
 
 import json
 
-from . import docker_failures, file
+from . import daemon_flags, docker_failures, file
 from .resource import Failed, Resource
 from .system import MISSING
 
 SECTION = "json_keys"
+DEFAULT_FILE = "/etc/default/docker"
 NOT_ROOT = "needs to be started with root"
 RUNTIMES = "/usr/bin/"
 """Where a runtime without a path is found: nvidia-ctk writes the one form, older packages the other."""
@@ -67,7 +68,10 @@ class JsonKeys(Resource):
         """By dockerd itself; before 23 without `--validate`: it reads its options, then finds that it is not root."""
         if self.validate_with is None:
             return
-        result = system.query([word.replace("{}", staged) for word in self.validate_with], timeout=20)
+        argv = [word.replace("{}", staged) for word in self.validate_with if word != "$DOCKER_OPTS"]
+        if "$DOCKER_OPTS" in self.validate_with:
+            argv[-1:-1] = daemon_flags.words(system.text(DEFAULT_FILE) or "", DEFAULT_FILE)
+        result = system.query(argv, timeout=20)
         if result.ok or result.status == MISSING or NOT_ROOT in result.out + result.err:
             return
         words = result.tail().replace(staged, self.path)

@@ -7,12 +7,13 @@ The law: pure; a value with a password stands only in a file that root alone rea
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from posixpath import dirname
 from typing import Any
 
 from provision.daemon.options import PROXIES_SINCE, Version
 from provision.errors import InputError, Problem
 from provision.facts import Facts
-from provision.resources import DaemonEnvironment, File, Key, Resource
+from provision.resources import DaemonEnvironment, Directory, File, Key, Resource
 from provision.secrets import Secret, text_of
 from provision.templates import Templates
 
@@ -79,10 +80,12 @@ def _files(variables: tuple[tuple[str, str | Secret], ...], templates: Templates
     # What stood there before may hold a password as well, so neither side of the diff is shown.
     if not any(isinstance(value, Secret) for _, value in variables):
         text = templates.render("docker-http-proxy.conf.j2", environment=plain, environment_file=None)
-        return [File(path=DROP_IN, content=text, sensitive=True)]
+        return [Directory(path=dirname(DROP_IN)), File(path=DROP_IN, content=text, sensitive=True)]
     secret = Secret(templates.render("docker-http-proxy.env.j2", environment=plain))
     text = templates.render("docker-http-proxy.conf.j2", environment=[], environment_file=ENVIRONMENT_FILE)
     return [
+        Directory(path=dirname(ENVIRONMENT_FILE)),
+        Directory(path=dirname(DROP_IN)),
         File(path=ENVIRONMENT_FILE, content=secret, mode="0600", sensitive=True),
         File(path=DROP_IN, content=text, sensitive=True),
     ]

@@ -71,7 +71,6 @@ def fold(
     keys += proxies.keys
     secret = any(key.secret for key in keys)
     unwanted = nested if layout.legacy else layout.left
-    moved = flags_to_move(layout, nested)
     json_keys = JsonKeys(
         path=layout.config,
         keys=tuple(keys),
@@ -79,13 +78,13 @@ def fold(
         roles=roles,
         mode="0600" if secret else "0644",
         sensitive=secret,
-        validate_with=None if layout.legacy else validator(layout, facts, moved, secret),
+        validate_with=None if layout.legacy else validator(layout, facts, secret),
     )
     flags = _flags(layout, wanted, nested)
     daemon_flags = DaemonFlags(
         path=DEFAULT_FILE,
         flags=flags,
-        absent=moved,
+        absent=flags_to_move(layout, nested),
         variables=dict(proxies.variables),
         export=not layout.systemd,
         roles=roles,

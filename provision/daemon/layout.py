@@ -136,7 +136,7 @@ def flags_to_move(layout: Layout, nested: dict[str, Any]) -> tuple[str, ...]:
     return tuple(sorted(name for key in owned for name in flags_for(key, layout)))
 
 
-def validator(layout: Layout, facts: Facts, moved: tuple[str, ...], private: bool) -> tuple[str, ...] | None:
+def validator(layout: Layout, facts: Facts, private: bool) -> tuple[str, ...] | None:
     """dockerd's command line as it will be, on a staged daemon.json (`{}`): conflicts of flags and file show there.
 
     None where there is no way: before 23 it runs as nobody, who cannot read a private file.
@@ -144,11 +144,11 @@ def validator(layout: Layout, facts: Facts, moved: tuple[str, ...], private: boo
     program = facts.docker.daemon
     if program is None or (layout.version < VALIDATE_SINCE and private):
         return None
-    planned = [*without(layout.unit_words, layout.taken)[1:]]
-    if layout.reads_default_file:
-        planned += without(("", *facts.docker.default_options), moved)[1:]
-    given = [given for given in parse(planned) if given.name and given.name not in ("config-file", "pidfile")]
-    words = ("--config-file={}", *(word for flag in given for word in flag.words))
+    planned = parse(without(layout.unit_words, layout.taken)[1:])
+    words = [word for flag in planned if flag.name not in ("", "config-file", "pidfile") for word in flag.words]
+    # By then DOCKER_OPTS is as asked: the agent puts in what the file says.
+    words += ["$DOCKER_OPTS"] if layout.reads_default_file else []
+    words += ["--config-file={}"]
     if layout.version >= VALIDATE_SINCE:
         return (program, "--validate", *words)
     return ("setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", program, *words)

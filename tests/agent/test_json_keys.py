@@ -182,9 +182,9 @@ def test_dockerd_itself_reads_the_file_before_it_is_put_in_place(path, system, t
     path.parent.mkdir()
     path.write_text("{}")
     daemon = tmp_path / "dockerd"
-    daemon.write_text('#!/bin/sh\ngrep -q nope "${1#--config-file=}" || { echo not the staged file; exit 2; }\n' + says)
+    daemon.write_text('#!/bin/sh\ngrep -q nope "${2#--config-file=}" || { echo not the staged file; exit 2; }\n' + says)
     daemon.chmod(0o755)
-    asked = keys(path, key(1, "nope"), validate_with=[str(daemon), "--config-file={}"])
+    asked = keys(path, key(1, "nope"), validate_with=[str(daemon), "--flag", "--config-file={}"])
     result = run(asked, system)
     assert result["outcome"] == outcome
     if outcome == "failed":

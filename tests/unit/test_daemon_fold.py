@@ -180,16 +180,14 @@ def test_docker_opts_that_we_own_move_to_daemon_json_where_the_daemon_reads_them
 
 
 def test_dockerd_validates_the_staged_file_with_the_flags_that_it_will_have() -> None:
-    assert one(fold(facts(), NVIDIAS), JsonKeys).validate_with == (
-        "/usr/bin/dockerd", "--validate", "--config-file={}", "-H", "fd://", STOCK[3],
-    )  # fmt: skip
+    plain = " ".join(one(fold(facts(), NVIDIAS), JsonKeys).validate_with)
+    assert plain == f"/usr/bin/dockerd --validate -H fd:// {STOCK[3]} --config-file={{}}"
     taken = " ".join(one(fold(dgx(), NVIDIAS), JsonKeys).validate_with)
     assert "-s overlay2 --default-shm-size=1G" in taken
     assert "bip" not in taken
     old = " ".join(one(fold(debian(default_options=("--bip=10.0.0.1/24", "--debug")), NVIDIAS), JsonKeys).validate_with)
     assert old.startswith("setpriv --reuid=65534 ")
-    assert old.endswith("--debug")
-    assert "bip" not in old
+    assert old.endswith(" $DOCKER_OPTS --config-file={}")
     assert one(fold(facts("1.12.6"), NVIDIAS), JsonKeys).validate_with is None
 
 
