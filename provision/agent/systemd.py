@@ -12,7 +12,7 @@ import time
 from . import look
 from .resource import Failed
 
-PROPERTIES = "Id,LoadState,ActiveState,SubState,MainPID,UnitFileState,NeedDaemonReload,Result"
+PROPERTIES = "Id,LoadState,ActiveState,SubState,MainPID,UnitFileState,NeedDaemonReload,DropInPaths,Result"
 UNITS = "/etc/systemd/system"
 STARTS_AT_BOOT = ("enabled", "static", "alias", "indirect", "generated", "linked")
 
@@ -43,7 +43,7 @@ class Systemd:
             "pid": int(unit["MainPID"]) if running else None,
             "masked": "masked" in (unit.get("LoadState"), unit.get("UnitFileState")),
             "also": [other["Id"] for other in others if other.get("ActiveState") == "active"],
-            "reload": "yes" in [other.get("NeedDaemonReload") for other in units],
+            "reload": any(_unread(system, known) for known in units),
         }
 
     def glance(self, system, pid):
@@ -79,5 +79,16 @@ class Systemd:
 
     def last_words(self, system, mark):
         """The newest lines of the service's log since `mark`: an earlier failure explains nothing."""
-        argv = ["journalctl", "-u", self.unit, "-n", "30", "--no-pager", "-o", "cat", "-q", "--since", "@{}".format(mark)]
+        since = ["--since", "@{}".format(mark)]
+        argv = ["journalctl", "-u", self.unit, "-n", "30", "--no-pager", "-o", "cat", "-q"] + since
         return system.query(argv, timeout=20).out
+
+
+def _unread(system, unit):
+    """Does systemd not know a unit as it stands on disk? Its own word misses the drop-ins of a new directory: a cache."""
+    known = unit.get("DropInPaths", "").split()
+    directory = "{}/{}.d".format(UNITS, unit.get("Id", ""))
+    found = ["{}/{}".format(directory, name) for name in system.names(directory) if name.endswith(".conf")]
+    found = [path for path in found if system.link(path) != "/dev/null"]  # a masked one is in no list of systemd's
+    vanished = any(system.stat(path) is None for path in known)
+    return unit.get("NeedDaemonReload") == "yes" or vanished or not set(found) <= set(known)

@@ -12,6 +12,7 @@ from typing import Any
 from provision.daemon import environment as environment_of
 from provision.daemon.layout import (
     DEFAULT_FILE,
+    DROP_INS,
     EARLY,
     LATE,
     Layout,
@@ -29,6 +30,7 @@ from provision.resources import (
     DaemonEnvironment,
     DaemonFlags,
     DaemonOption,
+    Directory,
     DockerLive,
     File,
     Flag,
@@ -221,6 +223,8 @@ def _drop_ins(layout: Layout, flags: bool, templates: Templates, facts: Facts) -
             environment_file=DEFAULT_FILE if variable else None,
             exec_start=exec_start(layout, variable),
         )
+    if any(contents.values()):
+        yield Directory(path=DROP_INS)
     for path, content in contents.items():
         yield File(path=path, content=content)
 

@@ -130,7 +130,7 @@ def test_the_order_is_files_then_service_then_proof() -> None:
     kinds = [item.kind for item in fold(facts(), NVIDIAS)]
     assert kinds == ["daemon_flags", "file", "file", "json_keys", "service", "docker_live"]
     kinds = [item.kind for item in fold(facts("1.12.6"), NVIDIAS)]
-    assert kinds == ["json_keys", "daemon_flags", "file", "file", "service", "docker_live"]
+    assert kinds == ["json_keys", "daemon_flags", "directory", "file", "file", "service", "docker_live"]
 
 
 def test_dgx_flags_of_equal_value_stay_and_their_options_stay_out_of_daemon_json() -> None:
