@@ -98,7 +98,11 @@ class Session:
         channel = self.connection.open(bundle.command(self.target.python_interpreter, prompt))
         try:
             rest = self._login(channel, prompt)
-            self._converse(channel, rest, deadline)
+            try:
+                self._converse(channel, rest, deadline)
+            except ConnectionLost as error:  # the transport knows how it ended, and we in which step
+                cause = f"{error.cause} in the step {self._step!r}"
+                raise ConnectionLost(cause, f"the host ends that step by itself; {error.fix}") from None
         finally:
             channel.close()
 
@@ -154,10 +158,7 @@ class Session:
             if not data:
                 if self._cancelled:
                     break
-                raise ConnectionLost(
-                    f"the connection ended in the step {self._step!r}",
-                    "the host ends that step by itself; run again to see where it stands",
-                )
+                raise ConnectionLost("the connection ended", "run again to see where it stands")
             heard = time.monotonic()
             if heard > deadline:
                 raise HostTimeout(

@@ -231,6 +231,17 @@ def test_a_connection_that_dies_names_the_step() -> None:
         hold(Channel(MARKER + encode({"type": "beat", "step": "facts", "seconds": 1, "text": ""})))
 
 
+def test_a_connection_whose_loss_the_transport_notices_names_the_step_as_well() -> None:
+    def lose(_: Any) -> None:
+        raise ConnectionLost("the connection to x was lost", "look at sshd")
+
+    beat = encode({"type": "beat", "step": "facts", "seconds": 1, "text": ""})
+    with pytest.raises(
+        ConnectionLost, match=r"to x was lost in the step 'facts'.*ends that step by itself.*look at sshd"
+    ):
+        hold(Channel(MARKER + beat, lose))
+
+
 @pytest.mark.parametrize(
     ("data", "words"),
     [
