@@ -82,3 +82,13 @@ class Systemd:
         since = ["--since", "@{}".format(mark)]
         argv = ["journalctl", "-u", self.unit, "-n", "30", "--no-pager", "-o", "cat", "-q"] + since
         return system.query(argv, timeout=20).out
+
+
+def _unread(system, unit):
+    """Does systemd not know a unit as it stands on disk? Its own word misses the drop-ins of a new directory: a cache."""
+    known = unit.get("DropInPaths", "").split()
+    directory = "{}/{}.d".format(UNITS, unit.get("Id", ""))
+    found = ["{}/{}".format(directory, name) for name in system.names(directory) if name.endswith(".conf")]
+    found = [path for path in found if system.link(path) != "/dev/null"]  # a masked one is in no list of systemd's
+    vanished = any(system.stat(path) is None for path in known)
+    return unit.get("NeedDaemonReload") == "yes" or vanished or not set(found) <= set(known)
