@@ -131,6 +131,52 @@ class HostFinished(Event):
 
 
 @dataclass(frozen=True)
+class HostChecked(Event):
+    """A run in waves looks at all hosts first: this one has something to change, and is not touched before its wave.
+
+    It then starts anew (`HostStarted`), and what was told of its resources until here was a plan.
+    """
+
+    host: str
+    outcome: Outcome
+    counts: Mapping[str, int]
+    seconds: float
+
+
+@dataclass(frozen=True)
+class WaveStarted(Event):
+    """`number` counts from 1; `of` is how many waves there will be."""
+
+    number: int
+    of: int
+    hosts: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class WaveFinished(Event):
+    """`gate`: may the next wave start? Always true where nothing speaks against it; `reason` says what does."""
+
+    number: int
+    of: int
+    outcomes: Mapping[str, int]
+    gate: bool
+    reason: str
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Stopped(Event):
+    """The run has stopped itself: no further host is started."""
+
+    reason: str
+    failed: tuple[str, ...]
+    waiting: int
+    """Hosts that are not started."""
+    differences: tuple[str, ...] = ()
+    """The first facts in which the failed hosts differ from the good ones."""
+
+
+@dataclass(frozen=True)
 class Summary(Event):
     run: str
     outcome: Outcome

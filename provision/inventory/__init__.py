@@ -68,6 +68,16 @@ class Inventory:
         ]
         return given[-1] if given else None
 
+    def by_host(self, name: str) -> dict[str, Any]:
+        """The value of a variable that is nobody's setting (a rack), by host; a host without it is not in there."""
+        merged = layers.Layers(self._source.tree, ())
+        values = {host: merged.of(entry)[1] for host, entry in self._source.tree.hosts.items()}
+        return {host: found[name] for host, found in values.items() if name in found}
+
+    def variable(self, host: str, name: str) -> Any:
+        """The value of a variable that belongs to no role, as it stands in the inventory; None where there is none."""
+        return layers.Layers(self._source.tree, ()).of(self._source.tree.hosts[host])[1].get(name)
+
     def select(self, pattern: str | None, failed: patterns.Failed | None = None) -> list[str]:
         """The hosts that a pattern (`--limit`) means, in the order of the inventory; all without one. Raises
         InputError for a host, group or pattern that means nothing. `failed` answers `@failed:RUN`."""

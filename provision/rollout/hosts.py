@@ -1,18 +1,15 @@
-"""Hosts by an executor: each host one session, each session's events to one sink.
+"""One host's part of a run: from connecting to its end.
 
-The law: one host's failure is that host's; it never ends another's session. Everything that goes to the sink is
-masked first. A rollout ends when every host has, or when it is cancelled: then hosts in flight bring their step to its
-end, and the rest are not started.
+The law: `run_host` never raises, because one host's failure is that host's; and what it takes and gives can be pickled
+(but for the pool, the sink and the flag, which each executor brings), so that a rollout may use any executor.
 """
 
 import time
 import traceback
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import Executor, Future, ThreadPoolExecutor, wait
-from dataclasses import dataclass, field, fields, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from threading import Event as Flag
-from threading import Lock
 from typing import Any
 
 from provision import bootstrap
@@ -22,20 +19,17 @@ from provision.events import (
     Event,
     HostFinished,
     HostStarted,
-    Notice,
     Outcome,
     Progress,
     ResourceDone,
     RoleSkipped,
-    RunStarted,
     Sink,
-    Summary,
     worst,
 )
 from provision.facts import Facts
 from provision.plan import RefusedByRole, Stage, plan
 from provision.role import Role, Settings
-from provision.secrets import Mask, Secret
+from provision.secrets import Secret
 from provision.session import NoPython, Run, Session
 from provision.target import Target
 from provision.transport import Pool
@@ -77,11 +71,12 @@ class _Tally:
 
 
 def run_host(job: Job, run: Run, pool: Pool, sink: Sink, cancel: Flag) -> HostFinished:
-    """One host from connecting to its end. Never raises: what goes wrong is in the result."""
+    """One host from connecting to its end. Never raises: what goes wrong is in the result, which is returned and not
+    sent: what it means is for the rollout to say."""
     name, started = job.target.name, time.monotonic()
     tally = _Tally(sink)
     if cancel.is_set():
-        return _finished(name, tally, started, Outcome.NOT_STARTED, sink)
+        return not_started(name)
     sink(HostStarted(name))
     outcome: Outcome | None = None
     try:
@@ -99,15 +94,18 @@ def run_host(job: Job, run: Run, pool: Pool, sink: Sink, cancel: Flag) -> HostFi
         outcome = Outcome.FAILED
         cause = f"{type(error).__name__}: {error}"
         tally.error = Error(cause, "this is a bug of provision: please report it", trace=traceback.format_exc())
-    return _finished(name, tally, started, outcome, sink)
+    return _finished(name, tally, started, outcome)
 
 
-def _finished(name: str, tally: _Tally, started: float, outcome: Outcome | None, sink: Sink) -> HostFinished:
+def not_started(name: str) -> HostFinished:
+    """The end of a host that was left alone."""
+    return HostFinished(name, Outcome.NOT_STARTED, {}, 0.0)
+
+
+def _finished(name: str, tally: _Tally, started: float, outcome: Outcome | None) -> HostFinished:
     ended = outcome if outcome is not None else worst(tally.outcomes)
     counts = Counter(str(item) for item in tally.outcomes)
-    result = HostFinished(name, ended, dict(counts), round(time.monotonic() - started, 3), tally.error)
-    sink(result)
-    return result
+    return HostFinished(name, ended, dict(counts), round(time.monotonic() - started, 3), tally.error)
 
 
 def _hold_session(job: Job, run: Run, pool: Pool, sink: Sink, cancel: Flag) -> None:
@@ -142,69 +140,3 @@ def _install_python(job: Job, run: Run, connection: Any, sink: Sink, error: NoPy
     bootstrap.install_python(connection, job.target, job.apt_configuration())
     seconds = round(time.monotonic() - started, 3)
     sink(ResourceDone(name, "bootstrap", "packages", "python3", Outcome.CHANGED, diff, seconds=seconds))
-
-
-class Rollout:
-    """All hosts of one run. `cancel()` may be called from any thread or signal handler."""
-
-    def __init__(  # noqa: PLR0917
-        self, run: Run, verb: str, jobs: Sequence[Job], sink: Sink, mask: Mask, forks: int = 32
-    ) -> None:
-        self._run = run
-        self._verb = verb
-        self._jobs = jobs
-        self._forks = max(1, min(forks, len(jobs)))
-        self._lock = Lock()
-        self._sink = _masked(sink, mask, self._lock)
-        self._cancel = Flag()
-
-    def cancel(self) -> None:
-        """Start no more hosts, and tell those in flight to end their step."""
-        self._cancel.set()
-
-    @property
-    def sink(self) -> Sink:
-        """The masked sink, for notices that come from outside a session (an added host key)."""
-        return self._sink
-
-    def execute(self, pool: Pool, executor: Callable[[int], Executor] = ThreadPoolExecutor) -> Summary:
-        """Run all hosts; return the summary, which has been sent as the last event too."""
-        names = tuple(job.target.name for job in self._jobs)
-        self._sink(RunStarted(self._run.id, self._verb, names, self._run.check))
-        with executor(self._forks) as workers:
-            futures: list[Future[HostFinished]] = [
-                workers.submit(run_host, job, self._run, pool, self._sink, self._cancel) for job in self._jobs
-            ]
-            # Waiting in slices lets the main thread take signals between them.
-            while wait(futures, timeout=0.2).not_done:
-                pass
-        results = {name: future.result() for name, future in zip(names, futures, strict=True)}
-        summary = Summary(self._run.id, worst([result.outcome for result in results.values()]), results)
-        self._sink(summary)
-        return summary
-
-
-def _masked(sink: Sink, mask: Mask, lock: Lock) -> Sink:
-    """One event at a time, and no known secret in any of its texts."""
-
-    def masked(event: Event) -> None:
-        clean = _clean(event, mask) if mask else event
-        with lock:
-            sink(clean)
-
-    return masked
-
-
-def _clean(value: Any, mask: Mask) -> Any:
-    if isinstance(value, Event | Error):
-        return replace(value, **{item.name: _clean(getattr(value, item.name), mask) for item in fields(value)})
-    if isinstance(value, Outcome) or not isinstance(value, str | dict | list | tuple):
-        return value
-    if isinstance(value, dict):
-        return {key: _clean(item, mask) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return type(value)(_clean(item, mask) for item in value)
-    return mask.text(value)
-
-
-__all__ = ["Job", "Notice", "Rollout", "run_host"]

@@ -17,7 +17,7 @@ PACKAGE = ROOT / "provision"
 
 LAYERS = [
     {"errors", "secrets"},
-    {"target", "facts", "events", "resources", "templates"},
+    {"target", "facts", "events", "resources", "templates", "traits"},
     {"transport", "bundle", "role", "messages"},
     {"daemon", "inventory"},
     {"plan", "bootstrap"},

@@ -8,10 +8,11 @@ from typing import Any
 import pytest
 from click.testing import CliRunner, Result
 
-from provision import cli, rollout
+from provision import cli
 from provision.cli import rolling, verbs
 from provision.errors import Unreachable
 from provision.events import HostFacts, Notice, Outcome, ResourceDone
+from provision.rollout import hosts as one_host
 from provision.target import Target
 
 ROLE = '''
@@ -96,7 +97,7 @@ class Hosts:
 def hosts(monkeypatch: pytest.MonkeyPatch) -> Hosts:
     played = Hosts()
     monkeypatch.setattr(rolling, "Pool", played.pool)
-    monkeypatch.setattr(rollout, "Session", played.session)
+    monkeypatch.setattr(one_host, "Session", played.session)
     return played
 
 

@@ -5,11 +5,10 @@ from typing import Any
 
 import pytest
 
-from provision import rollout
 from provision.errors import ProtocolError, Unreachable
 from provision.events import Event, HostFinished, HostStarted, Notice, Outcome, ResourceDone, RunStarted, Summary, worst
 from provision.plan import RefusedByRole
-from provision.rollout import Job, Rollout
+from provision.rollout import Job, Rollout, hosts
 from provision.secrets import HIDDEN, Mask, Secret
 from provision.session import Interrupted, NoPython, Run
 from provision.target import Target
@@ -60,7 +59,7 @@ class Session:
 
 @pytest.fixture(autouse=True)
 def session(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(rollout, "Session", Session)
+    monkeypatch.setattr(hosts, "Session", Session)
 
 
 def run(*names: str, check: bool = False, forks: int = 4, secrets: tuple[Secret, ...] = (), during: Any = None):

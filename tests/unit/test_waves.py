@@ -1,0 +1,271 @@
+"""The arithmetic of waves and budgets, and a rollout that stops itself; hosts are played."""
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from provision.errors import Unreachable
+from provision.events import (
+    Error,
+    Event,
+    HostChecked,
+    HostFacts,
+    HostFinished,
+    HostStarted,
+    Outcome,
+    ResourceDone,
+    Stopped,
+    WaveFinished,
+    WaveStarted,
+)
+from provision.inventory.loader import load
+from provision.rollout import Job, Policy, Rollout, hosts
+from provision.rollout.policy import Wanted, policy
+from provision.rollout.waves import Amount, Budget, amount, gate, growing, layout, ordered, targets
+from provision.secrets import Mask
+from provision.session import Run
+from provision.target import Target
+
+WAVES = tuple(map(amount, ("1", "10%", "50%", "100%")))
+ALL = Amount(100, True)
+
+
+# -- arithmetic
+
+
+@pytest.mark.parametrize(
+    ("hosts", "expected"),
+    [(0, []), (1, [1]), (2, [1, 2]), (5, [1, 3, 5]), (20, [1, 2, 10, 20]), (101, [1, 11, 51, 101])],
+)
+def test_targets_are_cumulative_and_rounded_up(hosts: int, expected: list[int]) -> None:
+    assert targets(WAVES, hosts) == expected
+
+
+@pytest.mark.parametrize("text", ["0", "0%", "101%", "-1", "1.5", "x", "", "10 %", "1e3"])
+def test_what_is_no_amount(text: str) -> None:
+    with pytest.raises(ValueError, match=r"no number of hosts|not possible|more than all"):
+        amount(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("1,10%,100%", None),
+        ("100%", None),
+        ("1,1,100%", "comes after"),
+        ("50%,10%,100%", "comes after"),
+        ("1,50%", "end"),
+    ],
+)
+def test_waves_must_grow_and_reach_everybody(text: str, problem: str | None) -> None:
+    found = growing([amount(part) for part in text.split(",")])
+    assert found is None if problem is None else problem in str(found)
+
+
+@given(st.integers(1, 60), st.integers(1, 8), st.randoms(use_true_random=False))
+def test_no_wave_takes_two_hosts_of_one_rack_and_each_host_comes_once(count: int, racks: int, random: Any) -> None:
+    names = [f"h{number}" for number in range(count)]
+    places = {name: str(random.randrange(racks)) for name in names}
+    found = layout(names, WAVES, places)
+    assert sorted(host for wave in found for host in wave) == sorted(names)
+    assert all(len({places[host] for host in wave}) == len(wave) for wave in found)
+    ends = [sum(map(len, found[: number + 1])) for number in range(len(found))]
+    assert set(targets(WAVES, count)) <= set(ends)
+
+
+def test_without_racks_waves_keep_the_order() -> None:
+    assert layout(list("abcdef"), [Amount(1), Amount(50, True), ALL], None) == [("a",), ("b", "c"), ("d", "e", "f")]
+
+
+def test_orders() -> None:
+    names = ["b", "a", "c"]
+    assert ordered(names, "sorted", "r") == ["a", "b", "c"]
+    assert ordered(names, "reverse_inventory", "r") == ["c", "a", "b"]
+    assert ordered(names, "shuffle", "r1") == ordered(names, "shuffle", "r1")
+
+
+def test_a_budget_is_reached_at_its_number() -> None:
+    budget = Budget(Amount(10, True).of(11))
+    assert budget.limit == 2
+    for name, outcome in (("a", "failed"), ("b", "ok"), ("c", "pending"), ("d", "not-started")):
+        budget.count(name, Outcome(outcome))
+    assert not budget.reached
+    budget.count("e", Outcome.UNREACHABLE)
+    assert budget.reached
+    assert not Budget(None, ["x"] * 9).reached
+
+
+def test_a_gate_wants_proof() -> None:
+    assert gate([Outcome.CHANGED, Outcome.FAILED]) is None
+    assert "2 pending" in str(gate([Outcome.PENDING, Outcome.PENDING]))
+    assert gate([Outcome.SKIPPED]) is not None
+
+
+# -- what is asked for
+
+
+def told(text: str, waves: str | None = None, failures: str | None = None, **racks: str) -> tuple[Policy, list[str]]:
+    found, problems = policy(load(text, "x.yml"), Wanted(waves, failures), ["a", "b"], lambda name: racks)
+    return found, [str(problem) for problem in problems]
+
+
+def test_the_inventory_says_and_the_command_line_says_instead() -> None:
+    text = "{waves: [1, 100%], max_failures: 5%, order: sorted, pause: 3, spread: rack, before_host: [drain]}"
+    found, problems = told(text, a="r1", b="r2")
+    assert not problems
+    assert (found.waves, found.max_failures) == ((Amount(1), ALL), Amount(5, True))
+    assert (found.order, found.pause, found.places, found.before_host) == (
+        "sorted",
+        3,
+        {"a": "r1", "b": "r2"},
+        ("drain",),
+    )
+    found, problems = told(text, "100%", "7", a="r1", b="r2")
+    assert (found.waves, found.max_failures, problems) == ((ALL,), Amount(7), [])
+
+
+def test_one_failure_stops_waves_and_none_stops_a_plain_run() -> None:
+    assert Policy().limit(100) is None
+    assert Policy(waves=(ALL,)).limit(100) == 1
+    assert Policy(max_failures=Amount(3, True)).limit(101) == 4
+
+
+def test_all_mistakes_come_at_once_with_their_places() -> None:
+    text = "waves: [1, 50%]\nmax_failure: 3\norder: random\npause: -1\nspread: rack\n"
+    _, problems = told(text, "x", "0", a="r1")
+    assert problems[0].startswith(
+        "x.yml:2:1: rollout.max_failure: no such setting; did you mean max_failures:?"
+    ) or any(
+        problem.startswith("x.yml:2:1: rollout.max_failure: no such setting; did you mean") for problem in problems
+    )
+    together = "\n".join(problems)
+    for part in ("rollout.order", "rollout.pause", "--waves x", "--max-failures: 0"):
+        assert part in together
+    assert "end with 100%" in told("waves: [1, 50%]")[1][0]
+    assert "b must have the variable rack" in told("spread: rack", a="r1")[1][0]
+    assert "must be a mapping" in told("[1]")[1][0]
+
+
+# -- a rollout
+
+KERNEL = {"kernel": "5.15"}
+
+
+class Host:
+    """What a host says in a check, and in its wave."""
+
+    def __init__(self, first: str = "would-change", then: str = "changed", kernel: str = "5.15") -> None:
+        self.first, self.then, self.kernel = first, then, kernel
+
+
+class Fleet:
+    """Stands for pool and sessions."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.hosts: dict[str, Host] = {}
+        self.events: list[Event] = []
+        self.touched: list[str] = []
+        monkeypatch.setattr(hosts, "Session", self.session)
+
+    def connect(self, target: Target) -> Any:
+        if self.hosts[target.name].first == "unreachable":
+            raise Unreachable("no route", "look")
+        return self
+
+    def close(self) -> None: ...
+
+    def session(self, target: Target, connection: Any, planner: Any, run: Run, sink: Any, cancel: Any) -> Any:
+        fleet, host = self, self.hosts[target.name]
+
+        class Played:
+            def execute(self) -> None:
+                sink(HostFacts(target.name, {"kernel": host.kernel}))
+                if not run.check:
+                    fleet.touched.append(target.name)
+                outcome = Outcome(host.first if run.check else host.then)
+                sink(ResourceDone(target.name, "r", "file", "/x", outcome, error=None))
+
+        return Played()
+
+    def roll(self, found: Policy, **more: Any) -> dict[str, str]:
+        jobs = [Job(Target(name, name), (), {}) for name in self.hosts]
+        rollout = Rollout(Run("r1", "me", False), "apply", jobs, self.events.append, Mask(), 4, found, **more)
+        summary = rollout.execute(self)  # type: ignore[arg-type]
+        return {name: str(result.outcome) for name, result in summary.hosts.items()}
+
+    def of(self, kind: type[Event]) -> list[Any]:
+        return [event for event in self.events if isinstance(event, kind)]
+
+
+@pytest.fixture
+def fleet(monkeypatch: pytest.MonkeyPatch) -> Fleet:
+    return Fleet(monkeypatch)
+
+
+def test_hosts_in_sync_are_done_by_the_check_and_the_others_come_wave_by_wave(fleet: Fleet) -> None:
+    fleet.hosts = {f"h{number:02}": Host("ok" if number % 2 else "would-change") for number in range(20)}
+    outcomes = fleet.roll(Policy(WAVES))
+    assert sorted(set(outcomes.values())) == ["changed", "ok"]
+    assert sorted(fleet.touched) == [f"h{number:02}" for number in range(0, 20, 2)]
+    assert [len(wave.hosts) for wave in fleet.of(WaveStarted)] == [1, 4, 5]
+    assert [(wave.number, wave.of, wave.gate) for wave in fleet.of(WaveFinished)] == [
+        (1, 3, True),
+        (2, 3, True),
+        (3, 3, True),
+    ]
+    assert len(fleet.of(HostChecked)) == 10
+    assert len(fleet.of(HostFinished)) == 20
+    first = fleet.events.index(fleet.of(WaveStarted)[0])
+    assert all(fleet.events.index(event) < first for event in fleet.of(HostChecked))
+
+
+def test_a_failed_proof_stops_the_run_and_says_how_the_failed_differ(fleet: Fleet) -> None:
+    fleet.hosts = {f"h{number:02}": Host() for number in range(20)}
+    fleet.hosts["h05"] = Host(then="failed", kernel="5.4")
+    outcomes = fleet.roll(Policy(tuple(map(amount, ("1", "50%", "100%")))))
+    counted = {word: list(outcomes.values()).count(word) for word in set(outcomes.values())}
+    assert counted["failed"] == 1
+    assert counted["not-started"] >= 10
+    assert outcomes["h19"] == "not-started"
+    [stop] = fleet.of(Stopped)
+    assert stop.failed == ("h05",)
+    assert stop.differences == ("kernel 5.4 (others: 5.15)",)
+    assert stop.waiting == counted["not-started"]
+    assert [wave.gate for wave in fleet.of(WaveFinished)] == [True, False]
+    assert HostStarted("h05") in fleet.events
+
+
+def test_what_fails_in_the_check_counts_and_nothing_is_touched(fleet: Fleet) -> None:
+    fleet.hosts = {"a": Host(), "b": Host("unreachable"), "c": Host()}
+    assert fleet.roll(Policy((ALL,))) == {"a": "not-started", "b": "unreachable", "c": "not-started"}
+    assert fleet.touched == []
+
+
+def test_a_budget_of_more_lets_a_wave_go_on(fleet: Fleet) -> None:
+    fleet.hosts = {"a": Host(), "b": Host("unreachable"), "c": Host(then="failed"), "d": Host()}
+    outcomes = fleet.roll(Policy((Amount(1), ALL), Amount(3)))
+    assert outcomes == {"a": "changed", "b": "unreachable", "c": "failed", "d": "changed"}
+    assert not fleet.of(Stopped)
+
+
+def test_a_wave_that_only_pends_opens_no_gate(fleet: Fleet) -> None:
+    fleet.hosts = {"a": Host(then="pending"), "b": Host()}
+    assert fleet.roll(Policy((Amount(1), ALL))) == {"a": "pending", "b": "not-started"}
+    assert "1 pending" in fleet.of(WaveFinished)[0].reason
+
+
+def test_without_waves_a_budget_stops_what_has_not_started(fleet: Fleet) -> None:
+    fleet.hosts = {f"h{number}": Host(then="failed") for number in range(30)}
+    outcomes = list(fleet.roll(Policy(max_failures=Amount(2))).values())
+    assert 2 <= outcomes.count("failed") <= 5
+    assert outcomes.count("failed") + outcomes.count("not-started") == 30
+    assert not fleet.of(HostChecked)
+
+
+def test_a_preflight_keeps_hosts_out(fleet: Fleet) -> None:
+    fleet.hosts = {"a": Host(), "b": Host()}
+    outcomes = fleet.roll(Policy((ALL,), Amount(2)), preflight=lambda checked: {"a": Error("disk full", "free some")})
+    assert outcomes == {"a": "failed", "b": "changed"}
+    assert fleet.touched == ["b"]
