@@ -96,8 +96,11 @@ class Change:
 
 
 def simulate(system, arguments):
-    """What `apt-get install ARGUMENTS` would do, as a Change. Raises Failed with what apt says against it."""
-    argv = ["apt-get", "-s", "-q"] + NO_CACHE + arguments
+    """What `apt-get install ARGUMENTS` would do, as a Change. Raises Failed with what apt says against it.
+
+    Only for `apply`: apt may write its cache here, and the transaction that follows is the faster for it.
+    """
+    argv = ["apt-get", "-s", "-q"] + arguments
     answer = system.query(argv, timeout=300)
     if not answer.ok:
         raise explain(answer.out + answer.err, "apt cannot do that")

@@ -88,18 +88,23 @@ _KNOWN = [
         "run again once the mirror has finished its update; purge the proxy's cache if it stays so",
     ),
     (
-        r"Held packages were changed",
-        "apt would have to change packages that somebody holds (apt-mark showhold)",
-        "release them (apt-mark unhold) or ask for versions that fit them, then run again",
+        r"The following held packages will be changed:\n(?P<what>(?: .*\n)+)(?:.*\n)*?.*Held packages were changed",
+        "apt would have to change {what}, which somebody holds",
+        "release them (apt-mark unhold {what}) or ask for versions that fit them, then run again",
     ),
     (
-        r"Packages were downgraded",
-        "apt would have to downgrade packages",
-        "ask for a version that is not older, or set allow_downgrade",
+        r"The following packages will be DOWNGRADED:\n(?P<what>(?: .*\n)+)(?:.*\n)*?.*Packages were downgraded",
+        "apt would have to downgrade {what}",
+        "ask for versions that fit what is installed, or set allow_downgrade: true",
     ),
     (
-        r"(?P<what>Unmet dependencies|you have held broken packages|unmet dependencies)",
-        "the packages' dependencies cannot be met",
+        r"The following packages will be REMOVED:\n(?P<what>(?: .*\n)+)(?:.*\n)*?.*remove is disabled",
+        "apt would have to remove {what}",
+        "remove what is in the way yourself, or ask for versions that fit it, then run again",
+    ),
+    (
+        r"(?:unmet|Unsatisfied) dependencies[.:]*\n\s*(?P<what>\S.*)|held broken packages",
+        "the packages' dependencies cannot be met: {what}",
         "see the lines below; packages held (apt-mark showhold) or pinned on this host are the usual reason",
     ),
     (
@@ -132,7 +137,7 @@ def explain(text, otherwise):
     for pattern, cause, fix in _PATTERNS:
         match = pattern.search(text)
         if match:
-            words = {name: value or "" for name, value in match.groupdict().items()}
+            words = {name: " ".join((value or "").split()) for name, value in match.groupdict().items()}
             return Failed(cause.format(match.group(0), **words), fix.format(**words), output)
     said = re.findall(r"^(?:E: |dpkg: error:? ?)(.+)", text, re.M)
     return Failed("{}: {}".format(otherwise, said[0]) if said else otherwise, "", output)

@@ -1,8 +1,9 @@
 """A set of packages: installed in one apt transaction, at the asked versions, and held.
 
 The law: dpkg's state decides, and where it is as asked apt is not even started. Nothing is removed, downgraded or taken
-from under a hold that was not asked for: a simulation comes first, and what it shows too much is a failure before
-anything is touched. Scripts of packages neither start nor stop the services of `no_start`, even if we die.
+from under a hold that was not asked for: apt is told to refuse all that, and where some of it was asked for a
+simulation comes first, so that what is too much is a failure before anything is touched. Scripts of packages neither
+start nor stop the services of `no_start`, even if we die.
 """
 
 import re
@@ -166,31 +167,34 @@ class Packages(Resource):
         names = [name if version is None else "{}={}".format(name, version) for name, version in targets]
         names += [name + "-" for name in removals]
         options = OPTIONS + (["--allow-downgrades"] if self.allow_downgrade else [])
+        system.progress("installing {}".format(" ".join(names)))
         try:
-            self._refuse_surprises(system, apt.simulate(system, options + ["install"] + names))
+            if self.replace or self.allow_downgrade:  # apt's own refusals, below, know no exceptions
+                self._refuse_surprises(system, apt.simulate(system, options + ["install"] + names))
+            else:
+                options = options + ["--no-remove"]
+            argv = ["apt-get"] + apt.NETWORK + ["-o", "DPkg::Lock::Timeout=60"] + options + ["install"] + names
+            apt.change(system, argv, self.timeout, self.lock_timeout, env)
         except Failed as error:
             error = _with_versions(system, error)
             if problem is None or problem.cause == error.cause:
                 raise error from None
             cause = "{}, and {}".format(problem.cause, error.cause)
             raise Failed(cause, problem.fix, problem.output + "\n" + error.output) from None
-        system.progress("installing {}".format(" ".join(names)))
-        argv = ["apt-get"] + apt.NETWORK + ["-o", "DPkg::Lock::Timeout=60"] + options + ["install"] + names
-        apt.change(system, argv, self.timeout, self.lock_timeout, env)
 
     def _refuse_surprises(self, system, change):
         removed = [name for name in change.removed if name not in self.replace]
         if removed:
-            cause = "apt would remove {} for this".format(", ".join(removed))
+            cause = "apt would have to remove {}".format(", ".join(removed))
             raise Failed(cause, "remove what is in the way yourself, or ask for versions that fit it, then run again")
         older = [name for name, (now, then) in change.installed.items() if now and dpkg.compare(then, now) < 0]
         if older and not self.allow_downgrade:
-            cause = "apt would downgrade {} for this".format(", ".join(older))
+            cause = "apt would have to downgrade {}".format(", ".join(older))
             raise Failed(cause, "ask for versions that fit what is installed, or set allow_downgrade: true")
         others = [name for name in change.installed if name not in self._asked()]
         held = [name for name, package in dpkg.packages(system, others).items() if package.held] if others else []
         if held:
-            cause = "apt would change {} for this, which somebody holds".format(", ".join(held))
+            cause = "apt would have to change {}, which somebody holds".format(", ".join(held))
             raise Failed(
                 cause, "release it (apt-mark unhold {}) or ask for versions that fit it".format(" ".join(held))
             )
