@@ -219,7 +219,7 @@ class Run:
         self._changed = False
 
     def _stage(self, number, stage):
-        for position, item in enumerate(stage["resources"] + self._dropped(stage)):
+        for position, item in enumerate(self._items(stage)):
             resource = kinds.make(item["kind"], item["fields"])
             name = "{} {}".format(item["kind"], resource.identity())
             self._stop_if_cancelled(stage["role"], name)
@@ -230,6 +230,7 @@ class Run:
             self._settle(resource, result)
             self._line.send(dict(result, type="result", role=stage["role"], **started))
             if result["outcome"] not in GOOD:
+                self._remember(stage, failed=True)
                 self._stop_if_cancelled(stage["role"], name, result)
                 return False
             self._changed = self._changed or result["outcome"] == CHANGED
@@ -253,16 +254,29 @@ class Run:
             self._system.memory.put("runs", "interrupted", record)
         raise Cancelled()
 
+    def _items(self, stage):
+        """The stage's resources, and what undoes those of last time: before a service, which must not run with them."""
+        items = stage["resources"]
+        first = next((number for number, item in enumerate(items) if item["kind"] == "service"), len(items))
+        return items[:first] + self._dropped(stage) + items[first:]
+
+    def _ordered(self, stage):
+        """The stage's resources, and what it dropped: before its first service, which may have read that, or at the end."""
+        asked = stage["resources"]
+        first = next((index for index, item in enumerate(asked) if item["kind"] == "service"), len(asked))
+        return asked[:first] + self._dropped(stage) + asked[first:]
+
     def _dropped(self, stage):
         """Resources that undo what this role asked for last time and does not ask for now."""
         asked = {_key(item) for item in stage["resources"]}
         before = self._system.memory.get("asked", stage["role"]) or {}
         return [record for key, record in sorted(before.items()) if key not in asked]
 
-    def _remember(self, stage):
+    def _remember(self, stage, failed=False):
+        """Keep what was asked; after a failure beside what was asked before, as some of either may be on the host."""
         if self._check:
             return
-        record = {}
+        record = dict(self._system.memory.get("asked", stage["role"]) or {}) if failed else {}
         for item in stage["resources"]:
             undo = kinds.make(item["kind"], item["fields"]).when_dropped()
             if undo is not None:

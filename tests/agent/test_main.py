@@ -129,6 +129,27 @@ def test_what_a_role_no_longer_asks_for_goes_and_what_others_asked_for_stays(sta
     assert len(run(start, 4, stage("r", file(a)))) == 1
 
 
+WATCHER = """
+from .resource import Resource
+class Service(Resource):
+    fields = ("watches",)
+    def identity(self): return "watcher"
+    def desired(self): return {"seen": False}
+    def actual(self, system): return {"seen": system.stat(self.watches) is not None}
+"""
+
+
+def test_what_goes_has_gone_before_a_service_is_looked_at(start, tmp_path):
+    a, b = tmp_path / "a", tmp_path / "b"
+    watcher = {"kind": "service", "fields": {"watches": str(b)}}
+    run(start, 1, stage("r", file(a), file(b)))
+    agent = start(run="r2", extra={"agent.service": WATCHER})
+    agent.hear()
+    agent.plan(stage("r", file(a), watcher))
+    results = [item for item in agent.hear_all() if item["type"] == "result"]
+    assert [(item["kind"], item["outcome"]) for item in results] == [("file", "ok"), ("file", "changed"), ("service", "ok")]
+
+
 def test_no_content_is_kept_in_the_state(start, tmp_path):
     run(start, 1, stage("r", file(tmp_path / "a", "very secret words\n")))
     state = (tmp_path / "state" / "state.json").read_text()
