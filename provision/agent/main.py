@@ -255,9 +255,9 @@ class Run:
         raise Cancelled()
 
     def _items(self, stage):
-        """The stage's resources, and what undoes those of last time: before a service, which must not run with them."""
+        """The stage's resources, and what undoes those of last time: before a service, which must not run with it."""
         items = stage["resources"]
-        first = next((number for number, item in enumerate(items) if item["kind"] == "service"), len(items))
+        first = next((n for n, item in enumerate(items) if item["kind"] == "service"), len(items))
         return items[:first] + self._dropped(stage) + items[first:]
 
     def _ordered(self, stage):

@@ -85,7 +85,7 @@ class Systemd:
 
 
 def _unread(system, unit):
-    """Does systemd not know a unit as it stands on disk? Its own word misses the drop-ins of a new directory: a cache."""
+    """Does systemd not know a unit as it stands on disk? Its own word misses drop-ins of a new directory: a cache."""
     known = unit.get("DropInPaths", "").split()
     directory = "{}/{}.d".format(UNITS, unit.get("Id", ""))
     found = ["{}/{}".format(directory, name) for name in system.names(directory) if name.endswith(".conf")]
