@@ -230,11 +230,11 @@ class Run:
             self._settle(resource, result)
             self._line.send(dict(result, type="result", role=stage["role"], **started))
             if result["outcome"] not in GOOD:
-                self._remember(stage, failed=True)
                 self._stop_if_cancelled(stage["role"], name, result)
                 return False
             self._changed = self._changed or result["outcome"] == CHANGED
-        self._remember(stage)
+            self._remember(stage["role"], [item], self._asked(stage["role"]))
+        self._remember(stage["role"], stage["resources"], {})
         return True
 
     def _settle(self, resource, result):
@@ -260,28 +260,23 @@ class Run:
         first = next((n for n, item in enumerate(items) if item["kind"] == "service"), len(items))
         return items[:first] + self._dropped(stage) + items[first:]
 
-    def _ordered(self, stage):
-        """The stage's resources, and what it dropped: before its first service, which may have read that, or at the end."""
-        asked = stage["resources"]
-        first = next((index for index, item in enumerate(asked) if item["kind"] == "service"), len(asked))
-        return asked[:first] + self._dropped(stage) + asked[first:]
-
     def _dropped(self, stage):
         """Resources that undo what this role asked for last time and does not ask for now."""
         asked = {_key(item) for item in stage["resources"]}
-        before = self._system.memory.get("asked", stage["role"]) or {}
-        return [record for key, record in sorted(before.items()) if key not in asked]
+        return [record for key, record in sorted(self._asked(stage["role"]).items()) if key not in asked]
 
-    def _remember(self, stage, failed=False):
-        """Keep what was asked; after a failure beside what was asked before, as some of either may be on the host."""
+    def _asked(self, role):
+        return dict(self._system.memory.get("asked", role) or {})
+
+    def _remember(self, role, items, record):
+        """Keep what was asked beside `record`: at once for each that is done, since the next one may end the run."""
         if self._check:
             return
-        record = dict(self._system.memory.get("asked", stage["role"]) or {}) if failed else {}
-        for item in stage["resources"]:
+        for item in items:
             undo = kinds.make(item["kind"], item["fields"]).when_dropped()
             if undo is not None:
                 record[_key(item)] = {"kind": undo[0], "fields": undo[1]}
-        self._system.memory.put("asked", stage["role"], record or None)
+        self._system.memory.put("asked", role, record or None)
 
 
 def _key(item):

@@ -93,6 +93,8 @@ class Host:
             self.files["/etc/systemd/system/multi-user.target.wants/docker.service"] = ""
         elif words == "systemctl daemon-reload":
             self.unit["NeedDaemonReload"] = "no"
+            drop_ins = [path for path in self.files if path.startswith("/etc/systemd/system/docker.service.d/")]
+            self.unit["DropInPaths"] = " ".join(sorted(drop_ins))
         else:
             assert words.startswith("systemctl reset-failed"), words
 

@@ -288,3 +288,18 @@ def test_damaged_or_foreign_code_is_not_run(start, tmp_path):
         kept.write_bytes(data)
         kept.chmod(mode)
         assert start(check=True, run="r2").hear()["type"] == "hello"
+
+
+def test_what_a_failed_run_wrote_is_remembered_and_removed_once_nobody_asks_for_it(start, tmp_path):
+    (tmp_path / "directory").mkdir()
+    first = start(run="r1")
+    first.hear()
+    first.plan(stage("r", file(tmp_path / "written"), file(tmp_path / "directory")))
+    outcomes = [message["outcome"] for message in first.hear_all() if message["type"] == "result"]
+    assert outcomes == ["changed", "failed"]
+    second = start(run="r2")
+    second.hear()
+    second.plan(stage("r", file(tmp_path / "other")))
+    second.hear_all()
+    assert not (tmp_path / "written").exists()
+    assert (tmp_path / "directory").is_dir(), "what we could not make is not ours to remove"

@@ -143,6 +143,13 @@ def test_our_drop_in_that_systemd_has_not_read_makes_it_stale(host):
     assert run(host)["outcome"] == "ok"
 
 
+def test_a_drop_in_in_a_new_directory_is_read_although_systemd_sees_no_need(host):
+    host.write(DROP_IN, "[Service]\nExecStart=\n")
+    assert host.unit["NeedDaemonReload"] == "no", "systemd 252 looks into a cache of the directories that it knew"
+    assert run(host)["outcome"] == "changed"
+    assert host.ran[0] == "systemctl daemon-reload"
+
+
 def test_what_is_live_decides_where_there_is_no_record(host):
     host.begin()
     host.api = {"/info": {"Driver": "vfs"}}

@@ -14,12 +14,16 @@ from tests.lab import LabHost
 
 SAMPLER = """
 import glob, os
+def read(path):
+    with open(path, "rb") as file:
+        return file.read()
 seen = set()
 while not os.path.exists("/dev/shm/stop"):
-    for path in glob.glob("/proc/[0-9]*/cmdline") + glob.glob("/proc/[0-9]*/environ"):
+    for process in glob.glob("/proc/[0-9]*"):
         try:
-            with open(path, "rb") as file:
-                seen.add(file.read())
+            mark = b"docker.service" if b"/docker.service" in read(process + "/cgroup") else b"elsewhere"
+            for kind in ("cmdline", "environ"):
+                seen.add(kind.encode() + b" " + mark + b" " + read(process + "/" + kind).replace(b"\\n", b" "))
         except OSError:
             pass
 with open("/dev/shm/sample", "wb") as file:
@@ -46,7 +50,10 @@ def encodings(secret: str, *users: str) -> list[str]:
 
 @contextlib.contextmanager
 def sampled(host: LabHost) -> Iterator[None]:
-    """Collect the arguments and environments of all of a host's processes, over and over, for the time of the block."""
+    """Collect the arguments and environments of all of a host's processes, over and over, for the time of the block.
+
+    Each is a line of /dev/shm/sample: `cmdline` or `environ`, `docker.service` or `elsewhere`, and the text.
+    """
     host.run("rm -f /dev/shm/stop /dev/shm/sample")
     host.write("/root/sampler.py", SAMPLER)
     host.run("setsid python3 /root/sampler.py </dev/null >/dev/null 2>&1 &")

@@ -141,7 +141,7 @@ def test_a_rotated_password_never_shows_neither_old_nor_new(
     changed = {f"registry_login {registry.address} for {user}" for user in ("root", "alice")}
     assert set(ended.resources("changed")) == changed
     assert_silent(ended, old + new)
-    assert len(host.read("/dev/shm/sample")) > 1000, "processes were sampled"
+    assert len(host.read("/dev/shm/sample").splitlines()) > 50, "processes were sampled"
     assert files_with(host, old) == set()
     assert files_with(host, new) == CONFIGS
     assert said_by(host, old + new) == []
