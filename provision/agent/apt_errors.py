@@ -42,6 +42,11 @@ _KNOWN = [
         "give that source its right key and fingerprint, then run again",
     ),
     (
+        r"BADSIG (?P<what>[0-9A-F]+)|Message has been manipulated|signatures? (?:were|was) invalid",
+        "the signature of a package source does not fit its contents",
+        "find out what its mirror or the proxy does to it before you go on, then run again",
+    ),
+    (
         r"Release file for (?P<what>\S+) is (?P<more>not valid yet|expired)",
         "the Release file of {what} is {more}",
         "set the host's clock right, or renew the mirror, then run again",
