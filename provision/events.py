@@ -185,3 +185,19 @@ class Summary(Event):
 
 Sink = Callable[[Event], None]
 """Takes each event as it happens, from any thread."""
+
+TYPES: Mapping[type[Event], str] = {
+    RunStarted: "run-started",
+    HostStarted: "host-started",
+    HostFacts: "facts",
+    RoleSkipped: "role",
+    ResourceDone: "resource",
+    Notice: "notice",
+    HostChecked: "host-checked",
+    HostFinished: "host-finished",
+    WaveStarted: "wave-started",
+    WaveFinished: "wave-finished",
+    Stopped: "stopped",
+    Summary: "summary",
+}
+"""Events as `--json` and the journal name them. `Progress` is in neither."""

@@ -11,7 +11,12 @@ pending failed unreachable skipped unknown not-started`; fields are only ever ad
     resource       host, role, kind, name, outcome, diff [{key, before, after, text|null}], note, seconds,
                    proof {…}|null, error TEXT|null, output TEXT, trace TEXT
     notice         text, host where it concerns one
+    host-checked   host, outcome, seconds, and counts as `summary` has them    in waves: has something to change, and
+                   waits for its wave; then it starts anew, and its resources until here were a plan
     host-finished  host, and what `summary` has for it
+    wave-started   number (from 1), of, hosts [NAME]
+    wave-finished  number, of, outcomes {OUTCOME: N}, gate BOOL (may the next one start), reason TEXT, seconds
+    stopped        reason, failed [NAME], waiting N (hosts not started), differences [TEXT]
     summary        run, outcome, hosts {NAME: {outcome, rolled_back BOOL, ok, changed, would_change, pending, failed,
                    skipped, unknown, seconds, error TEXT|null}}
 
@@ -26,31 +31,20 @@ from datetime import UTC, datetime
 from typing import Any
 
 from provision.events import (
+    TYPES,
     Event,
-    HostFacts,
+    HostChecked,
     HostFinished,
-    HostStarted,
     Notice,
     Outcome,
     Progress,
     ResourceDone,
-    RoleSkipped,
     RunStarted,
     Summary,
 )
 from provision.report.output import Output, warn
 
 SCHEMA = 1
-TYPES: Mapping[type[Event], str] = {
-    RunStarted: "run-started",
-    HostStarted: "host-started",
-    HostFacts: "facts",
-    RoleSkipped: "role",
-    ResourceDone: "resource",
-    Notice: "notice",
-    HostFinished: "host-finished",
-    Summary: "summary",
-}
 COUNTED = (
     Outcome.OK,
     Outcome.CHANGED,
@@ -98,8 +92,9 @@ def fields(event: Event) -> dict[str, Any]:
             return shown | {"error": str(event.error) if event.error else None} | told
         case Notice():
             return {"text": event.text} | ({"host": event.host} if event.host else {})
-        case HostFinished():
-            return {"host": event.host} | result(event)
+        case HostChecked() | HostFinished():
+            checked = {"outcome": event.outcome, "seconds": event.seconds} | _counts(event.counts)
+            return {"host": event.host} | (result(event) if isinstance(event, HostFinished) else checked)
         case Summary():
             hosts = {name: result(found) for name, found in event.hosts.items()}
             return {"run": event.run, "outcome": event.outcome, "hosts": hosts}
@@ -108,6 +103,9 @@ def fields(event: Event) -> dict[str, Any]:
 
 def result(event: HostFinished) -> dict[str, Any]:
     """One host's result, as `summary` and `host-finished` have it."""
-    counts = {str(outcome).replace("-", "_"): event.counts.get(outcome, 0) for outcome in COUNTED}
     ended = {"seconds": event.seconds, "error": str(event.error) if event.error else None}
-    return {"outcome": event.outcome, "rolled_back": event.rolled_back} | counts | ended
+    return {"outcome": event.outcome, "rolled_back": event.rolled_back} | _counts(event.counts) | ended
+
+
+def _counts(counts: Mapping[str, int]) -> dict[str, Any]:
+    return {str(outcome).replace("-", "_"): counts.get(outcome, 0) for outcome in COUNTED}

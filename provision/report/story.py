@@ -12,6 +12,7 @@ from provision.events import (
     BAD,
     Error,
     Event,
+    HostChecked,
     HostFacts,
     HostFinished,
     HostStarted,
@@ -20,10 +21,13 @@ from provision.events import (
     ResourceDone,
     RoleSkipped,
     RunStarted,
+    Stopped,
     Summary,
+    WaveFinished,
+    WaveStarted,
 )
 from provision.report import ending
-from provision.report.text import Line, details, duration, headline, hosts, indented, line, tail, value
+from provision.report.text import Line, details, duration, headline, hosts, indented, line, names, tail, value
 
 STYLE = {
     Outcome.OK: "good",
@@ -53,6 +57,7 @@ class Story:
         self._clock = clock
         self._started = clock()
         self._explained: set[str] = set()
+        self._skipped: set[tuple[str, str]] = set()
         self.verb = ""
 
     def lines(self, event: Event) -> Iterator[Line]:
@@ -75,6 +80,8 @@ class Story:
                 yield from self.finished(event)
             case Summary():
                 yield from self.summary(event)
+            case _:
+                yield from _of_the_fleet(event)
 
     @property
     def told(self) -> Sequence[Outcome]:
@@ -89,7 +96,7 @@ class Story:
         """A host's end, with the cause of its failure unless a line has told it."""
         if event.outcome is Outcome.NOT_STARTED:
             return  # the end says it once for all of them
-        counts = ", ".join(f"{count} {outcome}" for outcome, count in _ranked(event.counts))
+        counts = counted(event.counts)
         undone = ", its change was undone" if event.rolled_back else ""
         text = f"{event.host}: {event.outcome} in {duration(event.seconds)}{undone}" + (
             f" ({counts})" if counts else ""
@@ -112,6 +119,9 @@ class Story:
         told = Error(event.reason, event.fix)
         if event.outcome in BAD:
             self._explained.add(event.host)
+        elif (event.host, event.role) in self._skipped:
+            return  # told when all hosts were checked, before the first wave
+        self._skipped.add((event.host, event.role))
         yield line(f"{event.host}: {event.outcome} {event.role}: {headline(told)}", STYLE[event.outcome])
 
     def _resource(self, event: ResourceDone) -> Iterator[Line]:
@@ -133,6 +143,27 @@ class Story:
         if self._diff:
             for item in event.diff:
                 yield from difference(item)
+
+
+def _of_the_fleet(event: Event) -> Iterator[Line]:
+    """What concerns the course of the run."""
+    match event:
+        case HostChecked():
+            yield line(f"{event.host}: waits for its wave ({counted(event.counts)})", "quiet")
+        case WaveStarted():
+            yield line(f"wave {event.number} of {event.of}: {hosts(len(event.hosts))}: {names(event.hosts)}", "strong")
+        case WaveFinished():
+            found = f"wave {event.number} of {event.of}: {counted(event.outcomes)} in {duration(event.seconds)}"
+            yield line(found + (f": {event.reason}" if event.reason else ""), "" if event.gate else "bad")
+        case Stopped():
+            yield line(f"stopped: {event.reason}; {hosts(event.waiting)} not started", "bad")
+            for found in event.differences:
+                yield line(f"    what the failed hosts have and no good one has: {found}", "place")
+
+
+def counted(counts: Mapping[str, int]) -> str:
+    """`2 changed, 1 failed`, from best to worst."""
+    return ", ".join(f"{count} {outcome}" for outcome, count in _ranked(counts))
 
 
 def difference(item: Mapping[str, Any]) -> Iterator[Line]:

@@ -18,12 +18,12 @@ PACKAGE = ROOT / "provision"
 LAYERS = [
     {"errors", "secrets"},
     {"target", "facts", "events", "resources", "templates", "traits"},
-    {"transport", "bundle", "role", "messages"},
+    {"transport", "bundle", "role", "messages", "journal"},
     {"daemon", "inventory"},
     {"plan", "bootstrap"},
     {"session"},
     {"rollout"},
-    {"report"},
+    {"report", "verify"},
     {"cli"},
 ]
 """From the ground up. A module imports only from layers below its own, or from its own package."""
@@ -90,7 +90,7 @@ def test_a_role_imports_only_what_roles_may(path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("library", "home"), [("fabric", "transport"), ("paramiko", "transport"), ("click", "cli"), ("rich", "report")]
+    ("library", "home"), [("fabric", "transport"), ("paramiko", "transport"), ("click", "cli"), ("rich", "report"), ("testinfra", "verify")]
 )
 def test_a_library_has_one_home(library: str, home: str) -> None:
     for path in controller_files():

@@ -5,9 +5,8 @@ import json
 from datetime import UTC, datetime
 from typing import Any
 
-from provision.events import Event, Outcome
+from provision.events import TYPES, Event, Outcome
 from provision.report import Output, Story, view
-from provision.report.jsonlines import TYPES
 
 COUNTS = {"ok": 0, "changed": 0, "would_change": 0, "pending": 0, "failed": 0, "skipped": 0, "unknown": 0}
 
