@@ -1,7 +1,7 @@
-"""What can be known of the host cheaply: read from /etc, /proc, /sys and the kernel, with no process where it can be helped.
+"""What can be known of the host cheaply: read from /etc, /proc, /sys and the kernel, almost without a process.
 
-The law: reads only, as root or not; a missing thing is None and never an exception; no secret ever enters. The result is
-plain JSON that `provision.facts.Facts` takes.
+The law: reads only, as root or not; a missing thing is None and never an exception; no secret ever enters. The result
+is plain JSON that `provision.facts.Facts` takes.
 """
 
 import os
@@ -139,7 +139,7 @@ def _pci(system):
 
 
 def _place(line):
-    """"1700\\t10de2330…": bus and device-function, in hexadecimal, as the 17:00.0 of /sys."""
+    """The line "1700\\t10de2330…": bus and device-function, in hexadecimal, as the 17:00.0 of /sys."""
     number = int(line[:4], 16)
     return "{:02x}:{:02x}.{}".format(number >> 8, number >> 3 & 31, number & 7)
 
@@ -194,7 +194,7 @@ def _ip(word):
 
 
 def _ssh_client(system):
-    """SSH_CONNECTION, of ours or (sudo strips it) of the nearest ancestor that has one; None when nobody came by SSH."""
+    """Of SSH_CONNECTION: ours, or (sudo strips it) that of the nearest ancestor that has one; None without SSH."""
     line = os.environ.get("SSH_CONNECTION", "")
     pid = os.getppid()
     while not line and pid > 1:

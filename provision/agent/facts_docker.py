@@ -4,10 +4,10 @@ The law: reads only, and starts nothing (a client would start a stopped daemon t
 hold a secret leaves: proxies, logins in URLs, tokens of log drivers.
 """
 
-import json
 import re
 
-from . import look, systemd_unit
+from . import json_object, look, systemd_unit
+from .resource import Failed
 
 ENGINES = ("docker-ce", "docker.io", "docker-engine", "docker-ee", "moby-engine", "lxc-docker")
 """Packages that hold a dockerd, in the order in which one is believed if there are several."""
@@ -62,7 +62,7 @@ def docker(system, installed):
 
 
 def upstream(version):
-    """The engine's own version in that of a package: 5:29.2.1-1~ubuntu.24.04~noble is 29.2.1. None when there is none."""
+    """The engine's own version in that of a package: 29.2.1 in 5:29.2.1-1~ubuntu.24.04~noble; None without one."""
     match = re.match(r"(?:\d+:)?v?(\d+(?:\.\d+)+)", version)
     return match.group(1) if match else None
 
@@ -103,16 +103,10 @@ def _configured(system):
     if content is None:
         there = look.exists(system, path)
         return {}, "{} cannot be read".format(path) if there else None
-    if not content.strip():
-        return {}, None
-    if content.startswith("\ufeff"):
-        return {}, "{} begins with a byte order mark, which Docker does not take".format(path)
     try:
-        document = json.loads(content)
-    except (ValueError, RecursionError) as error:
-        return {}, "{} is not JSON: {}".format(path, error)
-    if not isinstance(document, dict):
-        return {}, "{} is not a JSON object".format(path)
+        document = json_object.parse(content.encode("utf-8", "surrogateescape"), path)
+    except Failed as error:
+        return {}, error.cause
     return {key: _bare(key, value) for key, value in document.items() if key != "proxies"}, None
 
 
@@ -130,7 +124,9 @@ def _bare(key, value):
 # -- /etc/default/docker: a shell file for sysvinit and upstart, an EnvironmentFile for systemd
 
 _ASSIGNMENT = re.compile(r"(?:export\s+)?([A-Za-z_][A-Za-z0-9_]*)=(.*)$", re.S)
-_CONTROL = re.compile(r"(?:if|then|elif|else|fi|for|while|until|do|done|case|esac|eval|source|\.|\{|\}|\[|test)(?:\s|;|$)|.*\(\)")
+_CONTROL = re.compile(
+    r"(?:if|then|elif|else|fi|for|while|until|do|done|case|esac|eval|source|\.|\{|\}|\[|test)(?:\s|;|$)|.*\(\)"
+)
 _CURLY = "\u201c\u201d\u201e\u201f\u2018\u2019"
 FILE = "/etc/default/docker"
 
@@ -183,7 +179,9 @@ def _problem(line):
 
 def _value(raw):
     """The value of a plain assignment, or None when only a shell could tell it."""
-    match = re.match(r"\"((?:[^\"\\]|\\.)*)\"\s*(?:#.*)?$|'([^']*)'\s*(?:#.*)?$|([^\s\"';&|<>()]*)\s*(?:#.*)?$", raw, re.S)
+    match = re.match(
+        r"\"((?:[^\"\\]|\\.)*)\"\s*(?:#.*)?$|'([^']*)'\s*(?:#.*)?$|([^\s\"';&|<>()]*)\s*(?:#.*)?$", raw, re.S
+    )
     if match is None:
         return None
     quoted, literal, bare = match.groups()
