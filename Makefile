@@ -34,7 +34,7 @@ lint: $(STAMP) ## Style, and the agent's syntax against Python 3.6
 	@echo "== lint"
 	@$(BIN)/ruff format --check .
 	@$(BIN)/ruff check .
-	@$(BIN)/vermin -q -t=3.6- --eval-annotations --feature union-types --violations --no-tips provision/agent
+	@$(BIN)/vermin -q -t=3.6- --eval-annotations --violations --no-tips provision/agent
 
 .PHONY: types
 types: $(STAMP) ## Static types

@@ -28,7 +28,7 @@ INTERPRETERS = ("python3", "/usr/bin/python3", "/usr/libexec/platform-python")
 _LOADER = f"""\
 import os,sys
 if sys.version_info<(3,6): sys.exit("{OLD_PYTHON} "+sys.version.split()[0]+" in "+sys.executable)
-try: import json,queue,struct,zlib
+try: import json,struct,zlib
 except ImportError as e: sys.exit("{SMALL_PYTHON} "+str(e))
 os.write(1,{MARKER!r})
 def r(n):

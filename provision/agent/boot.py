@@ -1,13 +1,12 @@
 """Turns the shipped sources into importable modules, then starts the agent.
 
 The loader on the command line executes this text with `payload` (dict: "modules", "options", "digest") in its globals.
-Modules are compiled when they are first imported, so a run pays only for the kinds it uses; their lines are given to
-`linecache`, so that a traceback from the host shows source. Compiling costs a host more than all else that we do in a
+Modules are compiled when they are first imported, so a run pays only for the kinds it uses; trace.py gives
+their lines to a traceback. Compiling costs a host more than all else that we do in a
 run without changes: so a run that may write keeps the compiled code in the state directory, for exactly these sources
 and this interpreter, and the next run takes it from there.
 """
 
-import linecache
 import marshal
 import os
 import sys
@@ -37,11 +36,9 @@ class Sources:
 
     def exec_module(self, module):
         name = module.__name__
-        source, file = self._modules[name], "<{}>".format(name)
-        linecache.cache[file] = (len(source), None, source.splitlines(True), file)
         code = self._codes.get(name)
         if code is None:
-            code = self._codes[name] = compile(source, file, "exec")
+            code = self._codes[name] = compile(self._modules[name], "<{}>".format(name), "exec")
             self._compiled = True
         exec(code, module.__dict__)
 

@@ -5,16 +5,18 @@ frame. End of input means that nobody listens any more: the resource in hand is 
 recorded on the host, and we go. A beat every 5 s says which step we are in.
 """
 
-import base64
 import os
-import queue
 import select
 import signal
 import sys
 import threading
 import time
-import traceback
 import zlib
+
+try:
+    from _queue import SimpleQueue
+except ImportError:  # Python 3.6
+    from queue import Queue as SimpleQueue
 
 from . import facts, kinds, wire
 from .lock import Lock
@@ -37,7 +39,7 @@ class Line:
         self._writer = writer
         self._beat = beat
         self._lock = threading.Lock()
-        self._messages = queue.Queue()
+        self._messages = SimpleQueue()
         self._step = None
         self.cancelled = False
         self.on_end = lambda: None  # called when the controller is gone
@@ -108,7 +110,9 @@ def start(options, sources):
     except Failed as error:
         line.send({"type": "refused", "cause": error.cause, "fix": error.fix})
     except Exception:  # a bug of ours: the controller shows it, with our source lines
-        line.send({"type": "crash", "trace": traceback.format_exc()})
+        from .trace import formatted
+
+        line.send({"type": "crash", "trace": formatted()})
     os._exit(0)  # children and threads that hang in the kernel must not keep us
 
 
@@ -141,7 +145,8 @@ def _run(line, options, sources):
     try:
         line.send({"type": "hello", "protocol": 1, "facts": facts.gather(system), "interrupted": _interrupted(system)})
         plan = line.next()
-        _take_modules(system, plan)
+        if plan.get("modules"):
+            _take_modules(system, plan)
         if plan["type"] == "nvml":
             line.step("NVML")
             line.send({"type": "replan", "stage": 0, "facts": _facts_with_nvml(system)})
@@ -165,8 +170,10 @@ def _keep_code(system, sources):
 
 def _take_modules(system, plan):
     """Keep the modules that came with a plan: those that a child of ours will run."""
-    for name, packed in plan.get("modules", {}).items():
-        system.modules[name] = zlib.decompress(base64.b64decode(packed)).decode("utf-8")
+    from base64 import b64decode  # only where modules come
+
+    for name, packed in plan["modules"].items():
+        system.modules[name] = zlib.decompress(b64decode(packed)).decode("utf-8")
 
 
 def _facts_with_nvml(system):
@@ -214,7 +221,8 @@ class Run:
         self._line.step("facts")
         self._line.send({"type": "replan", "stage": index, "facts": facts.gather(self._system)})
         plan = self._line.next()
-        _take_modules(self._system, plan)
+        if plan.get("modules"):
+            _take_modules(self._system, plan)
         self._stages[index:] = plan["stages"]
         self._changed = False
 
@@ -244,7 +252,7 @@ class Run:
             resource.settled(self._system)
         except (Failed, OSError) as error:
             result["outcome"] = FAILED
-            result["error"] = {"cause": str(error), "fix": "", "output": "", "trace": traceback.format_exc()}
+            result["error"] = {"cause": str(error), "fix": "", "output": "", "trace": ""}
 
     def _stop_if_cancelled(self, role, name, result=None):
         if not self._line.cancelled:

@@ -5,9 +5,16 @@ The law: no secret is kept, only digests with this host's own salt. Every change
 the call returns, so that a run that dies leaves its wishes to the next one.
 """
 
-import hashlib
 import json
 import os
+
+try:  # hashlib itself costs 3 ms: it loads OpenSSL
+    from _sha2 import sha256
+except ImportError:
+    try:
+        from _sha256 import sha256
+    except ImportError:
+        from hashlib import sha256
 
 from .resource import Failed
 
@@ -70,4 +77,4 @@ class Memory:
         document = self._load()
         if "salt" not in document:
             document["salt"] = os.urandom(16).hex()
-        return hashlib.sha256(document["salt"].encode("ascii") + data).hexdigest()
+        return sha256(document["salt"].encode("ascii") + data).hexdigest()

@@ -5,9 +5,7 @@ the diff names). It owns no diff, no check mode, no timing and no outcome: those
 After `apply` the engine looks again, and what still differs is a failure even if every command exited 0.
 """
 
-import difflib
 import time
-import traceback
 
 OK = "ok"
 CHANGED = "changed"
@@ -39,8 +37,8 @@ class Resource:
 
     A kind MUST set `fields`, and define `identity`, `desired`, `actual` and `apply`. It MAY set `secret_keys` (keys of
     its state that never show), define `note(diff)` (a sentence for the plan), and `when_dropped()` (the resource that
-    undoes this one once nobody asks for it any more). A probe (law: it is not a change) sets `probe`: what its `apply` proves is
-    ok, not changed; its `note` is shown always, and `proof` (plain JSON types, or None) goes with the result.
+    undoes this one once nobody asks for it any more). A probe (law: it is not a change) sets `probe`: what its `apply`
+    proves is ok, not changed; its `note` is shown always, and `proof` (plain JSON types, or None) goes with the result.
     """
 
     fields = ()
@@ -128,10 +126,10 @@ def _converge(resource, system, check):
     except Failed as error:
         return FAILED, diff, {"cause": error.cause, "fix": error.fix, "output": error.output, "trace": ""}
     except OSError as error:
-        return FAILED, diff, dict(os_error(error), trace=traceback.format_exc())
+        return FAILED, diff, dict(os_error(error), trace=_trace())
     except Exception as error:  # one resource's bug ends one host's run, with the trace in the result
         cause = "{}: {}".format(type(error).__name__, error)
-        return FAILED, diff, {"cause": cause, "fix": "", "output": "", "trace": traceback.format_exc()}
+        return FAILED, diff, {"cause": cause, "fix": "", "output": "", "trace": _trace()}
     if left:
         keys = ", ".join(sorted(left))
         cause = "written, but not so when read back: {}".format(keys)
@@ -139,6 +137,12 @@ def _converge(resource, system, check):
         output = "\n".join("{key}: found {before!r}, asked {after!r}".format(**item) for item in shown)
         return FAILED, diff, {"cause": cause, "fix": "", "output": output, "trace": ""}
     return (OK, {}, None) if resource.probe else (CHANGED, diff, None)
+
+
+def _trace():
+    from .trace import formatted  # only where something went wrong
+
+    return formatted()
 
 
 def os_error(error):
@@ -175,7 +179,9 @@ def _plain(value):
 
 
 def _unified(name, before, after):
-    lines = difflib.unified_diff(
+    from difflib import unified_diff  # only where there is a difference to show
+
+    lines = unified_diff(
         (before or "").splitlines(True), (after or "").splitlines(True), name + " (found)", name + " (asked)"
     )
     text = "".join(line if line.endswith("\n") else line + "\n\\ No newline at end of file\n" for line in lines)
