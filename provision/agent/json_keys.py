@@ -7,7 +7,7 @@ somebody else changed is reported before it is changed back.
 
 import json
 
-from . import daemon_flags, docker_failures, file
+from . import daemon_flags, docker_failures, file, json_object
 from .resource import Failed, Resource
 from .system import MISSING
 
@@ -201,43 +201,7 @@ def _remove(document, path):
 def _document(system, path):
     """The file as a dict, its order kept; {} when there is none, or nothing in it. Failed says what is wrong where."""
     data = system.read(path)
-    if data is None or not data.strip():
-        return {}
-    if data.startswith(b"\xef\xbb\xbf"):
-        raise Failed(
-            "{}:1: begins with a byte order mark, which Docker does not take".format(path), "save it as plain UTF-8"
-        )
-    try:
-        document = json.loads(data.decode("utf-8"), object_pairs_hook=_unique)
-    except _Duplicate as error:
-        raise Failed("{}: {} stands twice in one object".format(path, error), "remove one of the two") from None
-    except UnicodeDecodeError as error:
-        line = data[: error.start].count(b"\n") + 1
-        raise Failed("{}:{}: is not UTF-8".format(path, line), "save it as UTF-8") from None
-    except ValueError as error:
-        line = getattr(error, "lineno", 1)
-        comment = _comment(data.decode("utf-8").splitlines()[line - 1 : line])
-        why = "JSON has no comments" if comment else getattr(error, "msg", str(error))
-        raise Failed("{}:{}: {}".format(path, line, why), "correct it by hand; nothing was written") from None
-    if not isinstance(document, dict):
-        raise Failed("{}:1: is not a JSON object".format(path), "it has to be one object, {...}")
-    return document
-
-
-class _Duplicate(ValueError):
-    """A key that stands twice."""
-
-
-def _unique(pairs):
-    document = dict(pairs)
-    if len(document) != len(pairs):
-        names = [name for name, _ in pairs]
-        raise _Duplicate(next(repr(name) for name in names if names.count(name) > 1))
-    return document
-
-
-def _comment(lines):
-    return any(line.strip()[:2] in ("//", "/*") or line.strip()[:1] == "#" for line in lines)
+    return {} if data is None else json_object.parse(data, path)
 
 
 def _make_directory(system, path):

@@ -271,7 +271,9 @@ def test_what_docker_opts_says(content, options, problem):
 @pytest.mark.parametrize(
     "content, problem",
     [
-        ("{", "not JSON"),
+        ("{", "daemon.json:1: is not JSON"),
+        ('{\n  "a": 1,\n  // no\n}', "daemon.json:3: JSON has no comments"),
+        ('{"a": 1, "a": 2}', "'a' stands twice"),
         ("[]", "not a JSON object"),
         ("\ufeff{}", "byte order mark"),
         ("", None),
