@@ -17,11 +17,12 @@ class Lock:
         self._system = system
         self._run = run
         self._fd = None
+        self._path = None
 
     def take(self, line):
         """Take the lock, or raise Failed naming who holds it."""
-        path = os.path.join(self._system.memory.directory(), "lock")
-        fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+        self._path = os.path.join(self._system.memory.directory(), "lock")
+        fd = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
         deadline = time.monotonic() + WAIT_FOR_ORPHAN
         while not _try(fd):
             owner = _owner(fd)
@@ -39,7 +40,10 @@ class Lock:
 
     def _sign(self):
         os.ftruncate(self._fd, 0)
-        os.pwrite(self._fd, json.dumps(self._record).encode("ascii"), 0)
+        try:
+            os.pwrite(self._fd, json.dumps(self._record).encode("ascii"), 0)
+        except OSError as error:  # the kernel does not know the name of a descriptor
+            raise OSError(error.errno, error.strerror, self._path) from None
 
     def orphan(self):
         """The controller is gone: say so to whom waits. Called from another thread; the lock itself stays."""

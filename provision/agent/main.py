@@ -20,7 +20,7 @@ except ImportError:  # Python 3.6
 
 from . import facts, kinds, wire
 from .lock import Lock
-from .resource import CHANGED, FAILED, OK, WOULD_CHANGE, Failed, Unknown, converge
+from .resource import CHANGED, FAILED, FIXES, OK, WOULD_CHANGE, Failed, Unknown, converge, os_error
 from .system import ReadOnly, System
 
 BEAT = 5.0
@@ -109,11 +109,21 @@ def start(options, sources):
         pass
     except Failed as error:
         line.send({"type": "refused", "cause": error.cause, "fix": error.fix})
+    except OSError as error:  # in our own state directory: no resource is in hand
+        if error.errno not in FIXES:
+            _crash(line)
+        else:
+            found = os_error(error)
+            line.send({"type": "refused", "cause": found["cause"], "fix": found["fix"]})
     except Exception:  # a bug of ours: the controller shows it, with our source lines
-        from .trace import formatted
-
-        line.send({"type": "crash", "trace": formatted()})
+        _crash(line)
     os._exit(0)  # children and threads that hang in the kernel must not keep us
+
+
+def _crash(line):
+    from .trace import formatted
+
+    line.send({"type": "crash", "trace": formatted()})
 
 
 def _own_the_wire():

@@ -145,17 +145,21 @@ def _trace():
     return formatted()
 
 
+FIXES = {
+    1: "not permitted even for root: look for an immutable flag (lsattr; chattr -i) or a missing capability",
+    5: "look at the disk and the kernel's log (dmesg)",
+    13: "permission denied even for root: look for a security module, or a network file system that squashes root",
+    28: "free space on that file system (df -h), then run again",
+    30: "the file system is read-only: remount it read-write (mount -o remount,rw) or repair it, then run again",
+    122: "the disk quota is used up: raise it or free space, then run again",
+}
+"""What to do, by errno: those of a host that is ill. Any other is as likely a bug of ours."""
+
+
 def os_error(error):
-    """An OSError as cause and fix: the four that an administrator meets at 3 a.m. have a fix of their own."""
-    fixes = {
-        28: "free space on that file system (df -h), then run again",
-        30: "the file system is read-only: remount it read-write (mount -o remount,rw) or repair it, then run again",
-        122: "the disk quota is used up: raise it or free space, then run again",
-        13: "permission denied even for root: look for an immutable flag (lsattr) or a security module",
-        1: "not permitted even for root: look for an immutable flag (lsattr) or a missing capability",
-    }
+    """An OSError as cause and fix: those that an administrator meets at 3 a.m. have a fix of their own."""
     name = " {}".format(error.filename) if error.filename else ""
-    return {"cause": "{}{}".format(error.strerror or error, name), "fix": fixes.get(error.errno, ""), "output": ""}
+    return {"cause": "{}{}".format(error.strerror or error, name), "fix": FIXES.get(error.errno, ""), "output": ""}
 
 
 def _shown(resource, key, pair):

@@ -252,6 +252,19 @@ def test_a_bug_comes_back_as_a_crash_with_source_lines(start):
     assert "this very line" in crash["trace"]
 
 
+def test_a_full_disk_under_our_own_state_is_the_hosts_matter_and_no_bug(start):
+    lines = "def gather(system):\n    raise OSError(28, 'No space left on device', '/var/lib/provision/lock')\n"
+    refused = start(extra={"agent.facts": lines}).hear()
+    assert refused["type"] == "refused"
+    assert refused["cause"] == "No space left on device /var/lib/provision/lock"
+    assert "df -h" in refused["fix"]
+
+
+def test_an_os_error_that_no_host_can_help_is_a_bug(start):
+    crash = start(extra={"agent.facts": "def gather(system):\n    raise OSError(9, 'Bad file descriptor')\n"}).hear()
+    assert crash["type"] == "crash"
+
+
 def test_facts_only_says_bye_and_writes_nothing(start, tmp_path):
     agent = start(facts_only=True)
     assert agent.hear()["type"] == "hello"
