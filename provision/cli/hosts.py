@@ -16,6 +16,7 @@ from provision import inventory, report
 from provision.cli.options import Asked
 from provision.errors import InputError, Problem
 from provision.inventory import Host, Inventory, sources
+from provision.inventory.references import Ask
 from provision.secrets import Secret
 
 TOP = Path(__file__).resolve().parents[2]
@@ -84,8 +85,13 @@ def _resolve(source: Inventory, names: list[str], asked: Asked, secrets: bool) -
         roles=asked.roles,
         overrides=asked.overrides,
         secrets=secrets,
-        ask=_ask if sys.stdin is not None and sys.stdin.isatty() else None,
+        ask=asker(),
     )
+
+
+def asker() -> Ask | None:
+    """Asks on the terminal, where there is one."""
+    return _ask if sys.stdin is not None and sys.stdin.isatty() else None
 
 
 def _ask(question: str) -> str:

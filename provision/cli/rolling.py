@@ -63,7 +63,7 @@ def _roll_out(verb: str, asked: Asked, jobs: Sequence[Job], selection: hosts.Sel
     output = report.Output(sys.stdout)
     view = report.view(output, story, as_json=asked.as_json)
     limits = Limits(host=asked.timeout)
-    run = Run(_run_id(), _by(), check=verb != "apply", facts_only=verb == "facts", limits=limits)
+    run = Run(run_id(), _by(), check=verb != "apply", facts_only=verb == "facts", limits=limits)
     known = hosts.secrets_in([(host.target, dict(host.settings)) for host in selection.hosts])
     rollout = Rollout(run, verb, jobs, view, Mask(known), asked.forks)
     output.on_closed = rollout.cancel
@@ -87,7 +87,7 @@ def _roll_out(verb: str, asked: Asked, jobs: Sequence[Job], selection: hosts.Sel
     return INTERRUPTED if output.closed else exit_status(summary)
 
 
-def _run_id() -> str:
+def run_id() -> str:
     """Sorts by time, and two runs of one second differ."""
     return f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{secrets.token_hex(2)}"
 

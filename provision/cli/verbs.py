@@ -3,6 +3,7 @@
 The law: a verb here imports what it needs when it runs, and returns the exit status.
 """
 
+from pathlib import Path
 from typing import Any
 
 import click
@@ -114,4 +115,28 @@ def schema(**given: Any) -> int:
     return reading.schema(Asked(**given))
 
 
-VERBS = [apply, check, facts, inventory, roles, schema]
+@click.command(
+    params=[
+        options.INVENTORY, options.LIMIT,
+        click.Option(
+            ["--forks"], metavar="N", type=click.IntRange(1), default=8, show_default=True,
+            help="Processes, each with a host at a time.",
+        ),
+        click.Option(["--junit"], metavar="FILE", type=click.Path(path_type=Path), help="Write JUnit's XML there."),
+        options.JSON, options.VERBOSE, options.VAULT, options.NO_EXEC,
+    ],
+    short_help="Test hosts from outside, with testinfra.",
+)  # fmt: skip
+def verify(junit: Path | None, **given: Any) -> int:
+    """Test from outside, with pytest and testinfra, that hosts have what their roles ask for; change nothing.
+
+    Folders with tests of your own are named by the inventory's variable verify_tests.
+
+    Example: provision.py verify -i dgx --junit verify.xml
+    """
+    from provision.cli import verifying
+
+    return verifying.verify(Asked(**given), junit)
+
+
+VERBS = [apply, check, facts, inventory, roles, schema, verify]

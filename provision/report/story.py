@@ -40,6 +40,8 @@ STYLE = {
     Outcome.UNREACHABLE: "bad",
     Outcome.FAILED: "bad",
 }
+CHANGES = {"check": (Outcome.WOULD_CHANGE,), "verify": ()}
+"""What a verb other than apply does to hosts."""
 SLOW = 1.0
 """Seconds from which on a line says how long its step took."""
 OUTPUT_LINES = 10
@@ -86,7 +88,7 @@ class Story:
     @property
     def told(self) -> Sequence[Outcome]:
         """Outcomes that the last line counts even where there are none."""
-        return (Outcome.OK, Outcome.WOULD_CHANGE if self.verb == "check" else Outcome.CHANGED)
+        return (Outcome.OK, *CHANGES.get(self.verb, (Outcome.CHANGED,)))
 
     def facts(self, event: HostFacts) -> Iterator[Line]:
         """Facts are no news in a run that is about changes."""

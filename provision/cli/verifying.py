@@ -1,0 +1,50 @@
+"""The verb verify: from what was asked to pytest on every host, and its exit status.
+
+The law: nothing is connected to before all input was found right. What pytest writes to its own standard output, no one
+sees: what happened is told by events.
+"""
+
+import importlib.util
+import os
+import sys
+from pathlib import Path
+
+from provision import report
+from provision.cli import hosts, rolling
+from provision.cli.options import Asked
+from provision.errors import InputError, Problem
+from provision.report.ending import exit_status
+from provision.secrets import Mask
+
+NEEDED = {"pytest": "pytest", "testinfra": "pytest-testinfra", "xdist": "pytest-xdist"}
+INTERRUPTED = 130
+
+
+def verify(asked: Asked, junit: Path | None) -> int:
+    """Verify the hosts that were asked for. Raises InputError before anything is connected to."""
+    missing = [package for module, package in NEEDED.items() if importlib.util.find_spec(module) is None]
+    if missing:
+        hint = "run: pip install 'provision[verify]'"
+        raise InputError([Problem(f"verify needs {', '.join(missing)}, which this Python does not have", hint=hint)])
+    if junit is not None and not junit.absolute().parent.is_dir():
+        raise InputError([Problem(f"--junit: there is no folder {junit.parent}", hint="make it first")])
+    from provision.verify import runner, subject
+
+    source = hosts.read(asked)
+    found = subject.subjects(source, source.select(asked.limit), hosts.role_path(asked), ask=hosts.asker())
+    report.warn(*(f"warning: {text}" for text in source.warnings))
+    mask = Mask(hosts.secrets_in([item.target for item in found]))
+    # pytest captures standard output, so ours goes to a copy of it.
+    with os.fdopen(os.dup(sys.stdout.fileno()), "w", encoding=sys.stdout.encoding) as stream:
+        output = report.Output(stream)
+        view = report.view(output, report.Story(verbose=asked.verbose), as_json=asked.as_json)
+        try:
+            summary = runner.verify(rolling.run_id(), found, view, mask, forks=asked.forks, junit=junit)
+        except KeyboardInterrupt:
+            return INTERRUPTED
+        finally:
+            view.close()
+        if output.problem:
+            report.warn(output.problem)
+            return 1
+        return INTERRUPTED if output.closed else exit_status(summary)

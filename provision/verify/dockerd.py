@@ -1,0 +1,185 @@
+"""The Docker daemon as its own client, its process and its containers show it.
+
+The law: nothing here starts a daemon that is stopped (its socket would), and what was made for a look (an image of the
+host's own shell, a container) is gone when the tests of the host are over.
+"""
+
+import itertools
+import json
+import re
+import secrets as random
+from functools import cached_property
+from typing import Any
+
+import pytest
+from testinfra.backend.base import CommandResult
+from testinfra.host import Host
+
+IMAGE = """\
+set -e
+d=$(mktemp -d); trap 'rm -rf "$d"' EXIT
+mkdir -p $d/bin $d/tmp $d/dev $d/proc $d/sys $d/etc
+sh=$(readlink -f "$(command -v sh)"); cp $sh $d/bin/sh
+for f in $(ldd $sh $(command -v nvidia-smi) 2>/dev/null | grep -o '/[^ :]*\\.so[^ :]*' | sort -u); do
+  mkdir -p $d${f%%/*}; cp -L $f $d$f
+done
+tar -C $d -c . | docker import - %s >/dev/null
+"""
+"""A few MB: the host's shell with its libraries, and those that nvidia-smi wants where the host has it."""
+
+LOOK = """
+show() { while read -r l; do echo "$1 $l"; done <"$2"; }
+show limit /proc/self/limits; show mount /proc/mounts; show address /proc/net/fib_trie; show env /proc/self/environ
+"""
+"""A shell's own commands only: there is no other program in the image."""
+
+RUN_LIMIT = 120.0
+"""Seconds for one container, the image included."""
+
+UNITS = {"k": 1 << 10, "m": 1 << 20, "g": 1 << 30, "t": 1 << 40, "": 1}
+LIMIT_NAMES = {
+    "core": "Max core file size",
+    "cpu": "Max cpu time",
+    "data": "Max data size",
+    "fsize": "Max file size",
+    "locks": "Max file locks",
+    "memlock": "Max locked memory",
+    "msgqueue": "Max msgqueue size",
+    "nice": "Max nice priority",
+    "nofile": "Max open files",
+    "nproc": "Max processes",
+    "rss": "Max resident set",
+    "rtprio": "Max realtime priority",
+    "rttime": "Max realtime timeout",
+    "sigpending": "Max pending signals",
+    "stack": "Max stack size",
+    "as": "Max address space",
+}
+"""Docker's name of an ulimit to proc(5)'s."""
+
+
+def size(text: str) -> int:
+    """Bytes of a size as Docker takes it: 64m, 1G, 1GiB, 512b."""
+    found = re.fullmatch(r"([\d.]+) ?([kmgt]?)(i?b)?", text.lower())
+    if found is None:
+        raise ValueError(f"{text!r} is no size")
+    return int(float(found[1]) * UNITS[found[2]])
+
+
+class Container:
+    """What one container got."""
+
+    def __init__(self, text: str) -> None:
+        self._lines = [line.split(" ", 1) for line in text.splitlines() if " " in line]
+
+    def _of(self, kind: str) -> list[str]:
+        return [rest for name, rest in self._lines if name == kind]
+
+    def ulimit(self, name: str) -> tuple[int, int]:
+        """(soft, hard) of an ulimit by Docker's name, in its own unit (bytes, seconds, …); -1 is unlimited."""
+        label = LIMIT_NAMES[name]
+        line = next(line for line in self._of("limit") if line.startswith(label))
+        soft, hard = line[len(label) :].split()[:2]
+        return (-1 if soft == "unlimited" else int(soft)), (-1 if hard == "unlimited" else int(hard))
+
+    @property
+    def shm(self) -> int:
+        """Bytes of /dev/shm."""
+        options = next(line.split()[3] for line in self._of("mount") if line.split()[1] == "/dev/shm")  # noqa: S108 - where to look
+        found = re.search(r"size=(\d+)([kmg]?)", options)
+        assert found is not None, options
+        return int(found[1]) * UNITS[found[2]]
+
+    @property
+    def addresses(self) -> list[str]:
+        """Its IPv4 addresses, but for loopback."""
+        lines = self._of("address")
+        local = {line.split()[-1] for line, after in itertools.pairwise(lines) if after.startswith("/32 host LOCAL")}
+        return sorted(address for address in local if not address.startswith("127."))
+
+
+class Dockerd:
+    """The Docker daemon of a host."""
+
+    def __init__(self, host: Host) -> None:
+        self._host = host
+        self._image = ""
+
+    @property
+    def running(self) -> bool:
+        return bool(self._host.service("docker").is_running)
+
+    @cached_property
+    def info(self) -> dict[str, Any]:
+        """What `docker info` says. Fails the test where the daemon does not run: asking its socket would start it."""
+        if not self.running:
+            pytest.fail("the service docker does not run", pytrace=False)
+        found: dict[str, Any] = json.loads(self._ask("docker info --format '{{json .}}'"))
+        return found
+
+    @cached_property
+    def bridge(self) -> dict[str, Any]:
+        """The network `bridge`, as `docker network inspect` shows it."""
+        assert self.info
+        found: dict[str, Any] = json.loads(self._ask("docker network inspect bridge"))[0]
+        return found
+
+    @cached_property
+    def pid(self) -> int:
+        """Of dockerd. Fails the test where there is none, or more than one."""
+        found = self._host.process.filter(comm="dockerd")
+        if len(found) != 1:
+            pytest.fail(f"there are {len(found)} processes dockerd", pytrace=False)
+        return int(found[0].pid)
+
+    @cached_property
+    def environment(self) -> dict[str, str]:
+        """Variables of the process. May hold a proxy's password: do not print it."""
+        text = self._host.file(f"/proc/{self.pid}/environ").content_string
+        return dict(item.split("=", 1) for item in text.split("\0") if "=" in item)
+
+    @cached_property
+    def arguments(self) -> list[str]:
+        """The command line of the process."""
+        return [word for word in self._host.file(f"/proc/{self.pid}/cmdline").content_string.split("\0") if word]
+
+    @cached_property
+    def configuration(self) -> dict[str, Any]:
+        """daemon.json as it is on disk; {} without one."""
+        file = self._host.file("/etc/docker/daemon.json")
+        return json.loads(file.content_string or "{}") if file.exists else {}
+
+    @cached_property
+    def container(self) -> Container:
+        """What a container gets that asks for nothing."""
+        done = self.run(LOOK)
+        if done.rc:
+            pytest.fail(f"a container does not run: {done.stderr.strip()[-300:]}", pytrace=False)
+        return Container(done.stdout)
+
+    def run(self, script: str, options: str = "", image: str = "") -> CommandResult:
+        """Run a script of sh in a container that is removed afterwards: `docker run --rm OPTIONS IMAGE sh -c SCRIPT`.
+        The image, if none is given, has the host's shell and nothing else."""
+        assert self.info
+        name = image or self._own_image()
+        return self._host.run(f"docker run --rm {options} %s /bin/sh -c %s", name, script, timeout=RUN_LIMIT)
+
+    def close(self) -> None:
+        """Remove the image that was made."""
+        if self._image:
+            self._host.run("docker rmi --force %s", self._image)
+
+    def _own_image(self) -> str:
+        if not self._image:
+            name = f"provision-verify:{random.token_hex(6)}"
+            done = self._host.run(IMAGE % name, timeout=RUN_LIMIT)
+            if done.rc:
+                pytest.fail(f"no image can be made of the host's shell: {done.stderr.strip()[-300:]}", pytrace=False)
+            self._image = name
+        return self._image
+
+    def _ask(self, command: str) -> str:
+        done = self._host.run(command)
+        if done.rc:
+            pytest.fail(f"{command.partition(' --')[0]}: {done.stderr.strip()[-300:]}", pytrace=False)
+        return str(done.stdout)

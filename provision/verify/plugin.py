@@ -1,0 +1,67 @@
+"""The pytest plugin: `--provision-inventory NAME|PATH` gives tests the fixtures host, settings, dockerd and gpu.
+
+The law: without an inventory it does nothing at all, since it is loaded into every pytest run beside which provision is
+installed. Secrets are resolved once, in the process that was started; workers of xdist get theirs through their pipe.
+"""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+HANDED = "provision_subjects"
+TOP = Path(__file__).resolve().parents[2]
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    group = parser.getgroup("provision", "hosts of an inventory")
+    group.addoption("--provision-inventory", metavar="NAME|PATH", help="run tests on the hosts of this inventory")
+    group.addoption("--provision-limit", metavar="PATTERN", help="only on these, as in dgx:&rack1:!dgx07")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    # Known without an inventory too, so that --strict-markers takes files that are only collected.
+    config.addinivalue_line("markers", "group(name, ...): only on hosts of one of these groups of the inventory")
+    config.addinivalue_line("markers", "role(name, ...): only on hosts that have one of these roles")
+    handed = getattr(config, "workerinput", {}).get(HANDED)
+    name = config.getoption("provision_inventory", None)
+    if handed is None and name is None:
+        return
+    from provision.verify.hosts import Hosts  # noqa: PLC0415 - pydantic, for nobody who did not ask
+    from provision.verify.subject import unwired  # noqa: PLC0415
+
+    found = [unwired(data) for data in handed] if handed is not None else _read(config, name)
+    register(config, Hosts(found))
+
+
+def register(config: pytest.Config, hosts: Any) -> None:
+    """Give the tests of this process these hosts."""
+    from provision.verify import fixtures  # noqa: PLC0415
+
+    config.pluginmanager.register(hosts, "provision-hosts")
+    config.pluginmanager.register(fixtures, "provision-fixtures")
+    config.pluginmanager.register(_Hand(hosts.subjects.values()), "provision-hand")
+
+
+class _Hand:
+    """Hands the hosts to workers: `workerinput` goes to a worker's stdin, and to no argv, environment or file."""
+
+    def __init__(self, subjects: Any) -> None:
+        self._wired = [subject.wired() for subject in subjects]
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_configure_node(self, node: Any) -> None:
+        node.workerinput[HANDED] = self._wired
+
+
+def _read(config: pytest.Config, name: str) -> Any:
+    from provision import inventory  # noqa: PLC0415
+    from provision.errors import InputError  # noqa: PLC0415
+    from provision.verify.subject import subjects  # noqa: PLC0415
+
+    try:
+        source = inventory.load(name)
+        path = [source.directory / "roles", TOP / "roles"]
+        return subjects(source, source.select(config.getoption("provision_limit")), path)
+    except InputError as error:
+        raise pytest.UsageError(*map(str, error.problems)) from None

@@ -1,0 +1,134 @@
+"""docker_daemon: the service, the options as they are in force, and what a container really gets of them."""
+
+import ipaddress
+import json
+
+import pytest
+
+from provision.verify.asked import agree, skip_unless
+from provision.verify.dockerd import size
+
+IN_FORCE = {
+    "storage_driver": "Driver",
+    "data_root": "DockerRootDir",
+    "log_driver": "LoggingDriver",
+    "live_restore": "LiveRestoreEnabled",
+    "default_runtime": "DefaultRuntime",
+}
+"""Settings that `docker info` shows as they are, by its names."""
+ON_FILE = set(IN_FORCE) | {"bip", "fixed_cidr", "mtu", "dns", "dns_search", "default_shm_size", "exec_opts"}
+
+
+@pytest.fixture(scope="session")
+def asked(settings):
+    return {name: value for name, value in settings["docker_daemon"].items() if value is not None}
+
+
+def test_the_service_runs_and_will_run_after_a_boot(host):
+    service = host.service("docker")
+    found = {"docker running": (True, service.is_running), "docker enabled": (True, service.is_enabled)}
+    if host.exists("systemctl"):
+        found["docker masked"] = (False, service.is_masked)
+    agree(found)
+
+
+def test_its_socket_is_there_for_root_and_the_group_only(host):
+    file = host.file("/run/docker.sock")
+    agree({"docker.sock": ("root 0o660", f"{file.user} {oct(file.mode)}")})
+    assert (
+        host.socket("unix:///run/docker.sock").is_listening or host.socket("unix:///var/run/docker.sock").is_listening
+    )
+
+
+def test_options_in_force_are_the_asked_ones(asked, dockerd):
+    agree(
+        {f"docker_daemon.{name}": (asked[name], dockerd.info[key]) for name, key in IN_FORCE.items() if name in asked}
+    )
+
+
+def test_runtimes_are_known(asked, dockerd):
+    skip_unless(asked.get("runtimes"), "docker_daemon.runtimes")
+    there = dockerd.info["Runtimes"]
+    found = {name: (one["path"], there.get(name, {}).get("path")) for name, one in asked["runtimes"].items()}
+    agree({f"docker_daemon.runtimes.{name}": pair for name, pair in found.items()})
+
+
+def test_registries_are_the_asked_ones(asked, dockerd):
+    config = dockerd.info["RegistryConfig"]
+    known = set(config["IndexConfigs"]) | set(config["InsecureRegistryCIDRs"] or ())
+    missing = [name for name in asked.get("insecure_registries", ()) if name not in known]
+    assert not missing, f"docker_daemon.insecure_registries: {missing} are not insecure for the daemon"
+    mirrors = [mirror.rstrip("/") for mirror in config["Mirrors"] or ()]
+    if "registry_mirrors" in asked:
+        agree({"docker_daemon.registry_mirrors": ([item.rstrip("/") for item in asked["registry_mirrors"]], mirrors)})
+
+
+def test_the_bridge_has_the_asked_network(asked, host, dockerd):
+    skip_unless(asked.get("bip"), "docker_daemon.bip")
+    pool = dockerd.bridge["IPAM"]["Config"][0]
+    wanted = ipaddress.IPv4Interface(asked["bip"])
+    found = {
+        "docker_daemon.bip (docker0)": (True, asked["bip"] in _addresses(host, "docker0")),
+        "docker_daemon.bip (network)": (str(wanted.network), pool["Subnet"]),
+        "docker_daemon.bip (gateway)": (str(wanted.ip), pool.get("Gateway")),
+    }
+    if "fixed_cidr" in asked:
+        found["docker_daemon.fixed_cidr"] = (asked["fixed_cidr"], pool.get("IPRange"))
+    if "mtu" in asked:
+        options = dockerd.bridge["Options"]
+        found["docker_daemon.mtu"] = (str(asked["mtu"]), options.get("com.docker.network.driver.mtu"))
+    agree(found)
+
+
+def test_a_container_gets_the_asked_ulimits(asked, dockerd):
+    skip_unless(asked.get("default_ulimits"), "docker_daemon.default_ulimits")
+    wanted = {name: (limit["soft"], limit["hard"]) for name, limit in asked["default_ulimits"].items()}
+    agree(
+        {
+            f"docker_daemon.default_ulimits.{name} in a container": (limit, dockerd.container.ulimit(name))
+            for name, limit in wanted.items()
+        }
+    )
+
+
+def test_a_container_gets_the_asked_shared_memory(asked, dockerd):
+    skip_unless(asked.get("default_shm_size"), "docker_daemon.default_shm_size")
+    wanted = size(asked["default_shm_size"])
+    agree({"docker_daemon.default_shm_size in a container (bytes)": (wanted, dockerd.container.shm)})
+
+
+def test_a_container_gets_an_address_of_the_asked_network(asked, dockerd):
+    skip_unless(asked.get("bip"), "docker_daemon.bip")
+    network = ipaddress.ip_network(asked.get("fixed_cidr") or str(ipaddress.IPv4Interface(asked["bip"]).network))
+    inside = [text for text in dockerd.container.addresses if ipaddress.ip_address(text) in network]
+    assert inside, f"docker_daemon.bip: a container's addresses {dockerd.container.addresses} are not of {network}"
+
+
+def test_the_next_start_will_have_them_too(asked, dockerd):
+    """What is in force now and stands in no file is gone with the next boot."""
+    words = " ".join(dockerd.arguments)
+    found = {}
+    for name in sorted(ON_FILE & set(asked)):
+        key = name.replace("_", "-")
+        if f"--{key}" not in words:  # DOCKER_OPTS, or the unit, has it
+            found[f"docker_daemon.{name} in daemon.json"] = (_same(asked[name]), _same(dockerd.configuration.get(key)))
+    for name, limit in asked.get("default_ulimits", {}).items():
+        if "--default-ulimit" not in words:
+            entry = dockerd.configuration.get("default-ulimits", {}).get(name, {})
+            pair = ((limit["soft"], limit["hard"]), (entry.get("Soft"), entry.get("Hard")))
+            found[f"docker_daemon.default_ulimits.{name} in daemon.json"] = pair
+    agree(found)
+
+
+def test_keys_of_one_s_own_are_in_the_file(asked, dockerd):
+    skip_unless(asked.get("extra"), "docker_daemon.extra")
+    agree({f"daemon.json: {key}": (value, dockerd.configuration.get(key)) for key, value in asked["extra"].items()})
+
+
+def _addresses(host, interface):
+    found = json.loads(host.check_output("ip -j -4 address show %s", interface) or "[]")
+    return [f"{one['local']}/{one['prefixlen']}" for link in found for one in link.get("addr_info", ())]
+
+
+def _same(value):
+    return list(value) if isinstance(value, tuple) else value
