@@ -16,6 +16,7 @@ from provision.resources import DaemonEnvironment, DaemonInput, DaemonOption, Re
 from provision.role import Deferred, Refuse, Role, Settings, Skip
 
 DAEMON = "docker_daemon"
+ENGINE = "docker_engine"
 
 
 @dataclass(frozen=True)
@@ -128,8 +129,10 @@ def _with_daemon(stages: list[Stage], wanted: _Daemon, facts: Facts, in_run: tup
             folded = Stage(DAEMON, deferred=deferred.after)
         except Refuse as refuse:
             raise RefusedByRole(DAEMON, refuse.cause, refuse.fix) from None
-    before = [stage for stage in stages[: wanted.after + 1] if stage.role != DAEMON]
-    return (*before, folded, *stages[wanted.after + 1 :])
+    # A contributor may stand before the engine (a proxy); its files need the engine, and come before its first start.
+    after = max([wanted.after, *(number for number, stage in enumerate(stages) if stage.role == ENGINE)])
+    before = [stage for stage in stages[: after + 1] if stage.role != DAEMON]
+    return (*before, folded, *(stage for stage in stages[after + 1 :] if stage.role != DAEMON))
 
 
 def _watching(resource: Resource, inputs: Sequence[str]) -> Resource:

@@ -110,6 +110,8 @@ class Settings(role.Settings):
         hub = [name for name in self.registries if name in HUB]
         if len(hub) > 1:
             raise ValueError(f"{hub[0]} and {hub[1]} are the same registry, Docker Hub")
+        if hub and self.registries[hub[0]].ca_certificate is not None:
+            raise ValueError("Docker Hub is trusted through the system's certificates: take its ca_certificate out")
         return self
 
 

@@ -60,7 +60,9 @@ def sampled(host: LabHost) -> Iterator[None]:
     try:
         yield
     finally:
-        host.run("touch /dev/shm/stop; for i in $(seq 100); do [ -e /dev/shm/sample ] && break; sleep 0.1; done; sleep 0.2")
+        host.run(
+            "touch /dev/shm/stop; for i in $(seq 100); do [ -e /dev/shm/sample ] && break; sleep 0.1; done; sleep 0.2"
+        )
 
 
 def assert_silent(ended: Ended, forms: Iterable[str]) -> None:

@@ -90,7 +90,9 @@ def test_check_on_a_fresh_host_writes_nothing(host: LabHost, asked: Any) -> None
     assert_silent(ended, encodings(OLD, USER))
 
 
-def test_apt_goes_through_the_proxy_and_logs_in(host: LabHost, proxy: Proxy, repository: AptRepository, asked: Any) -> None:
+def test_apt_goes_through_the_proxy_and_logs_in(
+    host: LabHost, proxy: Proxy, repository: AptRepository, asked: Any
+) -> None:
     ended: Ended = asked(roles=BOTH).apply(*ONLY)
     assert ended.status == 0, ended.explain()
     assert host.run(["stat", "-c", "%a %U", CONF]).stdout.strip() == "600 root"

@@ -81,7 +81,9 @@ def auth(password: str) -> str:
     return base64.b64encode(f"{USER}:{password}".encode()).decode()
 
 
-def test_check_on_a_fresh_host_proves_the_login_and_writes_nothing(host: LabHost, registry: Registry, asked: Any) -> None:
+def test_check_on_a_fresh_host_proves_the_login_and_writes_nothing(
+    host: LabHost, registry: Registry, asked: Any
+) -> None:
     before = host.listing()
     ended: Ended = asked().check()
     assert ended.status == 3, ended.explain()
@@ -90,7 +92,9 @@ def test_check_on_a_fresh_host_proves_the_login_and_writes_nothing(host: LabHost
     assert listing.differences(before, host.listing()) == []
 
 
-def test_a_wrong_password_is_a_failure_before_anything_is_written(host: LabHost, registry: Registry, asked: Any) -> None:
+def test_a_wrong_password_is_a_failure_before_anything_is_written(
+    host: LabHost, registry: Registry, asked: Any
+) -> None:
     ended: Ended = asked(WRONG).apply()
     assert ended.status == 1
     error = ended.host("login1")["error"]
@@ -198,7 +202,11 @@ def test_an_image_is_mirrored_and_a_lost_mirror_is_found(
 ) -> None:
     image, target = f"{registry.address}/tools/probe:1.0", f"{mirror.address}/nvidia/probe:1.0"
     entries = {
-        registry.address: {"username": USER, "password": SecretTag("env:REGISTRY_PASSWORD"), "ca_certificate": registry.ca_pem},
+        registry.address: {
+            "username": USER,
+            "password": SecretTag("env:REGISTRY_PASSWORD"),
+            "ca_certificate": registry.ca_pem,
+        },
         mirror.address: {"username": "ci", "password": "mirror-password", "ca_certificate": mirror.ca_pem},
     }
     wanted = {**IMAGES, "images": [image], "mirror_to": f"{mirror.address}/nvidia"}

@@ -123,7 +123,9 @@ def test_who_is_not_asked_for_any_more_leaves(lab: Lab, host: LabHost) -> None:
 
 
 def test_exclusive_says_who_goes_and_spares_system_accounts(lab: Lab, host: LabHost) -> None:
-    host.run("gpasswd -a carol docker; gpasswd -a games docker; gpasswd -a zoe docker; useradd gone; gpasswd -a gone docker")
+    host.run(
+        "gpasswd -a carol docker; gpasswd -a games docker; gpasswd -a zoe docker; useradd gone; gpasswd -a gone docker"
+    )
     host.run("sed -i '/^gone:/d' /etc/passwd /etc/shadow")
     users = {"alice": ALICE, "bob": {}}
     ended = asked(lab, users, exclusive=True).check()

@@ -125,3 +125,11 @@ def test_a_role_must_say_that_it_has_a_say_in_the_daemon() -> None:
     silent = replace(role("site", option("mtu")), daemon=False)
     with pytest.raises(InputError, match="DAEMON = True"):
         staged(silent)
+
+
+@pytest.mark.parametrize("others", [(), (role("docker_daemon"),)])
+def test_the_daemon_comes_after_the_engine_whoever_asks_for_it_earlier(others: tuple[Role, ...]) -> None:
+    proxy = role("apt_proxy", DaemonOption(key=("mtu",), value=1))
+    engine = role("docker_engine", Directory(path="/engine"))
+    stages = staged(*others, proxy, engine, role("later"))
+    assert [stage.role for stage in stages] == ["apt_proxy", "docker_engine", "docker_daemon", "later"]
