@@ -44,7 +44,7 @@ class _Verbs(click.Group):
 )
 @click.version_option(__version__, prog_name="provision", help="Show the version and exit.")
 def provision() -> None:
-    """Take GPU hosts from a bare operating system to proven GPU containers, over SSH.
+    """Take GPU hosts from a bare OS to proven GPU containers, over SSH.
 
     \b
     Example:
