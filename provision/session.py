@@ -1,12 +1,9 @@
 """One host, one channel: open, sudo, marker, hello, plan, events, bye.
 
-The law: the session owns the conversation and its time limits, and nothing else. It sends nothing before it is due
-(sudo's password only after sudo's own prompt, the agent's source only after the loader's marker where a password is
-involved), believes nothing that `messages.py` has not checked, and names the step in which a host hangs.
+The law: the session owns the conversation and its time limits, and nothing else (the login is login.py's). It believes
+nothing that `messages.py` has not checked, and names the step in which a host hangs.
 """
 
-import contextlib
-import secrets as random
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -14,10 +11,11 @@ from threading import Event as Flag
 from typing import Any
 
 from provision import bundle, messages
-from provision.agent.wire import MARKER, Decoder, WireError, encode
+from provision.agent.wire import Decoder, WireError, encode
 from provision.errors import ConnectionLost, HostError, HostTimeout, ProtocolError, Refused
 from provision.events import Error, HostFacts, Notice, Outcome, Progress, ResourceDone, RoleSkipped, Sink
 from provision.facts import Facts
+from provision.login import Login
 from provision.plan import Stage
 from provision.target import Target
 from provision.transport import Channel, Connection
@@ -26,8 +24,6 @@ Planner = Callable[[Facts], Sequence[Stage]]
 
 SLICE = 0.5
 """Seconds between two looks at the cancel flag."""
-NOISE_LIMIT = 1024 * 1024
-"""Bytes that a login may print before our marker: a MOTD, a .bashrc, sudo's lecture."""
 
 
 @dataclass(frozen=True)
@@ -62,10 +58,6 @@ class Run:
         }
 
 
-class NoPython(HostError):
-    """The host has no python3 that could run the agent: none at all, or Debian's python3-minimal."""
-
-
 class Interrupted(HostError):
     """Ctrl-C: the resource in hand was brought to its end, or the host was left to do that alone."""
 
@@ -92,12 +84,12 @@ class Session:
     def execute(self) -> None:
         """Hold the whole conversation. What happened goes to the sink; raises HostError or ProtocolError."""
         deadline = time.monotonic() + self.run.limits.host
-        prompt = None
-        if self.target.become:
-            prompt = f"provision-sudo-{random.token_hex(8)}:" if self.target.become_password else ""
-        channel = self.connection.open(bundle.command(self.target.python_interpreter, prompt))
+        login_ends = time.monotonic() + self.run.limits.login
+        silent = f"did not start our loader within {self.run.limits.login:g} s"
+        login = Login(self.target, bundle.block(self.run.options()))
+        channel = self.connection.open(login.command)
         try:
-            rest = self._login(channel, prompt)
+            rest = login.hold(channel, lambda: self._receive(channel, login_ends, silent))
             try:
                 self._converse(channel, rest, deadline)
             except ConnectionLost as error:  # the transport knows how it ended, and we in which step
@@ -105,39 +97,6 @@ class Session:
                 raise ConnectionLost(cause, f"the host ends that step by itself; {error.fix}") from None
         finally:
             channel.close()
-
-    # -- login
-
-    def _login(self, channel: Channel, prompt: str | None) -> bytes:
-        """From the open channel to the loader's marker; return the bytes that came after it."""
-        source = bundle.block(self.run.options())
-        if not prompt:
-            with contextlib.suppress(ConnectionLost):  # it ended without reading: what it printed says why
-                channel.send(source)
-        noise, asked = b"", False
-        deadline = time.monotonic() + self.run.limits.login
-        while MARKER not in noise:
-            data = self._receive(channel, deadline, f"did not start our loader within {self.run.limits.login:g} s")
-            if not data:
-                raise _login_failure(self.target, channel, noise)
-            noise += data
-            if len(noise) > NOISE_LIMIT:
-                raise Refused("the login prints without end", "look at the login shell's start files on that host")
-            if prompt and noise.count(prompt.encode()) > asked:
-                self._answer(channel, asked)
-                asked = True
-        if prompt:
-            channel.send(source)
-        return noise.split(MARKER, 1)[1]
-
-    def _answer(self, channel: Channel, asked: bool) -> None:
-        if asked or self.target.become_password is None:
-            # A second prompt means that the first answer was wrong. Ending here costs one attempt, not three.
-            user = self.target.user or "the login user"
-            raise Refused(
-                f"sudo did not take the password of {user}", "correct ansible_become_password; it was tried once"
-            )
-        channel.send(self.target.become_password.reveal().encode() + b"\n")
 
     # -- conversation
 
@@ -290,52 +249,3 @@ def _story(interrupted: Mapping[str, Any]) -> str:
     error = interrupted.get("error")
     ended = f"which failed: {error.get('cause')}" if isinstance(error, dict) else "which it brought to its end"
     return f"run {run.get('id')} of {run.get('by')} was cut off in the step {interrupted.get('step')!r}, {ended}"
-
-
-def _login_failure(target: Target, channel: Channel, noise: bytes) -> HostError:
-    """Why the loader never ran, from the exit status and from what was printed instead."""
-    text = noise.decode("utf-8", "replace").strip()
-    explained = channel.failure()
-    if explained is not None:
-        return explained
-    last = text.splitlines()[-1] if text else "no output"
-    if bundle.NO_PYTHON in text or bundle.SMALL_PYTHON in text:
-        return NoPython(last.removeprefix("provision: "), "python3 is installed by `apply`")
-    if bundle.OLD_PYTHON in text:
-        found = text.split(bundle.OLD_PYTHON, 1)[1].strip()
-        return Refused(f"python {found} is older than 3.6", "install a newer one and set ansible_python_interpreter")
-    for words, cause, fix in _SUDO:
-        if words in text:
-            return Refused(cause.format(user=target.user or "the login user"), fix)
-    status = channel.exit_status(5)
-    return Refused(
-        f"the login ended with status {status} before our loader ran: {last:.300}", "try it by hand: ssh HOST true"
-    )
-
-
-_SUDO = (
-    (
-        "password is required",
-        "sudo wants a password of {user}",
-        "set ansible_become_password, or allow NOPASSWD in sudoers",
-    ),
-    ("is not in the sudoers file", "{user} is not in the sudoers file", "allow it there, or set another ansible_user"),
-    ("may not run sudo", "{user} may not run sudo on this host", "allow it in sudoers, or set another ansible_user"),
-    (
-        "not allowed to execute",
-        "sudo does not allow {user} to run a shell as root",
-        "allow ALL for this user in sudoers",
-    ),
-    (
-        "must have a tty",
-        "sudo wants a terminal (requiretty)",
-        "take `Defaults requiretty` out of sudoers for this user",
-    ),
-    ("incorrect password attempt", "sudo did not take the password of {user}", "correct ansible_become_password"),
-    ("sudo: not found", "there is no sudo on this host", "install it, or log in as root with ansible_become: false"),
-    (
-        "sudo: command not found",
-        "there is no sudo on this host",
-        "install it, or log in as root with ansible_become: false",
-    ),
-)

@@ -27,10 +27,11 @@ from provision.events import (
     worst,
 )
 from provision.facts import Facts
+from provision.login import NoPython
 from provision.plan import RefusedByRole, Stage, plan
 from provision.role import Role, Settings
 from provision.secrets import Secret
-from provision.session import NoPython, Run, Session
+from provision.session import Run, Session
 from provision.target import Target
 from provision.transport import Pool
 

@@ -20,7 +20,7 @@ LAYERS = [
     {"target", "facts", "events", "resources", "templates", "traits"},
     {"transport", "bundle", "role", "messages", "journal"},
     {"daemon", "inventory"},
-    {"plan", "bootstrap"},
+    {"plan", "bootstrap", "login"},
     {"session"},
     {"rollout"},
     {"report", "verify"},
@@ -78,7 +78,8 @@ def test_the_agent_imports_only_the_standard_library(path: Path) -> None:
             assert not name.startswith(".."), f"{name} leaves the agent"
         else:
             top = name.split(".")[0]
-            assert top in sys.stdlib_module_names or top == "agent", f"{path.name} imports {name}"
+            # _sha2 is the standard library's from 3.12 on; this interpreter may be older.
+            assert top in sys.stdlib_module_names | {"agent", "_sha2", "_sha256"}, f"{path.name} imports {name}"
 
 
 @pytest.mark.parametrize("path", sorted((ROOT / "roles").glob("*.py")), ids=lambda path: path.name)

@@ -7,10 +7,11 @@ import pytest
 
 from provision.errors import ProtocolError, Unreachable
 from provision.events import Event, HostFinished, HostStarted, Notice, Outcome, ResourceDone, RunStarted, Summary, worst
+from provision.login import NoPython
 from provision.plan import RefusedByRole
 from provision.rollout import Job, Rollout, hosts
 from provision.secrets import HIDDEN, Mask, Secret
-from provision.session import Interrupted, NoPython, Run
+from provision.session import Interrupted, Run
 from provision.target import Target
 
 

@@ -9,10 +9,11 @@ from provision import bundle
 from provision.agent.wire import MARKER, encode
 from provision.errors import ConnectionLost, HostError, HostTimeout, ProtocolError, Refused
 from provision.events import Event, HostFacts, Notice, Outcome, Progress, ResourceDone, RoleSkipped
+from provision.login import NoPython
 from provision.plan import Stage
 from provision.resources import Directory, File
 from provision.secrets import Secret
-from provision.session import Interrupted, Limits, NoPython, Run, Session
+from provision.session import Interrupted, Limits, Run, Session
 from provision.target import Target
 
 FACTS = {"os": {"id": "debian"}, "architecture": "amd64", "init": "systemd"}

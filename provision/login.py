@@ -1,0 +1,115 @@
+"""From an open channel to a running loader: sudo, and all that a login prints before our marker.
+
+The law: nothing is sent before it is due. Without a sudo password the source goes out at once. With one: the password
+only after sudo's own prompt, the source only after the loader's marker, and a second prompt ends it. (A password sent
+ahead to a NOPASSWD host becomes the program's input; source sent ahead of a wrong password becomes three guesses and a
+locked account.)
+"""
+
+import contextlib
+import secrets as random
+from collections.abc import Callable
+
+from provision import bundle
+from provision.agent.wire import MARKER
+from provision.errors import ConnectionLost, HostError, Refused
+from provision.target import Target
+from provision.transport import Channel
+
+NOISE_LIMIT = 1024 * 1024
+"""Bytes that a login may print before our marker: a MOTD, a .bashrc, sudo's lecture."""
+
+
+class NoPython(HostError):
+    """The host has no python3 that could run the agent: none at all, or Debian's python3-minimal."""
+
+
+class Login:
+    """One login to one host: the command to open the channel with, then what is said until the loader runs."""
+
+    def __init__(self, target: Target, source: bytes) -> None:
+        self._target = target
+        self._source = source
+        self._prompt = f"provision-sudo-{random.token_hex(8)}:" if target.become_password else ""
+        self._asked = False
+        self.command = bundle.command(target.python_interpreter, self._prompt if target.become else None)
+
+    def hold(self, channel: Channel, receive: Callable[[], bytes]) -> bytes:
+        """Get the loader going; return the bytes that came after its marker. `receive` gives b"" at the end.
+
+        Raises NoPython, Refused, and what `receive` and the channel raise.
+        """
+        waits_for_prompt = self._target.become and bool(self._prompt)
+        if not waits_for_prompt:
+            with contextlib.suppress(ConnectionLost):  # it ended without reading: what it printed says why
+                channel.send(self._source)
+        noise = b""
+        while MARKER not in noise:
+            data = receive()
+            if not data:
+                raise _failure(self._target, channel, noise)
+            noise += data
+            if len(noise) > NOISE_LIMIT:
+                raise Refused("the login prints without end", "look at the login shell's start files on that host")
+            if waits_for_prompt and noise.count(self._prompt.encode()) > self._asked:
+                self._answer(channel)
+        if waits_for_prompt:
+            channel.send(self._source)
+        return noise.split(MARKER, 1)[1]
+
+    def _answer(self, channel: Channel) -> None:
+        if self._asked or self._target.become_password is None:
+            # A second prompt means that the first answer was wrong. Ending here costs one attempt, not three.
+            cause = f"sudo did not take the password of {self._target.user or 'the login user'}"
+            raise Refused(cause, "correct ansible_become_password; it was tried once")
+        self._asked = True
+        channel.send(self._target.become_password.reveal().encode() + b"\n")
+
+
+def _failure(target: Target, channel: Channel, noise: bytes) -> HostError:
+    """Why the loader never ran, from the exit status and from what was printed instead."""
+    text = noise.decode("utf-8", "replace").strip()
+    explained = channel.failure()
+    if explained is not None:
+        return explained
+    last = text.splitlines()[-1] if text else "no output"
+    if bundle.NO_PYTHON in text or bundle.SMALL_PYTHON in text:
+        return NoPython(last.removeprefix("provision: "), "python3 is installed by `apply`")
+    if bundle.OLD_PYTHON in text:
+        found = text.split(bundle.OLD_PYTHON, 1)[1].strip()
+        return Refused(f"python {found} is older than 3.6", "install a newer one and set ansible_python_interpreter")
+    for words, cause, fix in _SUDO:
+        if words in text:
+            return Refused(cause.format(user=target.user or "the login user"), fix)
+    status = channel.exit_status(5)
+    return Refused(
+        f"the login ended with status {status} before our loader ran: {last:.300}", "try it by hand: ssh HOST true"
+    )
+
+
+_SUDO = (
+    (
+        "password is required",
+        "sudo wants a password of {user}",
+        "set ansible_become_password, or allow NOPASSWD in sudoers",
+    ),
+    ("is not in the sudoers file", "{user} is not in the sudoers file", "allow it there, or set another ansible_user"),
+    ("may not run sudo", "{user} may not run sudo on this host", "allow it in sudoers, or set another ansible_user"),
+    (
+        "not allowed to execute",
+        "sudo does not allow {user} to run a shell as root",
+        "allow ALL for this user in sudoers",
+    ),
+    (
+        "must have a tty",
+        "sudo wants a terminal (requiretty)",
+        "take `Defaults requiretty` out of sudoers for this user",
+    ),
+    ("incorrect password attempt", "sudo did not take the password of {user}", "correct ansible_become_password"),
+    ("sudo: not found", "there is no sudo on this host", "install it, or log in as root with ansible_become: false"),
+    (
+        "sudo: command not found",
+        "there is no sudo on this host",
+        "install it, or log in as root with ansible_become: false",
+    ),
+)
