@@ -434,6 +434,8 @@ class GpuProof(Resource):
     """Seconds for each container."""
     max_age: int = 86400
     """Seconds for which levels 2 and 3 hold."""
+    volumes: tuple[AbsolutePath, ...] = ()
+    """Directories of the host that a container must see through `-v`."""
     ignore_xids: tuple[int, ...] = ()
     require_persistence: bool = False
 

@@ -63,6 +63,8 @@ class Settings(role.Settings):
     """Seconds for each container."""
     max_age: Annotated[int, Field(ge=0)] = 86400
     """Seconds after which levels 2 and 3 are proven anew though nothing has changed."""
+    volumes: tuple[Annotated[str, Field(pattern=r"^/[^:,\s]*$")], ...] = ()
+    """Directories of the host, as /raid/imagedata, that a container must see through `-v`; mounted read-only."""
     ignore_xids: tuple[int, ...] = ()
     """Xid errors in the kernel's log that are no failure."""
     require_persistence: bool = False
@@ -89,6 +91,7 @@ def resources(facts: role.Facts, settings: Settings) -> Iterator[Resource]:
         limits={name: -1 if value == "unlimited" else value for name, value in limits.items()},
         timeout=settings.timeout,
         max_age=settings.max_age,
+        volumes=settings.volumes,
         ignore_xids=settings.ignore_xids,
         require_persistence=settings.require_persistence,
     )

@@ -107,6 +107,7 @@ def main(request):
     }
     found["ipc"] = os.readlink("/proc/self/ns/ipc") if os.path.exists("/proc/self/ns/ipc") else None
     found["nodes"] = sorted(os.path.basename(path) for path in glob.glob("/dev/nvidia*"))
+    found["volumes"] = {path: volume(path) for path in request.get("volumes", ())}
     found["nvml"] = nvml()
     found["cuda"] = cuda() if request.get("cuda", True) else None
     found["seconds"] = round(time.perf_counter() - started, 3)
@@ -116,6 +117,16 @@ def main(request):
 def limits():
     names = {"memlock": resource.RLIMIT_MEMLOCK, "stack": resource.RLIMIT_STACK, "nofile": resource.RLIMIT_NOFILE}
     return {name: list(resource.getrlimit(number)) for name, number in names.items()}
+
+
+def volume(path):
+    """What tells a directory from all others: device and inode; None where it cannot be listed."""
+    try:
+        os.listdir(path)
+        status = os.stat(path)
+    except OSError:
+        return None
+    return [status.st_dev, status.st_ino]
 
 
 def shared_memory():

@@ -32,6 +32,7 @@ class GpuProof(Resource):
         "limits",
         "timeout",
         "max_age",
+        "volumes",
         "ignore_xids",
         "require_persistence",
     )

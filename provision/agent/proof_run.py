@@ -7,7 +7,7 @@ one, so that index 0 in the container is shown to be another than index 0 on the
 
 import os
 
-from . import docker_socket, proof_container, proof_image, proof_inside, proof_paths
+from . import cuda_probe, docker_socket, proof_container, proof_image, proof_inside, proof_paths
 from .engine_api import ApiError, Engine
 from .proof_levels import FAILED, PASSED, check
 from .resource import Failed, Unknown
@@ -98,14 +98,36 @@ class Run:
     def _flags(self):
         """-u, --shm-size and --rm do what the guide says."""
         user = proof_container.nobody()
-        _, ran = self._run(None, "flags", proof_paths.NONE, user=user, host={"ShmSize": SHM})
+        host = {"ShmSize": SHM}
+        _, ran = self._run(None, "flags", proof_paths.NONE, user=user, host=host)
         checks = [proof_inside.answered("-u, --shm-size", ran)]
         if ran.answer is not None:
             found = "{uid}:{gid}".format(**ran.answer)
             checks.append(_same("-u", found, user, "the container does not run as the user that was asked for"))
             checks.append(_same("--shm-size", ran.answer["shm"], SHM, "/dev/shm is not of the size that was asked for"))
+        checks += self._volumes()
         left = proof_container.removes_itself(self._engine, self._image, self._proof.timeout)
         checks.append(_same("--rm", left, "", left))
+        return checks
+
+    def _volumes(self):
+        """-v shows the host's own directories (a missing one is told, not made, as `docker run -v` would)."""
+        known = {path: cuda_probe.volume(path) for path in self._proof.volumes}
+        missing = sorted(path for path in known if known[path] is None)
+        if missing:
+            cause = "there is no directory {} on this host".format(missing[0])
+            return [check("-v", FAILED, "", cause, "mount or make it, or correct gpu_smoke_test.volumes")]
+        if not known:
+            return []
+        inside = {"/volume{}".format(number): path for number, path in enumerate(sorted(known))}
+        mounts = [{"Type": "bind", "Source": path, "Target": name, "ReadOnly": True} for name, path in inside.items()]
+        _, ran = self._run(
+            None, "volumes", proof_paths.NONE, host={"Mounts": mounts}, request={"volumes": sorted(inside)}
+        )
+        checks = [proof_inside.answered("-v", ran)]
+        for name, path in sorted(inside.items() if ran.answer else ()):
+            found = ran.answer["volumes"][name]
+            checks.append(_same("-v " + path, found, known[path], "the container sees another directory"))
         return checks
 
     # -- level 3

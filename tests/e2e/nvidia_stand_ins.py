@@ -75,6 +75,21 @@ DAEMON_JSON = """\
 }
 """
 WRAPPER = '#!/bin/sh\nset -f\n[ "$1" = run ] && { shift; exec docker run --runtime=nvidia "$@"; }\nexec docker "$@"\n'
+FIRST = """\
+#!/bin/sh
+# A stand-in: like the first generation it gives GPUs only to images with its label, as NV_GPU says.
+set -f
+[ "$1" = run ] || exec docker "$@"
+shift
+for word; do
+  case "$word" in provision-proof:*) image=$word; break ;; esac
+done
+label=$(docker inspect -f '{{index .Config.Labels "com.nvidia.volumes.needed"}}' "$image")
+[ "$label" = nvidia_driver ] || exec docker run "$@"
+from=@FALSE@/${NV_GPU:-all}
+to=/usr/lib/x86_64-linux-gnu
+exec docker run -v $from/libcuda.so.1:$to/libcuda.so.1:ro -v $from/libnvidia-ml.so.1:$to/libnvidia-ml.so.1:ro "$@"
+""".replace("@FALSE@", FALSE)
 PLUGIN_UNIT = """\
 [Unit]
 Description=NVIDIA Docker plugin (stand-in)
@@ -134,7 +149,7 @@ def nvidia_docker1(into: Path, version: str = "1.0.1-1") -> tuple[Path, str]:
         "nvidia-docker",
         version,
         {
-            "/usr/bin/nvidia-docker": '#!/bin/sh\nexec docker "$@"\n',
+            "/usr/bin/nvidia-docker": FIRST,
             "/usr/bin/nvidia-docker-plugin": "#!/bin/sh\nexec sleep infinity\n",
             "/lib/systemd/system/nvidia-docker.service": PLUGIN_UNIT,
             "/etc/default/nvidia-docker": "# NVIDIA_DOCKER_PLUGIN_OPTS=\n",

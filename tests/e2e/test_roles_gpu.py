@@ -14,7 +14,8 @@ import pytest
 from tests.agent import false_gpu
 from tests.e2e import nvidia_stand_ins as nvidia
 from tests.e2e.runner import DAEMON, Ended, HostSpec, Lab, Provision, settle
-from tests.lab import LabHost
+from tests.lab import LabHost, stand_ins
+from tests.lab.host import File
 from tests.lab.repository import AptRepository
 
 pytestmark = [
@@ -36,14 +37,10 @@ TOOLKIT = [
 @pytest.fixture(scope="module")
 def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
     folder = tmp_path_factory.mktemp("gpu")
-    specs = [
-        HostSpec("hook", "bookworm"),
-        HostSpec("cdi", "trixie"),
-        HostSpec("none", "bookworm"),
-        HostSpec("old", "bookworm"),
-    ]
+    names = {"hook": "bookworm", "cdi": "trixie", "none": "bookworm", "old": "bookworm", "first": "bookworm"}
+    specs = [HostSpec(name, release) for name, release in names.items()]
     with Lab.up("gpu-roles", specs, folder / "lab") as up:
-        for name in ("hook", "cdi", "old"):
+        for name in ("hook", "cdi", "old", "first"):
             nvidia.give_gpus(up.host(name), folder / "false", GPUS)
         yield up
 
@@ -71,8 +68,11 @@ def settings(repository: AptRepository) -> dict[str, Any]:
 def provision(lab: Lab, settings: dict[str, Any]) -> Provision:
     expect: dict[str, Any] = {"nvidia_docker": {"expect_gpus": GPUS}, "gpu_smoke_test": {"expect_gpus": GPUS}}
     toml = {"nvidia-container-runtime.log-level": "debug"}
-    hook = {**expect, "nvidia_docker": {"expect_gpus": GPUS, "default_runtime": True, "config": toml}}
-    return settle(lab, settings, hook=hook, cdi=expect, none={}, old={"roles": []})
+    hook = {
+        **expect,
+        "nvidia_docker": {"version": "1.17.8-1", "expect_gpus": GPUS, "default_runtime": True, "config": toml},
+    }
+    return settle(lab, settings, hook=hook, cdi=expect, none={}, old={"roles": []}, first={"roles": []})
 
 
 def probe(ended: Ended, host: str) -> dict[str, Any]:
@@ -104,7 +104,10 @@ def test_check_on_bare_hosts_foresees_the_packages_and_starts_nothing(lab: Lab, 
 def test_apply_takes_bare_hosts_to_a_passed_proof(lab: Lab, provision: Provision) -> None:
     ended = provision.apply("--limit", "hook,cdi,none")
     assert ended.status == 0, ended.explain()
-    for name, way in (("hook", "--runtime=nvidia (legacy hook)"), ("cdi", "cdi (--device nvidia.com/gpu)")):
+    for name, version, way in (
+        ("hook", "1.17.8-1", "--runtime=nvidia (legacy hook)"),
+        ("cdi", "1.18.1-1", "cdi (--device nvidia.com/gpu)"),
+    ):
         host = lab.host(name)
         receipt = proof(ended, name)
         assert receipt["verdict"] == "passed"
@@ -117,7 +120,7 @@ def test_apply_takes_bare_hosts_to_a_passed_proof(lab: Lab, provision: Provision
         assert asked["none"]["cuda"]["devices"] == []
         assert asked["flags"]["uid"] == 65534
         assert json.loads(host.read(RECEIPT))["verdict"] == "passed"
-        assert set(nvidia.package_state(host, TOOLKIT).values()) == {"hi 1.18.1-1"}
+        assert set(nvidia.package_state(host, TOOLKIT).values()) == {f"hi {version}"}
         assert containers(host) == "", "each container was removed"
     written = json.loads(lab.host("hook").read(DAEMON_JSON))
     assert written["default-runtime"] == "nvidia"
@@ -168,11 +171,17 @@ def test_a_proof_is_due_when_its_inputs_changed_and_check_does_not_make_it(lab: 
 
 
 def test_an_upgrade_of_the_toolkit_restarts_no_docker(lab: Lab, provision: Provision) -> None:
-    """The hook must be there when the daemon starts; which hook does not matter. And the way back is a downgrade."""
-    before = pid(lab.host("hook"))
-    ended = provision.apply("--limit", "hook", "--set", "nvidia_docker.version=1.17.8-1")
-    assert ended.status == 1, "a downgrade is refused"
-    assert pid(lab.host("hook")) == before
+    """The hook must be there when the daemon starts; which hook does not matter. Held packages go up as a set."""
+    host = lab.host("hook")
+    before, hook = pid(host), host.read("/usr/bin/nvidia-container-runtime-hook")
+    ended = provision.apply("--limit", "hook", "--set", "nvidia_docker.version=1.18.1-1")
+    assert ended.status == 0, ended.explain()
+    assert host.read("/usr/bin/nvidia-container-runtime-hook") != hook
+    assert set(nvidia.package_state(host, TOOLKIT).values()) == {"hi 1.18.1-1"}
+    assert pid(host) == before
+    ended = provision.apply("--limit", "hook")
+    assert ended.status == 1
+    assert "is older" in ended.explain(), "the way back is a downgrade, which nobody allowed"
 
 
 @pytest.mark.parametrize(
@@ -202,7 +211,7 @@ def test_failures_of_the_proof_are_told_apart(lab: Lab, provision: Provision) ->
     host = lab.host("cdi")
     only = ("--limit", "cdi", "--roles", "gpu_smoke_test")
     wrong_count = provision.apply(*only, "--set", "gpu_smoke_test.expect_gpus=8")
-    assert "8 NVIDIA GPUs are declared, and on the PCI bus there are 3" in wrong_count.explain()
+    assert "8 NVIDIA GPUs are declared and 3 are on the PCI bus" in wrong_count.explain()
     no_runtime = provision.apply(*only, "--set", "gpu_smoke_test.injection=[nvidia-docker]")
     assert "there is no nvidia-docker" in no_runtime.explain()
     limits = provision.apply(*only, "--set", "gpu_smoke_test.limits.memlock=unlimited")
@@ -271,10 +280,46 @@ def test_moving_up_a_generation_keeps_daemon_json(lab: Lab, settings: dict[str, 
     assert after["runtimes"]["nvidia"]["path"].endswith("nvidia-container-runtime")
 
 
+def test_the_first_generation_with_its_engine_and_its_plugin(
+    lab: Lab, settings: dict[str, Any], tmp_path: Path
+) -> None:
+    """docker-engine 1.12 and nvidia-docker 1.0.1, both stand-ins: NV_GPU decides what a container sees."""
+    host = lab.host("first")
+    host.run(["mkdir", "-p", "/raid/imagedata"])
+    engine = lab.apt_repository("docker-engine", stand_ins.docker_engine(tmp_path / "engine"), suite="ubuntu-trusty")
+    package, digest = nvidia.nvidia_docker1(tmp_path)
+    host.put({"/root/nvidia-docker.deb": File(package.read_bytes())})
+    source = {"uri": engine.url, "suite": engine.suite, "key": engine.key_asc, "fingerprint": engine.fingerprint}
+    deb = {"source": "/root/nvidia-docker.deb", "sha256": "0" * 64}
+    ours = {
+        "roles": ROLES,
+        "docker_engine": {"flavour": "docker-engine", "repository": source},
+        "nvidia_docker": {"version": None, "deb": deb, "expect_gpus": GPUS},
+        "gpu_smoke_test": {"volumes": ["/raid/imagedata"]},
+    }
+    provision = settle(lab, settings, first=ours)
+    ended = provision.apply("--limit", "first")
+    assert f"has the sha256 {digest} and not 0000" in ended.explain()
+    assert nvidia.package_state(host, ["nvidia-docker"]) == {}
+    deb["sha256"] = digest
+    provision = settle(lab, settings, first=ours)
+    ended = provision.apply("--limit", "first")
+    assert ended.status == 0, ended.explain()
+    assert host.run(["systemctl", "is-active", "nvidia-docker"]).stdout.strip() == "active"
+    receipt = proof(ended, "first")
+    assert receipt["docker"]["injection"] == ["nvidia-docker 1 (devices and driver volume)"]
+    asked = {item["name"].split()[0]: item["answer"] for item in receipt["containers"]}
+    assert [device["uuid"] for device in asked["one"]["cuda"]["devices"]] == [nvidia.uuid(GPUS - 1)]
+    assert "-v /raid/imagedata" in {item["name"] for item in receipt["levels"]["2"]["checks"]}
+    again = provision.apply("--limit", "first")
+    assert again.status == 0, again.explain()
+    assert again.resources("changed") == []
+
+
 def test_what_is_no_longer_asked_for_goes(lab: Lab, settings: dict[str, Any]) -> None:
     host = lab.host("hook")
     assert json.loads(host.read(DAEMON_JSON))["default-runtime"] == "nvidia"
-    provision = settle(lab, settings, hook={"nvidia_docker": {"expect_gpus": GPUS}})
+    provision = settle(lab, settings, hook={"nvidia_docker": {"version": "1.18.1-1", "expect_gpus": GPUS}})
     ended = provision.apply("--limit", "hook")
     assert ended.status == 0, ended.explain()
     assert "default-runtime" not in json.loads(host.read(DAEMON_JSON))
