@@ -1,0 +1,64 @@
+"""Modules that only some hosts need travel with the plan that needs them, once; and plans that are made anew twice."""
+
+import base64
+import zlib
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+from provision import bundle
+from provision.agent.wire import MARKER, Decoder, encode
+from provision.events import HostFacts
+from provision.plan import Stage
+from provision.resources import Directory, GpuProof
+from tests.unit.test_session import BYE, FACTS, HELLO, Channel, hold
+
+REPLAN = {"type": "replan", "facts": FACTS}
+
+
+def said(channel: Channel) -> list[dict[str, Any]]:
+    """What was sent after the agent's own source."""
+    rest = channel.sent[8 + int(channel.sent[:8], 16) :]
+    messages: list[dict[str, Any]] = Decoder().feed(rest)
+    return messages
+
+
+def test_a_module_is_the_file_itself() -> None:
+    [text] = bundle.modules(("pynvml",)).values()
+    spec = find_spec("pynvml")
+    assert spec is not None
+    assert zlib.decompress(base64.b64decode(text)) == Path(str(spec.origin)).read_bytes()
+    assert len(text) < 100_000
+
+
+def test_pynvml_is_sent_once_and_only_with_a_plan_that_needs_it() -> None:
+    stages = [Stage("a", (Directory(path="/a"),)), Stage("b", (GpuProof(),))]
+    channel = Channel(MARKER + HELLO, encode({**REPLAN, "stage": 1}), BYE)
+    hold(channel, planner=lambda facts: stages)
+    first, second = said(channel)
+    assert list(first["modules"]) == ["pynvml"]
+    assert second["modules"] == {}
+    channel = Channel(MARKER + HELLO, BYE)
+    hold(channel, planner=lambda facts: stages[:1])
+    assert said(channel)[0]["modules"] == {}
+
+
+def test_a_second_new_plan_has_all_stages_that_are_still_to_come() -> None:
+    stages = [Stage(name, (Directory(path=f"/{name}"),)) for name in "abcd"]
+    channel = Channel(MARKER + HELLO, encode({**REPLAN, "stage": 1}), encode({**REPLAN, "stage": 2}), BYE)
+    hold(channel, planner=lambda facts: stages)
+    plans = [[stage["role"] for stage in message["stages"]] for message in said(channel)]
+    assert plans == [["a", "b", "c", "d"], ["b", "c", "d"], ["c", "d"]]
+
+
+def test_facts_alone_ask_nvml_only_where_a_driver_is_loaded() -> None:
+    driver = {**FACTS, "nvidia": {"driver_loaded": "550.54.15"}}
+    hello = encode({"type": "hello", "protocol": 1, "facts": driver, "interrupted": None})
+    answer = {**FACTS, "nvidia": {"nvml": {"driver": "550.54.15"}}}
+    channel = Channel(MARKER + hello, encode({**REPLAN, "stage": 0, "facts": answer}), BYE)
+    events, _ = hold(channel, planner=None)
+    assert [message["type"] for message in said(channel)] == ["nvml", "end"]
+    assert [event.facts for event in events if isinstance(event, HostFacts)][-1] == answer
+    channel = Channel(MARKER + HELLO, BYE)
+    hold(channel, planner=None)
+    assert [message["type"] for message in said(channel)] == ["end"]
