@@ -1,4 +1,4 @@
-"""Looks for secrets where none may be: on a host's whole disk, in its processes during a run, and in what a run says."""
+"""Looks for secrets where none may be: on a host's disk, in its processes during a run, and in what a run says."""
 
 import base64
 import contextlib
@@ -73,7 +73,7 @@ def assert_silent(ended: Ended, forms: Iterable[str]) -> None:
 
 
 def files_with(host: LabHost, forms: Iterable[str]) -> set[str]:
-    """Every file of the host that holds one of `forms`: disk, /run, /tmp, the journal and the sample of its processes."""
+    """Every file of the host that holds one of `forms`: disk, /run, /tmp, journal and the sample of its processes."""
     skip = " ".join(f"--exclude-dir={name}" for name in ("proc", "sys"))
     found = host.run(f"grep -rlaF {skip} -f - / 2>/dev/null", input="\n".join(forms) + "\n", check=False, timeout=300)
     return set(found.stdout.split())
