@@ -10,12 +10,9 @@ import errno
 import grp
 import os
 import pwd
-import signal
 import socket
 import stat
 import struct
-import subprocess
-import threading
 import time
 
 from . import paths
@@ -23,9 +20,6 @@ from .memory import Memory
 from .resource import Failed
 
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
-PROXIES = ("http_proxy", "https_proxy", "ftp_proxy", "no_proxy", "HTTP_PROXY", "HTTPS_PROXY", "FTP_PROXY", "NO_PROXY")
-OUTPUT_LIMIT = 1024 * 1024
-"""Bytes kept of each output of a command; the rest is read and dropped, so that the command does not block."""
 STATE = "/var/lib/provision"
 UNIX_LIMIT = 16 * 1024 * 1024
 MISSING = 127
@@ -67,20 +61,26 @@ class System:
 
     def query(self, argv, timeout=30, stdin=b"", env=None):
         """Run a command that only reads. The caller vouches for that; `Result.ok` is the caller's to look at."""
-        return _execute(argv, timeout, stdin, env, None)
+        return self._execute(argv, timeout, stdin, env, None)
 
     def run(self, argv, timeout=120, stdin=b"", env=None, log=None, fix=""):
         """Run a command that changes the host; a failure raises Failed with the command's own last words.
 
         `log`: both outputs go to that file (created 0600), not to a pipe, so that the command survives our death.
         """
-        result = _execute(argv, timeout, stdin, env, log)
+        result = self._execute(argv, timeout, stdin, env, log)
         if result.timed_out:
             raise Failed("{} took longer than {} s".format(" ".join(argv), timeout), fix, result.tail())
         if not result.ok:
             last = result.tail(1) or "no output"
             raise Failed("{} failed with status {}: {}".format(" ".join(argv), result.status, last), fix, result.tail())
         return result
+
+    @staticmethod
+    def _execute(argv, timeout, stdin, env, log):
+        from .commands import execute  # a run without changes starts no process, and need not load what that takes
+
+        return execute(argv, timeout, stdin, env, log)
 
     # -- reading
 
@@ -99,7 +99,7 @@ class System:
             os.close(fd)
 
     def read_unlinked(self, path, limit=1024 * 1024):
-        """`read` for a file in another user's home: (bytes, status), or None. A link there is not followed but Failed."""
+        """`read` for a file in another user's home: (bytes, status), or None. A link there is Failed, not followed."""
         try:
             with paths.opened(path) as fd:
                 status = os.fstat(fd)
@@ -111,7 +111,9 @@ class System:
         except OSError as error:
             if error.errno != errno.ELOOP:
                 raise
-            raise Failed("{} is a symbolic link, and its directory is another user's".format(path), "put a file in its place") from None
+            raise Failed(
+                "{} is a symbolic link, and its directory is another user's".format(path), "put a file in its place"
+            ) from None
 
     def text(self, path):
         """A file as text (undecodable bytes survive a round trip), or None when there is none."""
@@ -243,14 +245,6 @@ def _all_of(fd, path, limit):
             raise Failed("{} is larger than {} bytes".format(path, limit), "look at what fills it")
 
 
-def environment(extra):
-    """The environment of every command: ours, plus the proxies that the session had."""
-    env = {name: os.environ[name] for name in PROXIES if name in os.environ}
-    env.update(PATH=PATH, LC_ALL="C", HOME="/root", DEBIAN_FRONTEND="noninteractive")
-    env.update(extra or {})
-    return env
-
-
 def _get_unix(path, target, timeout):
     """HTTP/1.0, so that the answer is neither chunked nor kept open; http.client would cost 20 ms to import."""
     end = time.monotonic() + timeout
@@ -272,86 +266,3 @@ def _get_unix(path, target, timeout):
     if len(words) < 2 or not words[1].isdigit():
         raise OSError("{} does not speak HTTP".format(path))
     return int(words[1]), body
-
-
-def _execute(argv, timeout, stdin, env, log):
-    sink = subprocess.PIPE
-    if log is not None:
-        sink = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
-    try:
-        process = subprocess.Popen(
-            argv,
-            stdin=subprocess.PIPE if stdin else subprocess.DEVNULL,
-            stdout=sink,
-            stderr=sink,
-            env=environment(env),
-            cwd="/",
-            start_new_session=True,
-        )
-    except (FileNotFoundError, PermissionError) as error:
-        return Result(argv, MISSING, "", "{}: {}".format(argv[0], error.strerror))
-    finally:
-        if log is not None:
-            os.close(sink)
-    return _collect(process, argv, timeout, stdin, log)
-
-
-def _collect(process, argv, timeout, stdin, log):
-    outputs = [bytearray(), bytearray()]
-    pipes = [(process.stdout, outputs[0]), (process.stderr, outputs[1])] if log is None else []
-    # Threads that cannot be waited for are left behind: a child of the command may hold the pipe for ever.
-    threads = [threading.Thread(target=_drain, args=pipe, daemon=True) for pipe in pipes]
-    if stdin:
-        threads.append(threading.Thread(target=_give, args=(process.stdin, stdin), daemon=True))
-    for thread in threads:
-        thread.start()
-    timed_out = False
-    try:
-        process.wait(timeout)
-    except subprocess.TimeoutExpired:
-        timed_out = True
-        _kill(process)
-    for thread in threads:
-        thread.join(2)
-    if log is not None:
-        outputs[0] = _end_of(log)
-    out, err = (bytes(output).decode("utf-8", "replace") for output in outputs)
-    left_behind = process.pid if process.poll() is None else None
-    status = process.returncode if process.returncode is not None else -9
-    return Result(argv, status, out, err, timed_out, left_behind)
-
-
-def _drain(pipe, output):
-    with pipe:
-        while True:
-            data = os.read(pipe.fileno(), 65536)
-            if not data:
-                return
-            if len(output) < OUTPUT_LIMIT:
-                output += data[: OUTPUT_LIMIT - len(output)]
-
-
-def _give(pipe, data):
-    try:
-        with pipe:
-            pipe.write(data)
-    except BrokenPipeError:
-        return  # the command did not want its input; its exit status says whether that matters
-
-
-def _kill(process):
-    try:
-        os.killpg(process.pid, signal.SIGKILL)
-    except ProcessLookupError:
-        return
-    try:
-        process.wait(5)
-    except subprocess.TimeoutExpired:
-        return  # in uninterruptible sleep: it is left behind, and the caller hears of the time limit
-
-
-def _end_of(path, size=64 * 1024):
-    with open(path, "rb") as file:
-        file.seek(0, os.SEEK_END)
-        file.seek(max(0, file.tell() - size))
-        return file.read()

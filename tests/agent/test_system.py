@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from provision.agent.commands import OUTPUT_LIMIT
 from provision.agent.resource import Failed
-from provision.agent.system import OUTPUT_LIMIT, System
+from provision.agent.system import System
 
 
 @pytest.fixture
