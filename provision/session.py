@@ -246,6 +246,8 @@ def _decoded(decoder: Decoder, data: bytes) -> list[messages.Message]:
 
 def _story(interrupted: Mapping[str, Any]) -> str:
     run = interrupted.get("run") or {}
+    if interrupted.get("step") is None:
+        return f"run {run.get('id')} of {run.get('by')} died on this host: it was killed, or the host went down"
     error = interrupted.get("error")
     ended = f"which failed: {error.get('cause')}" if isinstance(error, dict) else "which it brought to its end"
     return f"run {run.get('id')} of {run.get('by')} was cut off in the step {interrupted.get('step')!r}, {ended}"

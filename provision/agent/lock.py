@@ -18,6 +18,7 @@ class Lock:
         self._run = run
         self._fd = None
         self._path = None
+        self.left = {}  # the run that held the lock last, where it died without a word: SIGKILL, or the power
 
     def take(self, line):
         """Take the lock, or raise Failed naming who holds it."""
@@ -35,6 +36,7 @@ class Lock:
             line.progress("waiting for an interrupted run to end its step ({})".format(_named(owner)))
             time.sleep(1)
         self._fd = fd
+        self.left = _owner(fd)
         self._record = dict(self._run, pid=os.getpid(), since=time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()))
         self._sign()
 

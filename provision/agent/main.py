@@ -153,7 +153,8 @@ def _run(line, options, sources):
         lock.take(line)
         line.on_end = lock.orphan
     try:
-        line.send({"type": "hello", "protocol": 1, "facts": facts.gather(system), "interrupted": _interrupted(system)})
+        story = _interrupted(system, lock)
+        line.send({"type": "hello", "protocol": 1, "facts": facts.gather(system), "interrupted": story})
         plan = line.next()
         if plan.get("modules"):
             _take_modules(system, plan)
@@ -197,8 +198,10 @@ def _facts_with_nvml(system):
     return found
 
 
-def _interrupted(system):
-    """The record of a run that nobody heard the end of, or None."""
+def _interrupted(system, lock):
+    """The record of a run that nobody heard the end of, or None. One that was killed left its name in the lock alone."""
+    if lock is not None and lock.left:
+        return {"run": lock.left, "role": None, "step": None, "error": None}
     return system.memory.get("runs", "interrupted")
 
 
@@ -212,8 +215,19 @@ class Run:
         self._check = options["check"]
         self._stages = plan["stages"]
         self._changed = False
+        self._last = None  # what the next run is told of, if nobody hears the end of this one
 
     def execute(self):
+        try:
+            self._converge()
+        except Cancelled:
+            if self._last is not None and not self._check:
+                self._system.memory.put("runs", "interrupted", self._last)
+            raise
+        if not self._check:
+            self._system.memory.put("runs", "interrupted", None)
+
+    def _converge(self):
         index = 0
         while index < len(self._stages):
             if self._stages[index]["replan"] or self._changed:
@@ -221,10 +235,9 @@ class Run:
                 if index >= len(self._stages):
                     break
             if not self._stage(index, self._stages[index]):
-                return
+                break
             index += 1
-        if not self._check:
-            self._system.memory.put("runs", "interrupted", None)
+        self._stop_if_cancelled()
 
     def _replan(self, index):
         """The facts have changed, or were not enough: ask for the rest of the plan anew."""
@@ -240,7 +253,8 @@ class Run:
         for position, item in enumerate(self._items(stage)):
             resource = kinds.make(item["kind"], item["fields"])
             name = "{} {}".format(item["kind"], resource.identity())
-            self._stop_if_cancelled(stage["role"], name)
+            self._stop_if_cancelled()
+            self._last = {"run": self._options["run"], "role": stage["role"], "step": name, "error": None}
             self._line.step("{}: {}".format(stage["role"], name))
             started = {"stage": number, "position": position, "kind": item["kind"], "name": resource.identity()}
             self._line.send(dict(started, type="started", role=stage["role"]))
@@ -248,7 +262,7 @@ class Run:
             self._settle(resource, result)
             self._line.send(dict(result, type="result", role=stage["role"], **started))
             if result["outcome"] not in GOOD:
-                self._stop_if_cancelled(stage["role"], name, result)
+                self._last["error"] = result["error"]
                 return False
             self._changed = self._changed or result["outcome"] == CHANGED
             self._remember(stage["role"], [item], self._asked(stage["role"]))
@@ -264,13 +278,9 @@ class Run:
             result["outcome"] = FAILED
             result["error"] = {"cause": str(error), "fix": "", "output": "", "trace": ""}
 
-    def _stop_if_cancelled(self, role, name, result=None):
-        if not self._line.cancelled:
-            return
-        if not self._check:
-            record = {"run": self._options["run"], "role": role, "step": name, "error": (result or {}).get("error")}
-            self._system.memory.put("runs", "interrupted", record)
-        raise Cancelled()
+    def _stop_if_cancelled(self):
+        if self._line.cancelled:
+            raise Cancelled()
 
     def _items(self, stage):
         """The stage's resources, and what undoes those of last time: before a service, which must not run with it."""

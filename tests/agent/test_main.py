@@ -186,7 +186,30 @@ def test_a_lost_controller_lets_the_step_end_and_the_next_run_hears_of_it(start,
     assert not (tmp_path / "b").exists()
     story = start(run="r2").hear()["interrupted"]
     assert story["run"]["id"] == "r1"
-    assert story["step"] == "file {}".format(tmp_path / "b")
+    assert story["step"] == "command {}".format(tmp_path / "a"), "the step that it was in"
+
+
+def test_a_controller_that_is_lost_when_the_plan_is_to_be_made_anew_is_told_of_too(start, tmp_path):
+    agent = start(extra=SLOW)
+    agent.hear()
+    agent.plan(stage("r", slow(tmp_path / "a", 1)), stage("s", file(tmp_path / "b")))
+    agent.hear()
+    agent.hang_up()
+    agent.process.wait(30)
+    assert start(run="r2").hear()["interrupted"]["step"] == "command {}".format(tmp_path / "a")
+
+
+def test_a_run_that_was_killed_is_told_by_its_lock_once(start, tmp_path):
+    agent = start(extra=SLOW)
+    agent.hear()
+    agent.process.kill()
+    agent.process.wait(30)
+    second = start(run="r2")
+    story = second.hear()["interrupted"]
+    assert (story["run"]["id"], story["step"]) == ("r1", None)
+    second.plan()
+    second.hear_all()
+    assert start(run="r3").hear()["interrupted"] is None
 
 
 def test_a_finished_run_clears_the_story(start, tmp_path):

@@ -312,6 +312,13 @@ def test_an_interrupted_run_is_told() -> None:
     assert "run r0 of x@y was cut off in the step 'packages docker.io'" in notice.text
 
 
+def test_a_run_that_died_without_a_word_is_told() -> None:
+    story = {"run": {"id": "r0", "by": "x@y"}, "role": None, "step": None, "error": None}
+    hello = encode({"type": "hello", "protocol": 1, "facts": FACTS, "interrupted": story})
+    events, _ = hold(Channel(MARKER + hello, BYE))
+    assert "run r0 of x@y died on this host" in next(event for event in events if isinstance(event, Notice)).text
+
+
 def test_progress_is_passed_on() -> None:
     beat = encode({"type": "beat", "step": "s", "seconds": 5.0, "text": "waiting for apt"})
     events, _ = hold(Channel(MARKER + HELLO + beat + BYE))
