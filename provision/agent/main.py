@@ -199,7 +199,7 @@ def _facts_with_nvml(system):
 
 
 def _interrupted(system, lock):
-    """The record of a run that nobody heard the end of, or None. One that was killed left its name in the lock alone."""
+    """The record of a run that nobody heard the end of, or None. One that was killed left its name in the lock."""
     if lock is not None and lock.left:
         return {"run": lock.left, "role": None, "step": None, "error": None}
     return system.memory.get("runs", "interrupted")
