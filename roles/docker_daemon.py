@@ -262,7 +262,7 @@ def _check_networks(facts: role.Facts, settings: Settings) -> None:
         for found, used in _in_use(facts):
             if isinstance(used, IPv4Network) and used.prefixlen and used.overlaps(network):
                 fix = "choose a network that this host does not use"
-                raise role.Refuse(f"docker_daemon: {what} overlaps {found}", fix)
+                raise role.Refuse(f"{what} overlaps {found}", fix)
 
 
 def _in_use(facts: role.Facts) -> Iterator[tuple[str, IPv4Network | IPv6Network]]:
