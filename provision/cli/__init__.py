@@ -46,10 +46,7 @@ class _Verbs(click.Group):
 def provision() -> None:
     """Take GPU hosts from a bare OS to proven GPU containers, over SSH.
 
-    \b
-    Example:
-      provision.py check --inventory dgx --diff      what would change, and how
-      provision.py apply --inventory dgx             change it
+    Example: provision.py check --inventory dgx --diff, then apply.
 
     \b
     Exit status: 0 all as asked, 1 a host failed, 2 bad input (nothing was

@@ -12,11 +12,14 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from provision import inventory, report
+from provision import inventory, journal, report
+from provision.cli import resuming
 from provision.cli.options import Asked
 from provision.errors import InputError, Problem
 from provision.inventory import Host, Inventory, sources
 from provision.inventory.references import Ask
+from provision.journal import Past
+from provision.rollout.policy import Policy, Wanted, policy
 from provision.secrets import Secret
 
 TOP = Path(__file__).resolve().parents[2]
@@ -29,6 +32,8 @@ class Selection:
 
     hosts: list[Host]
     role_path: list[Path]
+    policy: Policy
+    inventory: str | None
 
 
 def role_path(asked: Asked) -> list[Path]:
@@ -57,25 +62,54 @@ def read(asked: Asked) -> Inventory:
     return inventory.load(name, no_exec=asked.no_exec, vault_password_file=asked.vault_password_file)
 
 
-def select(asked: Asked, *, secrets: bool = True) -> Selection:
-    """The hosts that were asked for. Raises InputError with everything that is wrong; warnings go to standard error."""
+def select(asked: Asked, *, secrets: bool = True, past: Past | None = None) -> Selection:
+    """The hosts that were asked for; with `past`, those that it left unfinished. Raises InputError with everything that
+    is wrong; warnings go to standard error."""
     found = read(asked)
-    problems = list[Problem]()
+    problems = folders(asked)
     try:
-        names = found.select(asked.limit)
+        names = _names(found, asked, past)
     except InputError as error:
         # What else is wrong is found over all hosts, but nobody's secrets are touched for that.
-        names, secrets = list(found.hosts), False
+        names = list(found.hosts)
         problems += error.problems
+    course, wrong = policy(found.rollout, Wanted(asked.waves, asked.max_failures), names, found.by_host)
+    problems += wrong
     hosts: list[Host] = []
     try:
-        hosts = _resolve(found, names, asked, secrets)
+        hosts = _resolve(found, names, asked, secrets and not problems)
     except InputError as error:
         problems += error.problems
     report.warn(*(f"warning: {text}" for text in found.warnings))
     if problems:
         raise InputError(problems)
-    return Selection(hosts, role_path(asked))
+    if past is not None:
+        hosts = resuming.left(past, hosts, limited=asked.limit is not None)
+    return Selection(hosts, role_path(asked), course, _source(asked))
+
+
+def _names(found: Inventory, asked: Asked, past: Past | None) -> list[str]:
+    def failed(run: str) -> list[str]:
+        return journal.find(journal.folder(), run).failed()
+
+    names = found.select(asked.limit, failed)
+    if past is None:
+        return names
+    if asked.limit is None and (gone := resuming.missing(past, names)):
+        raise InputError(gone)
+    if not (names := resuming.names(past, names)):
+        raise InputError([Problem(f"--limit {asked.limit}: matches no host of run {past.run}")])
+    return names
+
+
+def folders(asked: Asked) -> list[Problem]:
+    """Reports are written at the end: where they cannot be is told at the beginning."""
+    wanted = (("--report", asked.report), ("--junit", asked.junit))
+    return [
+        Problem(f"{option}: there is no folder {path.parent}", hint="make it first")
+        for option, path in wanted
+        if path is not None and not path.absolute().parent.is_dir()
+    ]
 
 
 def _resolve(source: Inventory, names: list[str], asked: Asked, secrets: bool) -> list[Host]:

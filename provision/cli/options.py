@@ -29,6 +29,11 @@ class Asked:
     accept_new_host_keys: bool = False
     vault_password_file: Path | None = None
     no_exec: bool = False
+    waves: str | None = None
+    max_failures: str | None = None
+    resume: str | None = None
+    report: Path | None = None
+    junit: Path | None = None
 
 
 def _listed(context: click.Context, parameter: click.Parameter, given: str | None) -> tuple[str, ...] | None:
@@ -48,10 +53,10 @@ def _option(*names: str, **settings: Any) -> click.Option:
 INVENTORY = _option(
     "-i", "--inventory", metavar="NAME|PATH", envvar="PROVISION_INVENTORY", help="Inventory (or $PROVISION_INVENTORY)."
 )
-LIMIT = _option("--limit", metavar="PATTERN", help="Only these hosts, as in dgx:&rack1:!dgx07.")
+LIMIT = _option("--limit", metavar="PATTERN", help="Only these: dgx:&rack1:!dgx07, @failed:last, …")
 ROLES = _option("--roles", metavar="A,B", callback=_listed, help="Only these of the hosts' roles.")
-CHECK = _option("--check", is_flag=True, help="Change nothing; the same as the verb check.")
-DIFF = _option("--diff", is_flag=True, help="Show each difference, not only what differs.")
+CHECK = _option("--check", is_flag=True, help="Change nothing, as check.")
+DIFF = _option("--diff", is_flag=True, help="Show differences.")
 SET = _option(
     "--set", "overrides", metavar="ROLE.KEY=VALUE", multiple=True, help="Override one setting; may be repeated."
 )
@@ -66,11 +71,16 @@ TIMEOUT = _option(
     show_default=True,
     help="Limit for one host.",
 )
-YES = _option("--yes", is_flag=True, help="Do not ask, even for more than 10 hosts.")
-JSON = _option("--json", "as_json", is_flag=True, help="JSON lines on standard output.")
-VERBOSE = _option("-v", "--verbose", is_flag=True, help="Show what is ok already, too.")
+WAVES = _option("--waves", metavar="1,10%,100%", help="How many are done when each wave ends.")
+MAX_FAILURES = _option("--max-failures", metavar="N|P%", help="Stop at so many. [default: none; with waves 1]")
+RESUME = _option("--resume", metavar="RUN", help="Go on with a run: an ID, or last.")
+REPORT = _option("--report", metavar="FILE", type=click.Path(path_type=Path), help="Write one HTML page there.")
+JUNIT = _option("--junit", metavar="FILE", type=click.Path(path_type=Path), help="Write JUnit's XML there.")
+YES = _option("--yes", is_flag=True, help="Do not ask.")
+JSON = _option("--json", "as_json", is_flag=True, help="JSON lines on stdout.")
+VERBOSE = _option("-v", "--verbose", is_flag=True, help="Show what is ok.")
 ACCEPT = _option("--accept-new-host-keys", is_flag=True, help="Trust unknown hosts, and remember them.")
 VAULT = _option(
     "--vault-password-file", metavar="FILE", type=click.Path(path_type=Path), help="Password of Ansible vaults."
 )
-NO_EXEC = _option("--no-exec", is_flag=True, help="Run no command for secrets or inventories.")
+NO_EXEC = _option("--no-exec", is_flag=True, help="Run no programs.")

@@ -14,9 +14,10 @@ from datetime import UTC, datetime
 import click
 
 from provision import report, role
-from provision.cli import hosts
+from provision.cli import hosts, resuming
 from provision.cli.interrupt import INTERRUPTED, SAID, Interrupts
 from provision.cli.options import Asked
+from provision.cli.views import Views
 from provision.events import Notice
 from provision.report.ending import exit_status
 from provision.report.facts import FactsStory
@@ -31,7 +32,11 @@ MANY = 10
 
 def converge(verb: str, asked: Asked) -> int:
     """`apply` or `check`. Raises InputError before anything is connected to."""
-    selection = hosts.select(asked)
+    asked, past = resuming.complete(asked)
+    selection = hosts.select(asked, past=past)
+    if past is not None and not selection.hosts:
+        report.warn(f"run {past.run} has finished all of these hosts: nothing is left to do")
+        return 0
     if verb == "apply" and not asked.yes:
         _confirm(len(selection.hosts))
     story = report.Story(diff=asked.diff, verbose=asked.verbose)
@@ -64,8 +69,12 @@ def _roll_out(verb: str, asked: Asked, jobs: Sequence[Job], selection: hosts.Sel
     view = report.view(output, story, as_json=asked.as_json)
     limits = Limits(host=asked.timeout)
     run = Run(run_id(), _by(), check=verb != "apply", facts_only=verb == "facts", limits=limits)
-    known = hosts.secrets_in([(host.target, dict(host.settings)) for host in selection.hosts])
-    rollout = Rollout(run, verb, jobs, view, Mask(known), asked.forks)
+    mask = Mask(hosts.secrets_in([(host.target, dict(host.settings)) for host in selection.hosts]))
+    told = None
+    if verb != "facts":
+        told = {"verb": verb, "by": run.by} | resuming.told(asked, selection.hosts, mask, selection.inventory)
+    views = Views(view, run.id, asked, told)
+    rollout = Rollout(run, verb, jobs, views, mask, asked.forks, selection.policy)
     output.on_closed = rollout.cancel
     pool = Pool(accept_new_host_keys=asked.accept_new_host_keys, on_host_key=lambda text: rollout.sink(Notice(text)))
 
@@ -78,13 +87,13 @@ def _roll_out(verb: str, asked: Asked, jobs: Sequence[Job], selection: hosts.Sel
             summary = rollout.execute(pool)
     finally:
         pool.close()
-        view.close()
+        complete = views.close()
     if interrupts.happened:
         return INTERRUPTED
     if output.problem:
         report.warn(output.problem)
         return 1
-    return INTERRUPTED if output.closed else exit_status(summary)
+    return INTERRUPTED if output.closed else exit_status(summary) or (0 if complete else 1)
 
 
 def run_id() -> str:

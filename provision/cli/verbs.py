@@ -3,6 +3,7 @@
 The law: a verb here imports what it needs when it runs, and returns the exit status.
 """
 
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
@@ -11,18 +12,41 @@ import click
 from provision.cli import options
 from provision.cli.options import Asked
 
+FLAG_WIDTH = 38
+"""Characters; two flags with their help stand in one line of 80."""
+
+
+class _Verb(click.Command):
+    """A verb of many options: flags stand two in a line, and --help does not explain itself, or its help would be
+    longer than a screen."""
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        shown = [(option, option.get_help_record(ctx)) for option in self.params]
+        flags = [
+            f"{record[0]}  {record[1]}" for option, record in shown if record and getattr(option, "is_flag", False)
+        ]
+        long = [flag for flag in flags if len(flag) >= FLAG_WIDTH]
+        short = [flag for flag in flags if flag not in long]
+        with formatter.section("Options"):
+            formatter.write_dl([record for option, record in shown if record and not getattr(option, "is_flag", False)])
+            for left, right in zip_longest(short[::2], short[1::2], fillvalue=""):
+                formatter.write(f"  {left:<{FLAG_WIDTH}}{right}".rstrip() + "\n")
+            formatter.write("".join(f"  {flag}\n" for flag in long))
+
 
 @click.command(
+    cls=_Verb,
     params=[
         options.INVENTORY, options.LIMIT, options.ROLES, options.CHECK, options.DIFF, options.SET, options.FORKS,
-        options.TIMEOUT, options.YES, options.JSON, options.VERBOSE, options.ACCEPT, options.VAULT, options.NO_EXEC,
+        options.WAVES, options.MAX_FAILURES, options.RESUME, options.TIMEOUT, options.YES, options.JSON,
+        options.REPORT, options.JUNIT, options.VERBOSE, options.ACCEPT, options.VAULT, options.NO_EXEC,
     ],
     short_help="Make hosts what their roles ask for.",
 )  # fmt: skip
 def apply(**given: Any) -> int:
-    """Make hosts what their roles ask for. A second run changes nothing.
-
-    Example: provision.py apply -i dgx --limit 'rack1:!dgx07' --diff
+    """\b
+    Make hosts what their roles ask for; a second run changes nothing.
+    Example: provision.py apply -i dgx --limit 'rack1:!dgx07' --waves 1,10%,100%
     """
     from provision.cli import rolling
 
@@ -31,9 +55,11 @@ def apply(**given: Any) -> int:
 
 
 @click.command(
+    cls=_Verb,
     params=[
-        options.INVENTORY, options.LIMIT, options.ROLES, options.DIFF, options.SET, options.FORKS, options.TIMEOUT,
-        options.JSON, options.VERBOSE, options.ACCEPT, options.VAULT, options.NO_EXEC,
+        options.INVENTORY, options.LIMIT, options.ROLES, options.DIFF, options.SET, options.FORKS,
+        options.MAX_FAILURES, options.TIMEOUT, options.JSON, options.REPORT, options.JUNIT, options.VERBOSE,
+        options.ACCEPT, options.VAULT, options.NO_EXEC,
     ],
     short_help="Say what apply would change; change nothing.",
 )  # fmt: skip
@@ -139,4 +165,33 @@ def verify(junit: Path | None, **given: Any) -> int:
     return verifying.verify(Asked(**given), junit)
 
 
-VERBS = [apply, check, facts, inventory, roles, schema, verify]
+@click.group(params=[options.JSON], invoke_without_command=True, short_help="List runs, or show one again.")
+@click.pass_context
+def runs(context: click.Context, as_json: bool) -> int:
+    """List the runs that are recorded: when, what, and how they ended.
+
+    Example: provision.py runs show last --report last.html
+    """
+    from provision.cli import past
+
+    return 0 if context.invoked_subcommand else past.listed(as_json)
+
+
+@runs.command(
+    params=[
+        click.Argument(["run"], default="last"), options.DIFF, options.VERBOSE, options.JSON, options.REPORT,
+        options.JUNIT,
+    ],
+    short_help="Show a run again: an ID, its beginning, or last.",
+)  # fmt: skip
+def show(run: str, **given: Any) -> int:
+    """Show a run again as it was shown, or write its reports. RUN is an ID, its beginning, or last.
+
+    Example: provision.py runs show last --diff
+    """
+    from provision.cli import past
+
+    return past.show(run, Asked(**given))
+
+
+VERBS = [apply, check, facts, inventory, roles, runs, schema, verify]
