@@ -157,6 +157,15 @@ def test_the_second_run_changes_nothing_and_starts_no_container(lab: Lab, provis
     assert lab.host("hook").run("docker events --since 0 --until 0s --filter event=create | wc -l").stdout == started
 
 
+def test_facts_have_what_nvml_answers(provision: Provision) -> None:
+    ended = provision("facts", "--limit", "cdi,none")
+    assert ended.status == 0, ended.stderr
+    found = {event["host"]: event["facts"]["nvidia"] for event in ended.of("facts")}
+    assert found["none"].get("nvml") is None, "no driver, no question"
+    assert found["cdi"]["nvml"]["driver"] == nvidia.DRIVER
+    assert [gpu["uuid"] for gpu in found["cdi"]["nvml"]["gpus"]] == [nvidia.uuid(index) for index in range(GPUS)]
+
+
 def test_a_proof_is_due_when_its_inputs_changed_and_check_does_not_make_it(lab: Lab, provision: Provision) -> None:
     host = lab.host("cdi")
     host.run("systemctl reset-failed docker; systemctl restart docker")
@@ -295,7 +304,8 @@ def test_the_first_generation_with_its_engine_and_its_plugin(
         "roles": ROLES,
         "docker_engine": {"flavour": "docker-engine", "repository": source},
         "nvidia_docker": {"version": None, "deb": deb, "expect_gpus": GPUS},
-        "gpu_smoke_test": {"volumes": ["/raid/imagedata"]},
+        "docker_daemon": {"default_shm_size": None},  # which came with 17.05
+        "gpu_smoke_test": {"volumes": ["/raid/imagedata"], "limits": {"shm": None}},
     }
     provision = settle(lab, settings, first=ours)
     ended = provision.apply("--limit", "first")
