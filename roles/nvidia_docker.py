@@ -46,6 +46,7 @@ Version = Annotated[str, Field(pattern=r"^([0-9]+:)?[0-9][A-Za-z0-9.+~-]*$")]
 
 DAEMON = True
 
+
 class Repository(BaseModel):
     """Where the packages come from. The defaults are NVIDIA's own repository; for a mirror, give all that differs."""
 

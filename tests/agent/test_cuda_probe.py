@@ -48,9 +48,7 @@ def test_a_wrong_result_is_found(cuda):
 
 
 @needs
-@pytest.mark.parametrize(
-    ("code", "words"), [(802, "fabric manager"), (999, "nvidia-uvm"), (100, "CUDA sees no GPU")]
-)
+@pytest.mark.parametrize(("code", "words"), [(802, "fabric manager"), (999, "nvidia-uvm"), (100, "CUDA sees no GPU")])
 def test_each_way_not_to_start_has_its_cause(cuda, code, words):
     check = sees(cuda(INIT=code), UUIDS)
     assert check["verdict"] == "failed"

@@ -50,7 +50,7 @@ def test_values_are_changed_kept_and_compared(tmp_path):
     system = System(state=str(tmp_path / "s"))
     assert converge(toml(path, asked), system, False)["outcome"] == "changed"
     text = path.read_text()
-    assert '[nvidia-container-cli]\nno-cgroups = true\nenvironment = []\n' in text
+    assert "[nvidia-container-cli]\nno-cgroups = true\nenvironment = []\n" in text
     assert 'log-level = "info"  # a comment\nmode = "cdi"\n' in text
     assert text.endswith('\n[nvidia-ctk]\npath = "/usr/bin/nvidia-ctk"\n')
     assert converge(toml(path, asked), system, False)["outcome"] == "ok"
