@@ -205,6 +205,8 @@ def _drop_ins(layout: Layout, flags: bool, templates: Templates, facts: Facts) -
     variable = layout.legacy and flags and not layout.reads_default_file
     if layout.taken or variable:
         if not layout.unit_words:
+            if facts.docker.daemon is None:  # its version is foreseen; its unit is known once it is installed
+                raise Deferred(ENGINE)
             raise Refuse(
                 "there is no docker.service to give options to", "install Docker anew, or remove what masks its unit"
             )

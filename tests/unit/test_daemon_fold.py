@@ -261,6 +261,16 @@ def test_a_host_without_docker() -> None:
     assert daemon.fold([], proxy, host, ("apt_proxy",)) == [], "nobody asked for a Docker here"
 
 
+def test_a_unit_that_a_foreseen_engine_will_bring_is_waited_for() -> None:
+    """docker-engine 1.12.6 is asked for by its version, so that is known; how its unit starts it is not."""
+    host = facts("1.12.6").model_copy(update={"docker": Docker(version="1.12.6")})
+    with pytest.raises(role.Deferred, match="docker_engine"):
+        fold(host, NVIDIAS, run=("docker_engine", "docker_daemon"))
+    installed = host.model_copy(update={"docker": Docker(version="1.12.6", daemon="/usr/bin/dockerd")})
+    with pytest.raises(role.Refuse, match=r"no docker\.service"):
+        fold(installed, NVIDIAS, run=("docker_engine", "docker_daemon"))
+
+
 def test_two_roles_that_differ_are_an_input_error_naming_both() -> None:
     nvidia = ("nvidia_docker", DaemonOption(key=("default-runtime",), value="nvidia"))
     with pytest.raises(InputError, match=r"docker_daemon and nvidia_docker .* default-runtime"):
