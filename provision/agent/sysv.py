@@ -12,6 +12,10 @@ from . import docker_socket, look
 from .resource import Failed
 
 LEVELS = ("2", "3", "4", "5")
+MAY_NOT_RAISE = re.compile(r"ulimit: .*(?:Operation not permitted|cannot modify limit)")
+"""Docker's init script raises its limits first and dies of it where root has no CAP_SYS_RESOURCE: in containers."""
+WITHOUT_LIMITS = 'ulimit() { command ulimit "$@" 2>/dev/null || :; }; . "$0"'
+"""A constant: the script named by $0, with limits left as they are where they cannot be raised."""
 
 
 class Sysv:
@@ -52,7 +56,12 @@ class Sysv:
     def start(self, system, timeout, log, restart):
         if restart:
             self.stop(system, timeout, log)
-        system.run(["service", self.name, "start"], timeout=timeout, log=log)
+        try:
+            system.run(["service", self.name, "start"], timeout=timeout, log=log)
+        except Failed as error:
+            if self._upstart(system) or not MAY_NOT_RAISE.search(error.output):
+                raise
+            system.run(["sh", "-c", WITHOUT_LIMITS, self.script, "start"], timeout=timeout, log=log)
 
     def stop(self, system, timeout, log):
         pid = self._pid(system)

@@ -29,6 +29,7 @@ class Host:
         self.socket = "active"
         self.log = ""
         self.broken = False
+        self.said = ""  # what an init script that fails says
         self.pid = None
         if systemd:
             self.files["/run/systemd/system"] = ""
@@ -82,8 +83,12 @@ class Host:
         self.ran.append(words)
         if words in ("systemctl start docker.service", "systemctl restart docker.service", "service docker start"):
             self.end()
+            if self.said and words.startswith("service"):
+                raise Failed("{} failed with status 2".format(words), "", self.said)
             if self.broken:
                 raise Failed("{} failed with status 1".format(words))
+            self.begin()
+        elif argv[:2] == ["sh", "-c"] and argv[3:] == ["/etc/init.d/docker", "start"]:
             self.begin()
         elif words in ("systemctl stop docker.socket docker.service", "service docker stop"):
             self.end()

@@ -247,3 +247,19 @@ def test_an_init_script_where_systemd_is_not(host):
     host.write(DAEMON_JSON, '{"mtu": 1}')
     assert run(host, service(files=[DAEMON_JSON], also=[]))["outcome"] == "changed"
     assert host.ran == ["service docker stop", "service docker start"]
+
+
+def test_an_init_script_that_may_not_raise_limits_starts_without(host):
+    host = Host(systemd=False)
+    host.files.update({"/etc/init.d/docker": "#!/bin/sh\n", "/etc/rc2.d/S01docker": "", DAEMON_JSON: "{}"})
+    host.said = "/etc/init.d/docker: 86: ulimit: error setting limit (Operation not permitted)"
+    assert run(host, service(files=[DAEMON_JSON], also=[]))["outcome"] == "changed"
+    assert host.ran[0] == "service docker start" and host.ran[1].endswith("/etc/init.d/docker start")
+
+
+def test_an_init_script_that_fails_for_another_reason_is_not_tried_again(host):
+    host = Host(systemd=False)
+    host.files.update({"/etc/init.d/docker": "#!/bin/sh\n", "/etc/rc2.d/S01docker": "", DAEMON_JSON: "{}"})
+    host.said = "no such file"
+    assert run(host, service(files=[DAEMON_JSON], also=[]))["outcome"] == "failed"
+    assert host.ran == ["service docker start"]
