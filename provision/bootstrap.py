@@ -4,6 +4,7 @@ Debian's minimal images have no python3, or python3-minimal, which lacks `json` 
 and so does apt's configuration where a proxy is to be used: its password is never in an argv.
 """
 
+import re
 import secrets as random
 import time
 
@@ -29,10 +30,11 @@ cat > "$d/apt.conf" <<'{end}'
 LC_ALL=C DEBIAN_FRONTEND=noninteractive NEEDRESTART_SUSPEND=1
 export LC_ALL DEBIAN_FRONTEND NEEDRESTART_SUSPEND
 quiet() {{ "$@" >>"$d/log" 2>&1 </dev/null; }}
+told() {{ grep -E '^(E:|Err:|W: Failed|dpkg:)' -A1 "$d/log" | tail -n 12; }}
 n=0
 until quiet apt-get -q -c "$d/apt.conf" -o Acquire::Retries=2 -o Acquire::http::Timeout=20 update; do
   n=$((n+1))
-  if [ $n -ge 30 ] || ! tail -n 3 "$d/log" | grep -q 'Could not get lock'; then tail -n 5 "$d/log"; exit 1; fi
+  if [ $n -ge 30 ] || ! tail -n 3 "$d/log" | grep -q 'Could not get lock'; then told; exit 1; fi
   sleep 10
 done
 quiet dpkg --configure -a
@@ -40,9 +42,30 @@ if quiet apt-get -y -q -c "$d/apt.conf" --no-install-recommends --no-remove \\
     -o DPkg::Lock::Timeout=300 install python3; then
   echo '{done}'
 else
-  tail -n 5 "$d/log"; exit 1
+  told; exit 1
 fi
 """
+_KNOWN = (
+    (
+        r"407 ",
+        "the apt proxy wants another login (407)",
+        "correct the proxy's username and password (role apt_proxy)",
+    ),
+    (
+        r"resolv(?:e|ing) '(?P<what>[^']+)'",
+        "the host cannot resolve the name {what} of a package source",
+        "give it a name server, an apt proxy (role apt_proxy) or a mirror that it can reach",
+    ),
+    (
+        r"(?:Could not connect to|Unable to connect to|Cannot initiate the connection to) (?P<what>[^\s(]+?):?\s",
+        "the host cannot connect to {what} for its package sources",
+        "open the way to it, set an apt proxy (role apt_proxy) or a mirror that it can reach",
+    ),
+    (r"No space left on device|enough free space", "there is no space left on the disk", "free space (df -h)"),
+    (r"Read-only file system", "the file system is read-only", "remount it read-write (mount -o remount,rw)"),
+    (r"Could not get lock (?P<what>\S+?)\.? ", "another program holds {what}", "wait for it to end"),
+)
+"""Words of apt, what they mean, and what to do; the first that is found counts. The agent has more of them."""
 
 
 def install_python(connection: Connection, target: Target, apt_configuration: Secret | None = None) -> None:
@@ -56,8 +79,16 @@ def install_python(connection: Connection, target: Target, apt_configuration: Se
     script = _SCRIPT.format(end=end, configuration=configuration, done=DONE)
     output = _conversation(connection, target, script.encode())
     if DONE not in output:
-        last = " ".join(output.replace(READY, "").split())[-500:]
-        raise Refused(f"python3 could not be installed: {last or 'no output'}", "install python3 on the host by hand")
+        raise _explained(output.replace(READY, ""))
+
+
+def _explained(output: str) -> Refused:
+    what = "python3 could not be installed"
+    for pattern, cause, fix in _KNOWN:
+        if match := re.search(pattern, output):
+            return Refused(f"{what}: {cause.format(**match.groupdict())}", f"{fix}, then run again")
+    last = " ".join(output.split())[-300:]
+    return Refused(f"{what}: {last or 'no output'}", "install python3 on the host by hand")
 
 
 def _conversation(connection: Connection, target: Target, script: bytes) -> str:
