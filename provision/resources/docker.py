@@ -1,0 +1,116 @@
+"""The Docker daemon: its options and flags, its service, what is live; and images."""
+
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, JsonValue
+
+from provision.resources.resource import AbsolutePath, Resource
+from provision.secrets import Secret
+
+
+class Flag(BaseModel):
+    """One flag of the Docker daemon, as `--name=value`."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    name: str
+    """Without the dashes: default-ulimit."""
+    value: str
+    role: str
+
+
+class DaemonFlags(Resource):
+    """DOCKER_OPTS, and exported variables, in a shell file such as /etc/default/docker; all other lines stay.
+
+    A flag of ours replaces the same flag of anybody (for a repeatable flag: the one with the same value, or the same
+    name before `=`). Flags that are not ours stay, but for those named in `absent`.
+    """
+
+    kind = "daemon_flags"
+    path: AbsolutePath
+    flags: tuple[Flag, ...]
+    absent: tuple[str, ...] = ()
+    """Flags, without the dashes, that must not be there: their option stands in daemon.json."""
+    variables: dict[str, str | Secret] = {}
+    """NAME=value lines besides DOCKER_OPTS, exported where a shell reads the file."""
+    export: bool = False
+    """Write `export NAME=value` (upstart, sysvinit) and not `NAME=value` (systemd's EnvironmentFile)."""
+    roles: tuple[str, ...]
+    sensitive: bool = False
+
+
+class Service(Resource):
+    """A service: does it start at boot, does it run, does it run what is on disk?"""
+
+    kind = "service"
+    name: str
+    enabled: bool = True
+    running: bool = True
+    files: tuple[AbsolutePath, ...] = ()
+    """What the service reads at its start: it is stale when they differ from what its process was started with."""
+    also: tuple[str, ...] = ()
+    """Units that start it by themselves (docker.socket): stopped and started with it."""
+    live: dict[str, JsonValue] | None = None
+    """For docker: the options that must be live, as in DockerLive; decides staleness of a process with no record."""
+    ready: Literal["docker"] | None = None
+    """How to tell that it is up, beyond the service manager's word."""
+    timeout: int = 90
+    """Seconds to come up."""
+
+
+class DockerLive(Resource):
+    """A probe: the running Docker daemon has these options in effect, read over its socket and from /proc.
+
+    What is written but not live is a failure. Keys are daemon.json's names; a key `--name` is a flag that must be on
+    the daemon's command line, with the list of its values. What Docker does not tell (ulimits, shm size, dns) is left to
+    the record of what the process was started with, and named in the result.
+    """
+
+    kind = "docker_live"
+    options: dict[str, JsonValue]
+
+
+class DaemonInput(Resource):
+    """A file that the Docker daemon looks at when it starts, beside its configuration. Never sent: see DaemonOption."""
+
+    kind = "daemon_input"
+    path: AbsolutePath
+
+
+class DaemonOption(Resource):
+    """An option of the Docker daemon under daemon.json's name. Never sent: `daemon.fold` decides where it stands."""
+
+    kind = "daemon_option"
+    key: tuple[str, ...]
+    value: Any
+
+
+class DaemonEnvironment(Resource):
+    """A variable of the Docker daemon's environment (a proxy). Never sent: see `DaemonOption`."""
+
+    kind = "daemon_environment"
+    name: str
+    value: str | Secret
+
+
+class Image(Resource):
+    """A container image in the host's Docker, pulled with a user's login; once there it is not pulled again."""
+
+    kind = "image"
+    reference: str
+    """repository:tag or repository@digest."""
+    login_of: str = "root"
+    """The user whose login (RegistryLogin) is used."""
+    minimum_free: int = 0
+    """Bytes that must be free in Docker's data root beyond what the image needs."""
+    timeout: int = 3600
+    """Seconds, for the pull."""
+
+
+class ImageMirror(Resource):
+    """An image of the host's Docker that is also in another registry, under the name `target`."""
+
+    kind = "image_mirror"
+    source: str
+    target: str
+    login_of: str = "root"
+    timeout: int = 3600

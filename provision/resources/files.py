@@ -1,0 +1,96 @@
+"""Files, directories, keys of shared JSON and TOML files, and guarded commands."""
+
+from typing import Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, Field, JsonValue
+
+from provision.resources.resource import AbsolutePath, Mode, Resource
+from provision.secrets import Secret
+
+
+class File(Resource):
+    """A regular file with exactly this content; `content=None` means that there must be none."""
+
+    kind = "file"
+    path: AbsolutePath
+    content: str | Secret | None
+    mode: Mode = "0644"
+    owner: str = "root"
+    group: str = "root"
+    sensitive: bool = False
+    validate_with: tuple[str, ...] | None = None
+    """A command that must succeed before the file is put in place; `{}` stands for the staged file."""
+
+
+class Directory(Resource):
+    """A directory with this owner and mode; what is in it is not its business."""
+
+    kind = "directory"
+    path: AbsolutePath
+    mode: Mode = "0755"
+    owner: str = "root"
+    group: str = "root"
+
+
+class Key(BaseModel):
+    """One key of a JSON file, and who asks for it."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True)
+    path: tuple[str, ...]
+    """From the top: ("runtimes", "nvidia")."""
+    value: Any
+    role: str
+    """"" for a key that is nobody's: it is written, and never dropped."""
+    secret: bool = False
+    """Its value never shows; the other keys' do."""
+
+
+class JsonKeys(Resource):
+    """Some keys of a JSON file that others write to as well: ours are as asked, foreign ones stay."""
+
+    kind = "json_keys"
+    path: AbsolutePath
+    keys: tuple[Key, ...]
+    absent: tuple[tuple[str, ...], ...] = ()
+    """Keys that must not be there, whoever wrote them."""
+    roles: tuple[str, ...]
+    """The roles of this run: a key that one of them asked for last time, and no more, goes."""
+    mode: Mode = "0644"
+    owner: str = "root"
+    group: str = "root"
+    sensitive: bool = False
+    validate_with: tuple[str, ...] | None = None
+    """dockerd's command line on the staged file (`{}`), with `$DOCKER_OPTS` as /etc/default/docker has it by then: a
+    file that dockerd cannot read is not put in place."""
+
+
+class TomlValues(Resource):
+    """Some values of a TOML file that others write to as well, by dotted key; all else stays."""
+
+    kind = "toml_values"
+    path: AbsolutePath
+    values: dict[str, JsonValue]
+
+
+class Command(Resource):
+    """A command with a guard: it runs when its guard says that it is needed, and the guard must hold afterwards."""
+
+    kind = "command"
+    name: str
+    argv: Annotated[tuple[str, ...], Field(min_length=1)]
+    creates: AbsolutePath | None = None
+    unless: tuple[str, ...] | None = None
+    """A command that only reads, and succeeds when there is nothing to do."""
+    timeout: int = 300
+
+    def model_post_init(self, context: object) -> None:
+        if (self.creates is None) == (self.unless is None):
+            raise ValueError("a command needs exactly one guard: creates or unless")
+
+
+class Programs(Resource):
+    """A probe: these programs are on the host's PATH, or at these full paths."""
+
+    kind = "programs"
+    names: Annotated[tuple[str, ...], Field(min_length=1)]
+    fix: str

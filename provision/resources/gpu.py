@@ -1,0 +1,43 @@
+"""NVIDIA: driver, CDI, and the proof that containers get their GPUs."""
+
+from typing import Literal
+
+from provision.resources.resource import AbsolutePath, Resource
+
+
+class CdiSpec(Resource):
+    """The CDI spec of the host's GPUs, made for the driver that is loaded."""
+
+    kind = "cdi_spec"
+    vendor: Literal["nvidia.com/gpu"] = "nvidia.com/gpu"
+
+
+class NvidiaDriver(Resource):
+    """A probe: the driver is whole: module, library and fabric manager of one version, all declared GPUs on the bus."""
+
+    kind = "nvidia_driver"
+    expect_gpus: int | None = None
+
+
+class GpuProof(Resource):
+    """A probe: containers on this host get their GPUs, by levels (agent/proof.py)."""
+
+    kind = "gpu_proof"
+    modules = ("pynvml",)
+    levels: tuple[int, ...] = (0, 1, 2, 3)
+    expect_gpus: int | None = None
+    require_gpu: bool = False
+    injection: tuple[Literal["cdi", "runtime", "gpus", "nvidia-docker"], ...] = ()
+    """The ways to prove; empty: the first that is there."""
+    image: str | None = None
+    """One that is on the host and has the host's python3; None: made from the host."""
+    limits: dict[str, int] = {}
+    """Soft limits that a container must have beside the daemon's own: memlock, stack, nofile, shm (bytes; -1 none)."""
+    timeout: int = 120
+    """Seconds for each container."""
+    max_age: int = 86400
+    """Seconds for which levels 2 and 3 hold."""
+    volumes: tuple[AbsolutePath, ...] = ()
+    """Directories of the host that a container must see through `-v`."""
+    ignore_xids: tuple[int, ...] = ()
+    require_persistence: bool = False
