@@ -61,6 +61,11 @@ class AptRepository:
             self._sign(self._root / "dists" / self.suite, files)
         call([program("gpgconf"), "--homedir", str(self._home), "--kill", "all"])
 
+    @property
+    def folder(self) -> Path:
+        """The repository as files, `key.asc` included: a site without network copies it to its hosts."""
+        return self._root
+
     def close(self) -> None:
         """Stop serving and forget key and files."""
         self._server.shutdown()
