@@ -109,6 +109,8 @@ class ResourceDone(Event):
     error: Error | None = None
     proof: Mapping[str, Any] | None = None
     """What a probe measured, as JSON types; kept in the run's record."""
+    rolled_back: bool = False
+    """It failed, and what its group had changed was put back."""
 
 
 @dataclass(frozen=True)

@@ -66,6 +66,7 @@ class Result(_Message):
     error: WireError | None
     seconds: float
     proof: dict[str, Any] | None = None
+    rolled_back: bool = False
 
 
 class Replan(_Message):

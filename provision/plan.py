@@ -27,6 +27,8 @@ class Stage:
     resources: tuple[Resource, ...] = ()
     skipped: str | None = None
     deferred: str | None = None
+    transaction: bool = False
+    """Its resources stand or fall together: when one fails, the host puts back what the others changed."""
 
 
 class RefusedByRole(Refused):
@@ -124,7 +126,7 @@ def _with_daemon(stages: list[Stage], wanted: _Daemon, facts: Facts, in_run: tup
         try:
             resources = daemon.fold(wanted.options, wanted.environment, facts, in_run)
             watched = tuple(_watching(resource, wanted.inputs) for resource in resources)
-            folded = replace(folded, resources=own.resources + watched)
+            folded = replace(folded, resources=own.resources + watched, transaction=True)
         except Deferred as deferred:
             folded = Stage(DAEMON, deferred=deferred.after)
         except Refuse as refuse:

@@ -228,13 +228,19 @@ class Session:
                 seconds=result.seconds,
                 error=error,
                 proof=result.proof,
+                rolled_back=result.rolled_back,
             )
         )
 
 
 def _wired(stage: Stage) -> dict[str, Any]:
     resources = [{"kind": resource.kind, "fields": resource.fields()} for resource in stage.resources]
-    return {"role": stage.role, "replan": stage.deferred is not None, "resources": resources}
+    return {
+        "role": stage.role,
+        "replan": stage.deferred is not None,
+        "transaction": stage.transaction,
+        "resources": resources,
+    }
 
 
 def _decoded(decoder: Decoder, data: bytes) -> list[messages.Message]:

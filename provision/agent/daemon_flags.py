@@ -23,6 +23,9 @@ class DaemonFlags(Resource):
     def identity(self):
         return self.path
 
+    def touches(self):
+        return (self.path,)
+
     def desired(self):
         state = {"--{}".format(_label(item["name"], item["value"])): item["value"] for item in self.flags}
         state.update({name: _line(name, value, self.export) for name, value in self.variables.items()})

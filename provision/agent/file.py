@@ -46,6 +46,9 @@ class File(Resource):
     def identity(self):
         return self.path
 
+    def touches(self):
+        return (self.path,)
+
     def desired(self):
         if self.content is None:
             return {"type": None}

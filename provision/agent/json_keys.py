@@ -30,6 +30,9 @@ class JsonKeys(Resource):
     def identity(self):
         return self.path
 
+    def touches(self):
+        return (self.path,)
+
     def desired(self):
         state = {_dotted(key["path"]): _plain(key["path"], key["value"]) for key in self.keys}
         state.update({"unwanted": [], "mode": self.mode, "owner": self.owner, "group": self.group})

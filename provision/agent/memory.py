@@ -5,6 +5,7 @@ The law: no secret is kept, only digests with this host's own salt. Every change
 the call returns, so that a run that dies leaves its wishes to the next one.
 """
 
+import copy
 import json
 import os
 
@@ -57,6 +58,16 @@ class Memory:
             records.pop(key, None)
         else:
             records[key] = record
+        self.save()
+
+    def snapshot(self):
+        """All that is remembered now, for `restore`."""
+        return copy.deepcopy(self._load())
+
+    def restore(self, snapshot):
+        """Forget what came after `snapshot`, but not the salt, nor when we last wrote which file: that stays true."""
+        stays = {key: value for key, value in self._load().items() if key in ("salt", "written")}
+        self._document = dict(copy.deepcopy(snapshot), **stays)
         self.save()
 
     def save(self):

@@ -85,6 +85,10 @@ class Resource:
     def settled(self, system):
         """Called after ok or changed, never in check mode: record what was proven. Changes nothing else."""
 
+    def touches(self):
+        """The files that `apply` may change, for a transaction to put back."""
+        return ()
+
     def taints(self, key):
         return key in self.secret_keys or getattr(self, "sensitive", False) and key == "content"
 
@@ -96,21 +100,25 @@ def compare(actual, desired):
     return {key: (actual.get(key), value) for key, value in desired.items() if actual.get(key) != value}
 
 
-def converge(resource, system, check):
-    """Bring one resource to its desired state; return its result (plain JSON types)."""
+def converge(resource, system, check, before=lambda resource: None):
+    """Bring one resource to its desired state; return its result (plain JSON types).
+
+    `before` is called with the resource right before it is changed.
+    """
     started = time.monotonic()
-    outcome, diff, error = _converge(resource, system, check)
+    outcome, diff, error = _converge(resource, system, check, before)
     return {
         "outcome": outcome,
         "diff": [_shown(resource, key, pair) for key, pair in sorted(diff.items())],
         "note": resource.note(diff) if diff or resource.probe else "",
         "error": error,
         "proof": resource.proof,
+        "rolled_back": False,
         "seconds": round(time.monotonic() - started, 4),
     }
 
 
-def _converge(resource, system, check):
+def _converge(resource, system, check, before):
     diff = {}
     try:
         diff = compare(resource.actual(system), resource.desired())
@@ -119,6 +127,7 @@ def _converge(resource, system, check):
         if check:
             resource.foresee(system)
             return WOULD_CHANGE, diff, None
+        before(resource)
         resource.apply(system, diff)
         left = compare(resource.actual(system), resource.desired())
     except Unknown as error:

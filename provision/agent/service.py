@@ -99,6 +99,15 @@ class Service(Resource):
             return None
         return manager.glance(system, record["process"][1])
 
+    def go_back(self, system, running):
+        """Run again with the files as they are now, or be stopped: the way back of a transaction."""
+        manager = self._manager(system)
+        log = os.path.join(system.memory.directory(), "service-{}.log".format(self.name))
+        if running:
+            self._start(system, manager, log, restart=True)
+        else:
+            manager.stop(system, self.timeout, log)
+
     # -- staleness
 
     def _stale(self, system, process, unread):

@@ -62,12 +62,15 @@ class _Tally:
     sink: Sink
     outcomes: list[Outcome] = field(default_factory=list)
     error: Error | None = None
+    rolled_back: bool = False
 
     def __call__(self, event: Event) -> None:
         if isinstance(event, ResourceDone | RoleSkipped):
             self.outcomes.append(event.outcome)
         if isinstance(event, ResourceDone) and event.error is not None:
             self.error = replace(event.error, cause=f"{event.role}: {event.kind} {event.name}: {event.error.cause}")
+        if isinstance(event, ResourceDone) and event.rolled_back:
+            self.rolled_back = True
         self.sink(event)
 
 
@@ -85,7 +88,7 @@ def run_host(job: Job, run: Run, pool: Pool, sink: Sink, cancel: Flag) -> HostFi
     except RefusedByRole as error:
         outcome = Outcome.FAILED
         tally.error = Error(f"{error.role}: {error.cause}", error.fix)
-        sink(RoleSkipped(name, error.role, outcome, error.cause, error.fix))
+        tally(RoleSkipped(name, error.role, outcome, error.cause, error.fix))
     except HostError as error:
         outcome = Outcome.UNREACHABLE if isinstance(error, Unreachable) else Outcome.FAILED
         tally.error = Error(error.cause, error.fix)
@@ -106,7 +109,8 @@ def not_started(name: str) -> HostFinished:
 def _finished(name: str, tally: _Tally, started: float, outcome: Outcome | None) -> HostFinished:
     ended = outcome if outcome is not None else worst(tally.outcomes)
     counts = Counter(str(item) for item in tally.outcomes)
-    return HostFinished(name, ended, dict(counts), round(time.monotonic() - started, 3), tally.error)
+    seconds = round(time.monotonic() - started, 3)
+    return HostFinished(name, ended, dict(counts), seconds, tally.error, tally.rolled_back)
 
 
 def _hold_session(job: Job, run: Run, pool: Pool, sink: Sink, cancel: Flag) -> None:

@@ -101,4 +101,4 @@ def file(path, content="x\n"):
 
 
 def stage(role, *resources, **changes):
-    return dict({"role": role, "replan": False, "resources": list(resources)}, **changes)
+    return dict({"role": role, "replan": False, "transaction": False, "resources": list(resources)}, **changes)
