@@ -40,14 +40,22 @@ def register(config: pytest.Config, hosts: Any) -> None:
 
     config.pluginmanager.register(hosts, "provision-hosts")
     config.pluginmanager.register(fixtures, "provision-fixtures")
-    config.pluginmanager.register(_Hand(hosts.subjects.values()), "provision-hand")
+    config.pluginmanager.register(_Workers(hosts.subjects), "provision-workers")
 
 
-class _Hand:
-    """Hands the hosts to workers: `workerinput` goes to a worker's stdin, and to no argv, environment or file."""
+class _Workers:
+    """Gives xdist's workers the hosts (`workerinput` goes to a worker's stdin, and to no argv, environment or file), and
+    keeps all tests of a host on one worker."""
 
     def __init__(self, subjects: Any) -> None:
-        self._wired = [subject.wired() for subject in subjects]
+        self._names = list(subjects)
+        self._wired = [subject.wired() for subject in subjects.values()]
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_xdist_make_scheduler(self, config: pytest.Config, log: Any) -> Any:
+        from provision.verify.scheduling import HostScheduling  # noqa: PLC0415
+
+        return HostScheduling(config, log, self._names)
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_configure_node(self, node: Any) -> None:

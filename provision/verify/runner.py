@@ -31,7 +31,7 @@ from provision.events import (
 )
 from provision.secrets import Mask
 from provision.verify import plugin
-from provision.verify.hosts import LOST, Hosts
+from provision.verify.hosts import LOST, Hosts, host_in
 from provision.verify.plugin import TOP
 from provision.verify.subject import Subject
 
@@ -92,7 +92,7 @@ def _untested(subjects: Sequence[Subject]) -> Iterator[tuple[Subject, str]]:
 def _pytest(files: list[Path], subjects: Sequence[Subject], tally: "_Tally", count: int, junit: Path | None) -> Any:
     words = ["-c", os.devnull, "--rootdir", str(TOP), "--import-mode=importlib", "--strict-markers", "-p", OURS]
     words += ["-p", "no:cacheprovider", "-p", "no:terminal", "-p", "no:testinfra", "-p", "xdist"]
-    words += ["-n", str(count), "--dist", "loadgroup", "--maxprocesses", str(count)] if count else []
+    words += ["-n", str(count), "--maxprocesses", str(count)] if count else []
     words += [f"--junitxml={junit}", "-o", "junit_suite_name=provision verify"] if junit else []
     with _untouched():
         return pytest.main([*words, "--", *map(str, files)], plugins=[_Given(subjects), tally])
@@ -121,7 +121,7 @@ class _Given:
         plugin.register(config, Hosts(self._subjects))
 
 
-@dataclass
+@dataclass(eq=False)
 class _Tally:
     """Turns pytest's reports into events, and counts. A plugin of the process that was started."""
 
@@ -161,7 +161,7 @@ class _Tally:
             report.longrepr = self._masked(report.longrepr)
             report.sections = [(name, self.mask.text(text)) for name, text in report.sections]
         told = dict(report.user_properties)
-        host = str(told.get("host") or _host_in(report.nodeid))
+        host = str(told.get("host") or host_in(report.nodeid, self._outcomes))
         self._note_time(host)
         outcome = _outcome(report)
         if outcome is None:
@@ -193,7 +193,7 @@ class _Tally:
 
     def _tell(self, host: str, role: str, report: pytest.TestReport, outcome: Outcome) -> None:
         error = Error(_sentence(report), output=str(report.longrepr)) if outcome is Outcome.FAILED else None
-        name = report.nodeid.rpartition("::")[2].partition("@")[0].replace(f"[{host}]", "").replace(f"[{host}-", "[")
+        name = report.nodeid.rpartition("::")[2].replace(f"[{host}]", "").replace(f"[{host}-", "[")
         if error is not None:
             self._first.setdefault(host, Error(f"{role}: {name}: {error.cause}"))
         note = report.longrepr[2].removeprefix("Skipped: ") if isinstance(report.longrepr, tuple) else ""
@@ -236,8 +236,3 @@ def _sentence(report: pytest.TestReport) -> str:
 def _last(text: str) -> str:
     lines = [line for line in text.splitlines() if line.strip()]
     return lines[-1].removeprefix("E   ").strip() if lines else "no reason given"
-
-
-def _host_in(nodeid: str) -> str:
-    """The group that xdist put a test in: what is known of a test whose worker died."""
-    return nodeid.rpartition("@")[2]

@@ -106,7 +106,7 @@ class Shell:
     def _log_in(self, target: Target) -> Channel:
         ready, prompt = f"provision-ready-{random.token_hex(8)}", f"provision-sudo-{random.token_hex(8)}:"
         # sh is told to read commands from stdin only by its argument, or a `sh -c` would end with its one line.
-        command = f"sh -c 'id -u; echo {ready}; exec sh -s'"
+        command = f"sh -c 'echo {ready} $(id -u); exec sh -s'"
         if target.become:
             command = f"sudo -S -p {prompt} -- {command}" if target.become_password else f"sudo -n -- {command}"
         channel = self._connection.open(command)
@@ -120,7 +120,7 @@ class Shell:
 
     def _wait_for(self, channel: Channel, target: Target, ready: bytes, prompt: bytes) -> None:
         noise, asked, deadline = b"", False, time.monotonic() + LOGIN_LIMIT
-        while ready + b"\n" not in noise:
+        while not (said := re.search(ready + rb" (\d*)\r?\n", noise)):
             try:
                 data = channel.receive(max(0.001, deadline - time.monotonic()))
             except TimeoutError:
@@ -135,7 +135,7 @@ class Shell:
                     raise Refused(f"{self._name}: sudo did not take the password", fix)
                 channel.send(target.become_password.reveal().encode() + b"\n")
                 asked = True
-        if noise.partition(ready)[0].split()[-1:] != [b"0"]:
+        if said[1] != b"0":
             raise Refused(f"{self._name}: verification needs root", "set ansible_become: true, or log in as root")
 
 
