@@ -8,6 +8,7 @@ what it asks for no more can be found and removed, by this run or the next.
 import zlib
 
 from . import facts, kinds
+from .history import History
 from .line import Cancelled
 from .resource import CHANGED, FAILED, OK, WOULD_CHANGE, Failed, converge
 from .transaction import Transaction
@@ -33,6 +34,7 @@ class Run:
         self._check = options["check"]
         self._stages = plan["stages"]
         self._changed = False
+        self._history = History(system, options["run"])
         self._last = None  # what the next run is told of, if nobody hears the end of this one
 
     def execute(self):
@@ -42,6 +44,9 @@ class Run:
             if self._last is not None and not self._check:
                 self._system.memory.put("runs", "interrupted", self._last)
             raise
+        finally:
+            if not self._check:
+                self._history.keep()
         if not self._check:
             self._system.memory.put("runs", "interrupted", None)
 
@@ -84,6 +89,7 @@ class Run:
             if result["outcome"] not in GOOD and group is not None and group.begun:
                 self._undo(group, result)
             self._line.send(dict(result, type="result", role=stage["role"], **started))
+            self._history.add(stage["role"], name, result["outcome"])
             if result["outcome"] not in GOOD:
                 self._last["error"] = result["error"]
                 return False

@@ -1,0 +1,40 @@
+"""The host's own short history of runs that wrote anything."""
+
+import json
+
+from provision.agent import history
+from tests.agent.fake_host import Host
+
+
+def lines(host):
+    return [json.loads(line) for line in host.files.get("/state/history.jsonl", "").splitlines()]
+
+
+def run(host, name, *outcomes):
+    found = history.History(host, {"id": name, "by": "me@here"})
+    for number, outcome in enumerate(outcomes):
+        found.add("role", "file /{}".format(number), outcome)
+    found.keep()
+
+
+def test_a_run_that_wrote_is_a_line():
+    host = Host()
+    run(host, "r1", "ok", "changed", "failed")
+    found = lines(host)[0]
+    assert (found["run"], found["by"]) == ("r1", "me@here")
+    assert (found["changed"], found["failed"]) == (["role: file /1"], ["role: file /2"])
+
+
+def test_a_run_that_wrote_nothing_is_none():
+    host = Host()
+    run(host, "r1", "ok", "ok")
+    assert lines(host) == []
+
+
+def test_it_is_bounded(monkeypatch):
+    monkeypatch.setattr(history, "KEPT", 3)
+    host = Host()
+    for number in range(6):
+        run(host, "r{}".format(number), *["changed"] * 60)
+    assert [line["run"] for line in lines(host)] == ["r3", "r4", "r5"]
+    assert (len(lines(host)[0]["changed"]), lines(host)[0]["more"]) == (50, 10)
