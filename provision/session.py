@@ -145,6 +145,7 @@ class Session:
         match message:
             case messages.Beat():
                 self._step = message.step
+                channel.send(encode({"type": "heard"}))
                 self.sink(Progress(self.target.name, message.step, message.seconds, message.text))
             case messages.Hello():
                 self._greet(channel, message)

@@ -1,7 +1,8 @@
 """The wire's two ends on the host: one thread reads and beats, the main thread works and answers.
 
 The law: end of input means that nobody listens any more; the resource in hand is brought to its end, and we go. A beat
-every 5 s says which step we are in, also when that step hangs.
+every 5 s says which step we are in, also when that step hangs. The controller answers each; a minute without an answer
+is an end of input too, for a cable that was cut tells nobody.
 """
 
 import os
@@ -18,6 +19,7 @@ except ImportError:  # Python 3.6
 from . import wire
 
 BEAT = 5.0
+SILENCE = 60.0
 
 
 class Cancelled(Exception):
@@ -27,10 +29,11 @@ class Cancelled(Exception):
 class Line:
     """The wire's two ends. One thread reads and beats, the main thread works."""
 
-    def __init__(self, reader, writer, beat=BEAT):
+    def __init__(self, reader, writer, beat=BEAT, silence=SILENCE):
         self._reader = reader
         self._writer = writer
         self._beat = beat
+        self._silence = silence
         self._lock = threading.Lock()
         self._messages = SimpleQueue()
         self._step = None
@@ -79,14 +82,17 @@ class Line:
             self.on_end()
 
     def _read_and_beat(self, decoder):
-        while True:
+        heard = time.monotonic()
+        while time.monotonic() - heard < self._silence:
             ready, _, _ = select.select([self._reader], [], [], self._beat)
             if not ready:
                 self._send_beat()
                 continue
+            heard = time.monotonic()
             data = os.read(self._reader, 65536)
             if not data:
                 return
             for message in decoder.feed(data):
                 self.cancelled = self.cancelled or message["type"] == "cancel"
-                self._messages.put(message)
+                if message["type"] != "heard":
+                    self._messages.put(message)

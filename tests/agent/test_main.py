@@ -6,6 +6,8 @@ import time
 
 import pytest
 
+from provision.agent import wire
+from provision.agent.line import Cancelled, Line
 from tests.agent.conversation import Agent, file, stage
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="the agent works as root only")
@@ -339,3 +341,24 @@ def test_what_a_failed_run_wrote_is_remembered_and_removed_once_nobody_asks_for_
     second.hear_all()
     assert not (tmp_path / "written").exists()
     assert (tmp_path / "directory").is_dir(), "what we could not make is not ours to remove"
+
+
+def test_a_minute_without_an_answer_is_the_end_of_input(tmp_path):
+    """A cable that was cut tells nobody: then the beats go unanswered."""
+    to_agent, controller = os.pipe()
+    back, from_agent = os.pipe()
+    ended = []
+    line = Line(to_agent, from_agent, beat=0.05, silence=0.5)
+    line.on_end = lambda: ended.append(time.monotonic())
+    began = time.monotonic()
+    line.start()
+    for _ in range(6):
+        os.write(controller, wire.encode({"type": "heard"}))
+        time.sleep(0.2)
+    assert not ended, "answered beats keep it going"
+    with pytest.raises(Cancelled):
+        line.next()
+    assert line.cancelled
+    assert ended[0] - began >= 1.2
+    for fd in (to_agent, controller, back, from_agent):
+        os.close(fd)

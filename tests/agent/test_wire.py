@@ -39,7 +39,7 @@ def test_an_unfinished_frame_waits():
     "stream, words",
     [
         (b"Traceback (most recent call last):", "Traceback"),
-        (wire.HEADER.pack(wire.MAGIC, 2 ** 31), "over the limit"),
+        (wire.HEADER.pack(wire.MAGIC, 2**31), "over the limit"),
         (wire.HEADER.pack(wire.MAGIC, 4) + b"nope", "not JSON"),
         (wire.HEADER.pack(wire.MAGIC, 2) + b"[]", "not a message"),
         (wire.HEADER.pack(wire.MAGIC, 2) + b"{}", "not a message"),
