@@ -1,29 +1,34 @@
 """A run on a terminal: what has happened scrolls by, and below it stand the hosts that are running now.
 
 The law: the picture is drawn at a fixed rate and not by events (100 hosts make thousands a second), it never has more
-rows than the screen, and each host has one row of one line. After the end only permanent lines are left.
+rows than the screen, and each host has one row of one line, the longest running first; of those that have no room, the
+steps are counted. After the end only permanent lines are left. How far the run is, stands in `progress.py`.
 """
 
 import os
 import threading
 import time
-from collections import deque
-from collections.abc import Callable, Iterator
+from collections import Counter, deque
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import rich.console
 from rich.live import Live
 from rich.text import Text
 
-from provision.events import BAD, Event, HostFinished, HostStarted, Outcome, Progress, RunStarted, Summary
+from provision.events import Event, HostChecked, HostFinished, HostStarted, Progress, RunStarted, Summary
 from provision.report.output import Output
+from provision.report.progress import Course
 from provision.report.story import Story
-from provision.report.text import STYLES, Line, duration, flat
+from provision.report.text import STYLES, Line, flat
 
 RATE = 5
 """Pictures a second."""
 SPARE = 4
 """Rows of the screen that are left to what scrolls by and to the summary."""
+
+LOW = 10
+"""Rows; a lower screen has no room for a bar."""
 
 
 @dataclass
@@ -42,11 +47,9 @@ class Console:
         self._output = output
         self._story = story
         self._clock = clock
-        self._started = clock()
+        self._course = Course(story, clock)
         self._lines: deque[Line] = deque()
         self._running: dict[str, _Row] = {}
-        self._ended: dict[Outcome, int] = {}
-        self._hosts = 0
         self._over = threading.Event()
         self._console = rich.console.Console(file=output, highlight=False, markup=False, emoji=False)  # type: ignore[arg-type]
         self._live = Live(
@@ -60,8 +63,8 @@ class Console:
         self._painter = threading.Thread(target=self._paint, name="painter", daemon=True)
 
     def __call__(self, event: Event) -> None:
+        self._course(event)
         if isinstance(event, RunStarted):
-            self._hosts, self._started = len(event.hosts), self._clock()
             self._live.start()
             self._painter.start()
         elif isinstance(event, Summary):
@@ -97,9 +100,8 @@ class Console:
                 if event.step != row.step:
                     row.step, row.since = event.step, self._clock() - event.seconds
                 row.waits = event.text
-            case HostFinished():
+            case HostFinished() | HostChecked():
                 self._running.pop(event.host, None)
-                self._ended[event.outcome] = self._ended.get(event.outcome, 0) + 1
 
     def _paint(self) -> None:
         while not self._over.wait(1 / RATE):
@@ -117,26 +119,23 @@ class Console:
     def _picture(self) -> Text:
         now, width = self._clock(), max(20, self._console.width)
         rows = list(self._running.copy().items())
-        room = max(1, self._console.height - SPARE)
+        bar = self._course.bar(width) if self._console.height >= LOW else ""
+        room = max(1, self._console.height - SPARE - bool(bar))
         shown = rows if len(rows) <= room else rows[: room - 1]
         broad = min(max((len(host) for host, _ in shown), default=0), width // 2)
         lines = [_fit(f"{flat(host):<{broad}.{broad}} {_state(row, now)}", width) for host, row in shown]
         if len(shown) < len(rows):
-            lines.append(_fit(f"… and {len(rows) - len(shown)} more hosts", width))
+            lines.append(_fit(_counted([row for _, row in rows[len(shown) :]]), width))
+        lines += [_fit(bar, width)] if bar else []
         picture = Text("\n".join(lines), no_wrap=True, overflow="crop")
-        picture.append(("\n" if lines else "") + _fit(self._total(now, len(rows)), width), "bold")
+        picture.append(("\n" if lines else "") + _fit(self._course.total(len(rows), speed=not bar), width), "bold")
         return picture
 
-    def _total(self, now: float, running: int) -> str:
-        done = sum(self._ended.values())
-        changed = self._ended.get(Outcome.CHANGED, 0) + self._ended.get(Outcome.WOULD_CHANGE, 0)
-        failed = sum(self._ended.get(outcome, 0) for outcome in BAD)
-        waiting = max(0, self._hosts - done - running)
-        parts = [f"{done}/{self._hosts} done", f"{running} running"]
-        parts += [f"{waiting} waiting"] if waiting else []
-        parts += [f"{changed} to change" if self._story.verb == "check" else f"{changed} changed"] if changed else []
-        parts += [f"{failed} failed"] if failed else []
-        return f"{duration(now - self._started)}: " + ", ".join(parts)
+
+def _counted(rows: Sequence[_Row]) -> str:
+    """Hosts that have no row, by the step that they are in."""
+    steps = Counter(flat(row.step) for row in rows)
+    return f"… {len(rows)} more hosts: " + ", ".join(f"{count} {step}" for step, count in steps.most_common())
 
 
 def _state(row: _Row, now: float) -> str:

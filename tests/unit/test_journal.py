@@ -153,6 +153,13 @@ def test_only_so_many_runs_are_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     assert [past.run for past in journal.runs(tmp_path)] == ["run3", "run4", "run5"]
 
 
+def test_they_take_no_more_than_so_much(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(journal, "BYTES", 2 * write(tmp_path, "run0").path.stat().st_size + 10)
+    for number in range(1, 5):
+        write(tmp_path, f"run{number}")
+    assert [past.run for past in journal.runs(tmp_path)] == ["run2", "run3", "run4"], "two, and the one that began last"
+
+
 def test_the_place_is_what_xdg_says(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
     assert journal.folder() == tmp_path / "provision" / "runs"

@@ -4,7 +4,17 @@ import re
 
 import pytest
 
-from provision.events import Event, HostFinished, HostStarted, Outcome, Progress, RunStarted, Summary
+from provision.events import (
+    Event,
+    HostChecked,
+    HostFinished,
+    HostStarted,
+    Outcome,
+    Progress,
+    RunStarted,
+    Summary,
+    WaveStarted,
+)
 from provision.report import Output, Story, view
 from provision.report.console import Console
 from tests.unit.report.conftest import NASTY, Clock, Terminal
@@ -122,3 +132,48 @@ def test_closing_twice_and_before_the_start_is_harmless(terminal: Terminal) -> N
     console.abandon()
     console.close()
     assert terminal.getvalue() == ""
+
+
+def test_500_hosts_in_waves_on_24_lines(terminal: Terminal) -> None:
+    clock = Clock()
+    console = live(terminal, clock)
+    names = tuple(f"dgx{number:03}.example.com" for number in range(500))
+    console(RunStarted("R", "apply", names, False))
+    for name in names:
+        console(HostStarted(name))
+        console(HostChecked(name, Outcome.WOULD_CHANGE, {}, 0.1))
+    console(WaveStarted(1, 3, names[:1]))
+    console(HostFinished(names[0], Outcome.CHANGED, {}, 1.0))
+    console(WaveStarted(2, 3, names[1:101]))
+    for name in names[1:101]:
+        console(HostStarted(name))
+    clock.now += 10
+    for name in names[1:41]:
+        console(HostFinished(name, Outcome.CHANGED if name != names[1] else Outcome.FAILED, {}, 10.0))
+    for name in names[61:101]:
+        console(Progress(name, "docker_engine: packages docker-ce"))
+    shown = rows(console)
+    assert len(shown) <= 21
+    assert max(map(len, shown)) < 80
+    assert shown[0].startswith("dgx041.example.com   10 s connecting"), "the longest running first"
+    assert shown[-3] == "… 42 more hosts: 40 docker_engine: packages docker-ce, 2 connecting"
+    assert shown[-2] == "wave 2 of 3 █████████░░░░░░░░░░░░░░░ 40/100, 4.1 hosts/s, 1 min 52 s left"
+    assert shown[-1] == "10.0 s: 41/500 done, 60 running, 399 waiting, 40 changed, 1 failed"
+    console.close()
+
+
+def test_what_is_left_is_told_once_it_is_known(terminal: Terminal) -> None:
+    clock = Clock()
+    console = live(terminal, clock)
+    names = tuple(f"h{number:02}" for number in range(20))
+    console(RunStarted("R", "apply", names, False))
+    clock.now += 10
+    for name in names[:4]:
+        console(HostFinished(name, Outcome.OK, {}, 1.0))
+    assert "left" not in rows(console)[-2]
+    console(HostFinished(names[4], Outcome.OK, {}, 1.0))
+    assert rows(console)[-2] == "all hosts ██████░░░░░░░░░░░░░░░░░░ 5/20, 0.5 hosts/s, 30.0 s left"
+    for name in names[5:]:
+        console(HostFinished(name, Outcome.OK, {}, 1.0))
+    assert "left" not in rows(console)[-2]
+    console.close()
