@@ -88,9 +88,8 @@ class GpuProof(Resource):
                 answer = nvml.ask(system, min(self.timeout, nvml.TIMEOUT))
             except Unknown as error:
                 problem = str(error)
-        checks = host(
-            found, answer, xids(system, self.ignore_xids) if found["gpus"] else (), self.expect_gpus, self.require_gpu
-        )
+        logged = xids(system, self.ignore_xids) if found["gpus"] else ()
+        checks = host(found, answer, logged, self.expect_gpus, self.require_gpu)
         if problem:
             checks.append(
                 check("NVML", UNKNOWN, "", problem, "reboot the host; before that, look at dmesg for Xid lines")
@@ -111,7 +110,7 @@ class GpuProof(Resource):
             "gpus": (answer or {}).get("gpus") or [],
             "cuda": (answer or {}).get("cuda"),
             "docker": docker,
-            "warnings": warnings(answer, self.require_persistence),
+            "warnings": warnings(answer, self.require_persistence, logged),
         }
 
     def _docker(self, system, gpus):

@@ -110,9 +110,11 @@ def _gpu(gpu):
         yield check(name, FAILED, "", cause, "look at nvidia-fabricmanager: version, log, and that it runs")
 
 
-def warnings(nvml, require_persistence):
-    """Sentences on what is worth knowing."""
+def warnings(nvml, require_persistence, logged):
+    """Sentences on what is worth knowing. `logged` is what `xids` found."""
     found = []
+    if logged is None:
+        found.append("the kernel's log cannot be read here (dmesg), so Xids were not looked for")
     for gpu in (nvml or {}).get("gpus", ()):
         name = "GPU {}".format(gpu["index"])
         reasons = [words for bit, words in BAD_THROTTLE.items() if (gpu.get("throttle") or 0) & bit]

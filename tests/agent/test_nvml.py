@@ -142,3 +142,8 @@ def test_bad_xids_fail_and_no_check_is_no_pass():
     checks = proof_levels.host(found(1), None, [79, 79], 1, True)
     assert "Xid 79" in causes(checks)[-1]
     assert proof_levels.verdict_of([]) == "unknown"
+
+
+def test_a_kernel_log_that_cannot_be_read_is_said():
+    assert proof_levels.warnings({}, False, []) == []
+    assert "Xids were not looked for" in proof_levels.warnings({}, False, None)[0]
