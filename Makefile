@@ -26,8 +26,15 @@ demo: $(STAMP) ## Three throwaway hosts, from bare Debian to Docker verified, be
 demo-down: $(STAMP) ## Remove the demo's hosts, the lab's engine and its network
 	@$(BIN)/python -m tests.lab down --all
 
+STAGES := lint types unit agent e2e
+
 .PHONY: test
-test: lint types unit agent e2e ## All tests; real hosts included
+test: $(STAMP) ## All tests, real hosts included, with the time of each stage
+	@for stage in $(STAGES); do \
+	    started=$$SECONDS; \
+	    $(MAKE) --no-print-directory $$stage || exit 1; \
+	    echo "== $$stage took $$((SECONDS - started)) s"; \
+	done
 
 .PHONY: lint
 lint: $(STAMP) ## Style, and the agent's syntax against Python 3.6
