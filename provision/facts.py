@@ -13,7 +13,7 @@ Network = IPv4Network | IPv6Network
 
 
 class _Facts(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="ignore")
+    model_config = ConfigDict(frozen=True, extra="ignore", defer_build=True)
 
 
 class Os(_Facts):

@@ -11,7 +11,7 @@ from provision.secrets import Secret
 class Flag(BaseModel):
     """One flag of the Docker daemon, as `--name=value`."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
     name: str
     """Without the dashes: default-ulimit."""
     value: str
@@ -61,8 +61,8 @@ class DockerLive(Resource):
     """A probe: the running Docker daemon has these options in effect, read over its socket and from /proc.
 
     What is written but not live is a failure. Keys are daemon.json's names; a key `--name` is a flag that must be on
-    the daemon's command line, with the list of its values. What Docker does not tell (ulimits, shm size, dns) is left to
-    the record of what the process was started with, and named in the result.
+    the daemon's command line, with the list of its values. What Docker does not tell (ulimits, shm size, dns) is left
+    to the record of what the process was started with, and named in the result.
     """
 
     kind = "docker_live"

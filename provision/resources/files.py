@@ -35,7 +35,7 @@ class Directory(Resource):
 class Key(BaseModel):
     """One key of a JSON file, and who asks for it."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True, defer_build=True)
     path: tuple[str, ...]
     """From the top: ("runtimes", "nvidia")."""
     value: Any

@@ -32,7 +32,7 @@ class AptSource(Resource):
 class Package(BaseModel):
     """One package of a set."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
     name: str
     version: str | None = None
     """Exact; None: any installed version will do, and the candidate is installed where there is none."""

@@ -14,7 +14,8 @@ Mode = Annotated[str, Field(pattern=r"^[0-7]{4}$")]
 class Resource(BaseModel):
     """One thing that a host is asked to have."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True)
+    # A run uses a few kinds; building the validators of all of them would cost each start 30 ms.
+    model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True, defer_build=True)
     kind: ClassVar[str]
     modules: ClassVar[tuple[str, ...]] = ()
     """Python modules beyond the standard library that the agent runs in a child for this kind (see bundle.modules)."""
