@@ -1,0 +1,204 @@
+"""Waves, budgets, resume and the record of runs, as the command line has them; hosts are played."""
+
+import json
+from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree
+
+import pytest
+from click.testing import CliRunner, Result
+
+from provision import cli, journal
+from provision.cli import rolling
+from provision.events import HostFacts, Outcome, ResourceDone
+from provision.rollout import hosts as one_host
+from provision.target import Target
+
+ROLE = '''
+"""A greeting, kept in one file."""
+from provision import role
+from provision.resources import File
+from provision.secrets import Secret
+
+class Settings(role.Settings):
+    text: str | Secret = "hello"
+
+def resources(facts, settings):
+    yield File(path="/etc/greeting", content=settings.text)
+'''
+INVENTORY = "all:\n  vars: {roles: [greeting]}\n  hosts:\n    h[1:6]:\n"
+
+
+class Hosts:
+    """Each host has something to change, and comes out as `ends` says."""
+
+    def __init__(self) -> None:
+        self.ends: dict[str, str] = {}
+        self.touched: list[str] = []
+
+    def pool(self, **options: Any) -> Any:
+        return self
+
+    def connect(self, target: Target) -> Any:
+        return self
+
+    def close(self) -> None: ...
+
+    def session(self, target: Target, connection: Any, planner: Any, run: Any, sink: Any, cancel: Any) -> Any:
+        played = self
+
+        class Session:
+            def execute(self) -> None:
+                sink(HostFacts(target.name, {"kernel": "5.15"}))
+                if not run.check:
+                    played.touched.append(target.name)
+                outcome = "would-change" if run.check else played.ends.get(target.name, "changed")
+                sink(ResourceDone(target.name, "greeting", "file", "/etc/greeting", Outcome(outcome)))
+
+        return Session()
+
+
+@pytest.fixture
+def hosts(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Hosts:
+    played = Hosts()
+    monkeypatch.setattr(rolling, "Pool", played.pool)
+    monkeypatch.setattr(one_host, "Session", played.session)
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    monkeypatch.delenv("PROVISION_INVENTORY", raising=False)
+    (tmp_path / "roles").mkdir()
+    (tmp_path / "roles" / "greeting.py").write_text(ROLE)
+    (tmp_path / "hosts.yml").write_text(INVENTORY)
+    monkeypatch.chdir(tmp_path)
+    return played
+
+
+def run(*words: str) -> Result:
+    return CliRunner().invoke(cli.provision, words, catch_exceptions=False)
+
+
+def stopped(hosts: Hosts, *more: str) -> str:
+    """A run in waves that h3 stops; its ID."""
+    hosts.ends["h3"] = "failed"
+    assert run("apply", "-i", "hosts.yml", "--forks", "1", "--waves", "1,50%,100%", *more).exit_code == 1
+    hosts.ends.clear()
+    touched, hosts.touched = hosts.touched, []
+    assert touched == ["h1", "h2", "h3"]
+    return journal.find(journal.folder(), "last").run
+
+
+def test_a_stopped_run_is_resumed_where_it_stood(hosts: Hosts) -> None:
+    name = stopped(hosts)
+    result = run("apply", "--resume", name, "--forks", "1")
+    assert result.exit_code == 0, result.stderr
+    assert hosts.touched == ["h3", "h4", "h5", "h6"]
+    assert "wave 1 of 3: 1 host: h3" in result.stdout, "in the waves of its run"
+    again = run("apply", "--resume", "last")
+    assert (again.exit_code, "nothing is left to do" in again.stderr) == (0, True)
+
+
+def test_the_failed_hosts_of_a_run_can_be_named(hosts: Hosts) -> None:
+    stopped(hosts)
+    assert run("apply", "-i", "hosts.yml", "--limit", "@failed:last").exit_code == 0
+    assert hosts.touched == ["h3"]
+    result = run("apply", "-i", "hosts.yml", "--limit", "@failed:last")
+    assert (result.exit_code, "no host of this inventory failed" in result.stderr) == (2, True)
+    assert "no run 'nope' is recorded" in run("apply", "-i", "hosts.yml", "--limit", "@failed:nope").stderr
+
+
+def test_what_changed_since_is_told(hosts: Hosts, tmp_path: Path) -> None:
+    name = stopped(hosts)
+    (tmp_path / "hosts.yml").write_text(INVENTORY.replace("[greeting]", "[greeting], greeting: {text: hi}"))
+    result = run("apply", "--resume", name)
+    assert "the inventory says something else than in run" in result.stderr
+    assert result.exit_code == 0
+
+
+def test_a_host_that_is_gone_is_an_error(hosts: Hosts, tmp_path: Path) -> None:
+    name = stopped(hosts)
+    (tmp_path / "hosts.yml").write_text(INVENTORY.replace("h[1:6]", "h[1:5]"))
+    result = run("apply", "--resume", name)
+    assert (result.exit_code, "no host 'h6' any more" in result.stderr) == (2, True)
+    assert run("apply", "--resume", name, "--limit", "h3").exit_code == 0
+    assert hosts.touched == ["h3"]
+
+
+def test_what_cannot_be_resumed(hosts: Hosts) -> None:
+    run("check", "-i", "hosts.yml")
+    assert "that was no apply" in run("apply", "--resume", "last").stderr
+    kept = journal.Journal(journal.folder(), "9-lasting", {"verb": "apply"})
+    assert "still going on" in run("apply", "--resume", "last").stderr
+    kept.close()
+    assert "no run 'x' is recorded" in run("apply", "--resume", "x").stderr
+
+
+def test_a_secret_of_set_is_not_recorded_and_has_to_be_given_again(hosts: Hosts) -> None:
+    Path("roles/greeting.py").write_text(ROLE.replace("str | Secret", "Secret").replace('"hello"', "Secret('none')"))
+    given = ("--set", "greeting.text=!secret file:word")
+    Path("word").write_text("s3cret-word")
+    name = stopped(hosts, *given)
+    assert "s3cret-word" not in (journal.folder() / f"{name}.jsonl").read_text()
+    assert run("apply", "--resume", name).exit_code == 0
+
+
+def test_secrets_are_masked_in_the_journal(hosts: Hosts, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GREETING", "s3cret-word")
+    variables = "all:\n  vars: {roles: [greeting], greeting: {text: !secret env:GREETING}}\n  hosts:\n    h1:\n"
+    Path("hosts.yml").write_text(variables)
+    assert run("apply", "-i", "hosts.yml").exit_code == 0
+    for file in journal.folder().glob("*.jsonl"):
+        assert "s3cret-word" not in file.read_text()
+
+
+def test_runs_are_listed_and_shown_again(hosts: Hosts) -> None:
+    name = stopped(hosts)
+    listed = run("runs").stdout.splitlines()
+    assert listed[0].split() == ["RUN", "STARTED", "TOOK", "VERB", "OUTCOME", "HOSTS"]
+    assert name in listed[1]
+    assert "2 changed, 3 not-started, 1 failed" in listed[1]
+    [told] = [json.loads(line) for line in run("runs", "--json").stdout.splitlines()]
+    assert (told["run"], told["hosts"]["not-started"]) == (name, 3)
+    shown = run("runs", "show", name).stdout
+    assert "h3: failed greeting: file /etc/greeting" in shown
+    assert "stopped: 1 host has failed, and --max-failures is 1; 3 hosts not started" in shown
+    last = [json.loads(line) for line in run("runs", "show", "last", "--json").stdout.splitlines()][-1]
+    assert (last["type"], last["hosts"]["h3"]["outcome"]) == ("summary", "failed")
+    assert run("runs", "show", "nope").exit_code == 2
+
+
+def test_reports_of_a_run_and_of_a_past_one(hosts: Hosts, tmp_path: Path) -> None:
+    stopped(hosts, "--report", "now.html", "--junit", "now.xml")
+    assert run("runs", "show", "--report", "then.html", "--junit", "then.xml").exit_code == 0
+    for name in ("now", "then"):
+        assert "h3" in (tmp_path / f"{name}.html").read_text()
+        assert len(ElementTree.parse(tmp_path / f"{name}.xml").findall("testsuite")) == 6
+
+
+def test_a_report_that_cannot_be_written_is_exit_1_and_the_run_is_whole(hosts: Hosts, tmp_path: Path) -> None:
+    (tmp_path / "page.html").mkdir()
+    result = run("apply", "-i", "hosts.yml", "--report", "page.html")
+    assert (result.exit_code, "could not be written" in result.stderr) == (1, True)
+    assert len(hosts.touched) == 6
+
+
+def test_every_mistake_of_the_rollout_comes_before_the_first_connection(hosts: Hosts, tmp_path: Path) -> None:
+    (tmp_path / "hosts.yml").write_text("rollout: {wave: [1], spread: rack}\n" + INVENTORY)
+    words = ("--waves", "1,2", "--max-failures", "0", "--limit", "nope", "--report", "no/x.html")
+    result = run("apply", "-i", "hosts.yml", *words)
+    assert result.exit_code == 2
+    for part in (
+        "hosts.yml:1:11: rollout.wave: no such setting; did you mean waves:?", "--waves 1,2: the last wave is 2",
+        "--max-failures: 0 is not possible", "no host or group 'nope'", "--report: there is no folder no",
+    ):  # fmt: skip
+        assert part in result.stderr, result.stderr
+    assert hosts.touched == []
+
+
+def test_the_inventory_asks_for_waves_and_racks(hosts: Hosts, tmp_path: Path) -> None:
+    racks = "".join(f"    h{number}: {{rack: r{number % 2}}}\n" for number in range(1, 7))
+    rollout = "rollout: {waves: [1, 100%], spread: rack, order: reverse_inventory}\n"
+    (tmp_path / "hosts.yml").write_text(rollout + "all:\n  vars: {roles: [greeting]}\n  hosts:\n" + racks)
+    result = run("apply", "-i", "hosts.yml", "--json")
+    waves = [json.loads(line) for line in result.stdout.splitlines()]
+    assert [sorted(wave["hosts"]) for wave in waves if wave["type"] == "wave-started"] == [
+        ["h6"], ["h4", "h5"], ["h2", "h3"], ["h1"]
+    ]  # fmt: skip
