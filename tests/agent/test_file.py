@@ -1,6 +1,8 @@
 """Files and directories, on a real file system, through the real door."""
 
+import grp
 import os
+import pwd
 import stat
 
 import pytest
@@ -18,9 +20,6 @@ def system(tmp_path):
 
 
 def me():
-    import grp
-    import pwd
-
     return {"owner": pwd.getpwuid(os.geteuid())[0], "group": grp.getgrgid(os.getegid())[0]}
 
 

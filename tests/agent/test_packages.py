@@ -384,8 +384,8 @@ def test_a_left_policy_is_part_of_the_state_and_goes_even_when_the_packages_are_
             "the key 7EA0A9C3F273FCD8 of a package source has expired",
         ),
         (
-            "Err:1 file:/srv/repo x InRelease\n  Sub-process /usr/bin/sqv returned an error code (1), error message is: "
-            "Verifying signature: Message has been manipulated\nE: The repository 'file:/srv x' is not signed.",
+            "Err:1 file:/srv/repo x InRelease\n  Sub-process /usr/bin/sqv returned an error code (1), error message "
+            "is: Verifying signature: Message has been manipulated\nE: The repository 'file:/srv x' is not signed.",
             "the signature of a package source does not fit its contents",
         ),
         (

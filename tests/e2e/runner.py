@@ -1,6 +1,7 @@
 """Runs provision.py as a user does, against an inventory directory, and reads its JSON."""
 
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -112,8 +113,6 @@ class Provision:
         return self("check", *options, **more)
 
     def _environment(self) -> dict[str, str]:
-        import os
-
         return {**os.environ, **self.environment}
 
 

@@ -57,7 +57,8 @@ def test_check_on_bare_hosts_finds_work_and_writes_nothing(lab: Lab, provision: 
 
 
 def test_apply_takes_bare_hosts_to_docker_as_asked(lab: Lab, provision: Provision) -> None:
-    watch = "(until [ -e /sys/class/net/docker0 ]; do sleep 0.02; done; ip -4 -o addr show docker0; ip -4 -o monitor address) "
+    watch = "until [ -e /sys/class/net/docker0 ]; do sleep 0.02; done; "
+    watch += "ip -4 -o addr show docker0; ip -4 -o monitor address"
     for name in HOSTS:
         lab.host(name).run(f"setsid sh -c '{watch}' > /root/docker0.log 2>&1 < /dev/null &")
     ended = provision.apply("--diff")
@@ -145,8 +146,8 @@ def interrupted_before_the_restart(lab: Lab, provision: Provision, name: str, si
     host = lab.host(name)
     host.run(
         # systemctl is replaced by one that never answers, so that the run hangs just before the restart
-        "mkdir -p /root/hang && printf '#!/bin/sh\\nexec sleep 1000\\n' > /root/hang/systemctl && chmod +x /root/hang/systemctl"
-        " && mount --bind /root/hang/systemctl /usr/bin/systemctl"
+        "mkdir -p /root/hang && printf '#!/bin/sh\\nexec sleep 1000\\n' > /root/hang/systemctl"
+        " && chmod +x /root/hang/systemctl && mount --bind /root/hang/systemctl /usr/bin/systemctl"
     )
     process = provision.start("apply", "--yes", "--limit", name, "--set", f"docker_daemon.default_shm_size={size}")
     try:
