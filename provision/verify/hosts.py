@@ -1,7 +1,8 @@
 """Which test runs on which host, and what becomes of the tests of a host that cannot be reached.
 
-The law: a file that is named after a role runs on the hosts that have it; another file of a site's folder on the hosts
-that name that folder. A host that cannot be reached, or is lost, or hangs, is one failure; its other tests are skipped.
+The law: a file that is named after a role (docker_users.py) runs on the hosts that have it; another file of a site's
+folder (test_disks.py) on the hosts that name that folder. A host that cannot be reached, or is lost, or hangs, is one
+failure; its other tests are skipped.
 """
 
 from collections.abc import Generator, Iterable, Mapping
@@ -52,7 +53,7 @@ class Hosts:
 
     def _wanted(self, subject: Subject, path: Path) -> bool:
         role = role_of(path)
-        if role in self._roles:
+        if role in self._roles or not path.name.startswith("test_"):
             return role in subject.roles
         named = {folder for other in self.subjects.values() for folder in other.folders}
         inside = {folder for folder in named if path.is_relative_to(folder)}

@@ -44,7 +44,7 @@ def register(config: pytest.Config, hosts: Any) -> None:
 
 
 class _Workers:
-    """Gives xdist's workers the hosts (`workerinput` goes to a worker's stdin, and to no argv, environment or file), and
+    """Gives xdist's workers the hosts (`workerinput` goes to their stdin, and to no argv, environment or file), and
     keeps all tests of a host on one worker."""
 
     def __init__(self, subjects: Any) -> None:

@@ -1,0 +1,1 @@
+"""Molecule's scenarios: `make molecule`, or `cd tests && molecule test`."""
