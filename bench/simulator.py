@@ -236,7 +236,12 @@ def controller(directory: Path, words: list[str]) -> None:
     Pool.directory = directory
     rolling.Pool = Pool  # type: ignore[assignment,misc]
     sys.argv = ["provision.py", *words]
-    cli.main()
+    try:
+        cli.main()
+    finally:
+        # Not ru_maxrss: that of a child counts what its parent had when it forked.
+        status = Path("/proc/self/status").read_text()
+        (directory / "peak").write_text(status.partition("VmHWM:")[2].split()[0])
 
 
 if __name__ == "__main__":

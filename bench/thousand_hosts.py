@@ -72,9 +72,8 @@ class Fleet:
             out.seek(0)
             err.seek(0)
             events = [json.loads(line) for line in out]
-            return Ended(
-                process.returncode, events, err.read(), wall, used.ru_utime + used.ru_stime, used.ru_maxrss / 1024
-            )
+            cpu, peak = used.ru_utime + used.ru_stime, int((self.directory / "peak").read_text()) / 1024
+            return Ended(process.returncode, events, err.read(), wall, cpu, peak)
 
 
 @contextmanager
