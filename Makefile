@@ -26,7 +26,9 @@ demo: $(STAMP) ## Three throwaway hosts, from bare Debian to Docker verified, be
 demo-down: $(STAMP) ## Remove the demo's hosts, the lab's engine and its network
 	@$(BIN)/python -m tests.lab down --all
 
-STAGES := lint types unit agent e2e
+STAGES := lint types unit agent e2e verify molecule
+FROM_OUTSIDE := tests/e2e/test_verify.py tests/e2e/test_mutations.py
+SCENARIOS := default legacy drift
 
 .PHONY: test
 test: $(STAMP) ## All tests, real hosts included, with the time of each stage
@@ -60,7 +62,25 @@ agent: $(STAMP) ## The agent's tests, on each Python from 3.6 on that is here
 .PHONY: e2e
 e2e: $(STAMP) ## Tests on real hosts of the lab (root, a few minutes)
 	@echo "== e2e"
-	@$(PYTEST) -q tests/e2e
+	@$(PYTEST) -q tests/e2e $(FROM_OUTSIDE:%=--ignore=%)
+
+.PHONY: verify
+verify: $(STAMP) ## The verb verify on real hosts, and the table of lies that it and check must catch
+	@echo "== verify"
+	@$(PYTEST) -q $(FROM_OUTSIDE)
+
+# A clone has its own folder: molecule's default is named after the folder `tests` alone, and it empties it.
+.PHONY: molecule
+molecule: $(BIN)/molecule ## Molecule's scenarios on real hosts: converge, idempotence, verify
+	@for scenario in $(SCENARIOS); do \
+	    echo "== molecule $$scenario"; \
+	    (cd tests && PATH="$(CURDIR)/$(BIN):$$PATH" MOLECULE_EPHEMERAL_DIRECTORY="$(CURDIR)/.lab/molecule/$$scenario" \
+	        molecule test --scenario-name $$scenario) || exit 1; \
+	done
+
+$(BIN)/molecule: $(STAMP)
+	@$(BIN)/pip install -q --disable-pip-version-check -e '.[dev,molecule]'
+	@touch -c $@
 
 .PHONY: bench
 bench: $(STAMP) ## Measure a no-change run on ten hosts beside ten parallel `ssh HOST true`
