@@ -25,6 +25,8 @@ class Course:
         self._ended: dict[Outcome, int] = {}
         self._hosts = 0
         self._checked = 0
+        self._queued = 0
+        """Hosts that were checked and wait for their wave."""
         self._wave: WaveStarted | None = None
         self._here = 0
         """Hosts of this wave, or of the one pass there is, that have ended."""
@@ -39,6 +41,7 @@ class Course:
                 self._phase = [0, self._hosts]
             case HostChecked():
                 self._checked += 1
+                self._queued += 1
                 self._count()
             case HostFinished():
                 self._ended[event.outcome] = self._ended.get(event.outcome, 0) + 1
@@ -47,6 +50,7 @@ class Course:
                 if self._wave is None:
                     self._since, self._phase = self._clock(), [0, self._checked]
                 self._wave, self._here = event, 0
+                self._queued -= len(event.hosts)
 
     def _count(self) -> None:
         self._here += 1
@@ -69,9 +73,10 @@ class Course:
         changed = self._ended.get(Outcome.CHANGED, 0) + self._ended.get(Outcome.WOULD_CHANGE, 0)
         failed = sum(self._ended.get(outcome, 0) for outcome in BAD)
         pending = self._ended.get(Outcome.PENDING, 0)
-        waiting = max(0, self._hosts - done - running)
+        waiting = max(0, self._hosts - done - running - self._queued)
         parts = [f"{done}/{self._hosts} done", f"{running} running"]
         parts += [f"{waiting} waiting"] if waiting else []
+        parts += [f"{self._queued} for later waves"] if self._queued > 0 else []
         parts += [f"{changed} to change" if self._story.verb == "check" else f"{changed} changed"] if changed else []
         parts += [f"{pending} pending"] if pending else []
         parts += [f"{failed} failed"] if failed else []

@@ -218,7 +218,8 @@ $("grid").addEventListener("keydown", (event) => {
   const body = found.parentElement, all = body.rows, place = found.sectionRowIndex;
   const to = { ArrowDown: place + 1, ArrowUp: place - 1, PageDown: place + 20, PageUp: place - 20, Home: 0, End: all.length - 1 }[event.key];
   if (to !== undefined) { event.preventDefault(); const next = all[Math.min(all.length - 1, Math.max(0, to))]; found.tabIndex = -1; next.tabIndex = 0; next.focus(); }
-  if (event.key === "Enter") open(Number(found.dataset.host));
+  // Without preventDefault the same key would press the button that has the focus once the dialog is open.
+  if (event.key === "Enter") { event.preventDefault(); open(Number(found.dataset.host)); }
 });
 document.addEventListener("keydown", (event) => {
   if (event.key === "/" && !/INPUT|SELECT/.test(event.target.tagName) && !$("host").open) { event.preventDefault(); $("search").focus(); }

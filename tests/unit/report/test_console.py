@@ -158,7 +158,7 @@ def test_500_hosts_in_waves_on_24_lines(terminal: Terminal) -> None:
     assert shown[0].startswith("dgx041.example.com   10 s connecting"), "the longest running first"
     assert shown[-3] == "… 42 more hosts: 40 docker_engine: packages docker-ce, 2 connecting"
     assert shown[-2] == "wave 2 of 3 █████████░░░░░░░░░░░░░░░ 40/100, 4.1 hosts/s, 1 min 52 s left"
-    assert shown[-1] == "10.0 s: 41/500 done, 60 running, 399 waiting, 40 changed, 1 failed"
+    assert shown[-1] == "10.0 s: 41/500 done, 60 running, 399 for later waves, 40 changed, 1 failed"
     console.close()
 
 

@@ -25,15 +25,12 @@ from provision.events import (
 )
 from provision.report.html import page
 from provision.report.record import Record
+from tests.unit.report.browser import FLAGS, Browser
 from tests.unit.report.fleet import recorded
 
 HOSTILE = (
     "</script><script>document.title='owned'</script><img src=x onerror=\"document.title='owned'\">"
     "&lt;b&gt;<!--\u2028\x1b[31m"
-)
-FLAGS = (
-    "--headless --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking "
-    "--disable-component-update --disable-sync --disable-dev-shm-usage --virtual-time-budget=8000 --dump-dom"
 )
 
 
@@ -141,7 +138,14 @@ def rendered(browser: str, profile: Path, record: Record, fragment: str = "") ->
     """The document as it stands after the page's script has run."""
     file = profile / "page.html"
     file.write_text(page(record), "utf-8")
-    words = [browser, *FLAGS.split(), f"--user-data-dir={profile}/profile", file.as_uri() + fragment]
+    words = [
+        browser,
+        *FLAGS.split(),
+        "--virtual-time-budget=8000",
+        "--dump-dom",
+        f"--user-data-dir={profile}/profile",
+        file.as_uri() + fragment,
+    ]
     found = subprocess.run(words, capture_output=True, text=True, timeout=240, check=False)
     assert "<html" in found.stdout, found.stderr[-2000:]
     return found.stdout
@@ -167,3 +171,33 @@ def test_a_browser_runs_nothing_of_a_host(browser: str, profile: Path) -> None:
     assert 'data-ready="yes"' in shown
     assert "<title>provision &lt;/script&gt;" in shown
     assert "<img" not in re.sub(r"<script.*?</script>", "", shown, flags=re.S)
+
+
+def test_a_keyboard_is_enough(browser: str, profile: Path) -> None:
+    file = profile / "page.html"
+    file.write_text(page(recorded(300)), "utf-8")
+    shown = "[...document.querySelectorAll('#grid tbody tr')].map((row) => row.querySelector('.name').textContent)"
+    with Browser(browser, file) as opened:
+        opened.until("document.documentElement?.dataset.ready === 'yes'")
+        assert len(opened.evaluate(shown)) == 300
+        opened.press("/", "/")
+        assert opened.evaluate("document.activeElement.id") == "search"
+        opened.type("reseat")
+        found = opened.evaluate(shown)
+        assert found == ["dgx0103.dc1.example.com"]
+        opened.evaluate("document.getElementById('clear').focus()")
+        opened.press("Enter", "\r")
+        assert len(opened.evaluate(shown)) == 300
+        opened.evaluate("document.querySelector('.tile[data-outcome=failed]').click()")
+        failed = opened.evaluate(shown)
+        assert 0 < len(failed) < 30
+        opened.evaluate("document.querySelector('#grid tbody tr').focus()")
+        opened.press("ArrowDown")
+        opened.press("Enter", "\r")
+        assert opened.evaluate("document.getElementById('host').open")
+        assert opened.evaluate("document.getElementById('host-name').textContent").endswith(failed[1])
+        opened.press("Escape")
+        assert not opened.evaluate("document.getElementById('host').open")
+        before = opened.evaluate("document.documentElement.dataset.theme")
+        opened.evaluate("document.getElementById('theme').click()")
+        assert opened.evaluate("document.documentElement.dataset.theme") != before
