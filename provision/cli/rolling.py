@@ -97,8 +97,9 @@ def _roll_out(verb: str, asked: Asked, jobs: Sequence[Job], selection: hosts.Sel
 
 
 def run_id() -> str:
-    """Sorts by time, and two runs of one second differ."""
-    return f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{secrets.token_hex(2)}"
+    """Sorts by time (UTC, to the millisecond), and two runs of one moment differ."""
+    now = datetime.now(UTC)
+    return f"{now:%Y%m%dT%H%M%S}.{now.microsecond // 1000:03d}Z-{secrets.token_hex(2)}"
 
 
 def _by() -> str:

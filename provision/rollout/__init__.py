@@ -151,7 +151,8 @@ class Rollout:
         reason = self._shut(outcomes, last=number == of)
         counts = dict(Counter(str(outcome) for outcome in outcomes))
         seconds = round(time.monotonic() - started, 3)
-        self._sink(WaveFinished(number, of, counts, not reason, reason, seconds))
+        gate = not reason and not self._cancel.is_set()
+        self._sink(WaveFinished(number, of, counts, gate, reason, seconds))
         self._reason = self._reason or reason
 
     def _shut(self, outcomes: Sequence[Outcome], *, last: bool) -> str:
@@ -169,7 +170,8 @@ class Rollout:
         self._results[result.host] = result
         self._sink(result)
         self._budget.count(result.host, result.outcome)
-        if self._budget.reached:
+        # Hosts that an interrupt has cut short have failed, too; that is no reason of the run's own.
+        if self._budget.reached and not self._cancel.is_set():
             self._reason = self._budget.reason()
 
     def _leave(self, name: str) -> HostFinished:

@@ -264,6 +264,22 @@ def test_without_waves_a_budget_stops_what_has_not_started(fleet: Fleet) -> None
     assert not fleet.of(HostChecked)
 
 
+def test_an_interrupt_is_no_failure_of_the_fleet(fleet: Fleet) -> None:
+    fleet.hosts = {f"h{number}": Host() for number in range(4)}
+    jobs = [Job(Target(name, name), (), {}) for name in fleet.hosts]
+
+    def sink(event: Event) -> None:
+        fleet.events.append(event)
+        if isinstance(event, WaveStarted) and event.number == 2:
+            rollout.cancel()
+
+    rollout = Rollout(Run("r1", "me", False), "apply", jobs, sink, Mask(), 4, Policy((Amount(1), ALL)))
+    summary = rollout.execute(fleet)  # type: ignore[arg-type]
+    assert [str(result.outcome) for result in summary.hosts.values()] == ["changed"] + ["not-started"] * 3
+    assert [wave.gate for wave in fleet.of(WaveFinished)] == [True, False]
+    assert not fleet.of(Stopped)
+
+
 def test_a_preflight_keeps_hosts_out(fleet: Fleet) -> None:
     fleet.hosts = {"a": Host(), "b": Host()}
     outcomes = fleet.roll(Policy((ALL,), Amount(2)), preflight=lambda checked: {"a": Error("disk full", "free some")})
