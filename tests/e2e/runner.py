@@ -52,7 +52,7 @@ class Ended:
         entry: dict[str, Any] = self.summary["hosts"][name]
         return entry
 
-    def of(self, kind: str, **values: Any) -> list[dict[str, Any]]:
+    def of(self, kind: str, /, **values: Any) -> list[dict[str, Any]]:
         """Events of a type with these values."""
         return [e for e in self.events if e["type"] == kind and all(e.get(k) == v for k, v in values.items())]
 
