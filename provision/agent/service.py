@@ -194,9 +194,18 @@ def _digest(system, path):
 
 
 def _written_since(system, path, process):
-    """Did we write this file, in this boot, after the process began?"""
+    """Was this file of ours written after the process began: by us, in a clock that nobody sets, or by anybody else?
+
+    The second is told by the file's own time, which a set clock can spoil, and so only where we know no better: a file
+    that was another one when somebody restarted the service by hand, and was put back since, has our contents again.
+    """
     record = system.memory.get("written", path)
-    if record is None or record["boot"] != process[0]:
+    if record is None:
+        return False
+    changed = system.changed_at(path)
+    if changed is not None and changed > process[2] / TICKS + 1:
+        return True
+    if record["boot"] != process[0]:
         return False
     if record["uptime"] is None:  # we died in the write: it counts when it came about
         return record["digest"] == system.memory.digest(system.read(path))

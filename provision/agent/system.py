@@ -182,6 +182,12 @@ class System:
         """Seconds since boot, suspended time included: the clock of a process's start ticks, deaf to clock changes."""
         return time.clock_gettime(7)  # CLOCK_BOOTTIME; the name came with Python 3.7
 
+    def changed_at(self, path):
+        """When a file was last changed, as `uptime` then was; None where it is absent or its time is in the future."""
+        status = self.stat(path)
+        age = time.time() - status.st_ctime if status is not None else -1
+        return self.uptime() - age if age >= 0 else None
+
     # -- writing
 
     def write(self, path, data, mode=0o644, uid=0, gid=0, validate=None):

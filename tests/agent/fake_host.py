@@ -17,6 +17,7 @@ class Host:
     def __init__(self, systemd=True):
         self.files = {"/proc/sys/kernel/random/boot_id": BOOT, UNIT: "[Service]\nExecStart=/usr/bin/dockerd\n"}
         self.links = {}
+        self.changed = {}
         self.api = {}
         self.ran = []
         self.now = 100.0
@@ -53,6 +54,9 @@ class Host:
 
     def link(self, path):
         return self.links.get(path)
+
+    def changed_at(self, path):
+        return self.changed.get(path)
 
     def boot_id(self):
         return self.files["/proc/sys/kernel/random/boot_id"]

@@ -113,6 +113,17 @@ def test_restarted_by_hand_after_that_it_is_not_restarted_again(host):
     assert run(host)["outcome"] == "changed", "the record of the new process was kept"
 
 
+def test_a_file_that_was_put_back_after_a_restart_by_hand_was_not_what_docker_started_with(host):
+    run(host)
+    host.write(DAEMON_JSON, '{"mtu": 1500}')
+    run(host)
+    host.end()
+    host.begin()  # with another daemon.json in its place, which is then put back: its contents are ours again
+    host.changed[DAEMON_JSON] = host.now + 5
+    assert run(host)["outcome"] == "changed"
+    assert restarts(host) == ["systemctl restart docker.service"]
+
+
 def test_a_write_that_died_half_way_counts_when_it_came_about(host):
     host.begin()
     digest = host.memory.digest(b'{"mtu": 1400}')
