@@ -120,10 +120,14 @@ def details(error: Error) -> str:
     return "\n".join(part.strip("\n") for part in (more, error.output, "" if expected else error.trace) if part.strip())
 
 
+WIDEST = 60
+"""Characters of padding in a table's column: one long value must not push all others off the screen."""
+
+
 def table(titles: Sequence[str], rows: Sequence[Sequence[str]]) -> list[Line]:
-    """Columns as wide as they need to be; the last one is not padded."""
+    """Columns as wide as they need to be, up to WIDEST; the last one is not padded."""
     cells = [tuple(map(flat, row)) for row in rows]
-    widths = [max(map(len, column)) for column in zip(titles, *cells, strict=True)]
+    widths = [min(WIDEST, max(map(len, column))) for column in zip(titles, *cells, strict=True)]
     padded = [
         "  ".join(f"{cell:<{width}}" for cell, width in zip(row, widths, strict=True)).rstrip()
         for row in (titles, *cells)

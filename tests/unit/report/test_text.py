@@ -75,3 +75,9 @@ def test_a_trace_is_shown_for_bugs_only() -> None:
     crash = Error("the agent crashed: KeyError\nTraceback …", "this is a bug of provision: please report it")
     assert text.headline(crash) == "the agent crashed: KeyError; this is a bug of provision: please report it"
     assert text.details(crash) == "Traceback …"
+
+
+def test_one_long_value_does_not_push_the_others_off_the_screen() -> None:
+    lines = text.table(("NAME", "VALUE", "FROM"), [("a", "x" * 200, "host"), ("b", "short", "all")])
+    assert len(lines[2].text) < 80
+    assert lines[1].text.endswith("x  host")
