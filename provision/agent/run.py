@@ -113,9 +113,9 @@ class Run:
         try:
             error["cause"] += "; rolled back: " + group.undo()
             result["rolled_back"] = True
-        except Failed as failure:
-            error["cause"] += "; and the way back failed: " + failure.cause
-            error["output"] += "\n" + failure.output
+        except (Failed, OSError) as failure:
+            error["cause"] += "; and the way back failed: " + str(failure)
+            error["output"] += "\n" + getattr(failure, "output", "")
 
     def _stop_if_cancelled(self):
         if self._line.cancelled:

@@ -1,11 +1,13 @@
 """Changes that stand or fall together, with real files and a service that does as it is told."""
 
+import errno
 import os
 
 import pytest
 
 from provision.agent.file import File
 from provision.agent.resource import Failed, Resource, converge
+from provision.agent.run import Run
 from provision.agent.system import System
 from provision.agent.transaction import Transaction
 from tests.agent.conversation import file
@@ -147,3 +149,20 @@ def test_a_way_back_that_fails_is_said(system, tmp_path):
     with pytest.raises(Failed) as caught:
         group.undo()
     assert "daemon.json could not be put back" in caught.value.cause
+
+
+def test_a_way_back_that_fails_stands_beside_what_went_wrong_first(system):
+    class Line:
+        def step(self, text):
+            assert text == "putting back what was changed"
+
+    class Group:
+        def undo(self):
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+    run = Run(Line(), system, {"stages": []}, {"check": False, "run": {"id": "r1"}})
+    result = {"error": {"cause": "docker does not start", "output": "last words"}, "rolled_back": False}
+    run._undo(Group(), result)
+    assert result["rolled_back"] is False
+    assert result["error"]["cause"].startswith("docker does not start; and the way back failed: ")
+    assert "No space left" in result["error"]["cause"]
