@@ -18,6 +18,7 @@ def read(path):
     with open(path, "rb") as file:
         return file.read()
 seen = set()
+open("/dev/shm/sampling", "w").close()
 while not os.path.exists("/dev/shm/stop"):
     for process in glob.glob("/proc/[0-9]*"):
         try:
@@ -54,9 +55,10 @@ def sampled(host: LabHost) -> Iterator[None]:
 
     Each is a line of /dev/shm/sample: `cmdline` or `environ`, `docker.service` or `elsewhere`, and the text.
     """
-    host.run("rm -f /dev/shm/stop /dev/shm/sample")
+    host.run("rm -f /dev/shm/stop /dev/shm/sample /dev/shm/sampling")
     host.write("/root/sampler.py", SAMPLER)
     host.run("setsid python3 /root/sampler.py </dev/null >/dev/null 2>&1 &")
+    host.run("for i in $(seq 100); do [ -e /dev/shm/sampling ] && exit 0; sleep 0.05; done; exit 1")
     try:
         yield
     finally:

@@ -145,7 +145,7 @@ def test_a_rotated_password_never_shows_neither_old_nor_new(
     changed = {f"registry_login {registry.address} for {user}" for user in ("root", "alice")}
     assert set(ended.resources("changed")) == changed
     assert_silent(ended, old + new)
-    assert len(host.read("/dev/shm/sample").splitlines()) > 50, "processes were sampled"
+    assert "provision-agent-1" in host.read("/dev/shm/sample"), "the agent's own process was among those sampled"
     assert files_with(host, old) == set()
     assert files_with(host, new) == CONFIGS
     assert said_by(host, old + new) == []
