@@ -10,7 +10,6 @@ from base64 import b64encode
 from collections.abc import Mapping
 from functools import cache, lru_cache
 from hashlib import sha256
-from importlib import resources
 from importlib.util import find_spec
 from pathlib import Path
 from shlex import quote
@@ -66,11 +65,7 @@ def command(interpreter: str | None = None, sudo: str | None = None) -> str:
 
 @cache
 def _sources() -> Mapping[str, str]:
-    folder = resources.files("provision.agent")
-    files = [item for item in folder.iterdir() if item.name.endswith(".py")]
-    return {
-        item.name.removesuffix(".py"): item.read_text("utf-8") for item in sorted(files, key=lambda item: item.name)
-    }
+    return {path.stem: path.read_text("utf-8") for path in sorted(Path(__file__).with_name("agent").glob("*.py"))}
 
 
 @cache
@@ -90,7 +85,7 @@ def block(options: Mapping[str, Any], extra: Mapping[str, str] | None = None) ->
     """The agent's sources and its options, for the loader: eight hexadecimal digits of length, then zlib.
 
     `extra` adds modules by name (`agent.pynvml`: its source) that only some hosts need. All hosts of a run get the
-    same bytes: packing them costs 35 ms, more than all else that the controller does for a host.
+    same bytes: packing them costs 20 ms, more than all else that the controller does for a host.
     """
     with _PACKING:  # the first hosts of a run come here at the same moment
         return _packed(json.dumps(dict(options), sort_keys=True), json.dumps(dict(extra or {}), sort_keys=True))
@@ -104,5 +99,5 @@ def _packed(options: str, extra: str) -> bytes:
     modules |= json.loads(extra)
     digest = sha256(json.dumps(modules, sort_keys=True).encode("ascii")).hexdigest()
     payload = {"boot": boot, "modules": modules, "digest": digest, "options": json.loads(options)}
-    body = zlib.compress(json.dumps(payload).encode("ascii"), 9)
+    body = zlib.compress(json.dumps(payload).encode("ascii"), 6)
     return b"%08x" % len(body) + body
