@@ -78,15 +78,14 @@ class Pool:
         password: Secret | None,
         identity: str | None,
     ) -> "SshConnection":
+        from provision.transport import protocol, ssh  # noqa: PLC0415 - paramiko: 0.2 s
+
+        config, keys = self._paramiko()
         place, open_way = self._routes.way(settings, arguments)
 
         def attempt(deadline: Deadline) -> "tuple[Transport, Socket]":
             way = open_way(deadline)
             try:
-                # Loaded with the line already open: paramiko takes 0.2 s, and the hosts' sshds begin meanwhile.
-                from provision.transport import protocol  # noqa: PLC0415
-
-                _, keys = self._paramiko()
                 return protocol.log_in(
                     way.sock,
                     settings,
@@ -108,9 +107,6 @@ class Pool:
                 raise
 
         transport, way = self._gates.run(place, limit, attempt)
-        from provision.transport import ssh  # noqa: PLC0415
-
-        config, _ = self._paramiko()
         return ssh.SshConnection(settings, config, transport, way.close)
 
     def _paramiko(self) -> Any:
