@@ -64,17 +64,20 @@ class Daemon:
         """Start `argv` detached from this process, its output appended to the log; no wait for readiness."""
         self.record.parent.mkdir(parents=True, exist_ok=True)
         self.log.parent.mkdir(parents=True, exist_ok=True)
-        with self.log.open("ab") as log:
-            process = subprocess.Popen(
-                list(argv),
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                start_new_session=True,
-                cwd="/",
-                env=None if env is None else {**os.environ, **env},
-            )
-        self.record.write_text(json.dumps({"pid": process.pid, "started": _start_time(process.pid)}))
+        # A shell in between, which ends at once: the daemon is nobody's child, and no Popen is left to forget.
+        script = '"$@" >>"$0" 2>&1 </dev/null & echo $!'
+        done = subprocess.run(
+            ["sh", "-c", script, str(self.log), *argv],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            start_new_session=True,
+            cwd="/",
+            env=None if env is None else {**os.environ, **env},
+            check=True,
+            timeout=30,
+        )
+        pid = int(done.stdout)
+        self.record.write_text(json.dumps({"pid": pid, "started": _start_time(pid)}))
 
     def stop(self, timeout: float = 20) -> None:
         """TERM, then KILL after `timeout` seconds; nothing when it does not run."""
