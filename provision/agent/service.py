@@ -3,29 +3,31 @@
 The law (6): triggers are state. At each proven start we record what the process was started with: {boot id, PID, start
 ticks, digest of each file it reads}. It is stale when the files differ from the record of *this* process. Without a
 record, what is live decides, and then whether we wrote a file after the process began, in a clock that nobody sets.
+The record has the keys of the file that a signal makes it read again, too: so it is known when the signal is enough.
 """
 
-import json
 import os
 import time
 
-from . import docker_live, docker_socket, look
+from . import docker_live, docker_socket, guard, inputs
 from .docker_failures import explain
 from .resource import Failed, Resource
 from .systemd import Systemd
 from .sysv import Sysv
 
 SECTION = "services"
-TICKS = os.sysconf("SC_CLK_TCK")
 
 
 class Service(Resource):
-    fields = ("name", "enabled", "running", "files", "also", "live", "ready", "timeout")
+    fields = ("name", "enabled", "running", "files", "also", "live", "ready", "reload", "timeout")
 
     def __init__(self, **values):
         Resource.__init__(self, **values)
         self._started_with = None
         self._process = None
+        self._need = None  # what a stale one needs: (level, what differs)
+        self._reloaded = False
+        self.may_restart = lambda: True  # where a reload does not take; the guard has its say
 
     def identity(self):
         return self.name
@@ -44,9 +46,12 @@ class Service(Resource):
         # A socket that listens for a stopped service would start it: that is not stopped.
         running = found["running"] or bool(found["also"] and not self.running)
         state = {"enabled": found["enabled"], "running": running, "stale": False}
-        self._process = _process(system, found["pid"]) if found["running"] else None
+        self._process = inputs.process(system, found["pid"]) if found["running"] else None
         if self.running and self._process is not None:
             state["stale"] = self._stale(system, self._process, found.get("reload", False))
+            if state["stale"]:
+                record = system.memory.get(SECTION, self.name)
+                self._need = inputs.needed(system, record, self._process, self.files, self.reload)
         return state
 
     def apply(self, system, diff):
@@ -60,27 +65,55 @@ class Service(Resource):
             manager.enable(system, self.enabled)
         if "running" in diff and not self.running:
             manager.stop(system, self.timeout, log)
-        elif "running" in diff or "stale" in diff:
-            self._start(system, manager, log, restart="running" not in diff)
+        elif "running" in diff:
+            self._start(system, manager, log, restart=False)
+        elif "stale" in diff:
+            self._renew(system, manager, log)
+
+    def impact(self, system, diff):
+        """Others feel Docker's restart, and systemd's own reload; a service of another name is nobody's platform."""
+        systemd = self._systemd_reloads(system)
+        platform = self.ready == "docker"
+        if "running" in diff:
+            return guard.impact(guard.RESTART if platform and not self.running else guard.NONE, ["running"], systemd)
+        if "stale" not in diff:
+            return None
+        level, why = self._need
+        if not platform:
+            return guard.impact(guard.NONE, why, systemd)
+        restart = level == guard.RESTART
+        return guard.impact(level, why, systemd and restart, restart and self._outlived(system, why))
+
+    def cuts(self, diff):
+        """The first start makes a bridge; a restart does where bridge, rules or unit change."""
+        if self.ready != "docker" or "running" in diff:
+            return self.ready == "docker"
+        level, why = self._need if "stale" in diff else (guard.NONE, [])
+        kept = self.reload["outlived"] if self.reload else ()
+        return level == guard.RESTART and not all(key.partition(".")[0] in kept for key in why)
 
     def note(self, diff):
         if diff.get("stale", (False,))[0]:
-            return "restarts {}: it does not run what is on disk".format(self.name)
+            level, why = self._need
+            return "{}s {}: it does not run what is on disk ({})".format(level, self.name, ", ".join(why))
         return ""
 
     def settled(self, system):
         """Keep what this process was started with; a process that was just proven fresh runs what is on disk."""
         if self._process is None:
             return
-        files = self._started_with or self._digests(system)
+        taken = self._started_with or self._taken(system)
         before = system.memory.get(SECTION, self.name) or {}
         if before.get("process") == self._process and self._started_with is None:
-            files = dict(before["files"], **files)
-        self._record(system, self._process, files)
+            taken = dict(taken, files=dict(before["files"], **taken["files"]))
+        self._record(system, self._process, taken)
 
-    def _record(self, system, process, files):
+    def _taken(self, system):
+        return inputs.taken(system, self.files, self.reload)
+
+    def _record(self, system, process, taken):
         if process is not None:
-            system.memory.put(SECTION, self.name, {"process": process, "files": files})
+            system.memory.put(SECTION, self.name, dict(taken, process=process))
 
     def _manager(self, system):
         if system.stat("/run/systemd/system") is not None:
@@ -94,7 +127,7 @@ class Service(Resource):
         if (
             record is None
             or not (self.running and self.enabled)
-            or _process(system, record["process"][1]) != record["process"]
+            or inputs.process(system, record["process"][1]) != record["process"]
         ):
             return None
         return manager.glance(system, record["process"][1])
@@ -103,60 +136,97 @@ class Service(Resource):
         """Run again with the files as they are now, or be stopped: the way back of a transaction."""
         manager = self._manager(system)
         log = os.path.join(system.memory.directory(), "service-{}.log".format(self.name))
-        if running:
+        if not running:
+            manager.stop(system, self.timeout, log)
+        elif not self._reloaded:
             self._start(system, manager, log, restart=True)
         else:
-            manager.stop(system, self.timeout, log)
+            self._reload_back(system)
+
+    def _reload_back(self, system):
+        """What a reload added stays live until a restart: the record says so, and the service is stale."""
+        tried = self._started_with
+        self._reload(system)
+        now = self._taken(system)
+        if set(tried["keys"]) - set(now["keys"]):
+            self._record(system, self._process, dict(tried, keys=dict(tried["keys"], **now["keys"])))
+
+    def _systemd_reloads(self, system):
+        """Will this make systemd read its configuration anew? Not where it has read what is, and will be, on disk."""
+        if any(path.startswith("/etc/systemd/") for path in system.foreseen):
+            return True
+        found = self._manager(system).look(system)
+        return bool(found and found.get("reload"))
 
     # -- staleness
 
     def _stale(self, system, process, unread):
         """`unread`: systemd has not read the unit as it stands on disk."""
-        if (system.link("/proc/{}/exe".format(process[1])) or "").endswith(" (deleted)"):
-            return True  # its program was replaced by an upgrade
+        if inputs.replaced(system, process):
+            return True
         record = system.memory.get(SECTION, self.name)
         if record is not None and record["process"] == process:
-            return self._differs(system, record["files"])
+            return inputs.differs(system, self.files, record["files"])
         if self.live is not None and docker_live.differs(system, process[1], self.live):
             return True
-        if any(path in system.foreseen or _written_since(system, path, process) for path in self.files):
+        if any(path in system.foreseen or inputs.written_since(system, path, process) for path in self.files):
             return True
         # Restarted by hand after we died, but without daemon-reload: without the drop-in that we wrote.
         units = [path for path in self.files if path.startswith("/etc/systemd/")] if unread else []
         return any((system.memory.get("written", path) or {}).get("boot") == process[0] for path in units)
 
-    def _differs(self, system, recorded):
-        now = self._digests(system)
-        for path in sorted(set(now) | set(recorded)):
-            before = recorded.get(path)
-            if before is None:
-                # Not looked at when the process began: a drop-in is new, any other file is new to us only.
-                if os.path.dirname(path).endswith(".d") and now[path] != "absent":
-                    return True
-            elif (now[path] if path in now else _digest(system, path)) != before:
-                return True
-        return False
-
-    def _digests(self, system):
-        return {path: _digest(system, path) for path in self.files}
-
     # -- starting
 
+    def _renew(self, system, manager, log):
+        """Reload where that is enough and it takes; where containers can outlive the restart, see to it first."""
+        level, why = self._need
+        if level == guard.RELOAD:
+            if self._reload(system):
+                return
+            if not self.may_restart():
+                cause = "{} did not take its new configuration at a signal, and must not be restarted now"
+                raise Failed(cause.format(self.name), "look at its log, and restart it when the host is idle")
+        elif "live-restore" in why and self._outlived(system, why):
+            self._reload(system)  # makes live-restore live, so that the restart leaves the containers alone
+        self._start(system, manager, log, restart=True)
+
+    def _outlived(self, system, why):
+        from . import docker_containers  # only where something changes
+
+        return self.ready == "docker" and docker_containers.outlive(system, self._process[1], why, self.reload)
+
+    def _reload(self, system):
+        """Make the daemon read its file again; does it say, and show, that it did?"""
+        from . import docker_reload
+
+        self._started_with = self._taken(system)
+        self._reloaded = True
+        system.progress("reloading {}".format(self.name))
+        if not docker_reload.reload(system, self._process[1], self.live or {}):
+            return False
+        self._record(system, self._process, self._started_with)
+        return True
+
     def _start(self, system, manager, log, restart):
-        self._started_with = self._digests(system)
+        from . import docker_containers
+
+        self._started_with = self._taken(system)
+        self._reloaded = False
+        back = docker_containers.expected(system) if self.ready == "docker" and restart else {}
         system.progress("{} {}".format("restarting" if restart else "starting", self.name))
         system.keep(log, b"")
         mark = manager.mark(system)
         try:
             manager.start(system, self.timeout, log, restart)
             self._wait(system, manager)
+            docker_containers.wait_for(system, back)
         except Failed as error:
             words = manager.last_words(system, mark).strip()
             cause, fix = explain(words + "\n" + error.output) or (error.cause, error.fix or "look at its log")
             raise Failed("{} does not start: {}".format(self.name, cause), fix, words or error.output) from None
         found = manager.look(system)
         if found is not None and found["pid"] is not None:
-            self._record(system, _process(system, found["pid"]), self._started_with)
+            self._record(system, inputs.process(system, found["pid"]), self._started_with)
 
     def _wait(self, system, manager):
         end = time.monotonic() + self.timeout
@@ -171,42 +241,3 @@ class Service(Resource):
             return pid is not None and docker_socket.ping(system, pid)
         found = manager.look(system)
         return found is not None and found["running"]
-
-
-def _process(system, pid):
-    """[boot id, PID, start ticks]: no other process of any time has the same."""
-    text = look.text(system, "/proc/{}/stat".format(pid))
-    if text is None:
-        return None
-    return [system.boot_id(), pid, int(text.rpartition(")")[2].split()[19])]
-
-
-def _digest(system, path):
-    """A file's digest, or "absent". JSON counts by its meaning: another tool's indentation is no reason to restart."""
-    data = system.foreseen[path] if path in system.foreseen else system.read(path)
-    if path.endswith(".json"):
-        try:
-            document = json.loads(data.decode("utf-8")) if data and data.strip() else {}
-            data = json.dumps(document, sort_keys=True).encode("ascii")
-        except (ValueError, RecursionError):
-            pass  # what is no JSON counts byte by byte
-    return system.memory.digest(data)
-
-
-def _written_since(system, path, process):
-    """Was this file of ours written after the process began: by us, in a clock that nobody sets, or by anybody else?
-
-    The second is told by the file's own time, which a set clock can spoil, and so only where we know no better: a file
-    that was another one when somebody restarted the service by hand, and was put back since, has our contents again.
-    """
-    record = system.memory.get("written", path)
-    if record is None:
-        return False
-    changed = system.changed_at(path)
-    if changed is not None and changed > process[2] / TICKS + 1:
-        return True
-    if record["boot"] != process[0]:
-        return False
-    if record["uptime"] is None:  # we died in the write: it counts when it came about
-        return record["digest"] == system.memory.digest(system.read(path))
-    return record["uptime"] > process[2] / TICKS

@@ -54,6 +54,7 @@ class System:
         self.state = state
         self.memory = Memory(self)
         self.foreseen = {}  # in check mode: {path: what would stand there by now}
+        self.sources = None  # our own sources, for what has to run when we are gone; main.py gives them
         self.modules = {}  # source of modules that only some hosts need, by name: pynvml
         self.progress = lambda text: None  # told what is being waited for; main.py sends it with the next beat
 
@@ -75,6 +76,12 @@ class System:
             last = result.tail(1) or "no output"
             raise Failed("{} failed with status {}: {}".format(" ".join(argv), result.status, last), fix, result.tail())
         return result
+
+    def detach(self, argv):
+        """Start a process that outlives us."""
+        from .commands import detach
+
+        detach(argv)
 
     @staticmethod
     def _execute(argv, timeout, stdin, env, log):
@@ -169,6 +176,13 @@ class System:
         except KeyError:
             return None
 
+    def user_name(self, uid):
+        """The name of a user, or the number where it has none here."""
+        try:
+            return pwd.getpwuid(uid).pw_name
+        except KeyError:
+            return str(uid)
+
     def gid(self, group):
         try:
             return grp.getgrnam(group).gr_gid
@@ -222,6 +236,10 @@ class System:
         """Remove a file, a link or an empty directory; nothing there is fine."""
         paths.remove(path)
 
+    def try_out(self, path, data, mode, validate):
+        """`validate` a file as `write` would put it there, and leave nothing behind."""
+        paths.try_out(path, data, mode, validate)
+
     def rename(self, source, destination):
         os.rename(source, destination)
 
@@ -237,7 +255,9 @@ class ReadOnly(System):
     def _refuse(self, *args, **kwargs):
         raise AssertionError("a kind tried to write in check mode: this is a bug of provision")
 
-    run = write = keep = set_mode = set_owner = make_directory = make_link = remove = rename = signal = _refuse
+    run = detach = write = keep = set_mode = set_owner = make_directory = make_link = remove = try_out = rename = (
+        signal
+    ) = _refuse
 
 
 def _all_of(fd, path, limit):

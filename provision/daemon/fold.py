@@ -36,6 +36,7 @@ from provision.resources import (
     Flag,
     JsonKeys,
     Key,
+    Reload,
     Resource,
     Service,
 )
@@ -100,6 +101,7 @@ def fold(
         also=("docker.socket",) if layout.systemd else (),
         live=live,
         ready="docker",
+        reload=None if layout.legacy else _reload(layout),
     )
     return [*written, *proxies.files, service, DockerLive(options=live)]
 
@@ -254,6 +256,16 @@ def _files(layout: Layout, facts: Facts, flags: bool) -> tuple[str, ...]:
     ]
     found += [DEFAULT_FILE] if layout.reads_default_file or flags else []
     return tuple(dict.fromkeys([*found, layout.config]))
+
+
+def _reload(layout: Layout) -> Reload:
+    """What this engine takes at a signal, and what its containers outlive."""
+    known = [(key, option) for key, option in OPTIONS.items() if layout.version >= option.since]
+    return Reload(
+        file=layout.config,
+        keys=tuple(key for key, option in known if option.reload and layout.version >= option.reload),
+        outlived=tuple(key for key, option in known if option.outlived),
+    )
 
 
 def _live(

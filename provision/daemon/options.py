@@ -66,6 +66,11 @@ class Option:
     """The first version that does not have it any more."""
     both: bool = False
     """May stand as a flag and in daemon.json at once (modern engines)."""
+    reload: Version | None = None
+    """From which version on SIGHUP is enough where daemon.json adds or changes it; None: a restart. What SIGHUP no
+    longer finds there it leaves as it was (daemon/reload.go), so taking an option away is a restart always."""
+    outlived: bool = False
+    """Do containers outlive a restart that changes it, with live-restore? Not where bridge or storage change."""
 
     @property
     def repeatable(self) -> bool:
@@ -75,39 +80,39 @@ class Option:
 OPTIONS: dict[str, Option] = {
     "bip": Option("bip"),
     "bridge": Option("bridge"),
-    "cdi-spec-dirs": Option("cdi-spec-dir", _list, since=(25,)),
+    "cdi-spec-dirs": Option("cdi-spec-dir", _list, since=(25,), outlived=True),
     "data-root": Option("data-root", since=(17, 5)),
-    "debug": Option("debug"),
+    "debug": Option("debug", reload=(1, 10), outlived=True),
     "default-address-pools": Option("default-address-pool", _pools, since=(18, 6)),
-    "default-runtime": Option("default-runtime", since=(1, 12)),
-    "default-shm-size": Option("default-shm-size", since=(17, 5)),
-    "default-ulimits": Option("default-ulimit", _ulimits, since=(1, 6)),
+    "default-runtime": Option("default-runtime", since=(1, 12), reload=(1, 12), outlived=True),
+    "default-shm-size": Option("default-shm-size", since=(17, 5), reload=(17, 5), outlived=True),
+    "default-ulimits": Option("default-ulimit", _ulimits, since=(1, 6), outlived=True),
     "disable-legacy-registry": Option("disable-legacy-registry", since=(1, 8), until=(17, 12)),
-    "dns": Option("dns", _list),
-    "dns-opts": Option("dns-opt", _list),
-    "dns-search": Option("dns-search", _list),
+    "dns": Option("dns", _list, outlived=True),
+    "dns-opts": Option("dns-opt", _list, outlived=True),
+    "dns-search": Option("dns-search", _list, outlived=True),
     "exec-opts": Option("exec-opt", _list),
-    "experimental": Option("experimental", since=(1, 13)),
-    "features": Option("feature", _pairs, since=(18, 9)),
+    "experimental": Option("experimental", since=(1, 13), outlived=True),
+    "features": Option("feature", _pairs, since=(18, 9), outlived=True),
     "fixed-cidr": Option("fixed-cidr"),
     "graph": Option("graph", until=(17, 6)),
     "hosts": Option("host", _list),
     "icc": Option("icc"),
-    "insecure-registries": Option("insecure-registry", _list),
+    "insecure-registries": Option("insecure-registry", _list, reload=(1, 13), outlived=True),
     "ip-forward": Option("ip-forward"),
     "ip-masq": Option("ip-masq"),
     "iptables": Option("iptables"),
-    "labels": Option("label", _list),
-    "live-restore": Option("live-restore", since=(1, 12)),
-    "log-driver": Option("log-driver"),
-    "log-level": Option("log-level"),
-    "log-opts": Option("log-opt", _pairs),
-    "max-concurrent-downloads": Option("max-concurrent-downloads", since=(1, 12)),
-    "max-concurrent-uploads": Option("max-concurrent-uploads", since=(1, 12)),
+    "labels": Option("label", _list, reload=(1, 10), outlived=True),
+    "live-restore": Option("live-restore", since=(1, 12), reload=(1, 12), outlived=True),
+    "log-driver": Option("log-driver", outlived=True),
+    "log-level": Option("log-level", outlived=True),
+    "log-opts": Option("log-opt", _pairs, outlived=True),
+    "max-concurrent-downloads": Option("max-concurrent-downloads", since=(1, 12), reload=(1, 12), outlived=True),
+    "max-concurrent-uploads": Option("max-concurrent-uploads", since=(1, 12), reload=(1, 12), outlived=True),
     "mtu": Option("mtu"),
-    "registry-mirrors": Option("registry-mirror", _list),
-    "runtimes": Option("add-runtime", _runtimes, since=(1, 12), both=True),
-    "shutdown-timeout": Option("shutdown-timeout", since=(1, 13)),
+    "registry-mirrors": Option("registry-mirror", _list, reload=(17, 4), outlived=True),
+    "runtimes": Option("add-runtime", _runtimes, since=(1, 12), both=True, reload=(1, 12), outlived=True),
+    "shutdown-timeout": Option("shutdown-timeout", since=(1, 13), reload=(1, 13), outlived=True),
     "storage-driver": Option("storage-driver"),
     "storage-opts": Option("storage-opt", _list),
     "userland-proxy": Option("userland-proxy"),

@@ -23,6 +23,7 @@ from provision.resources.docker import (
     Flag,
     Image,
     ImageMirror,
+    Reload,
     Service,
 )
 from provision.resources.files import Command, Directory, File, JsonKeys, Key, Programs, TomlValues
@@ -62,6 +63,7 @@ __all__ = [
     "Programs",
     "RegistryLogin",
     "RegistryProof",
+    "Reload",
     "Resource",
     "Service",
     "TomlValues",

@@ -38,6 +38,18 @@ class DaemonFlags(Resource):
     sensitive: bool = False
 
 
+class Reload(BaseModel):
+    """When a signal to the daemon is enough, and what its containers outlive."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
+    file: AbsolutePath
+    """The JSON file that the signal makes it read again."""
+    keys: tuple[str, ...]
+    """Keys for which that is enough, where they are added or changed; a key that goes needs a restart."""
+    outlived: tuple[str, ...]
+    """Keys whose change containers outlive when it restarts with live-restore."""
+
+
 class Service(Resource):
     """A service: does it start at boot, does it run, does it run what is on disk?"""
 
@@ -53,6 +65,8 @@ class Service(Resource):
     """For docker: the options that must be live, as in DockerLive; decides staleness of a process with no record."""
     ready: Literal["docker"] | None = None
     """How to tell that it is up, beyond the service manager's word."""
+    reload: Reload | None = None
+    """None: whatever it is, it restarts."""
     timeout: int = 90
     """Seconds to come up."""
 

@@ -20,6 +20,9 @@ class Host:
         self.changed = {}
         self.api = {}
         self.ran = []
+        self.signals = []
+        self.events = []
+        self.takes_reloads = True
         self.now = 100.0
         self.next_pid = 10
         self.state = "/state"
@@ -71,6 +74,9 @@ class Host:
         assert self.pid is not None, "nothing may be asked of a stopped Docker"
         if target == "/_ping":
             return 200, b"OK"
+        if target.startswith("/events?"):
+            return 200, "".join(json.dumps(event) + "\n" for event in self.events).encode("utf-8")
+        target = target.partition("?")[0]
         if target not in self.api:
             raise OSError("no answer")
         return 200, json.dumps(self.api[target]).encode("utf-8")
@@ -106,6 +112,15 @@ class Host:
             self.unit["DropInPaths"] = " ".join(sorted(drop_ins))
         else:
             assert words.startswith("systemctl reset-failed"), words
+
+    def signal(self, pid, number):
+        assert pid == self.pid
+        self.signals.append(number)
+        if self.takes_reloads:
+            self.events.append({"Type": "daemon", "Action": "reload", "timeNano": len(self.events) + 1})
+
+    def user_name(self, uid):
+        return {0: "root", 1000: "alice"}[uid]
 
     # -- what happens on the host
 

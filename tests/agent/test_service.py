@@ -22,7 +22,7 @@ def host():
 
 def service(**changes):
     fields = dict(name="docker", enabled=True, running=True, files=[UNIT, DROP_IN, DAEMON_JSON], also=["docker.socket"])
-    return Service(**dict(dict(fields, live=None, ready="docker", timeout=5), **changes))
+    return Service(**dict(dict(fields, live=None, ready="docker", reload=None, timeout=5), **changes))
 
 
 def run(host, resource=None, check=False):
@@ -274,3 +274,145 @@ def test_an_init_script_that_fails_for_another_reason_is_not_tried_again(host):
     host.said = "no such file"
     assert run(host, service(files=[DAEMON_JSON], also=[]))["outcome"] == "failed"
     assert host.ran == ["service docker start"]
+
+
+# -- reload where that is enough
+
+RELOAD = {"file": DAEMON_JSON, "keys": ["live-restore", "mtu", "runtimes"], "outlived": ["live-restore", "log-driver"]}
+INFO = {"LiveRestoreEnabled": False, "Swarm": {"LocalNodeState": "inactive"}, "CgroupDriver": "cgroupfs"}
+
+
+def reloading(**changes):
+    return service(reload=RELOAD, **changes)
+
+
+def container(host, name="train", policy="no", **more):
+    """A container that runs."""
+    host.api.setdefault("/containers/json", []).append({"Id": name, "Names": ["/" + name], "Image": "cuda"})
+    config = {"RestartPolicy": {"Name": policy}, **more}
+    host.api["/containers/{}/json".format(name)] = {"State": {"Pid": None}, "HostConfig": config}
+
+
+@pytest.fixture
+def started(host):
+    host.api["/info"] = dict(INFO)
+    host.files[DAEMON_JSON] = '{"mtu": 1400, "runtimes": {"a": {"path": "a"}}}'
+    run(host, reloading())
+    return host
+
+
+def test_a_key_that_a_signal_changes_is_no_restart(started):
+    pid = started.pid
+    started.write(DAEMON_JSON, '{"mtu": 1500, "runtimes": {"a": {"path": "a"}, "b": {"path": "b"}}}')
+    result = run(started, reloading())
+    assert result["outcome"] == "changed"
+    assert result["note"] == "reloads docker: it does not run what is on disk (mtu, runtimes.b)"
+    assert (started.pid, started.signals, restarts(started)) == (pid, [1], [])
+    assert result["impact"]["level"] == "reload"
+    assert run(started, reloading())["outcome"] == "ok"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '{"mtu": 1400}',  # a runtime that goes stays live at a signal
+        '{"mtu": 1400, "runtimes": {"a": {"path": "a"}}, "bip": "10.1.1.1/24"}',
+        '{"mtu": 1500, "runtimes": {"a": {"path": "a"}}, "bip": "10.1.1.1/24"}',
+    ],
+)
+def test_a_key_that_goes_or_that_no_signal_changes_is_a_restart(started, text):
+    started.write(DAEMON_JSON, text)
+    result = run(started, reloading())
+    assert result["impact"]["level"] == "restart"
+    assert restarts(started) == ["systemctl restart docker.service"]
+    assert started.signals == []
+
+
+def test_a_drop_in_beside_it_is_a_restart(started):
+    started.write(DAEMON_JSON, '{"mtu": 1500, "runtimes": {"a": {"path": "a"}}}')
+    started.write(DROP_IN, "[Service]\n")
+    assert run(started, reloading())["impact"]["level"] == "restart"
+
+
+def test_a_signal_that_is_not_taken_becomes_a_restart_where_that_is_allowed(started, monkeypatch):
+    monkeypatch.setattr("provision.agent.docker_reload.TIMEOUT", 0.3)
+    started.takes_reloads = False
+    started.write(DAEMON_JSON, '{"mtu": 1500, "runtimes": {"a": {"path": "a"}}}')
+    busy = reloading()
+    busy.may_restart = lambda: False
+    result = run(started, busy)
+    assert result["outcome"] == "failed"
+    assert "did not take its new configuration at a signal" in result["error"]["cause"]
+    assert restarts(started) == []
+    assert run(started, reloading())["outcome"] == "changed"
+    assert restarts(started) == ["systemctl restart docker.service"]
+
+
+def test_a_signal_that_was_taken_and_does_not_show_is_not_believed(started):
+    started.api["/info"] = dict(INFO, Debug=False)
+    started.write(DAEMON_JSON, '{"mtu": 1500, "runtimes": {"a": {"path": "a"}}}')
+    assert run(started, reloading(live={"debug": True}))["outcome"] == "changed"
+    assert restarts(started) == ["systemctl restart docker.service"], "the event came, and debug is not live"
+
+
+def test_check_says_reload_or_restart_and_does_neither(started):
+    started.foreseen[DAEMON_JSON] = b'{"mtu": 1500, "runtimes": {"a": {"path": "a"}}}'
+    assert run(started, reloading(), check=True)["note"].startswith("reloads docker")
+    started.foreseen[DAEMON_JSON] = b"{}"
+    assert run(started, reloading(), check=True)["note"].startswith("restarts docker")
+    assert started.signals == [] and started.ran == []
+
+
+def test_containers_outlive_a_restart_with_live_restore_where_what_changes_allows_it(started):
+    document = {"mtu": 1400, "runtimes": {"a": {"path": "a"}}, "live-restore": True, "log-driver": "local"}
+    started.write(DAEMON_JSON, json.dumps(document))
+    result = run(started, reloading())
+    assert result["impact"]["survive"] is True
+    assert started.signals == [1], "made live first"
+    assert restarts(started) == ["systemctl restart docker.service"]
+    started.api["/info"] = dict(INFO, LiveRestoreEnabled=True)
+    started.write(DAEMON_JSON, json.dumps(dict(document, bip="10.1.1.1/24")))
+    assert run(started, reloading())["impact"]["survive"] is False, "not where the bridge changes"
+    started.write(DAEMON_JSON, json.dumps(dict(document, **{"log-driver": "journald", "bip": "10.1.1.1/24"})))
+    assert run(started, reloading(), check=True)["impact"]["survive"] is True
+    del document["live-restore"]
+    started.write(DAEMON_JSON, json.dumps(dict(document, bip="10.1.1.1/24")))
+    assert run(started, reloading(), check=True)["impact"]["survive"] is False, "not where live-restore itself goes"
+    started.write(
+        DAEMON_JSON, json.dumps(dict(document, bip="10.1.1.1/24", **{"live-restore": True, "log-driver": "x"}))
+    )
+    started.api["/info"]["Swarm"] = {"LocalNodeState": "active"}
+    assert run(started, reloading(), check=True)["impact"]["survive"] is False
+
+
+def test_containers_that_docker_promised_to_start_again_must_be_back(started, monkeypatch):
+    monkeypatch.setattr("provision.agent.docker_containers.LIMIT", 0.3)
+    container(started, "db", policy="always")
+    container(started, "once")
+    started.write(DAEMON_JSON, "{}")
+    begin = started.begin
+
+    def begin_without(*arguments):
+        begin(*arguments)
+        started.api["/containers/json"] = []
+
+    started.begin = begin_without
+    result = run(started, reloading())
+    assert result["outcome"] == "failed"
+    assert "containers that ran before are not back: db" in result["error"]["cause"]
+    assert "once" not in result["error"]["cause"]
+
+
+def test_a_reload_that_is_undone_leaves_what_it_added_live_and_the_record_says_so(started):
+    old = started.files[DAEMON_JSON]
+    started.write(DAEMON_JSON, '{"mtu": 1400, "runtimes": {"a": {"path": "a"}, "b": {"path": "b"}}}')
+    resource = reloading()
+    before = started.memory.snapshot()
+    run(started, resource)
+    started.write(DAEMON_JSON, old)
+    started.memory.restore(before)
+    resource.go_back(started, True)
+    assert started.signals == [1, 1]
+    result = run(started, reloading(), check=True)
+    assert result["impact"]["level"] == "restart"
+    assert result["impact"]["why"] == ["runtimes.b"]
