@@ -53,6 +53,18 @@ class WireError(_Message):
     trace: str
 
 
+class Impact(_Message):
+    """What a change does to others on the host: see agent/guard.py."""
+
+    level: Literal["none", "reload", "restart"]
+    why: list[str]
+    systemd: bool
+    survive: bool
+    containers: list[dict[str, Any]]
+    processes: list[dict[str, Any]]
+    effect: str
+
+
 class Result(_Message):
     type: Literal["result"]
     role: str
@@ -60,9 +72,10 @@ class Result(_Message):
     name: str
     stage: int
     position: int
-    outcome: Literal["ok", "changed", "would-change", "failed", "unknown"]
+    outcome: Literal["ok", "changed", "would-change", "pending", "failed", "unknown"]
     diff: list[Difference]
     note: str
+    impact: Impact | None = None
     error: WireError | None
     seconds: float
     proof: dict[str, Any] | None = None
@@ -86,27 +99,49 @@ class Crash(_Message):
     trace: str
 
 
+class Armed(_Message):
+    """A change that can cut the host off comes now; it will wait so many seconds for a new connection."""
+
+    type: Literal["armed"]
+    seconds: float
+
+
+class Confirm(_Message):
+    """The change was made: somebody must show within so many seconds that a new connection reaches the host."""
+
+    type: Literal["confirm"]
+    seconds: float
+
+
 class Bye(_Message):
     type: Literal["bye"]
 
 
-Message = Hello | Beat | Started | Result | Replan | Refusal | Crash | Bye
+Message = Hello | Beat | Started | Result | Replan | Armed | Confirm | Refusal | Crash | Bye
 _KINDS: dict[str, type[_Message]] = {
     kind.model_fields["type"].annotation.__args__[0]: kind  # type: ignore[union-attr]
-    for kind in (Hello, Beat, Started, Result, Replan, Refusal, Crash, Bye)
+    for kind in (Hello, Beat, Started, Result, Replan, Armed, Confirm, Refusal, Crash, Bye)
 }
 
 LEGAL: dict[str, dict[str, str]] = {
-    "waiting for hello": {"beat": "waiting for hello", "hello": "working", "refused": "over", "crash": "over"},
+    "waiting for hello": {
+        "beat": "waiting for hello",
+        "hello": "working",
+        "refused": "over",
+        "crash": "over",
+    },
     "working": {
         "beat": "working",
         "started": "working",
         "result": "working",
         "replan": "working",
+        "armed": "working",
+        "confirm": "working",
         "bye": "over",
         "refused": "over",
         "crash": "over",
     },
+    "waiting for bye": {"beat": "waiting for bye", "bye": "over", "refused": "over", "crash": "over"},
     "over": {},
 }
 

@@ -29,6 +29,10 @@ class Stage:
     deferred: str | None = None
     transaction: bool = False
     """Its resources stand or fall together: when one fails, the host puts back what the others changed."""
+    needs: tuple[str, ...] = ()
+    """Roles without whose change this one makes no sense: where one of them has to wait, so does this."""
+    disrupt: str = "idle"
+    """May it disturb what runs on the host (docker_daemon.disrupt)?"""
 
 
 class RefusedByRole(Refused):
@@ -60,13 +64,14 @@ def plan(
     A role that is not in this run has no stage, but its daemon options are folded in: or the run would drop them.
     Raises RefusedByRole.
     """
+    disrupt = getattr(settings.get(DAEMON), "disrupt", "idle")
     stages: list[Stage] = []
     wanted = _Daemon()
     view = facts
     for role in roles:
         chosen = in_run is None or role.name in in_run
         try:
-            stage = _stage(role, settings[role.name], view)
+            stage = replace(_stage(role, settings[role.name], view), needs=role.needs, disrupt=disrupt)
         except RefusedByRole as refusal:
             if chosen:
                 raise
@@ -118,17 +123,21 @@ def _with_daemon(stages: list[Stage], wanted: _Daemon, facts: Facts, in_run: tup
         return tuple(stages)
     if wanted.refusal is not None:
         raise wanted.refusal
-    own = next((stage for stage in stages if stage.role == DAEMON), Stage(DAEMON))
+    disrupt = next((stage.disrupt for stage in stages), "idle")
+    own = next((stage for stage in stages if stage.role == DAEMON), Stage(DAEMON, disrupt=disrupt))
     if own.skipped is not None:
         return tuple(stages)
-    folded = replace(own, deferred=own.deferred or wanted.deferred)
+    needs = dict.fromkeys((ENGINE, *(role for role, _ in wanted.options), *(role for role, _ in wanted.environment)))
+    folded = replace(
+        own, deferred=own.deferred or wanted.deferred, needs=tuple(role for role in needs if role != DAEMON)
+    )
     if folded.deferred is None:
         try:
             resources = daemon.fold(wanted.options, wanted.environment, facts, in_run)
             watched = tuple(_watching(resource, wanted.inputs) for resource in resources)
             folded = replace(folded, resources=own.resources + watched, transaction=True)
         except Deferred as deferred:
-            folded = Stage(DAEMON, deferred=deferred.after)
+            folded = replace(folded, resources=(), deferred=deferred.after)
         except Refuse as refuse:
             raise RefusedByRole(DAEMON, refuse.cause, refuse.fix) from None
     # A contributor may stand before the engine (a proxy); its files need the engine, and come before its first start.

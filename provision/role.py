@@ -5,7 +5,8 @@ where it has nothing to do on this host and `Refuse` where it must not go on. It
 It may have `provides(facts, settings) -> Facts`: the facts once its resources are in place, as far as that can
 be known beforehand; a field that cannot be known is `None`. And `apt_configuration(settings) -> Secret | None`: lines
 of apt.conf that must hold already when python3 is installed on a host that has none (a proxy). A role that yields
-DaemonOption or DaemonEnvironment says so with `DAEMON = True`.
+DaemonOption or DaemonEnvironment says so with `DAEMON = True`; one that makes no sense before another's change is live
+names that one in `NEEDS`.
 """
 
 import importlib.util
@@ -66,6 +67,8 @@ class Role:
     apt_configuration: Callable[[Settings], Secret | None] | None = None
     daemon: bool = False
     """Has it a say in the Docker daemon? Then its options are folded in whenever another such role runs."""
+    needs: tuple[str, ...] = ()
+    """Roles whose changes must not be waiting on a host for this one to make sense there."""
 
 
 def available(search_path: Sequence[Path]) -> list[str]:
@@ -95,7 +98,9 @@ def _role(name: str, path: Path) -> Role:
         )
     optional = {hook: getattr(module, hook, None) for hook in ("provides", "apt_configuration")}
     daemon = bool(getattr(module, "DAEMON", False))
-    return Role(name, inspect.getdoc(module) or "", path, settings, resources, daemon=daemon, **optional)
+    needs = tuple(getattr(module, "NEEDS", ()))
+    doc = inspect.getdoc(module) or ""
+    return Role(name, doc, path, settings, resources, daemon=daemon, needs=needs, **optional)
 
 
 def _module(name: str, path: Path) -> ModuleType:

@@ -6,7 +6,7 @@ nothing that `messages.py` has not checked, and names the step in which a host h
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import InitVar, dataclass, field
 from threading import Event as Flag
 from typing import Any
 
@@ -15,6 +15,7 @@ from provision.agent.wire import Decoder, WireError, encode
 from provision.errors import ConnectionLost, HostError, HostTimeout, ProtocolError, Refused
 from provision.events import Error, HostFacts, Notice, Outcome, Progress, ResourceDone, RoleSkipped, Sink
 from provision.facts import Facts
+from provision.lifeline import Lifeline, Reached
 from provision.login import Login
 from provision.plan import Stage
 from provision.target import Target
@@ -32,6 +33,8 @@ class Limits:
 
     login: float = 60.0
     silence: float = 30.0
+    confirm: float = 30.0
+    """How long a host waits for a new connection before it puts back what may have cut it off; 0: it does not."""
     host: float = 3600.0
 
 
@@ -45,6 +48,10 @@ class Run:
     check: bool
     facts_only: bool = False
     limits: Limits = Limits()
+    confirms: bool = False
+    """Only to say over a new connection that the host can be reached, for the run of this id."""
+    closed: str | None = None
+    """Why nothing may be disturbed at all now: the maintenance windows."""
     state: str = "/var/lib/provision"
     """The agent's directory on the host: root's, 0700."""
 
@@ -53,6 +60,8 @@ class Run:
         return {
             "check": self.check,
             "facts_only": self.facts_only,
+            "confirm": self.limits.confirm,
+            "confirms": self.confirms,
             "run": {"id": self.id, "by": self.by},
             "state": self.state,
         }
@@ -73,6 +82,7 @@ class Session:
     run: Run
     sink: Sink
     cancel: Flag
+    reached: InitVar[Reached] = lambda seconds: True
     _state: str = field(default="waiting for hello", init=False)
     _step: str = field(default="login", init=False)
     _sent: list[Stage] = field(default_factory=list, init=False)
@@ -81,8 +91,13 @@ class Session:
     _shipped: set[str] = field(default_factory=set, init=False)
     _cancelled: bool = field(default=False, init=False)
 
+    def __post_init__(self, reached: Reached) -> None:
+        self._lifeline = Lifeline(reached)
+
     def execute(self) -> None:
         """Hold the whole conversation. What happened goes to the sink; raises HostError or ProtocolError."""
+        if self.run.confirms:
+            self._state = "waiting for bye"  # that the host was reached is all there is to say
         deadline = time.monotonic() + self.run.limits.host
         login_ends = time.monotonic() + self.run.limits.login
         silent = f"did not start our loader within {self.run.limits.login:g} s"
@@ -92,9 +107,8 @@ class Session:
             rest = login.hold(channel, lambda: self._receive(channel, login_ends, silent))
             try:
                 self._converse(channel, rest, deadline)
-            except ConnectionLost as error:  # the transport knows how it ended, and we in which step
-                cause = f"{error.cause} in the step {self._step!r}"
-                raise ConnectionLost(cause, f"the host ends that step by itself; {error.fix}") from None
+            except (ConnectionLost, HostTimeout) as error:
+                raise self._lifeline.explain(error, self._step) from None
         finally:
             channel.close()
 
@@ -102,7 +116,6 @@ class Session:
 
     def _converse(self, channel: Channel, rest: bytes, deadline: float) -> None:
         decoder = Decoder()
-        heard = time.monotonic()
         data = rest
         while self._state != "over":
             for message in _decoded(decoder, data):
@@ -110,6 +123,7 @@ class Session:
                 self._handle(channel, message)
             if self._state == "over":
                 break
+            heard = time.monotonic()
             limit = min(deadline, heard + self.run.limits.silence)
             data = self._receive(
                 channel, limit, f"went silent in the step {self._step!r}", f"in the step {self._step!r}"
@@ -118,8 +132,7 @@ class Session:
                 if self._cancelled:
                     break
                 raise ConnectionLost("the connection ended", "run again to see where it stands")
-            heard = time.monotonic()
-            if heard > deadline:
+            if time.monotonic() > deadline:
                 raise HostTimeout(
                     f"took longer than {self.run.limits.host:g} s, in the step {self._step!r}", "raise --timeout"
                 )
@@ -156,6 +169,8 @@ class Session:
                 self._report(message)
             case messages.Replan():
                 self._replan(channel, message)
+            case messages.Armed() | messages.Confirm():
+                self._hold_on(channel, message)
             case messages.Refusal():
                 raise Refused(message.cause, message.fix)
             case messages.Crash():
@@ -206,8 +221,18 @@ class Session:
         active = [stage for stage in stages if stage.skipped is None and not (stage.deferred and self.run.check)]
         self._sent += active
         needed = [name for stage in active for resource in stage.resources for name in resource.modules]
-        plan = {"type": "plan", "modules": self._unsent(needed), "stages": [_wired(stage) for stage in active]}
+        stages_sent = [_wired(stage, self.run.closed) for stage in active]
+        plan = {"type": "plan", "modules": self._unsent(needed), "stages": stages_sent}
         channel.send(encode(plan))
+
+    def _hold_on(self, channel: Channel, message: messages.Armed | messages.Confirm) -> None:
+        if isinstance(message, messages.Armed):
+            self._lifeline.arm(message.seconds)
+            return
+        self._step = "waiting for a new connection"
+        self.sink(Progress(self.target.name, self._step))
+        if self._lifeline.reaches(message.seconds):
+            channel.send(encode({"type": "confirmed"}))
 
     def _unsent(self, names: Sequence[str]) -> Mapping[str, str]:
         """Those modules that this agent does not have yet: it keeps them to its end."""
@@ -229,17 +254,20 @@ class Session:
                 seconds=result.seconds,
                 error=error,
                 proof=result.proof,
+                impact=result.impact.model_dump() if result.impact else None,
                 rolled_back=result.rolled_back,
             )
         )
 
 
-def _wired(stage: Stage) -> dict[str, Any]:
+def _wired(stage: Stage, closed: str | None) -> dict[str, Any]:
     resources = [{"kind": resource.kind, "fields": resource.fields()} for resource in stage.resources]
     return {
         "role": stage.role,
         "replan": stage.deferred is not None,
         "transaction": stage.transaction,
+        "needs": list(stage.needs),
+        "disrupt": {"policy": stage.disrupt, "closed": closed},
         "resources": resources,
     }
 
@@ -253,6 +281,8 @@ def _decoded(decoder: Decoder, data: bytes) -> list[messages.Message]:
 
 def _story(interrupted: Mapping[str, Any]) -> str:
     run = interrupted.get("run") or {}
+    if undone := interrupted.get("undone"):
+        return f"a change of run {run.get('id')} of {run.get('by')} was put back: {undone}"
     if interrupted.get("step") is None:
         return f"run {run.get('id')} of {run.get('by')} died on this host: it was killed, or the host went down"
     error = interrupted.get("error")

@@ -13,6 +13,8 @@ from pydantic import AfterValidator, Field, model_validator
 from provision import role
 from provision.resources import Image, ImageMirror, Resource
 
+NEEDS = ("docker_daemon",)
+
 NAME = re.compile(r"[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*(?:/[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*)*")
 HOST = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?(?::\d{1,5})?")
 TAG = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,127}")

@@ -8,7 +8,7 @@ proxies) are folded in. Docker is read back over its socket: what is written but
 import re
 from collections.abc import Callable, Iterator
 from ipaddress import IPv4Interface, IPv4Network, IPv6Network, ip_address, ip_network
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, JsonValue, model_validator
 
@@ -114,9 +114,7 @@ def _log_driver(name: str) -> str:
     if name not in LOG_DRIVERS and not re.fullmatch(
         r"[a-z0-9._-]+(/[a-z0-9./_-]+)?:[\w.-]+|[a-z0-9._-]+/[a-z0-9./_-]+", name
     ):
-        raise ValueError(
-            f"Docker has no log driver {name!r} (a plugin is named with its tag): {', '.join(LOG_DRIVERS)}"
-        )
+        raise ValueError(f"Docker has no log driver {name!r} (name a plugin with its tag): {', '.join(LOG_DRIVERS)}")
     return name
 
 
@@ -160,6 +158,8 @@ Address = Annotated[str, AfterValidator(_address)]
 
 
 class Settings(role.Settings):
+    disrupt: Literal["never", "idle", "always"] = "idle"
+    """May it restart Docker while something runs? idle: once nothing does; never: you restart it; always: at once."""
     dns: tuple[Address, ...] | None = None
     """Name servers of containers."""
     dns_search: tuple[str, ...] | None = None
@@ -220,7 +220,7 @@ class Settings(role.Settings):
         return self
 
 
-SETTING_OF = {name.replace("_", "-"): name for name in Settings.model_fields if name != "extra"}
+SETTING_OF = {name.replace("_", "-"): name for name in Settings.model_fields if name not in ("extra", "disrupt")}
 SETTING_OF |= {"proxies": "role apt_proxy", "graph": "data_root"}
 
 
@@ -228,7 +228,7 @@ def resources(facts: role.Facts, settings: Settings) -> Iterator[Resource]:
     _check_networks(facts, settings)
     _check_limits(facts, settings)
     _check_storage(facts, settings)
-    for name, value in settings.model_dump(mode="json", exclude_none=True, exclude={"extra"}).items():
+    for name, value in settings.model_dump(mode="json", exclude_none=True, exclude={"extra", "disrupt"}).items():
         if name in ENTRIES:
             for entry, item in value.items():
                 yield DaemonOption(key=(name.replace("_", "-"), entry), value=ENTRIES[name](entry, item))

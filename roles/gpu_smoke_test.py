@@ -15,6 +15,8 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 from provision import role
 from provision.resources import GpuProof, Resource
 
+NEEDS = ("docker_daemon",)
+
 LATER = {
     4: "survival of daemon-reload and of a restart: it disturbs containers that run",
     5: "dcgmi diag: it needs DCGM on the host and minutes of idle GPUs",

@@ -1,24 +1,29 @@
 """Turns the shipped sources into importable modules, then starts the agent.
 
-The loader on the command line executes this text with `payload` (dict: "modules", "options", "digest") in its globals.
+The loader on the command line executes this text with `payload` (dict: "modules", "options", "digest", and "boot", this
+very text) in its globals; so does the loader of an undo that was left on the host (deadman.py).
 Modules are compiled when they are first imported, so a run pays only for the kinds it uses; trace.py gives
 their lines to a traceback. Compiling costs a host more than all else that we do in a
 run without changes: so a run that may write keeps the compiled code in the state directory, for exactly these sources
 and this interpreter, and the next run takes it from there.
 """
 
+import json
 import marshal
 import os
 import sys
+import zlib
 from importlib.machinery import ModuleSpec
 
 
 class Sources:
     """Finds and loads the package `agent` in a dict {dotted name: source}."""
 
-    def __init__(self, modules, digest, state):
-        self._modules = modules
-        self._digest = digest
+    def __init__(self, payload):
+        self._payload = payload
+        self._modules = payload["modules"]
+        self._digest = payload["digest"]
+        state = payload["options"]["state"]
         self.path = os.path.join(state, "code-{}-{:x}".format(sys.implementation.cache_tag, sys.hexversion))
         self._codes = self._read()
         self._compiled = False
@@ -58,9 +63,16 @@ class Sources:
         """The bytes to keep at `path`, or None when the kept ones will do."""
         return marshal.dumps((self._digest, self._codes)) if self._compiled else None
 
+    def packed(self, options):
+        """These very sources with other options, as the loader takes them: to be started when we are gone."""
+        return zlib.compress(json.dumps(dict(self._payload, options=options)).encode("ascii"), 1)
 
-sources = Sources(payload["modules"], payload["digest"], payload["options"]["state"])  # noqa: F821
+
+sources = Sources(payload)  # noqa: F821
 sys.meta_path.insert(0, sources)
-from agent.main import start  # noqa: E402
+if payload["options"].get("undo"):  # noqa: F821
+    from agent.undo import start
+else:
+    from agent.main import start
 
 start(payload["options"], sources)  # noqa: F821

@@ -45,6 +45,12 @@ def execute(argv, timeout, stdin, env, log):
     return _collect(process, argv, timeout, stdin, log)
 
 
+def detach(argv):
+    """Start a process in a session of its own, as nobody's child: a shell starts it and is gone."""
+    words = ["sh", "-c", '"$@" </dev/null >/dev/null 2>&1 &', "sh"] + list(argv)
+    subprocess.call(words, env=environment(None), cwd="/", start_new_session=True)
+
+
 def _collect(process, argv, timeout, stdin, log):
     outputs = [bytearray(), bytearray()]
     pipes = [(process.stdout, outputs[0]), (process.stderr, outputs[1])] if log is None else []

@@ -82,6 +82,11 @@ class File(Resource):
         data = None if self.content is None else self.content.encode("utf-8", "surrogateescape")
         system.foreseen[self.path] = data
 
+    def prove(self, system):
+        if self.validate_with is not None and self.content is not None:
+            data = self.content.encode("utf-8", "surrogateescape")
+            system.try_out(self.path, data, int(self.mode, 8), lambda staged: self._validate(system, staged))
+
     def _validate(self, system, staged):
         if self.validate_with is None:
             return

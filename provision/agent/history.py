@@ -16,6 +16,11 @@ NAMES = 50
 """Changed resources that are named for a run; of more, the rest is counted."""
 
 
+def stamp(seconds=None):
+    """RFC 3339, UTC, to the second; now, if not told otherwise."""
+    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(seconds))
+
+
 class History:
     """The line of one run, in the making."""
 
@@ -40,7 +45,7 @@ class History:
         record = {
             "run": self._run.get("id"),
             "by": self._run.get("by"),
-            "time": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(self._started)),
+            "time": stamp(self._started),
             "seconds": round(time.time() - self._started, 1),
             "changed": self._changed[:NAMES],
             "more": max(0, len(self._changed) - NAMES),

@@ -67,13 +67,25 @@ class JsonKeys(Resource):
         mode = found["mode"] if found and self._holds_a_foreign_password(document) else self.mode
         system.write(self.path, _text(document), int(mode, 8), uid, gid, lambda staged: self._validate(system, staged))
 
+    def prove(self, system):
+        """The planned file, taken by dockerd with the DOCKER_OPTS that are planned beside it."""
+        if self.validate_with is not None and system.stat(self.path.rpartition("/")[0]) is not None:
+            system.try_out(
+                self.path,
+                _text(self._planned(system)),
+                int(self.mode, 8),
+                lambda staged: self._validate(system, staged),
+            )
+
     def _validate(self, system, staged):
         """By dockerd itself; before 23 without `--validate`: it reads its options, then finds that it is not root."""
         if self.validate_with is None:
             return
         argv = [word.replace("{}", staged) for word in self.validate_with if word != "$DOCKER_OPTS"]
         if "$DOCKER_OPTS" in self.validate_with:
-            argv[-1:-1] = daemon_flags.words(system.text(DEFAULT_FILE) or "", DEFAULT_FILE)
+            planned = system.foreseen.get(DEFAULT_FILE)
+            text = planned.decode("utf-8", "surrogateescape") if planned is not None else system.text(DEFAULT_FILE)
+            argv[-1:-1] = daemon_flags.words(text or "", DEFAULT_FILE)
         result = system.query(argv, timeout=20)
         if result.ok or result.status == MISSING or NOT_ROOT in result.out + result.err:
             return

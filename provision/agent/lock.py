@@ -6,6 +6,7 @@ import json
 import os
 import time
 
+from .history import stamp
 from .resource import Failed
 
 WAIT_FOR_ORPHAN = 600.0
@@ -37,7 +38,7 @@ class Lock:
             time.sleep(1)
         self._fd = fd
         self.left = _owner(fd)
-        self._record = dict(self._run, pid=os.getpid(), since=time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()))
+        self._record = dict(self._run, pid=os.getpid(), since=stamp())
         self._sign()
 
     def _sign(self):

@@ -62,8 +62,15 @@ def _run(line, options, sources):
         raise Failed("not root on this host", "set ansible_become: true, or ansible_user: root")
     kind = ReadOnly if options["check"] or facts_only else System
     system = kind(options["state"])
+    system.sources = sources
     system.progress = line.progress
     line.step("facts")
+    if options["confirms"]:
+        from .group import confirm
+
+        confirm(system, options["run"])
+        line.send({"type": "bye"})
+        return
     lock = None
     if system.writable:
         lock = Lock(system, options["run"])
@@ -109,6 +116,11 @@ def _facts_with_nvml(system):
 
 def _interrupted(system, lock):
     """The record of a run that nobody heard the end of, or None. One that was killed left its name in the lock."""
+    undone = system.memory.get("runs", "undone")
+    if undone is not None:
+        if system.writable:
+            system.memory.put("runs", "undone", None)
+        return {"run": undone["run"], "role": None, "step": None, "error": None, "undone": undone["text"]}
     if lock is not None and lock.left:
         return {"run": lock.left, "role": None, "step": None, "error": None}
     return system.memory.get("runs", "interrupted")

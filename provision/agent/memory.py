@@ -19,6 +19,9 @@ except ImportError:
 
 from .resource import Failed
 
+UNDO = "undo"
+"""The folder, beside the document, with the way back of a change that is at work (transaction.py)."""
+
 
 class Memory:
     """A small JSON document in the state directory, in sections of named records."""

@@ -8,7 +8,7 @@ start nor stop the services of `no_start`, even if we die.
 
 import re
 
-from . import apt, apt_locks, dpkg, policy_rc
+from . import apt, apt_locks, dpkg, guard, policy_rc
 from .resource import Failed, Resource
 
 ABSENT = "absent"
@@ -104,6 +104,15 @@ class Packages(Resource):
             if dpkg.compare(version, found[name].version) < 0:
                 cause = "{} {} is installed, and {} is older".format(name, found[name].version, version)
                 raise Failed(cause, "ask for a version that is not older, or set allow_downgrade: true")
+
+    def impact(self, system, diff):
+        """Packages bring units, so systemd reads its configuration anew; an engine's upgrade means its restart."""
+        changing = [name for name in diff if name != POLICY and not _only_hold(*diff[name])]
+        if not changing:
+            return None
+        replaced = [name for name in changing if diff[name][0] not in (None, ABSENT)]
+        level = guard.RESTART if self.no_start and replaced else guard.NONE
+        return guard.impact(level, changing, systemd=True)
 
     def apply(self, system, diff):
         apt_locks.wait(system, self.lock_timeout)  # an orphan of a run that died may still need its policy-rc.d

@@ -67,29 +67,46 @@ def opened(path):
 def replace(path, data, mode, uid, gid, validate=None):
     """Put `data` at `path` as a new file with its owner and mode; the old one stays whole until the rename."""
     with parent(path) as (directory, name):
-        sibling = ".{}.provision-{}".format(name, os.urandom(6).hex())
-        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
-        try:
-            fd = os.open(sibling, flags, 0o600, dir_fd=directory)
-        except OSError as error:
-            error.filename = path
-            raise
-        try:
-            with os.fdopen(fd, "wb") as file:
-                file.write(data)
-                file.flush()
-                if (uid, gid) != (os.geteuid(), os.getegid()):
-                    os.fchown(fd, uid, gid)
-                os.fchmod(fd, mode)
-                os.fsync(fd)
+        with _sibling(directory, path, name, data, mode, (uid, gid)) as sibling:
             if validate is not None:
                 validate(os.path.join(os.path.dirname(os.path.abspath(path)), sibling))
             os.rename(sibling, name, src_dir_fd=directory, dst_dir_fd=directory)
-        except BaseException:
-            with contextlib.suppress(FileNotFoundError):
-                os.unlink(sibling, dir_fd=directory)
-            raise
         os.fsync(directory)
+
+
+def try_out(path, data, mode, validate):
+    """Let `validate` look at a file as `replace` would put it there; nothing of it stays."""
+    with parent(path) as (directory, name):
+        with _sibling(directory, path, name, data, mode, (os.geteuid(), os.getegid())) as sibling:
+            validate(os.path.join(os.path.dirname(os.path.abspath(path)), sibling))
+
+
+@contextlib.contextmanager
+def _sibling(directory, path, name, data, mode, owner):
+    """The name of a new file beside `path`, synced, with its owner and mode; gone at the end unless it was renamed."""
+    mark = ".{}.provision-".format(name)
+    for left in os.listdir(directory):  # by a run that died here: one run a host, so nobody is at it now
+        if left.startswith(mark):
+            os.unlink(left, dir_fd=directory)
+    sibling = mark + os.urandom(6).hex()
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+    try:
+        fd = os.open(sibling, flags, 0o600, dir_fd=directory)
+    except OSError as error:
+        error.filename = path
+        raise
+    try:
+        with os.fdopen(fd, "wb") as file:
+            file.write(data)
+            file.flush()
+            if owner != (os.geteuid(), os.getegid()):
+                os.fchown(fd, *owner)
+            os.fchmod(fd, mode)
+            os.fsync(fd)
+        yield sibling
+    finally:
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(sibling, dir_fd=directory)
 
 
 def make_directory(path, mode, uid, gid):

@@ -10,6 +10,7 @@ import time
 OK = "ok"
 CHANGED = "changed"
 WOULD_CHANGE = "would-change"
+PENDING = "pending"
 FAILED = "failed"
 UNKNOWN = "unknown"
 
@@ -82,6 +83,17 @@ class Resource:
         """The resource (kind, fields) that removes this one, or None where leaving it is right."""
         return None
 
+    def impact(self, system, diff):
+        """What `apply` would do to others on this host (see impact.py), or None. Reads only; knows what is foreseen."""
+        return None
+
+    def prove(self, system):
+        """Before a set of changes: raise Failed where this one cannot be made. Leaves nothing behind."""
+
+    def cuts(self, diff):
+        """Can this change cut the connection that we came by?"""
+        return False
+
     def settled(self, system):
         """Called after ok or changed, never in check mode: record what was proven. Changes nothing else."""
 
@@ -100,52 +112,65 @@ def compare(actual, desired):
     return {key: (actual.get(key), value) for key, value in desired.items() if actual.get(key) != value}
 
 
-def converge(resource, system, check, before=lambda resource: None):
+def converge(resource, system, check, may=None):
     """Bring one resource to its desired state; return its result (plain JSON types).
 
-    `before` is called with the resource right before it is changed.
+    `may(impact)` is asked before a change that others would feel: the reason why it has to wait, or None.
     """
     started = time.monotonic()
-    outcome, diff, error = _converge(resource, system, check, before)
-    return {
-        "outcome": outcome,
-        "diff": [_shown(resource, key, pair) for key, pair in sorted(diff.items())],
-        "note": resource.note(diff) if diff or resource.probe else "",
-        "error": error,
-        "proof": resource.proof,
-        "rolled_back": False,
-        "seconds": round(time.monotonic() - started, 4),
-    }
-
-
-def _converge(resource, system, check, before):
-    diff = {}
+    result = {"outcome": OK, "diff": {}, "impact": None, "error": None, "rolled_back": False}
+    result.update(waits="", cuts=False)  # for the stage: these two do not travel
     try:
-        diff = compare(resource.actual(system), resource.desired())
-        if not diff:
-            return OK, diff, None
-        if check:
-            resource.foresee(system)
-            return WOULD_CHANGE, diff, None
-        before(resource)
-        resource.apply(system, diff)
-        left = compare(resource.actual(system), resource.desired())
+        _converge(resource, system, check, may, result)
     except Unknown as error:
-        return UNKNOWN, diff, {"cause": str(error), "fix": "", "output": "", "trace": ""}
+        _failed(result, UNKNOWN, str(error))
     except Failed as error:
-        return FAILED, diff, {"cause": error.cause, "fix": error.fix, "output": error.output, "trace": ""}
+        _failed(result, FAILED, error.cause, error.fix, error.output)
     except OSError as error:
-        return FAILED, diff, dict(os_error(error), trace=_trace())
+        found = os_error(error)
+        _failed(result, FAILED, found["cause"], found["fix"], trace=_trace())
     except Exception as error:  # one resource's bug ends one host's run, with the trace in the result
-        cause = "{}: {}".format(type(error).__name__, error)
-        return FAILED, diff, {"cause": cause, "fix": "", "output": "", "trace": _trace()}
+        _failed(result, FAILED, "{}: {}".format(type(error).__name__, error), trace=_trace())
+    diff, waits = result["diff"], result["waits"]
+    notes = [resource.note(diff) if diff or resource.probe else ""]
+    notes.append(waits or (result["impact"] or {}).get("effect"))
+    result["diff"] = [_shown(resource, key, pair) for key, pair in sorted(diff.items())]
+    result["note"] = "; ".join(note for note in notes if note)
+    result["proof"] = resource.proof
+    result["seconds"] = round(time.monotonic() - started, 4)
+    return result
+
+
+def _failed(result, outcome, cause, fix="", output="", trace=""):
+    result["outcome"] = outcome
+    result["error"] = {"cause": cause, "fix": fix, "output": output, "trace": trace}
+
+
+def _converge(resource, system, check, may, result):
+    diff = result["diff"] = compare(resource.actual(system), resource.desired())
+    if not diff:
+        return
+    impact = result["impact"] = resource.impact(system, diff)
+    if may is not None and impact is not None:
+        result["waits"] = may(impact) or ""
+    result["cuts"] = resource.cuts(diff)
+    if check:
+        resource.foresee(system)
+        result["outcome"] = WOULD_CHANGE
+        return
+    if result["waits"]:
+        result["outcome"] = PENDING
+        return
+    resource.apply(system, diff)
+    left = compare(resource.actual(system), resource.desired())
     if left:
-        keys = ", ".join(sorted(left))
-        cause = "written, but not so when read back: {}".format(keys)
+        cause = "written, but not so when read back: {}".format(", ".join(sorted(left)))
         shown = [_shown(resource, key, pair) for key, pair in sorted(left.items())]
-        output = "\n".join("{key}: found {before!r}, asked {after!r}".format(**item) for item in shown)
-        return FAILED, diff, {"cause": cause, "fix": "", "output": output, "trace": ""}
-    return (OK, {}, None) if resource.probe else (CHANGED, diff, None)
+        raise Failed(cause, "", "\n".join("{key}: found {before!r}, asked {after!r}".format(**item) for item in shown))
+    if resource.probe:
+        result["diff"] = {}  # a probe is not a change
+    else:
+        result["outcome"] = CHANGED
 
 
 def _trace():

@@ -1,19 +1,17 @@
 """The stages of a plan on the host: in order, until something fails, nobody listens any more, or all is done.
 
-The law: after a stage that changed something the rest is planned anew with fresh facts. A stage that is a transaction
-goes back as a whole when one of its members fails. What a role asked for is remembered resource by resource, so that
-what it asks for no more can be found and removed, by this run or the next.
+The law: after a stage that changed something the rest is planned anew with fresh facts. A stage that needs one which
+has to wait waits as well. What a role asked for is remembered resource by resource, so that what it asks for no more
+can be found and removed, by this run or the next.
 """
 
 import zlib
 
-from . import facts, kinds
+from . import facts, kinds, pending
 from .history import History
 from .line import Cancelled
-from .resource import CHANGED, FAILED, OK, WOULD_CHANGE, Failed, converge
-from .transaction import Transaction
-
-GOOD = (OK, CHANGED, WOULD_CHANGE)
+from .resource import CHANGED, OK, PENDING
+from .stage import Stage, key_of
 
 
 def take_modules(system, plan):
@@ -28,12 +26,13 @@ class Run:
     """The stages of a plan, one after the other, until something fails."""
 
     def __init__(self, line, system, plan, options):
-        self._line = line
-        self._system = system
-        self._options = options
-        self._check = options["check"]
+        self.line = line
+        self.system = system
+        self.options = options
+        self.check = options["check"]
         self._stages = plan["stages"]
         self._changed = False
+        self._waiting = set()
         self._history = History(system, options["run"])
         self._last = None  # what the next run is told of, if nobody hears the end of this one
 
@@ -41,14 +40,14 @@ class Run:
         try:
             self._converge()
         except Cancelled:
-            if self._last is not None and not self._check:
-                self._system.memory.put("runs", "interrupted", self._last)
+            if self._last is not None and not self.check:
+                self.system.memory.put("runs", "interrupted", self._last)
             raise
         finally:
-            if not self._check:
+            if not self.check:
                 self._history.keep()
-        if not self._check:
-            self._system.memory.put("runs", "interrupted", None)
+        if not self.check:
+            self.system.memory.put("runs", "interrupted", None)
 
     def _converge(self):
         index = 0
@@ -60,95 +59,73 @@ class Run:
             if not self._stage(index, self._stages[index]):
                 break
             index += 1
-        self._stop_if_cancelled()
+        self.stop_if_cancelled()
 
     def _replan(self, index):
         """The facts have changed, or were not enough: ask for the rest of the plan anew."""
-        self._line.step("facts")
-        self._line.send({"type": "replan", "stage": index, "facts": facts.gather(self._system)})
-        plan = self._line.next()
+        self.line.step("facts")
+        self.line.send({"type": "replan", "stage": index, "facts": facts.gather(self.system)})
+        plan = self.line.next()
         if plan.get("modules"):
-            take_modules(self._system, plan)
+            take_modules(self.system, plan)
         self._stages[index:] = plan["stages"]
         self._changed = False
 
-    def _stage(self, number, stage):
-        items = self._items(stage)
-        made = [kinds.make(item["kind"], item["fields"]) for item in items]
-        services = [resource for item, resource in zip(items, made) if item["kind"] == "service"]
-        group = Transaction(self._system, services[0] if services else None) if stage["transaction"] else None
-        for position, (item, resource) in enumerate(zip(items, made)):
-            name = "{} {}".format(item["kind"], resource.identity())
-            self._stop_if_cancelled()
-            self._last = {"run": self._options["run"], "role": stage["role"], "step": name, "error": None}
-            self._line.step("{}: {}".format(stage["role"], name))
-            started = {"stage": number, "position": position, "kind": item["kind"], "name": resource.identity()}
-            self._line.send(dict(started, type="started", role=stage["role"]))
-            result = converge(resource, self._system, self._check, group.before if group else _no_group)
-            self._settle(resource, result)
-            if result["outcome"] not in GOOD and group is not None and group.begun:
-                self._undo(group, result)
-            self._line.send(dict(result, type="result", role=stage["role"], **started))
-            self._history.add(stage["role"], name, result["outcome"])
-            if result["outcome"] not in GOOD:
-                self._last["error"] = result["error"]
-                return False
-            self._changed = self._changed or result["outcome"] == CHANGED
-            self._remember(stage["role"], [item], self._asked(stage["role"]))
-        self._remember(stage["role"], stage["resources"], {})
-        return True
+    def _stage(self, number, plan):
+        """Go on after it?"""
+        role = plan["role"]
+        blocked = [name for name in plan["needs"] if name in self._waits_on_host()]
+        if blocked and not self.check:
+            self._waiting.add(role)
+            self._tell_of_waiting(number, role, "waits for {}".format(", ".join(blocked)))
+            return True
+        outcome = Stage(self, number, plan).converge()
+        if outcome == PENDING:
+            self._waiting.add(role)
+        return outcome in (OK, PENDING)
 
-    def _settle(self, resource, result):
-        if result["outcome"] not in (OK, CHANGED) or self._check:
-            return
-        try:
-            resource.settled(self._system)
-        except (Failed, OSError) as error:
-            result["outcome"] = FAILED
-            result["error"] = {"cause": str(error), "fix": "", "output": "", "trace": ""}
+    def _waits_on_host(self):
+        """Roles that wait: in this run, or since an earlier one where this run is not about them."""
+        mine = {stage["role"] for stage in self._stages}
+        return self._waiting | (pending.roles(self.system) - mine)
 
-    def _undo(self, group, result):
-        self._line.step("putting back what was changed")
-        error = result["error"]
-        try:
-            error["cause"] += "; rolled back: " + group.undo()
-            result["rolled_back"] = True
-        except (Failed, OSError) as failure:
-            error["cause"] += "; and the way back failed: " + str(failure)
-            error["output"] += "\n" + getattr(failure, "output", "")
+    def _tell_of_waiting(self, number, role, reason):
+        result = {"outcome": PENDING, "diff": [], "note": reason, "error": None, "proof": None, "rolled_back": False}
+        result.update(impact=None, seconds=0, stage=number, position=0, kind="role", name=role)
+        self.line.send(dict(result, type="result", role=role))
 
-    def _stop_if_cancelled(self):
-        if self._line.cancelled:
+    # -- what a stage tells of its members
+
+    def starts(self, role, name, message):
+        """A member's turn has come."""
+        self._last = {"run": self.options["run"], "role": role, "step": name, "error": None}
+        self.line.step("{}: {}".format(role, name))
+        self.line.send(message)
+
+    def ended(self, role, name, result):
+        """A member has come to its end."""
+        self._history.add(role, name, result["outcome"])
+        if self._last is not None:
+            self._last["error"] = result["error"]
+        self._changed = self._changed or result["outcome"] == CHANGED
+
+    def stop_if_cancelled(self):
+        if self.line.cancelled:
             raise Cancelled()
 
-    def _items(self, stage):
-        """The stage's resources, and what undoes those of last time: before a service, which must not run with it."""
-        items = stage["resources"]
-        first = next((n for n, item in enumerate(items) if item["kind"] == "service"), len(items))
-        return items[:first] + self._dropped(stage) + items[first:]
+    # -- what roles ask for
 
-    def _dropped(self, stage):
-        """Resources that undo what this role asked for last time and does not ask for now."""
-        asked = {_key(item) for item in stage["resources"]}
-        return [record for key, record in sorted(self._asked(stage["role"]).items()) if key not in asked]
+    def asked(self, role):
+        """What this role asked for last time: {key: the resource that undoes it}."""
+        return dict(self.system.memory.get("asked", role) or {})
 
-    def _asked(self, role):
-        return dict(self._system.memory.get("asked", role) or {})
-
-    def _remember(self, role, items, record):
+    def remember(self, role, items, record=None):
         """Keep what was asked beside `record`: at once for each that is done, since the next one may end the run."""
-        if self._check:
+        if self.check:
             return
+        record = self.asked(role) if record is None else record
         for item in items:
             undo = kinds.make(item["kind"], item["fields"]).when_dropped()
             if undo is not None:
-                record[_key(item)] = {"kind": undo[0], "fields": undo[1]}
-        self._system.memory.put("asked", role, record or None)
-
-
-def _no_group(resource):
-    """Outside a transaction nothing is kept for a way back."""
-
-
-def _key(item):
-    return "{} {}".format(item["kind"], kinds.make(item["kind"], item["fields"]).identity())
+                record[key_of(item)] = {"kind": undo[0], "fields": undo[1]}
+        self.system.memory.put("asked", role, record or None)

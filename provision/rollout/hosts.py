@@ -115,18 +115,41 @@ def _finished(name: str, tally: _Tally, started: float, outcome: Outcome | None)
 
 def _hold_session(job: Job, run: Run, pool: Pool, sink: Sink, cancel: Flag) -> None:
     connection = pool.connect(job.target)
+
+    def reached(seconds: float) -> bool:
+        return job.target.connection == "local" or _confirm(job.target, run, pool, cancel, seconds)
+
     try:
         planner = None if run.facts_only else job.stages
         try:
-            Session(job.target, connection, planner, run, sink, cancel).execute()
+            Session(job.target, connection, planner, run, sink, cancel, reached).execute()
         except NoPython as error:
             if run.facts_only:
                 raise
             _install_python(job, run, connection, sink, error)
             if not run.check:
-                Session(job.target, connection, planner, run, sink, cancel).execute()
+                Session(job.target, connection, planner, run, sink, cancel, reached).execute()
     finally:
         connection.close()
+
+
+def _confirm(target: Target, run: Run, pool: Pool, cancel: Flag, seconds: float) -> bool:
+    """Tell a host over a new connection that it can be reached; False where none gets through in time."""
+    end = time.monotonic() + seconds
+    while not cancel.is_set():
+        try:
+            connection = pool.connect(target)
+            try:
+                Session(target, connection, None, replace(run, confirms=True), lambda event: None, cancel).execute()
+            finally:
+                connection.close()
+        except HostError:
+            if time.monotonic() >= end:
+                return False
+            time.sleep(1)
+        else:
+            return True
+    return False
 
 
 def _install_python(job: Job, run: Run, connection: Any, sink: Sink, error: NoPython) -> None:

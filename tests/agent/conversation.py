@@ -32,6 +32,7 @@ class Agent:
         modules.update(extra or {})
         state = str(tmp_path / "state")
         options = {"check": check, "facts_only": facts_only, "run": {"id": run, "by": "me@here"}, "state": state}
+        options.update(confirm=0, confirms=False)
         digest = hashlib.sha256(json.dumps(modules, sort_keys=True).encode("ascii")).hexdigest()
         payload = tmp_path / "payload-{}.json".format(run)
         payload.write_text(json.dumps({"boot": boot, "modules": modules, "options": options, "digest": digest}))
@@ -100,4 +101,5 @@ def file(path, content="x\n"):
 
 
 def stage(role, *resources, **changes):
-    return dict({"role": role, "replan": False, "transaction": False, "resources": list(resources)}, **changes)
+    plan = {"role": role, "replan": False, "transaction": False, "needs": [], "resources": list(resources)}
+    return dict(dict(plan, disrupt={"policy": "idle", "closed": None}), **changes)

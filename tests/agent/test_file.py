@@ -7,6 +7,7 @@ import stat
 
 import pytest
 
+from provision.agent import paths
 from provision.agent.file import Directory, File
 from provision.agent.resource import Failed, converge
 from provision.agent.system import ReadOnly, System
@@ -30,6 +31,15 @@ def file(path, content="text\n", **changes):
 
 def directory(path, **changes):
     return Directory(**dict(me(), path=str(path), mode="0750", **changes))
+
+
+def test_what_a_run_that_died_left_beside_a_file_goes(tmp_path):
+    """The sibling that it had not renamed yet."""
+    path = tmp_path / "daemon.json"
+    (tmp_path / ".daemon.json.provision-0123").write_text("half")
+    (tmp_path / ".other.provision-0123").write_text("another file's")
+    paths.replace(str(path), b"x", 0o644, os.geteuid(), os.getegid())
+    assert sorted(os.listdir(str(tmp_path))) == [".other.provision-0123", "daemon.json"]
 
 
 def test_a_file_is_made_kept_repaired_and_removed(system, tmp_path):

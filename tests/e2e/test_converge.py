@@ -141,18 +141,18 @@ def kill(host: LabHost, pattern: str) -> None:
     host.run(f"for p in /proc/[0-9]*; do if {look}; then kill -9 ${{p#/proc/}}; fi; done; true", check=False)
 
 
-def interrupted_before_the_restart(lab: Lab, provision: Provision, name: str, size: str) -> None:
-    """Ask for another shm size, and kill the agent once daemon.json is written, before the service is looked at."""
+def interrupted_before_the_restart(lab: Lab, provision: Provision, name: str, driver: str) -> None:
+    """Ask for another log driver, and kill the agent once daemon.json is written, before the service is looked at."""
     host = lab.host(name)
     host.run(
         # systemctl is replaced by one that never answers, so that the run hangs just before the restart
         "mkdir -p /root/hang && printf '#!/bin/sh\\nexec sleep 1000\\n' > /root/hang/systemctl"
         " && chmod +x /root/hang/systemctl && mount --bind /root/hang/systemctl /usr/bin/systemctl"
     )
-    process = provision.start("apply", "--yes", "--limit", name, "--set", f"docker_daemon.default_shm_size={size}")
+    process = provision.start("apply", "--yes", "--limit", name, "--set", f"docker_daemon.log_driver={driver}")
     try:
         for _ in range(300):
-            if f'"{size}"' in host.read("/etc/docker/daemon.json"):
+            if f'"{driver}"' in host.read("/etc/docker/daemon.json"):
                 break
             time.sleep(0.1)
         else:
@@ -169,19 +169,19 @@ def interrupted_before_the_restart(lab: Lab, provision: Provision, name: str, si
 
 def test_a_restart_wish_survives_a_run_that_dies(lab: Lab, applied: Provision) -> None:
     before = start_of_docker(lab, "web1")
-    interrupted_before_the_restart(lab, applied, "web1", "2G")
+    interrupted_before_the_restart(lab, applied, "web1", "local")
     assert start_of_docker(lab, "web1") == before
-    ended = applied.apply("--limit", "web1", "--set", "docker_daemon.default_shm_size=2G")
+    ended = applied.apply("--limit", "web1", "--set", "docker_daemon.log_driver=local")
     assert ended.status == 0, ended.explain()
     assert "service docker" in ended.resources("changed")
     assert start_of_docker(lab, "web1") != before
 
 
 def test_restarted_by_hand_is_not_restarted_again(lab: Lab, applied: Provision) -> None:
-    interrupted_before_the_restart(lab, applied, "web1", "3G")
+    interrupted_before_the_restart(lab, applied, "web1", "journald")
     lab.host("web1").run("systemctl reset-failed docker; systemctl restart docker", timeout=90)
     by_hand = start_of_docker(lab, "web1")
-    ended = applied.apply("--limit", "web1", "--set", "docker_daemon.default_shm_size=3G")
+    ended = applied.apply("--limit", "web1", "--set", "docker_daemon.log_driver=journald")
     assert ended.status == 0, ended.explain()
     assert start_of_docker(lab, "web1") == by_hand
     back = applied.apply("--limit", "web1")

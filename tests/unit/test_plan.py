@@ -84,7 +84,7 @@ def test_daemon_options_come_after_the_last_that_has_any_and_before_what_needs_d
 
 def test_the_daemon_is_deferred_until_the_engine_is_known() -> None:
     stages = staged(role("engine"), role("docker_daemon", option("bip")))
-    assert stages[1] == Stage("docker_daemon", deferred="docker_engine")
+    assert stages[1] == Stage("docker_daemon", deferred="docker_engine", needs=("docker_engine",))
 
 
 def test_a_role_outside_the_run_has_no_stage_but_keeps_its_options() -> None:

@@ -44,7 +44,14 @@ class Session:
     """Plays what BEHAVIOUR says; stands for the real one, which has tests of its own."""
 
     def __init__(
-        self, target: Target, connection: Any, planner: Any, run: Run, sink: Any, cancel: threading.Event
+        self,
+        target: Target,
+        connection: Any,
+        planner: Any,
+        run: Run,
+        sink: Any,
+        cancel: threading.Event,
+        reached: Any = None,
     ) -> None:
         self.name, self.sink, self.cancel = target.name, sink, cancel
 

@@ -350,3 +350,57 @@ def test_the_command_line_survives_other_shells() -> None:
     assert "\n" not in command
     assert "!" not in command
     assert len(command) < 3000
+
+
+CONFIRM = encode({"type": "armed", "seconds": 7}) + encode({"type": "confirm", "seconds": 7})
+
+
+def asked_to_confirm(*incoming: bytes, reached: bool) -> tuple[Channel, list[float], list[Event]]:
+    channel, asked, events = Channel(*incoming), list[float](), list[Event]()
+
+    def ask(seconds: float) -> bool:
+        asked.append(seconds)
+        return reached
+
+    run = Run("r1", "me@here", check=False, limits=Limits(confirm=7, silence=0.2))
+    target = Target("h1", "h1")
+    flag = threading.Event()
+    session = Session(target, Connection(channel), lambda facts: [], run, events.append, flag, ask)
+    session.execute()
+    return channel, asked, events
+
+
+def test_a_host_that_may_be_cut_off_hears_that_it_was_reached() -> None:
+    channel, asked, _ = asked_to_confirm(MARKER + HELLO, CONFIRM, BYE, reached=True)
+    assert asked == [7]
+    assert encode({"type": "confirmed"}) in channel.sent
+
+
+def test_a_host_that_was_not_reached_may_still_tell_that_it_went_back() -> None:
+    failed = result(outcome="failed", rolled_back=True, error={"cause": "c", "fix": "", "output": "", "trace": ""})
+    channel, _, events = asked_to_confirm(MARKER + HELLO, CONFIRM, failed, BYE, reached=False)
+    assert encode({"type": "confirmed"}) not in channel.sent
+    done = events[-1]
+    assert isinstance(done, ResourceDone)
+    assert done.rolled_back
+
+
+def test_a_host_that_was_cut_off_for_good_is_told_as_such() -> None:
+    with pytest.raises(ConnectionLost, match="the change cut this host off") as caught:
+        asked_to_confirm(MARKER + HELLO, CONFIRM, reached=False)
+    assert "puts the old configuration back by itself" in caught.value.fix
+
+
+def test_over_the_new_connection_only_the_end_is_waited_for() -> None:
+    channel = Channel(MARKER + BYE)
+    run = Run("r1", "me@here", check=False, confirms=True)
+    Session(Target("h1", "h1"), Connection(channel), None, run, lambda event: None, threading.Event()).execute()
+    assert run.options()["confirms"] is True
+
+
+def test_a_host_that_is_not_heard_any_more_after_its_change_is_looked_for_once_more() -> None:
+    armed = encode({"type": "armed", "seconds": 7})
+    with pytest.raises(ConnectionLost, match="a new one gets through"):
+        asked_to_confirm(MARKER + HELLO, armed, reached=True)
+    with pytest.raises(ConnectionLost, match="cut this host off: no new connection reached it within 7 s"):
+        asked_to_confirm(MARKER + HELLO, armed, reached=False)

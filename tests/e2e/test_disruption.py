@@ -1,0 +1,264 @@
+"""What a change does to those who use the host: known before, never done to them unasked, and undone where it cuts."""
+
+import json
+import os
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from tests.e2e.runner import DAEMON, SETTINGS, HostSpec, Lab, Provision, settle
+from tests.lab import LabHost
+
+pytestmark = pytest.mark.lab
+
+NAMES = ("old", "new")
+IMAGE = (
+    "mkdir -p /tmp/r; for f in /bin/sh /bin/sleep $(ldd /bin/sh /bin/sleep | grep -o '/lib[^ ]*'); do"
+    " install -D $f /tmp/r/$f; done; tar -C /tmp/r -c . | docker import - own:1"
+)
+SWALLOWS = '''"""A bridge that is nobody's business but this test's: no check of ours stands before it."""
+from provision import role
+from provision.resources import DaemonOption
+DAEMON = True
+class Settings(role.Settings):
+    address: str
+def resources(facts, settings):
+    yield DaemonOption(key=("bip",), value=settings.address)
+'''
+
+
+@pytest.fixture(scope="module")
+def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
+    specs = [
+        HostSpec("old", "bookworm", packages=("docker.io",)),
+        HostSpec("new", "trixie", packages=("docker.io", "docker-cli")),
+    ]
+    with Lab.up("disruption", specs, tmp_path_factory.mktemp("disruption")) as up:
+        yield up
+
+
+@pytest.fixture(scope="module")
+def provision(lab: Lab) -> Provision:
+    (lab.directory / "roles").mkdir()
+    (lab.directory / "roles" / "swallows.py").write_text(SWALLOWS)
+    found = settle(lab)
+    ended = found.apply()
+    assert ended.status == 0, ended.explain()
+    for host in lab.hosts:
+        host.run(IMAGE)
+    return found
+
+
+@pytest.fixture(autouse=True)
+def idle(lab: Lab, provision: Provision) -> Iterator[None]:
+    """Each test begins and ends with a host that is as asked, on which nothing runs."""
+    yield
+    for host in lab.hosts:
+        host.run("docker ps -aq | xargs -r docker rm -f", check=False)
+    ended = provision.apply("--set", "docker_daemon.disrupt=always")
+    assert ended.status == 0, ended.explain()
+
+
+def run(host: LabHost, name: str, *options: str) -> None:
+    host.run(["docker", "run", "-d", "--name", name, *options, "own:1", "/bin/sleep", "100000"])
+
+
+def running(host: LabHost) -> list[str]:
+    return sorted(host.run(["docker", "ps", "--format", "{{.Names}}"]).stdout.split())
+
+
+def pid(host: LabHost) -> str:
+    return host.read("/var/run/docker.pid").strip()
+
+
+def live(host: LabHost, field: str) -> Any:
+    return json.loads(host.run(["docker", "info", "--format", "{{json ." + field + "}}"]).stdout)
+
+
+def key(name: str, value: Any) -> tuple[str, str]:
+    return "--set", f"docker_daemon.{name}={json.dumps(value)}"
+
+
+def impact(event: dict[str, Any]) -> dict[str, Any]:
+    found: dict[str, Any] = event["impact"]
+    return found
+
+
+def test_an_added_key_that_a_signal_brings_is_reloaded_and_one_that_goes_needs_a_restart(
+    lab: Lab, provision: Provision
+) -> None:
+    before = {name: pid(lab.host(name)) for name in NAMES}
+    for name in NAMES:
+        run(lab.host(name), "train")
+    mirrors = key("registry_mirrors", ["http://mirror.invalid"])
+    plan = provision.check(*mirrors)
+    assert plan.status == 3
+    for event in plan.of("resource", kind="service"):
+        assert impact(event)["level"] == "reload"
+        assert "reloads docker" in event["note"]
+    ended = provision.apply(*mirrors)
+    assert ended.status == 0, ended.explain()
+    assert before == {name: pid(lab.host(name)) for name in NAMES}
+    for name in NAMES:
+        assert live(lab.host(name), "RegistryConfig.Mirrors") == ["http://mirror.invalid/"]
+        assert running(lab.host(name)) == ["train"]
+    back = provision.check()
+    for event in back.of("resource", kind="service"):
+        assert impact(event)["level"] == "restart"
+        assert impact(event)["why"] == ["registry-mirrors"]
+        assert [item["name"] for item in impact(event)["containers"]] == ["train"]
+
+
+def test_a_container_of_somebody_runs_through_a_change_under_each_policy(lab: Lab, provision: Provision) -> None:
+    files = {name: lab.host(name).read("/etc/docker/daemon.json") for name in NAMES}
+    before = {name: pid(lab.host(name)) for name in NAMES}
+    for name in NAMES:
+        run(lab.host(name), "train")
+        run(lab.host(name), "db", "--restart", "always")
+    mtu = key("mtu", 1400)
+    for policy, words in (("idle", "waits for the end of 2 containers"), ("never", "restarts Docker by hand")):
+        ended = provision.apply(*mtu, *key("disrupt", policy))
+        assert ended.status == 3, ended.explain()
+        for name in NAMES:
+            assert ended.host(name)["outcome"] == "pending"
+            assert running(lab.host(name)) == ["db", "train"]
+            assert lab.host(name).read("/etc/docker/daemon.json") == files[name], "live files stay as they were"
+            staged = "/var/lib/provision/staged/docker_daemon/etc/docker/daemon.json"
+            assert json.loads(lab.host(name).read(staged))["mtu"] == 1400
+            assert words in ended.of("resource", kind="service", host=name)[0]["note"]
+    assert before == {name: pid(lab.host(name)) for name in NAMES}
+    ended = provision.apply(*mtu, *key("disrupt", "always"))
+    assert ended.status == 0, ended.explain()
+    for name in NAMES:
+        assert running(lab.host(name)) == ["db"], "the one that Docker promised to start again"
+        assert lab.host(name).run("test -e /var/lib/provision/staged", check=False).returncode == 1
+
+
+def test_a_change_that_had_to_wait_is_finished_by_a_later_run(lab: Lab, provision: Provision) -> None:
+    host = lab.host("new")
+    run(host, "train")
+    assert provision.apply(*key("mtu", 1450), "--limit", "new").status == 3
+    host.run(["docker", "rm", "-f", "train"])
+    ended = provision.apply(*key("mtu", 1450), "--limit", "new")
+    assert ended.status == 0, ended.explain()
+    assert json.loads(host.read("/etc/docker/daemon.json"))["mtu"] == 1450
+
+
+def test_with_live_restore_made_live_first_containers_outlive_the_restart(lab: Lab, provision: Provision) -> None:
+    for name in NAMES:
+        run(lab.host(name), "train")
+    before = {name: pid(lab.host(name)) for name in NAMES}
+    settings = (*key("live_restore", True), *key("log_driver", "local"))
+    ended = provision.apply(*settings)
+    assert ended.status == 0, ended.explain()
+    for name in NAMES:
+        assert pid(lab.host(name)) != before[name], "it did restart"
+        assert running(lab.host(name)) == ["train"], "and the container did not notice"
+        assert live(lab.host(name), "LoggingDriver") == "local"
+        assert live(lab.host(name), "LiveRestoreEnabled") is True
+
+
+def swallowing(lab: Lab, name: str) -> tuple[str, ...]:
+    """Write host_vars that give docker0 the controller's own address range, more specific than the host's route."""
+    machine = lab.network.machine
+    address = machine.rpartition(".")[0] + ".2/30"
+    daemon = {**DAEMON, "bip": None, "fixed_cidr": None}
+    settings = {"roles": [*SETTINGS["roles"], "swallows"], "swallows": {"address": address}, "docker_daemon": daemon}
+    (lab.directory / "host_vars").mkdir(exist_ok=True)
+    path = lab.directory / "host_vars" / f"{name}.yml"
+    path.write_text(json.dumps(settings))
+    return "--limit", name
+
+
+def restored(host: LabHost, limit: float = 90) -> None:
+    """Until the host has its bridge back, and Docker runs with it."""
+    end = time.monotonic() + limit
+    while "192.168.127.1/24" not in host.run("ip -4 -o addr show docker0").stdout:
+        assert time.monotonic() < end, host.run("cat /var/lib/provision/state.json").stdout
+        time.sleep(1)
+    host.run("until docker info >/dev/null 2>&1; do sleep 0.2; done", timeout=30)
+    host.run("until ! [ -e /var/lib/provision/undo ]; do sleep 0.2; done", timeout=30)
+    assert json.loads(host.read("/etc/docker/daemon.json"))["bip"] == DAEMON["bip"]
+    assert host.run("ls /etc/systemd/system | grep provision", check=False).stdout == "", "nothing of the switch stays"
+
+
+@pytest.mark.parametrize("controller", ["waits", "is killed"])
+def test_a_bridge_that_swallows_the_way_to_us_is_put_back_by_the_host_itself(
+    lab: Lab, provision: Provision, controller: str
+) -> None:
+    host = lab.host("old")
+    limit = swallowing(lab, "old")
+    try:
+        process = provision.start("apply", "--yes", *limit)
+        host.run("until ip -4 -o addr show docker0 | grep -q '\\.2/30'; do sleep 0.1; done", timeout=60)
+        if controller == "is killed":
+            process.kill()
+        out, err = process.communicate(timeout=120)
+        if controller == "waits":
+            ended = Provision.ended(process, out, err)
+            assert ended.status == 1
+            assert "cut this host off" in ended.host("old")["error"]
+            assert "puts the old configuration back by itself" in ended.host("old")["error"]
+        restored(host)
+    finally:
+        (lab.directory / "host_vars" / "old.yml").unlink()
+    ended = provision.apply("--limit", "old")
+    assert ended.status == 0, ended.explain()
+    assert any("put back" in event["text"] or "cut off" in event["text"] for event in ended.of("notice")), "it tells"
+
+
+DIES = """\
+#!/usr/bin/python3
+# The interpreter of a host whose power goes at the N-th file that is put in place.
+import os, signal, sys
+left = [int(open("/root/dies-at").read())]
+def dying(real):
+    def call(*args, **more):
+        left[0] -= 1
+        if left[0] == 0:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return real(*args, **more)
+    return call
+os.rename, os.unlink = dying(os.rename), dying(os.unlink)
+exec(sys.argv[sys.argv.index("-c") + 1])
+"""
+CONFIGURED = (DAEMON["bip"], "192.168.200.1/24")
+
+
+def test_the_power_goes_at_every_step_of_a_change(lab: Lab, provision: Provision) -> None:
+    """Driven step by step: the agent dies at each file that it puts in place or removes, then the host goes down.
+
+    After each of them the host comes up by itself with a Docker that runs with one configuration, whole; a plain rerun
+    converges; and nothing of ours is left but the state directory.
+    """
+    host = lab.host("new")
+    host.write("/root/dies", DIES, mode=0o755)
+    bridge = ("--limit", "new", *key("bip", CONFIGURED[1]), *key("fixed_cidr", None))
+    interpreter = lab.directory / "host_vars" / "new.yml"
+    interpreter.parent.mkdir(exist_ok=True)
+    steps, survived = 0, False
+    while not survived:
+        steps += STRIDE
+        assert steps < 200, "the change never comes to its end"
+        host.write("/root/dies-at", str(steps))
+        interpreter.write_text(json.dumps({"ansible_python_interpreter": "/root/dies"}))
+        ended = provision.apply(*bridge)
+        interpreter.unlink()
+        survived = ended.status == 0
+        host.pull_power()
+        host.power_on()
+        host.run("until docker info >/dev/null 2>&1; do sleep 0.2; done", timeout=60)
+        bip = json.loads(host.read("/etc/docker/daemon.json"))["bip"]
+        assert bip in CONFIGURED
+        assert bip in host.run("ip -4 -o addr show docker0").stdout, f"step {steps}: one configuration, whole"
+        again = provision.apply("--limit", "new")
+        assert again.status == 0, f"step {steps}: {again.explain()}"
+        assert DAEMON["bip"] in host.run("ip -4 -o addr show docker0").stdout
+        left = host.run("ls -A /var/lib/provision | grep undo; find /etc -name '*.provision-*'", check=False).stdout
+        assert left == "", f"step {steps}"
+
+
+STRIDE = int(os.environ.get("PROVISION_STRIDE", "7"))
+"""1: at every single step, some minutes."""
