@@ -9,8 +9,9 @@ pending failed unreachable skipped unknown not-started`; fields are only ever ad
     facts          host, facts {…}                       at hello, and again after a stage that changed something
     role           host, role, outcome (skipped, failed), reason, fix
     resource       host, role, kind, name, outcome, diff [{key, before, after, text|null}], note, seconds,
-                   proof {…}|null, impact {level (none, reload, restart: of Docker), why [TEXT], systemd BOOL, survive BOOL,
-                   containers [{…}], processes [{…}], effect TEXT}|null, rolled_back BOOL, error TEXT|null, output TEXT, trace TEXT
+                   proof {…}|null, impact {level (none, reload, restart: of Docker), why [TEXT], systemd BOOL,
+                   survive BOOL, containers [{…}], processes [{…}], effect TEXT}|null, rolled_back BOOL,
+                   error TEXT|null, output TEXT, trace TEXT
     notice         text, host where it concerns one
     host-checked   host, outcome, seconds, and counts as `summary` has them    in waves: has something to change, and
                    waits for its wave; then it starts anew, and its resources until here were a plan
