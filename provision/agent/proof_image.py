@@ -41,6 +41,8 @@ FOLDERS = (
     "root",
 )
 LINKS = (("lib", "usr/lib"), ("lib64", "usr/lib64"), ("bin", "usr/bin"), ("sbin", "usr/sbin"))
+LIBC_PARTS = ("libdl.so.2", "libm.so.6", "libpthread.so.0", "librt.so.1")
+"""What libcuda.so.1 is linked with. Since glibc 2.34 nothing of python3 is linked with all of them any more."""
 LIMIT = 512 * 1024 * 1024
 
 
@@ -109,7 +111,10 @@ def _libraries(system, binaries):
         raise Failed(
             "a library of python3 is missing on this host: {}".format(missing[0]), "repair it, and run ldconfig"
         )
-    return set(re.findall(r"(?:=> |^\s+)(/\S+) \(0x", result.out, re.M))
+    found = set(re.findall(r"(?:=> |^\s+)(/\S+) \(0x", result.out, re.M))
+    folders = {os.path.dirname(path) for path in found if os.path.basename(path) == "libc.so.6"}
+    parts = (os.path.join(folder, name) for folder in folders for name in LIBC_PARTS)
+    return found | {path for path in parts if os.path.exists(path)}
 
 
 def _inside(path):

@@ -16,6 +16,8 @@ from .systemd import Systemd
 from .sysv import Sysv
 
 SECTION = "services"
+GONE = 10
+"""Seconds without a process after which a service that was started counts as ended."""
 
 
 class Service(Resource):
@@ -230,7 +232,13 @@ class Service(Resource):
 
     def _wait(self, system, manager):
         end = time.monotonic() + self.timeout
+        alive = time.monotonic()
         while not self._up(system, manager):
+            found = manager.look(system)
+            if found is not None and found["running"]:
+                alive = time.monotonic()
+            if time.monotonic() > alive + GONE:  # an init script is content with having started it
+                raise Failed("it has ended at its start", "look at its log")
             if time.monotonic() > end:
                 raise Failed("it is not ready within {} s".format(self.timeout), "look at its log")
             time.sleep(0.1)

@@ -33,6 +33,7 @@ class Host:
         self.socket = "active"
         self.log = ""
         self.broken = False
+        self.dies = False  # its process ends right after it was started, without a word to who started it
         self.said = ""  # what an init script that fails says
         self.pid = None
         if systemd:
@@ -98,6 +99,8 @@ class Host:
             if self.broken:
                 raise Failed("{} failed with status 1".format(words))
             self.begin()
+            if self.dies:
+                self.end()
         elif argv[:2] == ["sh", "-c"] and argv[3:] == ["/etc/init.d/docker", "start"]:
             self.begin()
         elif words in ("systemctl stop docker.socket docker.service", "service docker stop"):

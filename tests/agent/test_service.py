@@ -268,6 +268,17 @@ def test_an_init_script_that_may_not_raise_limits_starts_without(host):
     assert host.ran[0] == "service docker start" and host.ran[1].endswith("/etc/init.d/docker start")
 
 
+def test_a_daemon_that_ends_at_its_start_is_not_waited_for(host, monkeypatch):
+    monkeypatch.setattr("provision.agent.service.GONE", 0.2)
+    host = Host(systemd=False)
+    host.dies = True
+    host.files.update({"/etc/init.d/docker": "#!/bin/sh\n", "/etc/rc2.d/S01docker": "", DAEMON_JSON: "{}"})
+    host.files["/var/log/docker.log"] = ""
+    result = run(host, service(files=[DAEMON_JSON], also=[], timeout=60))
+    assert result["outcome"] == "failed"
+    assert "it has ended at its start" in result["error"]["cause"]
+
+
 def test_an_init_script_that_fails_for_another_reason_is_not_tried_again(host):
     host = Host(systemd=False)
     host.files.update({"/etc/init.d/docker": "#!/bin/sh\n", "/etc/rc2.d/S01docker": "", DAEMON_JSON: "{}"})

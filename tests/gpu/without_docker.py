@@ -64,7 +64,7 @@ def main() -> int:
         "nvml": answer,
         "xids": xids,
         "checks": checks,
-        "warnings": proof_levels.warnings(answer, False),
+        "warnings": proof_levels.warnings(answer, False, xids),
         "probe": probe,
         "inside": inside,
         "seconds": times,
