@@ -34,10 +34,11 @@ class Ran:
 
 
 def tidy(engine):
-    """Remove containers of an earlier proof that was cut off."""
+    """Remove containers of an earlier proof that was cut off: by label and name, for the image has the label as well."""
     found = engine.get("/containers/json", all=1, filters=json.dumps({"label": [LABEL + "=1"]}))
     for item in found:
-        engine.delete("/containers/" + item["Id"], force=1, v=1)
+        if any(name.startswith("/" + PREFIX) for name in item.get("Names") or ()):
+            engine.delete("/containers/" + item["Id"], force=1, v=1)
 
 
 def command(request):

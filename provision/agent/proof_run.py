@@ -5,8 +5,6 @@ The law: few containers, each with several questions: all GPUs with the daemon's
 one, so that index 0 in the container is shown to be another than index 0 on the host.
 """
 
-import os
-
 from . import cuda_probe, docker_socket, proof_container, proof_image, proof_inside, proof_paths
 from .engine_api import ApiError, Engine
 from .proof_levels import FAILED, PASSED, check
@@ -143,7 +141,8 @@ class Run:
                 return checks
             checks.append(proof_inside.sees(title, ran.answer, [one[0]]))
             if not wrapped:
-                own = os.readlink("/proc/1/ns/ipc")
+                # What Docker calls the host's is that of its daemon, which need not be that of PID 1.
+                own = self._system.link("/proc/{}/ns/ipc".format(docker_socket.process(self._system)))
                 checks.append(
                     _same("--ipc=host", ran.answer["ipc"], own, "the container does not share the host's IPC")
                 )
