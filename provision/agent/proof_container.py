@@ -34,7 +34,7 @@ class Ran:
 
 
 def tidy(engine):
-    """Remove containers of an earlier proof that was cut off: by label and name, for the image has the label as well."""
+    """Remove containers of an earlier proof that was cut off: by label and name, as the image has the label too."""
     found = engine.get("/containers/json", all=1, filters=json.dumps({"label": [LABEL + "=1"]}))
     for item in found:
         if any(name.startswith("/" + PREFIX) for name in item.get("Names") or ()):
