@@ -75,6 +75,13 @@ class Replan(_Message):
     facts: dict[str, Any]
 
 
+class Answer(_Message):
+    """To a question that was asked in place of a plan; its contents are checked by that question."""
+
+    type: Literal["answer"]
+    answer: dict[str, Any]
+
+
 class Refusal(_Message):
     type: Literal["refused"]
     cause: str
@@ -90,10 +97,10 @@ class Bye(_Message):
     type: Literal["bye"]
 
 
-Message = Hello | Beat | Started | Result | Replan | Refusal | Crash | Bye
+Message = Hello | Beat | Started | Result | Replan | Answer | Refusal | Crash | Bye
 _KINDS: dict[str, type[_Message]] = {
     kind.model_fields["type"].annotation.__args__[0]: kind  # type: ignore[union-attr]
-    for kind in (Hello, Beat, Started, Result, Replan, Refusal, Crash, Bye)
+    for kind in (Hello, Beat, Started, Result, Replan, Answer, Refusal, Crash, Bye)
 }
 
 LEGAL: dict[str, dict[str, str]] = {
@@ -103,6 +110,7 @@ LEGAL: dict[str, dict[str, str]] = {
         "started": "working",
         "result": "working",
         "replan": "working",
+        "answer": "working",
         "bye": "over",
         "refused": "over",
         "crash": "over",

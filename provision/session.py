@@ -13,10 +13,11 @@ from typing import Any
 from provision import bundle, messages
 from provision.agent.wire import Decoder, WireError, encode
 from provision.errors import ConnectionLost, HostError, HostTimeout, ProtocolError, Refused
-from provision.events import Error, HostFacts, Notice, Outcome, Progress, ResourceDone, RoleSkipped, Sink
+from provision.events import Answered, Error, HostFacts, Notice, Outcome, Progress, ResourceDone, RoleSkipped, Sink
 from provision.facts import Facts
 from provision.login import Login
 from provision.plan import Stage
+from provision.questions import Question
 from provision.target import Target
 from provision.transport import Channel, Connection
 
@@ -44,16 +45,19 @@ class Run:
     """user@host of the controller, shown to whom finds the host locked."""
     check: bool
     facts_only: bool = False
+    """No plan: facts are all that is wanted, or a question is asked. The agent writes nothing and takes no lock."""
     limits: Limits = Limits()
     state: str = "/var/lib/provision"
     """The agent's directory on the host: root's, 0700."""
+    comment: str = ""
+    """What the run is for; shown with `by`."""
 
     def options(self) -> dict[str, Any]:
         """For the agent."""
         return {
             "check": self.check,
             "facts_only": self.facts_only,
-            "run": {"id": self.id, "by": self.by},
+            "run": {"id": self.id, "by": self.by} | ({"comment": self.comment} if self.comment else {}),
             "state": self.state,
         }
 
@@ -68,13 +72,15 @@ class Session:
 
     target: Target
     connection: Connection
-    planner: Planner | None
-    """None: only the facts are wanted."""
+    planner: Planner | Question | None
+    """None: only the facts are wanted. A question is asked in place of sending a plan."""
     run: Run
     sink: Sink
     cancel: Flag
     _state: str = field(default="waiting for hello", init=False)
     _step: str = field(default="login", init=False)
+    _facts: Facts | None = field(default=None, init=False)
+    _answer_came: bool = field(default=False, init=False)
     _sent: list[Stage] = field(default_factory=list, init=False)
     _done: set[str] = field(default_factory=set, init=False)
     _skipped: set[str] = field(default_factory=set, init=False)
@@ -156,18 +162,24 @@ class Session:
                 self._report(message)
             case messages.Replan():
                 self._replan(channel, message)
+            case messages.Answer():
+                self._answered(message)
             case messages.Refusal():
                 raise Refused(message.cause, message.fix)
             case messages.Crash():
                 raise ProtocolError(f"the agent crashed: {message.trace.strip().splitlines()[-1]}\n{message.trace}")
             case messages.Bye():
-                pass
+                self._part()
 
     def _greet(self, channel: Channel, hello: messages.Hello) -> None:
+        facts = self._facts = messages.facts(hello.facts)
+        if isinstance(self.planner, Question):
+            arguments = dict(self.planner.arguments(facts))
+            channel.send(encode({"type": "ask", "question": self.planner.name, "arguments": arguments}))
+            return
         self.sink(HostFacts(self.target.name, hello.facts))
         if hello.interrupted:
             self.sink(Notice(_story(hello.interrupted), self.target.name))
-        facts = messages.facts(hello.facts)
         if self.planner is None:
             nvml = {"type": "nvml", "modules": self._unsent(["pynvml"])}
             channel.send(encode(nvml if facts.nvidia.driver_loaded else {"type": "end"}))
@@ -175,12 +187,23 @@ class Session:
         stages = self.planner(facts)
         self._send_plan(channel, stages)
 
+    def _answered(self, message: messages.Answer) -> None:
+        if not isinstance(self.planner, Question) or self._facts is None or self._answer_came:
+            raise ProtocolError("the agent answered what nobody asked")
+        self._answer_came = True
+        outcome, answer = self.planner.answered(self._facts, message.answer)
+        self.sink(Answered(self.target.name, self.planner.name, outcome, answer))
+
+    def _part(self) -> None:
+        if isinstance(self.planner, Question) and not self._answer_came:
+            raise ProtocolError(f"the agent left without an answer to {self.planner.name}")
+
     def _replan(self, channel: Channel, message: messages.Replan) -> None:
         if self.planner is None and self._shipped:
             self.sink(HostFacts(self.target.name, message.facts))
             channel.send(encode({"type": "end"}))
             return
-        if self.planner is None or not 0 <= message.stage <= len(self._sent):
+        if self.planner is None or isinstance(self.planner, Question) or not 0 <= message.stage <= len(self._sent):
             raise ProtocolError(f"the agent asked for stage {message.stage} of {len(self._sent)} anew")
         self._sent = self._sent[: message.stage]  # the agent counts from the first stage of the first plan
         self._done = {stage.role for stage in self._sent}

@@ -40,6 +40,7 @@ class History:
         record = {
             "run": self._run.get("id"),
             "by": self._run.get("by"),
+            "comment": self._run.get("comment", ""),
             "time": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(self._started)),
             "seconds": round(time.time() - self._started, 1),
             "changed": self._changed[:NAMES],

@@ -38,8 +38,8 @@ class _Verb(click.Command):
     cls=_Verb,
     params=[
         options.INVENTORY, options.LIMIT, options.ROLES, options.CHECK, options.DIFF, options.SET, options.FORKS,
-        options.WAVES, options.MAX_FAILURES, options.RESUME, options.TIMEOUT, options.YES, options.JSON,
-        options.REPORT, options.JUNIT, options.VERBOSE, options.ACCEPT, options.VAULT, options.NO_EXEC,
+        options.WAVES, options.MAX_FAILURES, options.RESUME, options.TIMEOUT, options.WHAT_FOR, options.YES,
+        options.JSON, options.REPORT, options.JUNIT, options.VERBOSE, options.ACCEPT, options.VAULT, options.NO_EXEC,
     ],
     short_help="Make hosts what their roles ask for.",
 )  # fmt: skip
@@ -194,4 +194,23 @@ def show(run: str, **given: Any) -> int:
     return past.show(run, Asked(**given))
 
 
-VERBS = [apply, check, facts, inventory, roles, runs, schema, verify]
+@click.command(
+    params=[
+        options.INVENTORY, options.LIMIT, options.FORKS, options.TIMEOUT, options.JSON, options.VERBOSE, options.ACCEPT,
+        options.VAULT, options.NO_EXEC,
+    ],
+    short_help="Show what is pending, done and proven, and who is at work.",
+)  # fmt: skip
+def status(**given: Any) -> int:
+    """Show each host's pending changes, last run and proof, unmanaged roles and lock. Changes nothing.
+
+    Exit status: 0 all hosts were read, 3 something is pending, 1 a host was not read.
+
+    Example: provision.py status -i dgx
+    """
+    from provision.cli import asking
+
+    return asking.status(Asked(**given, roles=()))
+
+
+VERBS = [apply, check, facts, inventory, roles, runs, schema, status, verify]

@@ -10,6 +10,10 @@ pending failed unreachable skipped unknown not-started`; fields are only ever ad
     role           host, role, outcome (skipped, failed), reason, fix
     resource       host, role, kind, name, outcome, diff [{key, before, after, text|null}], note, seconds,
                    proof {…}|null, rolled_back BOOL, error TEXT|null, output TEXT, trace TEXT
+    status         host, outcome (ok, pending), pending [{…}], unfinished {…}|null, last_run {…}|null, proof {…}|null,
+                   unmanaged [{role, left}], lock {…}|null, reboot [PACKAGE]|null, interrupted {…}|null: docs/status.md
+    why            host, outcome, entries [{key, file, flags, live, asked, record, verdict}]
+    unlock         host, outcome, state, lock {…}|null, told TEXT
     notice         text, host where it concerns one
     host-checked   host, outcome, seconds, and counts as `summary` has them    in waves: has something to change, and
                    waits for its wave; then it starts anew, and its resources until here were a plan
@@ -32,6 +36,7 @@ from typing import Any
 
 from provision.events import (
     TYPES,
+    Answered,
     Event,
     HostChecked,
     HostFinished,
@@ -67,7 +72,8 @@ class JsonLines:
         if isinstance(event, Progress):
             return
         time = self._now().isoformat(timespec="milliseconds").replace("+00:00", "Z")
-        self._output.line(json.dumps({"type": TYPES[type(event)], "time": time} | fields(event), default=str))
+        shown = answer(event) if isinstance(event, Answered) else {"type": TYPES[type(event)]} | fields(event)
+        self._output.line(json.dumps({"type": shown["type"], "time": time} | shown, default=str))
 
     def tell(self, text: str) -> None:
         """What only concerns the person at the terminal is no part of the contract."""
@@ -78,6 +84,12 @@ class JsonLines:
 
     def abandon(self) -> None:
         """Lines are whole: there is nothing to leave behind."""
+
+
+def answer(event: Answered) -> dict[str, Any]:
+    """A host's answer, under the name of the question. (When the host gave it by its own clock is no part of it.)"""
+    told = {name: value for name, value in event.answer.items() if name != "time"}
+    return {"type": event.question, "host": event.host, "outcome": event.outcome} | told
 
 
 def fields(event: Event) -> dict[str, Any]:

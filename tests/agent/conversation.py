@@ -21,7 +21,7 @@ START = "import json,sys;p=json.load(open(sys.argv[1]));exec(compile(p['boot'],'
 class Agent:
     """A running agent. `extra` replaces or adds modules by name."""
 
-    def __init__(self, tmp_path, check=False, facts_only=False, extra=None, run="r1"):
+    def __init__(self, tmp_path, check=False, facts_only=False, extra=None, run="r1", **told):
         modules = {"agent": ""}
         for path in glob.glob(os.path.join(AGENT, "*.py")):
             name = os.path.basename(path)[:-3]
@@ -31,7 +31,8 @@ class Agent:
         modules.pop("agent.__init__")
         modules.update(extra or {})
         state = str(tmp_path / "state")
-        options = {"check": check, "facts_only": facts_only, "run": {"id": run, "by": "me@here"}, "state": state}
+        options = {"check": check, "facts_only": facts_only, "state": state}
+        options["run"] = dict(told, id=run, by="me@here")
         digest = hashlib.sha256(json.dumps(modules, sort_keys=True).encode("ascii")).hexdigest()
         payload = tmp_path / "payload-{}.json".format(run)
         payload.write_text(json.dumps({"boot": boot, "modules": modules, "options": options, "digest": digest}))
@@ -50,6 +51,15 @@ class Agent:
 
     def plan(self, *stages):
         self.say({"type": "plan", "stages": list(stages)})
+
+    def ask(self, question, **arguments):
+        """The answer to a question, after hello and up to bye."""
+        hello = self.hear()
+        assert hello["type"] == "hello", hello
+        self.say({"type": "ask", "question": question, "arguments": arguments})
+        heard = self.hear_all()
+        assert [message["type"] for message in heard] == ["answer", "bye"], heard
+        return heard[0]["answer"]
 
     def hear(self, limit=30, beats=False):
         """The next message (beats are left out unless asked for), or None at the end."""
