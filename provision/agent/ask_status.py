@@ -27,7 +27,7 @@ def answer(system, arguments):
         "last_run": _last_run(system),
         "proof": _proof(system),
         "unmanaged": _unmanaged(memory, arguments["roles"]),
-        "lock": _lock(system),
+        "lock": lock_of(*lock.look(system)),
         "reboot": next((_packages(system, path) for path in REBOOT if look.exists(system, path)), None),
         "interrupted": _interrupted(interrupted) if isinstance(interrupted, dict) else None,
     }
@@ -115,9 +115,8 @@ def _records(memory, section):
     return [(key, record) for key, record in sorted(memory.section(section).items()) if isinstance(record, dict)]
 
 
-def _lock(system):
+def lock_of(owner, pid):
     """Who holds the host, or has died holding it (`held` false); None where nobody does."""
-    owner, pid = lock.look(system)
     if not owner and pid is None:
         return None
     return {

@@ -149,6 +149,11 @@ class JsonKeys(Resource):
         system.memory.put(SECTION, self.path, records or None)
 
 
+def as_written(system, path, document, record):
+    """Does a key stand in `document` as the run that made `record` wrote it?"""
+    return _digest(system, path, _get(document, path)) == record["digest"]
+
+
 def _text(document):
     return (json.dumps(document, indent=4, ensure_ascii=False) + "\n").encode("utf-8", "surrogatepass")
 

@@ -18,7 +18,7 @@ from provision.cli import hosts, resuming
 from provision.cli.interrupt import INTERRUPTED, SAID, Interrupts
 from provision.cli.options import Asked
 from provision.cli.views import Views
-from provision.events import Notice
+from provision.events import Event, Notice, Sink
 from provision.report.ending import exit_status
 from provision.report.facts import FactsStory
 from provision.rollout import Job, Rollout
@@ -66,7 +66,15 @@ def jobs_of(selection: hosts.Selection, asked: Asked) -> list[Job]:
     ]
 
 
-def roll_out(verb: str, asked: Asked, jobs: Sequence[Job], selection: hosts.Selection, story: report.Story) -> int:
+def roll_out(  # noqa: PLR0917
+    verb: str,
+    asked: Asked,
+    jobs: Sequence[Job],
+    selection: hosts.Selection,
+    story: report.Story,
+    watch: Sink = lambda event: None,
+) -> int:
+    """Ask or change these hosts while people or programs watch; `watch` hears of everything, too."""
     output = report.Output(sys.stdout)
     view = report.view(output, story, as_json=asked.as_json)
     limits = Limits(host=asked.timeout)
@@ -79,7 +87,12 @@ def roll_out(verb: str, asked: Asked, jobs: Sequence[Job], selection: hosts.Sele
             asked, selection.hosts, mask, selection.inventory
         )
     views = Views(view, run.id, asked, told)
-    rollout = Rollout(run, verb, jobs, views, mask, asked.forks, selection.policy)
+
+    def sink(event: Event) -> None:
+        views(event)
+        watch(event)
+
+    rollout = Rollout(run, verb, jobs, sink, mask, asked.forks, selection.policy)
     output.on_closed = rollout.cancel
     pool = Pool(accept_new_host_keys=asked.accept_new_host_keys, on_host_key=lambda text: rollout.sink(Notice(text)))
 

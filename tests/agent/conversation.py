@@ -15,7 +15,12 @@ import time
 from provision.agent import wire
 
 AGENT = os.path.join(os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)))), "provision", "agent")
-START = "import json,sys;p=json.load(open(sys.argv[1]));exec(compile(p['boot'],'<agent.boot>','exec'),dict(payload=p))"
+LIKE_THE_LOADER = "#provision-agent-1\n"
+"""By its marker in the command line (provision/bundle.py) an agent is told from other processes."""
+START = (
+    LIKE_THE_LOADER
+    + "import json,sys;p=json.load(open(sys.argv[1]));exec(compile(p['boot'],'<agent.boot>','exec'),dict(payload=p))"
+)
 
 
 class Agent:
