@@ -9,7 +9,18 @@ import json
 import os
 import re
 
-from . import daemon_flags, docker_live, docker_socket, facts_docker, flags, json_keys, json_object, look, systemd_unit
+from . import (
+    daemon_flags,
+    docker_live,
+    docker_socket,
+    facts_docker,
+    flags,
+    json_keys,
+    json_object,
+    look,
+    service,
+    systemd_unit,
+)
 from .resource import Failed, Unknown
 
 CONFIG = "/etc/docker/daemon.json"
@@ -89,11 +100,12 @@ class _Host:
         return {
             "path": path,
             "in_file": value is not None,
-            "value": HIDDEN if wide and value is not None else facts_docker.bare(path[0], value),
+            "value": HIDDEN if wide and value is not None else facts_docker.bare(path[-1], value),
             "elsewhere": self._elsewhere(path, names) + (self._environment() if wide else []),
             "process": [look.without_secrets(item) for item in given],
             "live": self._live(path),
             "agrees": agrees,
+            "started_with": self.pid is not None and service.started_with(self.system, "docker", self.pid, self.config),
             "record": self._record(path),
         }
 
@@ -152,7 +164,7 @@ class _Host:
             return None
         if top == "proxies":
             return HIDDEN if value else None
-        return facts_docker.bare(top, value)
+        return facts_docker.bare(path[-1], value)
 
     def _get(self, target):
         if target not in self._said:
@@ -201,7 +213,7 @@ def _package(system, path):
     wanted = [b"\n" + name.encode("utf-8", "surrogateescape") + b"\n" for name in sorted(names)]
     for name in look.names(system, DPKG):
         if name.endswith(".list"):
-            data = b"\n" + (system.read(os.path.join(DPKG, name)) or b"")
+            data = b"\n" + (system.read(os.path.join(DPKG, name)) or b"") + b"\n"
             if any(line in data for line in wanted):
                 return name[: -len(".list")].partition(":")[0]
     return ""

@@ -173,6 +173,14 @@ class Service(Resource):
         return found is not None and found["running"]
 
 
+def started_with(system, name, pid, path):
+    """Do we know this process to have been started with the file as it stands there now?"""
+    record = system.memory.get(SECTION, name)
+    if record is None or record["process"] != _process(system, pid):
+        return False
+    return record["files"].get(path) == _digest(system, path)
+
+
 def _process(system, pid):
     """[boot id, PID, start ticks]: no other process of any time has the same."""
     text = look.text(system, "/proc/{}/stat".format(pid))

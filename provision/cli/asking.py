@@ -16,8 +16,8 @@ from provision.cli.interrupt import INTERRUPTED
 from provision.cli.options import Asked
 from provision.cli.rolling import roll_out
 from provision.daemon.options import MAPS, OPTIONS
-from provision.errors import nearest
 from provision.events import Answered, Event
+from provision.inventory.spelling import closest
 from provision.questions.status import AskStatus
 from provision.questions.unlock import LEFT, AskUnlock
 from provision.questions.why import AskWhy, is_known, path_of
@@ -81,7 +81,7 @@ def _knows(entry: Mapping[str, Any]) -> bool:
 
 def _unknown(name: str) -> int:
     """Neither in our table nor on any of the hosts: told last, since any host might have known it."""
-    close = nearest(name, OPTIONS | dict.fromkeys(MAPS))
+    close = closest(name, [*OPTIONS, *MAPS])
     hint = f"; did you mean {close!r}?" if close else ""
     report.warn(f"no option of the Docker daemon that we know is called {name!r}, and none of these hosts has it{hint}")
     return 1

@@ -34,8 +34,8 @@ class Asked:
         return f"role {self.role} ({place})" if place else f"role {self.role}"
 
 
-def verdict(entry: "Entry", host: "Why", asked: Asked | None, roles: Collection[str]) -> str:
-    """The sentence. `roles`: those that the host has."""
+def verdict(entry: "Entry", host: "Why", asked: Asked | None, roles: Collection[str], known: bool) -> str:
+    """The sentence. `roles`: those that the host has; `known`: the option is one that Docker is known to have."""
     key = ".".join(entry.path)
     if host.problem:
         return f"{key}: nobody can tell, for {host.problem}"
@@ -44,11 +44,16 @@ def verdict(entry: "Entry", host: "Why", asked: Asked | None, roles: Collection[
     if entry.record is not None:
         return f"{key} {_left(entry, host, roles)}"
     if entry.in_file:
-        return f"{key} is in {host.config}, and not ours: {_somebody(entry)} put it there" + _live(entry, host)
+        return f"{key} is in {host.config}{_live(entry, host)}. It is not ours: {_somebody(entry)} put it there"
     if entry.elsewhere:
         return f"{key} comes from {' and '.join(map(_file, entry.elsewhere))}" + _of_flag(entry, host)
-    shown = f", which is {entry.live}" if entry.live is not None else ""
-    return f"{key} is set nowhere: Docker's default holds{shown}"
+    return f"{key} is set nowhere" + _by_default(entry, known)
+
+
+def _by_default(entry: "Entry", known: bool) -> str:
+    if entry.live is not None:
+        return f": Docker's default holds, which is {entry.live}"
+    return ": Docker's default holds" if known else ", and we know of no such option"
 
 
 def _as_asked(entry: "Entry", host: "Why") -> str:
@@ -74,9 +79,8 @@ def _left(entry: "Entry", host: "Why", roles: Collection[str]) -> str:
         return f"was written by role {role} of ours, and somebody else has removed it"
     changed = "" if entry.record.unchanged else " (and changed by somebody else since)"
     next_run = f"the next run of {role} removes it" if role in roles else f"{role} is not a role of this host any more"
-    return f"was written to {host.config} by role {role} of ours{changed}, and nobody asks for it: {next_run}" + _live(
-        entry, host
-    )
+    written = f"was written to {host.config} by role {role} of ours{changed}{_live(entry, host)}"
+    return f"{written}. Nobody asks for it any more: {next_run}"
 
 
 def _somebody(entry: "Entry") -> str:
@@ -97,6 +101,8 @@ def _file(found: "Stands") -> str:
 def _live(entry: "Entry", host: "Why") -> str:
     if not host.running:
         return "; Docker does not run"
+    if entry.agrees is None and entry.started_with:
+        return "; Docker does not tell whether it is live, but was started with this file"
     if entry.agrees is None:
         return "; Docker does not tell whether it is live"
     if entry.agrees:

@@ -5,6 +5,7 @@ The law: what is asked comes from the roles themselves, with this host's facts, 
 stands is looked up by name, and left out where it cannot be told. A secret shows nowhere.
 """
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Annotated, Any, ClassVar
@@ -16,6 +17,7 @@ from provision.daemon.options import BY_FLAG, MAPS, OPTIONS
 from provision.events import Outcome
 from provision.facts import Facts
 from provision.inventory import Row
+from provision.inventory.explain import SECRETIVE
 from provision.questions import Answer, Question, Text
 from provision.questions.verdict import Asked, verdict
 from provision.resources import DaemonEnvironment, DaemonOption
@@ -23,6 +25,7 @@ from provision.role import Deferred, Refuse, Role, Settings, Skip
 from provision.secrets import HIDDEN, Secret
 
 Path = tuple[str, ...]
+_LOGIN = re.compile(r"(://)[^/@\s]*@")
 
 
 class Stands(Answer):
@@ -55,6 +58,8 @@ class Entry(Answer):
     """As the daemon itself tells; None where it does not."""
     agrees: bool | None
     """Is what stands in the file in effect?"""
+    started_with: bool
+    """The file is the one with which we know the daemon to have been started."""
     record: Record | None
 
 
@@ -89,11 +94,12 @@ class AskWhy(Question):
     def read(self, facts: Facts, raw: Mapping[str, Any]) -> tuple[Outcome, dict[str, Any]]:
         found = Why.model_validate(raw)
         asked = {item.path: item for item in self._asked(facts)}
+        roles = {role.name for role in self.roles}
         entries = [
             entry.model_dump(mode="json", exclude={"path"})
             | {"key": ".".join(entry.path)}
             | {"asked": asked[entry.path].told() if entry.path in asked else None}
-            | {"verdict": verdict(entry, found, asked.get(entry.path), {role.name for role in self.roles})}
+            | {"verdict": verdict(entry, found, asked.get(entry.path), roles, is_known(self.path))}
             for entry in found.entries
         ]
         return Outcome.OK, found.model_dump(mode="json", exclude={"entries"}) | {"entries": entries}
@@ -117,13 +123,20 @@ def _options(resources: Sequence[Any]) -> Iterator[tuple[Path, Any]]:
         if isinstance(item, DaemonEnvironment) and item.name.lower() in FILE_KEYS:
             yield ("proxies", FILE_KEYS[item.name.lower()]), HIDDEN
         elif isinstance(item, DaemonOption) and len(item.key) == 1 and item.key[0] in MAPS and item.value:
-            yield from (((*item.key, name), _shown(value)) for name, value in item.value.items())
+            yield from (((*item.key, name), _shown(name, value)) for name, value in item.value.items())
         elif isinstance(item, DaemonOption):
-            yield item.key, _shown(item.value)
+            yield item.key, HIDDEN if item.key[0] == "proxies" else _shown(item.key[-1], item.value)
 
 
-def _shown(value: Any) -> Any:
-    return HIDDEN if isinstance(value, Secret) else value
+def _shown(name: str, value: Any) -> Any:
+    """A value without what is, or looks like, a secret in it."""
+    if isinstance(value, Secret) or SECRETIVE.search(name):
+        return HIDDEN
+    if isinstance(value, Mapping):
+        return {key: _shown(str(key), item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_shown(name, item) for item in value]
+    return _LOGIN.sub(rf"\1{HIDDEN}@", value) if isinstance(value, str) else value
 
 
 def _origin(role: str, path: Path, rows: Sequence[Row]) -> tuple[str, str]:

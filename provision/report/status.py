@@ -6,30 +6,24 @@ unless all are asked for, so that 500 hosts are read as easily as five.
 
 from collections.abc import Iterator, Sequence
 
-from provision.events import BAD, Answered, Event, HostFinished, Outcome, Summary
+from provision.events import Answered, Outcome, Summary
 from provision.questions.status import Interrupted, LastRun, Lock, Pending, Proof, Status, Unfinished
-from provision.report.story import Story
+from provision.report.answers import AnswersStory
 from provision.report.text import Line, hosts, line, names, table
 
 COLUMNS = ("HOST", "PENDING", "LAST RUN", "LAST PROOF", "UNMANAGED", "LOCK")
 
 
-class StatusStory(Story):
+class StatusStory(AnswersStory):
     """The story of the verb status. `verbose`: hosts with nothing to tell have their row, too."""
 
     def __init__(self, *, verbose: bool = False) -> None:
         super().__init__(verbose=verbose)
         self._found: dict[str, Status] = {}
 
-    def lines(self, event: Event) -> Iterator[Line]:
-        if isinstance(event, Answered):
-            self._found[event.host] = Status.model_validate(event.answer)
-        else:
-            yield from super().lines(event)
-
-    def finished(self, event: HostFinished) -> Iterator[Line]:
-        if event.outcome in BAD:
-            yield from super().finished(event)
+    def answered(self, event: Answered) -> Iterator[Line]:
+        self._found[event.host] = Status.model_validate(event.answer)
+        yield from ()
 
     def summary(self, event: Summary) -> Iterator[Line]:
         found = {name: self._found[name] for name in event.hosts if name in self._found}

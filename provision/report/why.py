@@ -6,8 +6,8 @@ The law: hosts of which the same is to be said share a row, so that 500 of them 
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from provision.events import BAD, Answered, Event, HostFinished, Outcome, Summary
-from provision.report.story import Story
+from provision.events import Answered, Summary
+from provision.report.answers import AnswersStory
 from provision.report.text import Line, line, names, table, value
 
 COLUMNS = ("HOSTS", "KEY", "ASKED", "IN THE FILE", "ELSEWHERE", "LIVE")
@@ -15,22 +15,16 @@ SHOWN = 3
 """Hosts that a row names."""
 
 
-class WhyStory(Story):
+class WhyStory(AnswersStory):
     """The story of the verb why."""
 
     def __init__(self) -> None:
         super().__init__()
         self._found: dict[str, Sequence[Mapping[str, Any]]] = {}
 
-    def lines(self, event: Event) -> Iterator[Line]:
-        if isinstance(event, Answered):
-            self._found[event.host] = event.answer["entries"]
-        else:
-            yield from super().lines(event)
-
-    def finished(self, event: HostFinished) -> Iterator[Line]:
-        if event.outcome in BAD:
-            yield from super().finished(event)
+    def answered(self, event: Answered) -> Iterator[Line]:
+        self._found[event.host] = event.answer["entries"]
+        yield from ()
 
     def summary(self, event: Summary) -> Iterator[Line]:
         rows: dict[tuple[str, ...], list[str]] = {}
@@ -45,10 +39,6 @@ class WhyStory(Story):
         elif any(host in self._found for host in event.hosts):
             yield line("no entry of it is set, asked for or remembered on any of these hosts", "quiet")
         yield from super().summary(event)
-
-    @property
-    def told(self) -> Sequence[Outcome]:
-        return (Outcome.OK,)
 
 
 def _cells(entry: Mapping[str, Any]) -> tuple[str, ...]:
