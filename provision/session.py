@@ -25,6 +25,10 @@ Planner = Callable[[Facts], Sequence[Stage]]
 
 SLICE = 0.5
 """Seconds between two looks at the cancel flag."""
+FRAME = 8 * 1024 * 1024
+"""Bytes of one message of an agent; facts with 20,000 routes are 2 MiB."""
+MOST = 32 * 1024 * 1024
+"""Bytes that an agent may say in one conversation: a long run with all its differences says a tenth of that."""
 
 
 @dataclass(frozen=True)
@@ -81,6 +85,8 @@ class Session:
     _step: str = field(default="login", init=False)
     _facts: Facts | None = field(default=None, init=False)
     _answer_came: bool = field(default=False, init=False)
+    _planned_from: int = field(default=-1, init=False)
+    """The stage from which the rest was planned last; each time it is a later one, or there would be no end."""
     _sent: list[Stage] = field(default_factory=list, init=False)
     _done: set[str] = field(default_factory=set, init=False)
     _skipped: set[str] = field(default_factory=set, init=False)
@@ -107,9 +113,9 @@ class Session:
     # -- conversation
 
     def _converse(self, channel: Channel, rest: bytes, deadline: float) -> None:
-        decoder = Decoder()
+        decoder = Decoder(FRAME)
         heard = time.monotonic()
-        data = rest
+        data, said = rest, len(rest)
         while self._state != "over":
             for message in _decoded(decoder, data):
                 self._state = messages.advance(self._state, message)
@@ -124,7 +130,9 @@ class Session:
                 if self._cancelled:
                     break
                 raise ConnectionLost("the connection ended", "run again to see where it stands")
-            heard = time.monotonic()
+            heard, said = time.monotonic(), said + len(data)
+            if said > MOST:
+                raise ProtocolError(f"the agent has said more than {MOST >> 20} MiB, in the step {self._step!r:.200}")
             if heard > deadline:
                 raise HostTimeout(
                     f"took longer than {self.run.limits.host:g} s, in the step {self._step!r}", "raise --timeout"
@@ -167,7 +175,7 @@ class Session:
             case messages.Refusal():
                 raise Refused(message.cause, message.fix)
             case messages.Crash():
-                raise ProtocolError(f"the agent crashed: {message.trace.strip().splitlines()[-1]}\n{message.trace}")
+                raise ProtocolError(f"the agent crashed: {message.last}\n{message.trace}")
             case messages.Bye():
                 self._part()
 
@@ -179,7 +187,7 @@ class Session:
             return
         self.sink(HostFacts(self.target.name, hello.facts))
         if hello.interrupted:
-            self.sink(Notice(_story(hello.interrupted), self.target.name))
+            self.sink(Notice(messages.story(hello.interrupted), self.target.name))
         if self.planner is None:
             nvml = {"type": "nvml", "modules": self._unsent(["pynvml"])}
             channel.send(encode(nvml if facts.nvidia.driver_loaded else {"type": "end"}))
@@ -199,6 +207,9 @@ class Session:
             raise ProtocolError(f"the agent left without an answer to {self.planner.name}")
 
     def _replan(self, channel: Channel, message: messages.Replan) -> None:
+        if message.stage <= self._planned_from:
+            raise ProtocolError(f"the agent asked for stage {message.stage} anew, and once more")
+        self._planned_from = message.stage
         if self.planner is None and self._shipped:
             self.sink(HostFacts(self.target.name, message.facts))
             channel.send(encode({"type": "end"}))
@@ -272,12 +283,3 @@ def _decoded(decoder: Decoder, data: bytes) -> list[messages.Message]:
         return [messages.parse(raw) for raw in decoder.feed(data)]
     except WireError as error:
         raise ProtocolError(str(error)) from None
-
-
-def _story(interrupted: Mapping[str, Any]) -> str:
-    run = interrupted.get("run") or {}
-    if interrupted.get("step") is None:
-        return f"run {run.get('id')} of {run.get('by')} died on this host: it was killed, or the host went down"
-    error = interrupted.get("error")
-    ended = f"which failed: {error.get('cause')}" if isinstance(error, dict) else "which it brought to its end"
-    return f"run {run.get('id')} of {run.get('by')} was cut off in the step {interrupted.get('step')!r}, {ended}"
