@@ -12,8 +12,9 @@ pending failed unreachable skipped unknown not-started`; fields are only ever ad
                    proof {…}|null, rolled_back BOOL, error TEXT|null, output TEXT, trace TEXT
     status         host, outcome (ok, pending), pending [{…}], unfinished {…}|null, last_run {…}|null, proof {…}|null,
                    unmanaged [{role, left}], lock {…}|null, reboot [PACKAGE]|null, interrupted {…}|null: docs/status.md
-    why            host, outcome, entries [{key, file, flags, live, asked, record, verdict}]
-    unlock         host, outcome, state, lock {…}|null, told TEXT
+    why            host, outcome, running, config, problem, entries [{key, asked {…}|null, in_file, value, elsewhere [],
+                   process [VALUE], live, agrees BOOL|null, started_with BOOL, record {…}|null, verdict TEXT}]
+    unlock         host, outcome, state (free, stale, held, cleared, ended, killed), lock {…}|null
     notice         text, host where it concerns one
     host-checked   host, outcome, seconds, and counts as `summary` has them    in waves: has something to change, and
                    waits for its wave; then it starts anew, and its resources until here were a plan
