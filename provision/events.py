@@ -117,6 +117,16 @@ class ResourceDone(Event):
 
 
 @dataclass(frozen=True)
+class Answered(Event):
+    """What a host answered to a question (provision/questions), checked, as JSON types."""
+
+    host: str
+    question: str
+    outcome: Outcome
+    answer: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
 class Notice(Event):
     """Something worth knowing that is no outcome: a host key that was added, an interrupted run that was found."""
 
@@ -197,6 +207,7 @@ TYPES: Mapping[type[Event], str] = {
     HostFacts: "facts",
     RoleSkipped: "role",
     ResourceDone: "resource",
+    Answered: "answer",
     Notice: "notice",
     HostChecked: "host-checked",
     HostFinished: "host-finished",

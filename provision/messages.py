@@ -4,6 +4,7 @@
 a `ProtocolError`.
 """
 
+from collections.abc import Mapping
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -88,6 +89,13 @@ class Replan(_Message):
     facts: dict[str, Any]
 
 
+class Answer(_Message):
+    """To a question that was asked in place of a plan; its contents are checked by that question."""
+
+    type: Literal["answer"]
+    answer: dict[str, Any]
+
+
 class Refusal(_Message):
     type: Literal["refused"]
     cause: str
@@ -97,6 +105,11 @@ class Refusal(_Message):
 class Crash(_Message):
     type: Literal["crash"]
     trace: str
+
+    @property
+    def last(self) -> str:
+        """The line of the trace that says what was the matter."""
+        return (self.trace.strip().splitlines() or ["without a trace"])[-1]
 
 
 class Armed(_Message):
@@ -117,10 +130,10 @@ class Bye(_Message):
     type: Literal["bye"]
 
 
-Message = Hello | Beat | Started | Result | Replan | Armed | Confirm | Refusal | Crash | Bye
+Message = Hello | Beat | Started | Result | Replan | Answer | Armed | Confirm | Refusal | Crash | Bye
 _KINDS: dict[str, type[_Message]] = {
     kind.model_fields["type"].annotation.__args__[0]: kind  # type: ignore[union-attr]
-    for kind in (Hello, Beat, Started, Result, Replan, Armed, Confirm, Refusal, Crash, Bye)
+    for kind in (Hello, Beat, Started, Result, Replan, Answer, Armed, Confirm, Refusal, Crash, Bye)
 }
 
 LEGAL: dict[str, dict[str, str]] = {
@@ -137,6 +150,7 @@ LEGAL: dict[str, dict[str, str]] = {
         "replan": "working",
         "armed": "working",
         "confirm": "working",
+        "answer": "working",
         "bye": "over",
         "refused": "over",
         "crash": "over",
@@ -146,8 +160,14 @@ LEGAL: dict[str, dict[str, str]] = {
 }
 
 
+DEEPEST = 50
+"""Levels; a daemon.json of the field has five."""
+
+
 def parse(raw: dict[str, Any]) -> Message:
     """One message of the agent, checked; ProtocolError where it is none."""
+    if not _within(raw, DEEPEST):
+        raise ProtocolError(f"the agent's {raw['type']!r:.80} message is nested too deeply")
     kind = _KINDS.get(raw["type"])
     if kind is None:
         raise ProtocolError(f"the agent said {raw['type']!r:.80}, which is nothing that an agent says")
@@ -157,12 +177,32 @@ def parse(raw: dict[str, Any]) -> Message:
         raise ProtocolError(f"the agent's {raw['type']} message is malformed: {_first(error)}") from None
 
 
+def _within(value: Any, depth: int) -> bool:
+    """Are containers nested at most so deeply? What masks or shows values walks through them by recursion."""
+    inner = value.values() if isinstance(value, dict) else value
+    return depth > 0 and all(_within(item, depth - 1) for item in inner if isinstance(item, dict | list))
+
+
 def facts(raw: dict[str, Any]) -> Facts:
     """A host's facts, checked."""
     try:
         return Facts.model_validate(raw)
     except ValidationError as error:
         raise ProtocolError(f"the host's facts are malformed: {_first(error)}") from None
+
+
+def story(interrupted: Mapping[str, Any]) -> str:
+    """What is known of a run that nobody heard the end of, as a sentence."""
+    found = interrupted.get("run")
+    run = found if isinstance(found, dict) else {}
+    who = f"run {run.get('id')} of {run.get('by')}"
+    if undone := interrupted.get("undone"):
+        return f"a change of {who} was put back: {undone}"
+    if interrupted.get("step") is None:
+        return f"{who} died on this host: it was killed, or the host went down"
+    error = interrupted.get("error")
+    ended = f"which failed: {error.get('cause')}" if isinstance(error, dict) else "which it brought to its end"
+    return f"{who} was cut off in the step {interrupted.get('step')!r}, {ended}"
 
 
 def _first(error: ValidationError) -> str:

@@ -13,11 +13,12 @@ from typing import Any
 from provision import bundle, messages
 from provision.agent.wire import Decoder, WireError, encode
 from provision.errors import ConnectionLost, HostError, HostTimeout, ProtocolError, Refused
-from provision.events import Error, HostFacts, Notice, Outcome, Progress, ResourceDone, RoleSkipped, Sink
+from provision.events import Answered, Error, HostFacts, Notice, Outcome, Progress, ResourceDone, RoleSkipped, Sink
 from provision.facts import Facts
 from provision.lifeline import Lifeline, Reached
 from provision.login import Login
 from provision.plan import Stage
+from provision.questions import Question
 from provision.target import Target
 from provision.transport import Channel, Connection
 
@@ -25,6 +26,10 @@ Planner = Callable[[Facts], Sequence[Stage]]
 
 SLICE = 0.5
 """Seconds between two looks at the cancel flag."""
+FRAME = 8 * 1024 * 1024
+"""Bytes of one message of an agent; facts with 20,000 routes are 2 MiB."""
+MOST = 32 * 1024 * 1024
+"""Bytes that an agent may say in one conversation: a long run with all its differences says a tenth of that."""
 
 
 @dataclass(frozen=True)
@@ -47,6 +52,7 @@ class Run:
     """user@host of the controller, shown to whom finds the host locked."""
     check: bool
     facts_only: bool = False
+    """No plan: facts are all that is wanted, or a question is asked. The agent writes nothing and takes no lock."""
     limits: Limits = Limits()
     confirms: bool = False
     """Only to say over a new connection that the host can be reached, for the run of this id."""
@@ -54,6 +60,8 @@ class Run:
     """Why nothing may be disturbed at all now: the maintenance windows."""
     state: str = "/var/lib/provision"
     """The agent's directory on the host: root's, 0700."""
+    comment: str = ""
+    """What the run is for; shown with `by`."""
 
     def options(self) -> dict[str, Any]:
         """For the agent."""
@@ -62,7 +70,7 @@ class Run:
             "facts_only": self.facts_only,
             "confirm": self.limits.confirm,
             "confirms": self.confirms,
-            "run": {"id": self.id, "by": self.by},
+            "run": {"id": self.id, "by": self.by} | ({"comment": self.comment} if self.comment else {}),
             "state": self.state,
         }
 
@@ -77,14 +85,18 @@ class Session:
 
     target: Target
     connection: Connection
-    planner: Planner | None
-    """None: only the facts are wanted."""
+    planner: Planner | Question | None
+    """None: only the facts are wanted. A question is asked in place of sending a plan."""
     run: Run
     sink: Sink
     cancel: Flag
     reached: InitVar[Reached] = lambda seconds: True
     _state: str = field(default="waiting for hello", init=False)
     _step: str = field(default="login", init=False)
+    _facts: Facts | None = field(default=None, init=False)
+    _answer_came: bool = field(default=False, init=False)
+    _planned_from: int = field(default=-1, init=False)
+    """The stage from which the rest was planned last; each time it is a later one, or there would be no end."""
     _sent: list[Stage] = field(default_factory=list, init=False)
     _done: set[str] = field(default_factory=set, init=False)
     _skipped: set[str] = field(default_factory=set, init=False)
@@ -115,8 +127,8 @@ class Session:
     # -- conversation
 
     def _converse(self, channel: Channel, rest: bytes, deadline: float) -> None:
-        decoder = Decoder()
-        data = rest
+        decoder = Decoder(FRAME)
+        data, said = rest, len(rest)
         while self._state != "over":
             for message in _decoded(decoder, data):
                 self._state = messages.advance(self._state, message)
@@ -132,6 +144,9 @@ class Session:
                 if self._cancelled:
                     break
                 raise ConnectionLost("the connection ended", "run again to see where it stands")
+            said += len(data)
+            if said > MOST:
+                raise ProtocolError(f"the agent has said more than {MOST >> 20} MiB, in the step {self._step!r:.200}")
             if time.monotonic() > deadline:
                 raise HostTimeout(
                     f"took longer than {self.run.limits.host:g} s, in the step {self._step!r}", "raise --timeout"
@@ -171,18 +186,22 @@ class Session:
                 self._replan(channel, message)
             case messages.Armed() | messages.Confirm():
                 self._hold_on(channel, message)
-            case messages.Refusal():
-                raise Refused(message.cause, message.fix)
-            case messages.Crash():
-                raise ProtocolError(f"the agent crashed: {message.trace.strip().splitlines()[-1]}\n{message.trace}")
+            case messages.Answer():
+                self._answered(message)
+            case messages.Refusal() | messages.Crash():
+                raise _blame(message)
             case messages.Bye():
-                pass
+                self._part()
 
     def _greet(self, channel: Channel, hello: messages.Hello) -> None:
+        facts = self._facts = messages.facts(hello.facts)
+        if isinstance(self.planner, Question):
+            arguments = dict(self.planner.arguments(facts))
+            channel.send(encode({"type": "ask", "question": self.planner.name, "arguments": arguments}))
+            return
         self.sink(HostFacts(self.target.name, hello.facts))
         if hello.interrupted:
-            self.sink(Notice(_story(hello.interrupted), self.target.name))
-        facts = messages.facts(hello.facts)
+            self.sink(Notice(messages.story(hello.interrupted), self.target.name))
         if self.planner is None:
             nvml = {"type": "nvml", "modules": self._unsent(["pynvml"])}
             channel.send(encode(nvml if facts.nvidia.driver_loaded else {"type": "end"}))
@@ -190,12 +209,26 @@ class Session:
         stages = self.planner(facts)
         self._send_plan(channel, stages)
 
+    def _answered(self, message: messages.Answer) -> None:
+        if not isinstance(self.planner, Question) or self._facts is None or self._answer_came:
+            raise ProtocolError("the agent answered what nobody asked")
+        self._answer_came = True
+        outcome, answer = self.planner.answered(self._facts, message.answer)
+        self.sink(Answered(self.target.name, self.planner.name, outcome, answer))
+
+    def _part(self) -> None:
+        if isinstance(self.planner, Question) and not self._answer_came:
+            raise ProtocolError(f"the agent left without an answer to {self.planner.name}")
+
     def _replan(self, channel: Channel, message: messages.Replan) -> None:
+        if message.stage <= self._planned_from:
+            raise ProtocolError(f"the agent asked for stage {message.stage} anew, and once more")
+        self._planned_from = message.stage
         if self.planner is None and self._shipped:
             self.sink(HostFacts(self.target.name, message.facts))
             channel.send(encode({"type": "end"}))
             return
-        if self.planner is None or not 0 <= message.stage <= len(self._sent):
+        if self.planner is None or isinstance(self.planner, Question) or not 0 <= message.stage <= len(self._sent):
             raise ProtocolError(f"the agent asked for stage {message.stage} of {len(self._sent)} anew")
         self._sent = self._sent[: message.stage]  # the agent counts from the first stage of the first plan
         self._done = {stage.role for stage in self._sent}
@@ -272,19 +305,14 @@ def _wired(stage: Stage, closed: str | None) -> dict[str, Any]:
     }
 
 
+def _blame(message: messages.Refusal | messages.Crash) -> HostError | ProtocolError:
+    if isinstance(message, messages.Refusal):
+        return Refused(message.cause, message.fix)
+    return ProtocolError(f"the agent crashed: {message.last}\n{message.trace}")
+
+
 def _decoded(decoder: Decoder, data: bytes) -> list[messages.Message]:
     try:
         return [messages.parse(raw) for raw in decoder.feed(data)]
     except WireError as error:
         raise ProtocolError(str(error)) from None
-
-
-def _story(interrupted: Mapping[str, Any]) -> str:
-    run = interrupted.get("run") or {}
-    if undone := interrupted.get("undone"):
-        return f"a change of run {run.get('id')} of {run.get('by')} was put back: {undone}"
-    if interrupted.get("step") is None:
-        return f"run {run.get('id')} of {run.get('by')} died on this host: it was killed, or the host went down"
-    error = interrupted.get("error")
-    ended = f"which failed: {error.get('cause')}" if isinstance(error, dict) else "which it brought to its end"
-    return f"run {run.get('id')} of {run.get('by')} was cut off in the step {interrupted.get('step')!r}, {ended}"

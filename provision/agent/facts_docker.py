@@ -107,14 +107,15 @@ def _configured(system):
         document = json_object.parse(content.encode("utf-8", "surrogateescape"), path)
     except Failed as error:
         return {}, error.cause
-    return {key: _bare(key, value) for key, value in document.items() if key != "proxies"}, None
+    return {key: bare(key, value) for key, value in document.items() if key != "proxies"}, None
 
 
-def _bare(key, value):
+def bare(key, value):
+    """A value of daemon.json without what may be secret in it."""
     if isinstance(value, dict):
-        return {name: _bare(name, item) for name, item in value.items()}
+        return {name: bare(name, item) for name, item in value.items()}
     if isinstance(value, list):
-        return [_bare(key, item) for item in value]
+        return [bare(key, item) for item in value]
     if isinstance(value, str):
         prefix = "-{}=".format(key)
         return look.without_secrets(prefix + value)[len(prefix) :]

@@ -8,8 +8,7 @@ on beside a route that swallows every new one.
 import os
 import time
 
-from . import deadman
-from .history import stamp
+from . import clock, deadman
 from .line import Cancelled
 from .memory import UNDO
 from .resource import FAILED, Failed
@@ -95,7 +94,7 @@ class Group:
 
 def tell(system, record, text):
     """What became of a change that was put back while nobody listened: for the next run, and for `status`."""
-    system.memory.put("runs", "undone", {"run": record["run"], "time": stamp(), "text": text})
+    system.memory.put("runs", "undone", {"run": record["run"], "time": clock.now(), "text": text})
 
 
 def settle_left_open(system):

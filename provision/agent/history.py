@@ -8,17 +8,13 @@ import json
 import os
 import time
 
+from . import clock
 from .resource import CHANGED, FAILED, UNKNOWN
 
 KEPT = 100
 """Runs."""
 NAMES = 50
 """Changed resources that are named for a run; of more, the rest is counted."""
-
-
-def stamp(seconds=None):
-    """RFC 3339, UTC, to the second; now, if not told otherwise."""
-    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(seconds))
 
 
 class History:
@@ -45,7 +41,8 @@ class History:
         record = {
             "run": self._run.get("id"),
             "by": self._run.get("by"),
-            "time": stamp(self._started),
+            "comment": self._run.get("comment", ""),
+            "time": clock.at(self._started),
             "seconds": round(time.time() - self._started, 1),
             "changed": self._changed[:NAMES],
             "more": max(0, len(self._changed) - NAMES),

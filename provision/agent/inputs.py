@@ -30,21 +30,21 @@ def replaced(system, born):
 def taken(system, files, reload):
     """What a process that starts now reads: {"files": {path: digest}, "keys": {key: digest} or None}."""
     return {
-        "files": {path: _digest(system, path) for path in files},
+        "files": {path: digest(system, path) for path in files},
         "keys": _keys(system, reload["file"]) if reload else None,
     }
 
 
 def differs(system, files, recorded):
     """Do the files differ from those of a record?"""
-    now = {path: _digest(system, path) for path in files}
+    now = {path: digest(system, path) for path in files}
     for path in sorted(set(now) | set(recorded)):
         before = recorded.get(path)
         if before is None:
             # Not looked at when the process began: a drop-in is new, any other file is new to us only.
             if os.path.dirname(path).endswith(".d") and now[path] != "absent":
                 return True
-        elif (now[path] if path in now else _digest(system, path)) != before:
+        elif (now[path] if path in now else digest(system, path)) != before:
             return True
     return False
 
@@ -56,7 +56,7 @@ def needed(system, record, born, files, reload):
     if record is None or record["process"] != born:
         return RESTART, ["what it was started with is not known"]
     known = sorted(set(files) | set(record["files"]))
-    changed = [path for path in known if _digest(system, path) != record["files"].get(path, "absent")]
+    changed = [path for path in known if digest(system, path) != record["files"].get(path, "absent")]
     if not reload or reload["file"] not in changed or record.get("keys") is None:
         return RESTART, changed
     before, after = record["keys"], _keys(system, reload["file"]) or {}
@@ -85,7 +85,7 @@ def _keys(system, path):
     return {key: system.memory.digest(json.dumps(item, sort_keys=True).encode("ascii")) for key, item in flat.items()}
 
 
-def _digest(system, path):
+def digest(system, path):
     """A file's digest, or "absent". JSON counts by its meaning: another tool's indentation is no reason to restart."""
     data = system.foreseen[path] if path in system.foreseen else system.read(path)
     if path.endswith(".json"):

@@ -48,7 +48,7 @@ class JsonKeys(Resource):
         elif self._holds_a_foreign_password(document):
             state["mode"] = self.mode
         for key in self.keys:
-            state[_dotted(key["path"])] = _plain(key["path"], _get(document, key["path"]))
+            state[_dotted(key["path"])] = _found(key, document)
         state["unwanted"] = sorted(_dotted(path) for path in self._unwanted(system, document))
         return state
 
@@ -106,7 +106,7 @@ class JsonKeys(Resource):
         for path in self._unwanted(system, document):
             _remove(document, path)
         for key in self.keys:
-            if _plain(key["path"], _get(document, key["path"])) != _plain(key["path"], key["value"]):
+            if _found(key, document) != _plain(key["path"], key["value"]):
                 _set(document, key["path"], key["value"], self.path)
         return document
 
@@ -161,6 +161,11 @@ class JsonKeys(Resource):
         system.memory.put(SECTION, self.path, records or None)
 
 
+def as_written(system, path, document, record):
+    """Does a key stand in `document` as the run that made `record` wrote it?"""
+    return _digest(system, path, _get(document, path)) == record["digest"]
+
+
 def _text(document):
     return (json.dumps(document, indent=4, ensure_ascii=False) + "\n").encode("utf-8", "surrogatepass")
 
@@ -185,6 +190,13 @@ def _plain(path, value):
     if len(path) == 2 and path[0] == "default-ulimits" and isinstance(value, dict):
         value = {name.capitalize(): item for name, item in value.items()}  # Docker reads these three in any case
     return value
+
+
+def _found(key, document):
+    """What stands there for a key, to compare. Python calls 1 equal to true, which dockerd does not: then as text."""
+    found, asked = _plain(key["path"], _get(document, key["path"])), _plain(key["path"], key["value"])
+    text = json.dumps(found, sort_keys=True)
+    return text if found == asked and text != json.dumps(asked, sort_keys=True) else found
 
 
 def _get(document, path):

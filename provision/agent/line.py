@@ -39,6 +39,7 @@ class Line:
         self._messages = SimpleQueue()
         self._step = None
         self.cancelled = False
+        self.stopped = False  # somebody on the host wants us to end
         self.on_end = lambda: None  # called when the controller is gone
 
     def start(self):
@@ -70,6 +71,10 @@ class Line:
             raise Cancelled()
         return message
 
+    def stop(self):
+        """End after the step in hand. Called from a signal handler, so nothing here may wait."""
+        self.stopped = self.cancelled = True
+
     def step(self, text):
         """What is being done from now on, for the beat."""
         self._step = (text, time.monotonic())
@@ -94,7 +99,7 @@ class Line:
 
     def _read_and_beat(self, decoder):
         heard = time.monotonic()
-        while time.monotonic() - heard < self._silence:
+        while time.monotonic() - heard < self._silence and not self.stopped:
             ready, _, _ = select.select([self._reader], [], [], self._beat)
             if not ready:
                 self._send_beat()

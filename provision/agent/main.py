@@ -15,15 +15,19 @@ from .resource import FIXES, Failed, Unknown, os_error
 from .run import Run, take_modules
 from .system import ReadOnly, System
 
+ENDED = "this run was ended on the host itself, by `unlock` or SIGTERM; its step in hand was brought to its end"
+
 
 def start(options, sources):
     """Called by the loader. Never returns an error to the shell: it goes over the wire."""
     line = Line(0, _own_the_wire())
+    signal.signal(signal.SIGTERM, lambda number, frame: line.stop())
     line.start()
     try:
         _run(line, options, sources)
     except Cancelled:
-        pass
+        if line.stopped:
+            line.send({"type": "refused", "cause": ENDED, "fix": "ask who did, then run again"})
     except Failed as error:
         line.send({"type": "refused", "cause": error.cause, "fix": error.fix})
     except OSError as error:  # in our own state directory: no resource is in hand
@@ -86,6 +90,9 @@ def _run(line, options, sources):
             line.step("NVML")
             line.send({"type": "replan", "stage": 0, "facts": _facts_with_nvml(system)})
             plan = line.next()
+        if plan["type"] == "ask":
+            line.step(plan["question"])
+            line.send({"type": "answer", "answer": _answer(system, plan)})
         if plan["type"] == "plan":
             Run(line, system, plan, options).execute()
         line.send({"type": "bye"})
@@ -101,6 +108,12 @@ def _keep_code(system, sources):
     if code is not None:
         system.memory.directory()
         system.keep(sources.path, code)
+
+
+def _answer(system, asked):
+    from . import ask  # only where something is asked
+
+    return ask.answer(system, asked["question"], asked["arguments"])
 
 
 def _facts_with_nvml(system):
@@ -123,4 +136,6 @@ def _interrupted(system, lock):
         return {"run": undone["run"], "role": None, "step": None, "error": None, "undone": undone["text"]}
     if lock is not None and lock.left:
         return {"run": lock.left, "role": None, "step": None, "error": None}
+    if os.geteuid() != 0:  # facts need no root, and what we remember is root's alone to read
+        return None
     return system.memory.get("runs", "interrupted")

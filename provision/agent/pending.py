@@ -7,7 +7,7 @@ and since when. The staged files are readable by root alone.
 
 import os
 
-from .history import stamp
+from . import clock
 
 SECTION = "pending"
 FOLDER = "staged"
@@ -21,7 +21,7 @@ def keep(system, role, run, reason, names):
     for path in staged:
         _write(system, _place(system, role) + path, system.foreseen[path])
     record = {"run": run["id"], "by": run["by"], "reason": reason, "resources": names, "staged": staged}
-    system.memory.put(SECTION, role, dict(record, since=before.get("since") or stamp()))
+    system.memory.put(SECTION, role, dict(record, since=before.get("since") or clock.now()))
 
 
 def clear(system, role):

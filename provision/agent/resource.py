@@ -5,6 +5,7 @@ the diff names). It owns no diff, no check mode, no timing and no outcome: those
 After `apply` the engine looks again, and what still differs is a failure even if every command exited 0.
 """
 
+import json
 import time
 
 OK = "ok"
@@ -213,6 +214,9 @@ def _is_text(value):
 def _plain(value):
     if isinstance(value, bytes):
         return "{} bytes".format(len(value))
+    if isinstance(value, (str, list, dict)):
+        text = value if isinstance(value, str) else json.dumps(value)
+        return value if len(text) <= TEXT_LIMIT else _cut(text)
     return value
 
 
@@ -223,8 +227,8 @@ def _unified(name, before, after):
         (before or "").splitlines(True), (after or "").splitlines(True), name + " (found)", name + " (asked)"
     )
     text = "".join(line if line.endswith("\n") else line + "\n\\ No newline at end of file\n" for line in lines)
-    return (
-        text
-        if len(text) <= TEXT_LIMIT
-        else text[:TEXT_LIMIT] + "\n[cut: {} characters more]\n".format(len(text) - TEXT_LIMIT)
-    )
+    return text if len(text) <= TEXT_LIMIT else _cut(text)
+
+
+def _cut(text):
+    return text[:TEXT_LIMIT] + "\n[cut: {} characters more]\n".format(len(text) - TEXT_LIMIT)

@@ -249,3 +249,11 @@ class Service(Resource):
             return pid is not None and docker_socket.ping(system, pid)
         found = manager.look(system)
         return found is not None and found["running"]
+
+
+def started_with(system, name, pid, path):
+    """Do we know this process to have been started with the file as it stands there now?"""
+    record = system.memory.get(SECTION, name)
+    if record is None or record["process"] != inputs.process(system, pid):
+        return False
+    return record["files"].get(path) == inputs.digest(system, path)

@@ -23,6 +23,8 @@ PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 STATE = "/var/lib/provision"
 UNIX_LIMIT = 16 * 1024 * 1024
 MISSING = 127
+LINE = 1000
+"""Characters of a line that are shown, at its beginning and at its end."""
 
 
 class Result:
@@ -41,8 +43,8 @@ class Result:
         return self.status == 0
 
     def tail(self, lines=20):
-        """The last lines of both outputs, for an error message."""
-        return "\n".join((self.out + self.err).strip().splitlines()[-lines:])
+        """The last lines of both outputs, for an error message; a long line without its middle."""
+        return "\n".join(map(_shortened, (self.out + self.err).strip().splitlines()[-lines:]))
 
 
 class System:
@@ -258,6 +260,12 @@ class ReadOnly(System):
     run = detach = write = keep = set_mode = set_owner = make_directory = make_link = remove = try_out = rename = (
         signal
     ) = _refuse
+
+
+def _shortened(line):
+    if len(line) <= 2 * LINE:
+        return line
+    return "{} [cut: {} characters] {}".format(line[:LINE], len(line) - 2 * LINE, line[-LINE:])
 
 
 def _all_of(fd, path, limit):

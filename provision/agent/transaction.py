@@ -11,8 +11,7 @@ import base64
 import json
 import os
 
-from . import kinds
-from .history import stamp
+from . import clock, kinds
 from .memory import UNDO
 from .resource import Failed
 
@@ -32,7 +31,7 @@ class Transaction:
         if transaction is not None:
             return transaction
         fields = {name: getattr(service, name) for name in service.fields} if service is not None else None
-        record = {"run": run, "since": stamp(), "service": fields, "files": []}
+        record = {"run": run, "since": clock.now(), "service": fields, "files": []}
         return cls(system, dict(record, ran=None, touched=False, memory=None, deadline=None), service)
 
     @classmethod

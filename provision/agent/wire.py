@@ -7,6 +7,7 @@ shows the bytes. A message is a JSON object with a "type". A frame is three byte
 
 import json
 import struct
+import sys
 
 MARKER = b"\x00provision-agent-1\x00"
 """Written by the loader once it runs. All bytes before it are somebody else's: a MOTD, a .bashrc, sudo's lecture."""
@@ -16,6 +17,7 @@ HEADER = struct.Struct("!3sI")
 LIMIT = 64 * 1024 * 1024
 """Bytes of JSON in one frame. Git's default for one HTTP buffer is 1 MiB, gRPC's for a message 4 MiB; ours is this
 large because a plan may carry a package file."""
+LARGEST = sys.float_info.max
 
 
 class WireError(Exception):
@@ -59,9 +61,17 @@ class Decoder:
         return bytes(self._buffer)
 
 
+def _finite(text):
+    """A number that JSON has: Python would read NaN, Infinity and 1e999, and write them into our own output."""
+    value = float(text)
+    if not -LARGEST <= value <= LARGEST:
+        raise ValueError("{} is no number of JSON".format(text))
+    return value
+
+
 def _message(payload):
     try:
-        message = json.loads(payload.decode("ascii"))
+        message = json.loads(payload.decode("ascii"), parse_constant=_finite, parse_float=_finite)
     except (ValueError, RecursionError) as error:
         raise WireError("a frame is not JSON: {}".format(error)) from None
     if not isinstance(message, dict) or not isinstance(message.get("type"), str):

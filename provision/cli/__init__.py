@@ -48,11 +48,9 @@ class _Verbs(click.Group):
 def provision() -> None:
     """Take GPU hosts from a bare OS to proven GPU containers, over SSH.
 
-    Example: provision.py check --inventory dgx --diff, then apply.
-
     \b
-    Exit status: 0 all as asked, 1 a host failed, 2 bad input (nothing was
-    touched), 3 something is left to change, 130 interrupted.
+    Example: provision.py check --inventory dgx --diff, then apply.
+    Exit status: 0 as asked, 1 a host failed, 2 bad input, 3 not all done, 130 ^C.
     """
 
 

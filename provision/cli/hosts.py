@@ -34,6 +34,8 @@ class Selection:
     role_path: list[Path]
     policy: Policy
     inventory: str | None
+    source: Inventory
+    """All of what was read."""
 
 
 def role_path(asked: Asked) -> list[Path]:
@@ -85,7 +87,7 @@ def select(asked: Asked, *, secrets: bool = True, past: Past | None = None) -> S
         raise InputError(problems)
     if past is not None:
         hosts = resuming.left(past, hosts, limited=asked.limit is not None)
-    return Selection(hosts, role_path(asked), course, _source(asked))
+    return Selection(hosts, role_path(asked), course, _source(asked), found)
 
 
 def _names(found: Inventory, asked: Asked, past: Past | None) -> list[str]:

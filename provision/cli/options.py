@@ -29,6 +29,7 @@ class Asked:
     accept_new_host_keys: bool = False
     vault_password_file: Path | None = None
     no_exec: bool = False
+    comment: str = ""
     waves: str | None = None
     max_failures: str | None = None
     resume: str | None = None
@@ -46,10 +47,20 @@ def _listed(context: click.Context, parameter: click.Parameter, given: str | Non
     return names
 
 
+def _one_line(context: click.Context, parameter: click.Parameter, given: str) -> str:
+    """A comment as one short line: it is shown to others, on their terminals."""
+    line = " ".join("".join(mark if mark.isprintable() else " " for mark in given).split())
+    if len(line) > COMMENT:
+        raise click.BadParameter(f"has {len(line)} characters, and there is room for {COMMENT}")
+    return line
+
+
 def _option(*names: str, **settings: Any) -> click.Option:
     return click.Option(list(names), **settings)
 
 
+COMMENT = 200
+"""Characters."""
 INVENTORY = _option(
     "-i", "--inventory", metavar="NAME|PATH", envvar="PROVISION_INVENTORY", help="Inventory (or $PROVISION_INVENTORY)."
 )
@@ -74,6 +85,7 @@ TIMEOUT = _option(
 WAVES = _option("--waves", metavar="1,10%,100%", help="How many are done when each wave ends.")
 MAX_FAILURES = _option("--max-failures", metavar="N|P%", help="Stop at so many. [default: none; with waves 1]")
 RESUME = _option("--resume", metavar="RUN", help="Go on with a run: an ID, or last.")
+WHAT_FOR = _option("--comment", metavar="TEXT", default="", callback=_one_line, help="What for; others see it.")
 REPORT = _option("--report", metavar="FILE", type=click.Path(path_type=Path), help="Write one HTML page there.")
 JUNIT = _option("--junit", metavar="FILE", type=click.Path(path_type=Path), help="Write JUnit's XML there.")
 YES = _option("--yes", is_flag=True, help="Do not ask.")

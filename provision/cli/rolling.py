@@ -18,7 +18,7 @@ from provision.cli import hosts, resuming
 from provision.cli.interrupt import INTERRUPTED, SAID, Interrupts
 from provision.cli.options import Asked
 from provision.cli.views import Views
-from provision.events import Notice
+from provision.events import Event, Notice, Sink
 from provision.report.ending import exit_status
 from provision.report.facts import FactsStory
 from provision.rollout import Job, Rollout
@@ -26,6 +26,8 @@ from provision.secrets import Mask
 from provision.session import Limits, Run
 from provision.transport import Pool
 
+READING = ("facts", "status", "why", "unlock")
+"""Verbs of which no record is kept, and that ask hosts in place of planning them."""
 MANY = 10
 """Hosts; an apply to more asks first, on a terminal."""
 
@@ -40,14 +42,14 @@ def converge(verb: str, asked: Asked) -> int:
     if verb == "apply" and not asked.yes:
         _confirm(len(selection.hosts))
     story = report.Story(diff=asked.diff, verbose=asked.verbose)
-    return _roll_out(verb, asked, _jobs(selection, asked), selection, story)
+    return roll_out(verb, asked, jobs_of(selection, asked), selection, story)
 
 
 def facts(asked: Asked) -> int:
     """What hosts are. Raises InputError before anything is connected to."""
     selection = hosts.select(asked)
     jobs = [Job(host.target, (), {}) for host in selection.hosts]
-    return _roll_out("facts", asked, jobs, selection, FactsStory())
+    return roll_out("facts", asked, jobs, selection, FactsStory())
 
 
 def _confirm(count: int) -> None:
@@ -56,7 +58,7 @@ def _confirm(count: int) -> None:
         click.confirm(f"apply to {count} hosts?", abort=True, err=True)
 
 
-def _jobs(selection: hosts.Selection, asked: Asked) -> list[Job]:
+def jobs_of(selection: hosts.Selection, asked: Asked) -> list[Job]:
     names = dict.fromkeys(name for host in selection.hosts for name in host.roles)
     loaded = {name: role.load(name, selection.role_path) for name in names}
     return [
@@ -64,17 +66,33 @@ def _jobs(selection: hosts.Selection, asked: Asked) -> list[Job]:
     ]
 
 
-def _roll_out(verb: str, asked: Asked, jobs: Sequence[Job], selection: hosts.Selection, story: report.Story) -> int:
+def roll_out(  # noqa: PLR0917
+    verb: str,
+    asked: Asked,
+    jobs: Sequence[Job],
+    selection: hosts.Selection,
+    story: report.Story,
+    watch: Sink = lambda event: None,
+) -> int:
+    """Ask or change these hosts while people or programs watch; `watch` hears of everything, too."""
     output = report.Output(sys.stdout)
     view = report.view(output, story, as_json=asked.as_json)
     limits = Limits(host=asked.timeout)
-    run = Run(run_id(), _by(), check=verb != "apply", facts_only=verb == "facts", limits=limits)
+    only_asks = verb in READING
+    run = Run(run_id(), _by(), check=verb != "apply", facts_only=only_asks, limits=limits, comment=asked.comment)
     mask = Mask(hosts.secrets_in([(host.target, dict(host.settings)) for host in selection.hosts]))
     told = None
-    if verb != "facts":
-        told = {"verb": verb, "by": run.by} | resuming.told(asked, selection.hosts, mask, selection.inventory)
+    if not only_asks:
+        told = {"verb": verb, "by": run.by, "comment": run.comment} | resuming.told(
+            asked, selection.hosts, mask, selection.inventory
+        )
     views = Views(view, run.id, asked, told)
-    rollout = Rollout(run, verb, jobs, views, mask, asked.forks, selection.policy)
+
+    def sink(event: Event) -> None:
+        views(event)
+        watch(event)
+
+    rollout = Rollout(run, verb, jobs, sink, mask, asked.forks, selection.policy)
     output.on_closed = rollout.cancel
     pool = Pool(accept_new_host_keys=asked.accept_new_host_keys, on_host_key=lambda text: rollout.sink(Notice(text)))
 

@@ -38,8 +38,8 @@ class _Verb(click.Command):
     cls=_Verb,
     params=[
         options.INVENTORY, options.LIMIT, options.ROLES, options.CHECK, options.DIFF, options.SET, options.FORKS,
-        options.WAVES, options.MAX_FAILURES, options.RESUME, options.TIMEOUT, options.YES, options.JSON,
-        options.REPORT, options.JUNIT, options.VERBOSE, options.ACCEPT, options.VAULT, options.NO_EXEC,
+        options.WAVES, options.MAX_FAILURES, options.RESUME, options.TIMEOUT, options.WHAT_FOR, options.YES,
+        options.JSON, options.REPORT, options.JUNIT, options.VERBOSE, options.ACCEPT, options.VAULT, options.NO_EXEC,
     ],
     short_help="Make hosts what their roles ask for.",
 )  # fmt: skip
@@ -194,4 +194,63 @@ def show(run: str, **given: Any) -> int:
     return past.show(run, Asked(**given))
 
 
-VERBS = [apply, check, facts, inventory, roles, runs, schema, verify]
+@click.command(
+    params=[
+        options.INVENTORY, options.LIMIT, options.FORKS, options.TIMEOUT, options.JSON, options.VERBOSE, options.ACCEPT,
+        options.VAULT, options.NO_EXEC,
+    ],
+    short_help="Show what is pending, done and proven, and who is at work.",
+)  # fmt: skip
+def status(**given: Any) -> int:
+    """Show each host's pending changes, last run and proof, unmanaged roles and lock. Changes nothing.
+
+    Exit status: 0 all hosts were read, 3 something is pending, 1 a host was not read.
+
+    Example: provision.py status -i dgx
+    """
+    from provision.cli import asking
+
+    return asking.status(Asked(**given, roles=()))
+
+
+@click.command(
+    params=[
+        options.INVENTORY, options.LIMIT,
+        click.Option(["--force"], is_flag=True, help="End a run even while it installs packages."),
+        options.FORKS, options.TIMEOUT, options.YES, options.JSON, options.ACCEPT, options.VAULT, options.NO_EXEC,
+    ],
+    short_help="Show whose run holds hosts, and end it.",
+)  # fmt: skip
+def unlock(force: bool, **given: Any) -> int:
+    """Show whose run holds hosts, and end it there, with --yes or after a question.
+
+    Seldom needed: a run that died holds nothing, and one whose controller is
+    gone ends by itself. Exit status 3: something holds a host still.
+
+    Example: provision.py unlock -i dgx --limit dgx07
+    """
+    from provision.cli import asking
+
+    return asking.unlock(Asked(**given, roles=()), force)
+
+
+@click.command(
+    params=[
+        click.Argument(["key"], metavar="KEY"), options.INVENTORY, options.LIMIT, options.SET, options.FORKS,
+        options.TIMEOUT, options.JSON, options.ACCEPT, options.VAULT, options.NO_EXEC,
+    ],
+    short_help="Show who owns an option of the Docker daemon.",
+)  # fmt: skip
+def why(key: str, **given: Any) -> int:
+    """Show who owns an option of the Docker daemon: asked, written, there, live. Changes nothing.
+
+    KEY is one of daemon.json's, dotted for an entry: bip, runtimes.nvidia.
+
+    Example: provision.py why default-runtime -i dgx
+    """
+    from provision.cli import asking
+
+    return asking.why(key, Asked(**given))
+
+
+VERBS = [apply, check, facts, inventory, roles, runs, schema, status, unlock, verify, why]

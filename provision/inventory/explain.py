@@ -18,7 +18,8 @@ from provision.inventory.tree import ROOT, UNGROUPED, Tree
 from provision.inventory.values import dotted
 from provision.secrets import HIDDEN, Secret
 
-_SECRETIVE = re.compile(r"passw|secret|token|credential|private_key(?!_file)", re.IGNORECASE)
+SECRETIVE = re.compile(r"passw|secret|token|credential|private_key(?!_file)", re.IGNORECASE)
+"""What names of secrets have in them."""
 
 
 @dataclass(frozen=True)
@@ -87,7 +88,7 @@ def _values(value: Any, at: Mark, path: tuple[Any, ...]) -> Iterator[tuple[tuple
 
 
 def _is_secret(path: tuple[Any, ...], types: annotations.Types) -> bool:
-    if path[0] in connection.SECRET_NAMES or any(_SECRETIVE.search(str(part)) for part in path):
+    if path[0] in connection.SECRET_NAMES or any(SECRETIVE.search(str(part)) for part in path):
         return True
     return bool(types) and any(annotations.holds_secrets(found) for found in annotations.at(types[0], path[1:]))
 

@@ -6,9 +6,9 @@ from provision.errors import nearest
 
 
 def closest(word: str, candidates: Collection[str]) -> str | None:
-    """What was probably meant by a name, or None. A short name one letter off counts too."""
+    """What was probably meant by a name, or None. A short name one letter off, or with two swapped, counts too."""
     return nearest(word, candidates) or next(
-        (name for name in candidates if len(name) > 2 and within(word, name, 1)), None
+        (name for name in candidates if len(name) > 2 and (within(word, name, 1) or sorted(word) == sorted(name))), None
     )
 
 

@@ -12,6 +12,11 @@ pending failed unreachable skipped unknown not-started`; fields are only ever ad
                    proof {…}|null, impact {level (none, reload, restart: of Docker), why [TEXT], systemd BOOL,
                    survive BOOL, containers [{…}], processes [{…}], effect TEXT}|null, rolled_back BOOL,
                    error TEXT|null, output TEXT, trace TEXT
+    status         host, outcome (ok, pending), pending [{…}], unfinished {…}|null, last_run {…}|null, proof {…}|null,
+                   unmanaged [{role, left}], lock {…}|null, reboot [PACKAGE]|null, interrupted {…}|null: docs/status.md
+    why            host, outcome, running, config, problem, entries [{key, asked {…}|null, in_file, value, elsewhere [],
+                   process [VALUE], live, agrees BOOL|null, started_with BOOL, record {…}|null, verdict TEXT}]
+    unlock         host, outcome, state (free, stale, held, cleared, ended, killed), lock {…}|null
     notice         text, host where it concerns one
     host-checked   host, outcome, seconds, and counts as `summary` has them    in waves: has something to change, and
                    waits for its wave; then it starts anew, and its resources until here were a plan
@@ -34,6 +39,7 @@ from typing import Any
 
 from provision.events import (
     TYPES,
+    Answered,
     Event,
     HostChecked,
     HostFinished,
@@ -69,7 +75,8 @@ class JsonLines:
         if isinstance(event, Progress):
             return
         time = self._now().isoformat(timespec="milliseconds").replace("+00:00", "Z")
-        self._output.line(json.dumps({"type": TYPES[type(event)], "time": time} | fields(event), default=str))
+        shown = answer(event) if isinstance(event, Answered) else {"type": TYPES[type(event)]} | fields(event)
+        self._output.line(json.dumps({"type": shown["type"], "time": time} | shown, default=str))
 
     def tell(self, text: str) -> None:
         """What only concerns the person at the terminal is no part of the contract."""
@@ -80,6 +87,12 @@ class JsonLines:
 
     def abandon(self) -> None:
         """Lines are whole: there is nothing to leave behind."""
+
+
+def answer(event: Answered) -> dict[str, Any]:
+    """A host's answer, under the name of the question. (When the host gave it by its own clock is no part of it.)"""
+    told = {name: value for name, value in event.answer.items() if name != "time"}
+    return {"type": event.question, "host": event.host, "outcome": event.outcome} | told
 
 
 def fields(event: Event) -> dict[str, Any]:

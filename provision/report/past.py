@@ -42,7 +42,7 @@ def _end(past: Past) -> dict[str, Any]:
 def listed_json(found: Iterable[Past]) -> Iterator[Line]:
     for past in found:
         end = _end(past)
-        told = {name: past.told.get(name) for name in ("verb", "by", "inventory", "limit")}
+        told = {name: past.told.get(name) for name in ("verb", "by", "comment", "inventory", "limit")}
         counts = {str(outcome): end.get("counts", {}).get(str(outcome), 0) for outcome in Outcome}
         shown = {"type": "run", "run": past.run, "time": past.told.get("time")} | told
         yield Line(json.dumps(shown | {"outcome": end["outcome"], "hosts": counts, "seconds": end.get("seconds")}))

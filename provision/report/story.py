@@ -55,7 +55,7 @@ class Story:
         self, *, diff: bool = False, verbose: bool = False, clock: Callable[[], float] = time.monotonic
     ) -> None:
         self._diff = diff
-        self._verbose = verbose
+        self.verbose = verbose
         self._clock = clock
         self._started = clock()
         self._explained: set[str] = set()
@@ -127,7 +127,7 @@ class Story:
         yield line(f"{event.host}: {event.outcome} {event.role}: {headline(told)}", STYLE[event.outcome])
 
     def _resource(self, event: ResourceDone) -> Iterator[Line]:
-        if event.outcome is Outcome.OK and not self._verbose:
+        if event.outcome is Outcome.OK and not self.verbose:
             return
         text = f"{event.host}: {event.outcome} {event.role}"
         if event.kind != "role":

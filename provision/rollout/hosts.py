@@ -15,6 +15,7 @@ from typing import Any
 from provision import bootstrap
 from provision.errors import HostError, ProvisionError, Unreachable
 from provision.events import (
+    Answered,
     Error,
     Event,
     HostFinished,
@@ -29,6 +30,7 @@ from provision.events import (
 from provision.facts import Facts
 from provision.login import NoPython
 from provision.plan import RefusedByRole, Stage, plan
+from provision.questions import Question
 from provision.role import Role, Settings
 from provision.secrets import Secret
 from provision.session import Run, Session
@@ -44,6 +46,8 @@ class Job:
     roles: Sequence[Role]
     settings: Mapping[str, Settings]
     in_run: Sequence[str] | None = None
+    question: Question | None = None
+    """Asked in place of sending a plan; goes with a run of `facts_only`."""
 
     def stages(self, facts: Facts) -> Sequence[Stage]:
         return plan(self.roles, self.settings, facts, self.in_run)
@@ -65,7 +69,7 @@ class _Tally:
     rolled_back: bool = False
 
     def __call__(self, event: Event) -> None:
-        if isinstance(event, ResourceDone | RoleSkipped):
+        if isinstance(event, ResourceDone | RoleSkipped | Answered):
             self.outcomes.append(event.outcome)
         if isinstance(event, ResourceDone) and event.error is not None:
             self.error = replace(event.error, cause=f"{event.role}: {event.kind} {event.name}: {event.error.cause}")
@@ -120,7 +124,7 @@ def _hold_session(job: Job, run: Run, pool: Pool, sink: Sink, cancel: Flag) -> N
         return job.target.connection == "local" or _confirm(job.target, run, pool, cancel, seconds)
 
     try:
-        planner = None if run.facts_only else job.stages
+        planner = job.question or (None if run.facts_only else job.stages)
         try:
             Session(job.target, connection, planner, run, sink, cancel, reached).execute()
         except NoPython as error:

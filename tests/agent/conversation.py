@@ -15,13 +15,18 @@ import time
 from provision.agent import wire
 
 AGENT = os.path.join(os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)))), "provision", "agent")
-START = "import json,sys;p=json.load(open(sys.argv[1]));exec(compile(p['boot'],'<agent.boot>','exec'),dict(payload=p))"
+LIKE_THE_LOADER = "#provision-agent-1\n"
+"""By its marker in the command line (provision/bundle.py) an agent is told from other processes."""
+START = (
+    LIKE_THE_LOADER
+    + "import json,sys;p=json.load(open(sys.argv[1]));exec(compile(p['boot'],'<agent.boot>','exec'),dict(payload=p))"
+)
 
 
 class Agent:
     """A running agent. `extra` replaces or adds modules by name."""
 
-    def __init__(self, tmp_path, check=False, facts_only=False, extra=None, run="r1"):
+    def __init__(self, tmp_path, check=False, facts_only=False, extra=None, run="r1", **told):
         modules = {"agent": ""}
         for path in glob.glob(os.path.join(AGENT, "*.py")):
             name = os.path.basename(path)[:-3]
@@ -31,8 +36,8 @@ class Agent:
         modules.pop("agent.__init__")
         modules.update(extra or {})
         state = str(tmp_path / "state")
-        options = {"check": check, "facts_only": facts_only, "run": {"id": run, "by": "me@here"}, "state": state}
-        options.update(confirm=0, confirms=False)
+        options = {"check": check, "facts_only": facts_only, "state": state, "confirm": 0, "confirms": False}
+        options["run"] = dict(told, id=run, by="me@here")
         digest = hashlib.sha256(json.dumps(modules, sort_keys=True).encode("ascii")).hexdigest()
         payload = tmp_path / "payload-{}.json".format(run)
         payload.write_text(json.dumps({"boot": boot, "modules": modules, "options": options, "digest": digest}))
@@ -51,6 +56,15 @@ class Agent:
 
     def plan(self, *stages):
         self.say({"type": "plan", "stages": list(stages)})
+
+    def ask(self, question, **arguments):
+        """The answer to a question, after hello and up to bye."""
+        hello = self.hear()
+        assert hello["type"] == "hello", hello
+        self.say({"type": "ask", "question": question, "arguments": arguments})
+        heard = self.hear_all()
+        assert [message["type"] for message in heard] == ["answer", "bye"], heard
+        return heard[0]["answer"]
 
     def hear(self, limit=30, beats=False):
         """The next message (beats are left out unless asked for), or None at the end."""

@@ -6,8 +6,10 @@ import time
 
 import pytest
 
-from provision.agent import wire
+from provision.agent import ask, main, wire
 from provision.agent.line import Cancelled, Line
+from provision.agent.resource import Failed
+from provision.agent.system import ReadOnly
 from tests.agent.conversation import Agent, file, stage
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="the agent works as root only")
@@ -296,6 +298,29 @@ def test_facts_only_says_bye_and_writes_nothing(start, tmp_path):
     agent.say({"type": "end"})
     assert types(agent.hear_all()) == ["bye"]
     assert not (tmp_path / "state").exists()
+
+
+@pytest.fixture
+def nobody():
+    """For the time of a test we are not root."""
+    os.seteuid(65534)
+    yield
+    os.seteuid(0)
+
+
+def test_facts_need_no_root_where_root_has_run_before(tmp_path, nobody):
+    """They did not come at all: the record of an interrupted run is root's alone to read."""
+
+    class Locked(ReadOnly):
+        def read(self, path, limit=0):
+            raise PermissionError(13, "Permission denied", path)
+
+    assert main._interrupted(Locked(str(tmp_path)), None) is None
+
+
+def test_a_question_needs_root(tmp_path, nobody):
+    with pytest.raises(Failed, match="not root on this host"):
+        ask.answer(ReadOnly(str(tmp_path)), "status", {"roles": []})
 
 
 def test_an_unknown_kind_is_a_bug_that_is_named(start):

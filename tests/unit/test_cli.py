@@ -1,5 +1,6 @@
 """The command line in process: options, exit statuses and what stands where; hosts are played."""
 
+import copy
 import json
 import sys
 from pathlib import Path
@@ -79,10 +80,12 @@ class Hosts:
     def close(self) -> None: ...
 
     def session(self, target: Target, connection: Any, planner: Any, run: Any, sink: Any, cancel: Any) -> Any:
-        self.target, self.sink, self.limit = target, sink, run.limits.host
+        self.limit = run.limits.host
         if planner is not None:
             self.jobs[target.name] = planner.__self__
-        return self
+        one = copy.copy(self)  # hosts run in threads, and each has its own
+        one.target, one.sink = target, sink
+        return one
 
     def execute(self) -> None:
         name = self.target.name

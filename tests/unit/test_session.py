@@ -8,9 +8,10 @@ import pytest
 from provision import bundle
 from provision.agent.wire import MARKER, encode
 from provision.errors import ConnectionLost, HostError, HostTimeout, ProtocolError, Refused
-from provision.events import Event, HostFacts, Notice, Outcome, Progress, ResourceDone, RoleSkipped
+from provision.events import Answered, Event, HostFacts, Notice, Outcome, Progress, ResourceDone, RoleSkipped
 from provision.login import NoPython
 from provision.plan import Stage
+from provision.questions.status import AskStatus
 from provision.resources import Directory, File
 from provision.secrets import Secret
 from provision.session import Interrupted, Limits, Run, Session
@@ -302,6 +303,49 @@ def test_in_check_a_deferred_role_would_change() -> None:
     done = next(event for event in events if isinstance(event, ResourceDone))
     assert (done.role, done.outcome, done.note) == ("b", Outcome.WOULD_CHANGE, "known after docker_engine")
     assert b'"replan":true' not in channel.sent
+
+
+# -- a question in place of a plan
+
+
+STATUS: dict[str, Any] = {
+    "time": "", "pending": [], "unfinished": None, "last_run": None, "proof": None, "unmanaged": [], "lock": None,
+    "reboot": None, "interrupted": None,
+}  # fmt: skip
+ANSWER = encode({"type": "answer", "answer": STATUS})
+
+
+def test_a_question_goes_out_after_hello_and_its_answer_is_the_only_event() -> None:
+    channel = Channel(MARKER + HELLO, ANSWER, BYE)
+    events, _ = hold(channel, planner=AskStatus(["r"]))
+    assert b'"type":"ask","question":"status","arguments":{"roles":["r"]}' in channel.sent
+    assert [event for event in events if not isinstance(event, Progress)] == [
+        Answered("h1", "status", Outcome.OK, STATUS)
+    ]
+
+
+@pytest.mark.parametrize(
+    ("script", "planner", "words"),
+    [
+        ([BYE], AskStatus([]), "left without an answer to status"),
+        ([ANSWER, ANSWER], AskStatus([]), "answered what nobody asked"),
+        ([ANSWER], lambda facts: [], "answered what nobody asked"),
+        ([ANSWER], None, "answered what nobody asked"),
+        ([encode({"type": "answer", "answer": STATUS | {"lock": 3}})], AskStatus([]), "malformed: lock"),
+        ([encode({"type": "answer", "answer": [1]})], AskStatus([]), "malformed: answer"),
+        ([encode({"type": "replan", "stage": 0, "facts": FACTS})], AskStatus([]), "asked for stage 0"),
+    ],
+)
+def test_an_agent_that_does_not_answer_as_it_was_asked_is_a_protocol_error(
+    script: list[bytes], planner: Any, words: str
+) -> None:
+    with pytest.raises(ProtocolError, match=words):
+        hold(Channel(MARKER + HELLO, *script), planner=planner)
+
+
+def test_what_a_run_is_for_goes_to_the_agent_only_where_it_was_said() -> None:
+    assert Run("r1", "me", False, comment="rollout").options()["run"] == {"id": "r1", "by": "me", "comment": "rollout"}
+    assert Run("r1", "me", False).options()["run"] == {"id": "r1", "by": "me"}
 
 
 def test_an_interrupted_run_is_told() -> None:
