@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from provision import events
 from provision.errors import ProtocolError
 from provision.facts import Facts
 
@@ -69,6 +70,25 @@ class Result(_Message):
     rolled_back: bool = False
 
 
+class Answer(_Message):
+    question: str
+    verdict: Literal["pass", "warn", "fail", "unknown", "n/a"]
+    text: str
+    fix: str
+
+
+class Preflight(_Message):
+    type: Literal["preflight"]
+    answers: list[Answer]
+
+    def events(self, host: str) -> list[events.Preflight]:
+        """The answers as this host's events."""
+        return [
+            events.Preflight(host, item.question, events.Verdict(item.verdict), item.text, item.fix)
+            for item in self.answers
+        ]
+
+
 class Replan(_Message):
     type: Literal["replan"]
     stage: int
@@ -90,10 +110,10 @@ class Bye(_Message):
     type: Literal["bye"]
 
 
-Message = Hello | Beat | Started | Result | Replan | Refusal | Crash | Bye
+Message = Hello | Beat | Started | Result | Preflight | Replan | Refusal | Crash | Bye
 _KINDS: dict[str, type[_Message]] = {
     kind.model_fields["type"].annotation.__args__[0]: kind  # type: ignore[union-attr]
-    for kind in (Hello, Beat, Started, Result, Replan, Refusal, Crash, Bye)
+    for kind in (Hello, Beat, Started, Result, Preflight, Replan, Refusal, Crash, Bye)
 }
 
 LEGAL: dict[str, dict[str, str]] = {
@@ -102,6 +122,7 @@ LEGAL: dict[str, dict[str, str]] = {
         "beat": "working",
         "started": "working",
         "result": "working",
+        "preflight": "working",
         "replan": "working",
         "bye": "over",
         "refused": "over",

@@ -6,7 +6,7 @@ nothing that `messages.py` has not checked, and names the step in which a host h
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from threading import Event as Flag
 from typing import Any
 
@@ -17,6 +17,7 @@ from provision.events import Error, HostFacts, Notice, Outcome, Progress, Resour
 from provision.facts import Facts
 from provision.login import Login
 from provision.plan import Stage
+from provision.preflight import Wanted
 from provision.target import Target
 from provision.transport import Channel, Connection
 
@@ -35,6 +36,11 @@ class Limits:
     host: float = 3600.0
 
 
+def always_open() -> str | None:
+    """No maintenance windows: what disrupts may be done now."""
+    return None
+
+
 @dataclass(frozen=True)
 class Run:
     """What all sessions of one run share."""
@@ -47,6 +53,13 @@ class Run:
     limits: Limits = Limits()
     state: str = "/var/lib/provision"
     """The agent's directory on the host: root's, 0700."""
+    preflight: Wanted | None = None
+    """In a check: ask the questions before a change, where there is one to come, with what the host cannot know."""
+    settle: bool = False
+    """A check that is the first look of an apply: on a host in sync it is all of it, and what that host remembers of us
+    is brought up to date."""
+    closed: Callable[[], str | None] = always_open
+    """Asked when a host is planned: why nothing that disrupts may be done now, as a clause; None where it may."""
 
     def options(self) -> dict[str, Any]:
         """For the agent."""
@@ -54,6 +67,7 @@ class Run:
             "check": self.check,
             "facts_only": self.facts_only,
             "run": {"id": self.id, "by": self.by},
+            "settle": self.settle,
             "state": self.state,
         }
 
@@ -80,6 +94,8 @@ class Session:
     _skipped: set[str] = field(default_factory=set, init=False)
     _shipped: set[str] = field(default_factory=set, init=False)
     _cancelled: bool = field(default=False, init=False)
+    _asks: bool = field(default=False, init=False)
+    """Would something change, so that the agent has to answer the questions of the preflight?"""
 
     def execute(self) -> None:
         """Hold the whole conversation. What happened goes to the sink; raises HostError or ProtocolError."""
@@ -125,6 +141,8 @@ class Session:
                 )
         if self._cancelled:
             raise Interrupted(f"interrupted in the step {self._step!r}", "run again to converge")
+        if self._asks:
+            raise ProtocolError("the agent has not answered the questions of the preflight")
 
     def _receive(self, channel: Channel, deadline: float, silent: str, where: str = "before the agent ran") -> bytes:
         """The next bytes, b"" at the end. HostTimeout with `silent` past the deadline; a cancel is passed on once."""
@@ -160,6 +178,8 @@ class Session:
                 raise Refused(message.cause, message.fix)
             case messages.Crash():
                 raise ProtocolError(f"the agent crashed: {message.trace.strip().splitlines()[-1]}\n{message.trace}")
+            case messages.Preflight():
+                self._answer(message)
             case messages.Bye():
                 pass
 
@@ -207,6 +227,10 @@ class Session:
         self._sent += active
         needed = [name for stage in active for resource in stage.resources for name in resource.modules]
         plan = {"type": "plan", "modules": self._unsent(needed), "stages": [_wired(stage) for stage in active]}
+        if self.run.preflight is not None:
+            deferred = [stage.role for stage in stages if stage.deferred is not None]
+            plan["preflight"] = asdict(self.run.preflight) | {"deferred": deferred}
+            self._asks = bool(deferred)
         channel.send(encode(plan))
 
     def _unsent(self, names: Sequence[str]) -> Mapping[str, str]:
@@ -215,7 +239,14 @@ class Session:
         self._shipped |= set(new)
         return bundle.modules(new)
 
+    def _answer(self, message: messages.Preflight) -> None:
+        self._asks = False
+        for answer in message.events(self.target.name):
+            self.sink(answer)
+
     def _report(self, result: messages.Result) -> None:
+        if self.run.preflight is not None:
+            self._asks = result.outcome == "would-change" or (self._asks and result.outcome == "ok")
         error = Error(**result.error.model_dump(exclude={"type"})) if result.error else None
         self.sink(
             ResourceDone(

@@ -64,11 +64,12 @@ def _run(line, options, sources):
     system = kind(options["state"])
     system.progress = line.progress
     line.step("facts")
+    settle = options.get("settle", False)
     lock = None
-    if system.writable:
-        lock = Lock(system, options["run"])
-        lock.take(line)
-        line.on_end = lock.orphan
+    if system.writable or (settle and system.stat(system.state) is not None):
+        lock = _locked(line, system, options)
+    if settle:
+        system.memory.wait()
     try:
         story = _interrupted(system, lock)
         line.send({"type": "hello", "protocol": 1, "facts": facts.gather(system), "interrupted": story})
@@ -79,14 +80,28 @@ def _run(line, options, sources):
             line.step("NVML")
             line.send({"type": "replan", "stage": 0, "facts": _facts_with_nvml(system)})
             plan = line.next()
+        writer = System(options["state"]) if settle else system
+        over = system.writable
         if plan["type"] == "plan":
-            Run(line, system, plan, options).execute()
+            run = Run(line, system, plan, options, writer)
+            run.execute()
+            if settle and run.in_sync:  # this look at the host was all of its run
+                lock = lock or _locked(line, writer, options)
+                system.memory.commit(writer)
+                over = True
         line.send({"type": "bye"})
-        if system.writable:
-            _keep_code(system, sources)  # after the bye: nobody waits for it
+        if over:
+            _keep_code(writer, sources)  # after the bye: nobody waits for it
     finally:
         if lock is not None:
             lock.release()
+
+
+def _locked(line, system, options):
+    lock = Lock(system, options["run"])
+    lock.take(line)
+    line.on_end = lock.orphan
+    return lock
 
 
 def _keep_code(system, sources):

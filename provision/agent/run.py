@@ -27,28 +27,47 @@ def take_modules(system, plan):
 class Run:
     """The stages of a plan, one after the other, until something fails."""
 
-    def __init__(self, line, system, plan, options):
+    def __init__(self, line, system, plan, options, writer=None):
         self._line = line
         self._system = system
         self._options = options
         self._check = options["check"]
+        self._keeps = not self._check or options.get("settle", False)
+        self._asks = plan.get("preflight")
+        self.found = []  # what would change, in check mode: (role, item, result)
+        self.failed = False
         self._stages = plan["stages"]
         self._changed = False
-        self._history = History(system, options["run"])
+        self._history = History(writer or system, options["run"])
         self._last = None  # what the next run is told of, if nobody hears the end of this one
 
     def execute(self):
         try:
             self._converge()
+            self._ask()
         except Cancelled:
             if self._last is not None and not self._check:
                 self._system.memory.put("runs", "interrupted", self._last)
             raise
         finally:
-            if not self._check:
+            if self._keeps:
                 self._history.keep()
-        if not self._check:
+        if self._keeps:
             self._system.memory.put("runs", "interrupted", None)
+
+    @property
+    def in_sync(self):
+        """In check mode: is there nothing to change, nothing that failed and nothing that is not known yet?"""
+        return not self.found and not self.failed and not (self._asks or {}).get("deferred")
+
+    def _ask(self):
+        """The questions before a change, where there is one to come."""
+        if self._asks is None or self.in_sync or self.failed:
+            return
+        from . import preflight
+
+        self._line.step("preflight")
+        self._line.send({"type": "preflight", "answers": preflight.answers(self._system, self._asks, self.found)})
 
     def _converge(self):
         index = 0
@@ -90,8 +109,11 @@ class Run:
                 self._undo(group, result)
             self._line.send(dict(result, type="result", role=stage["role"], **started))
             self._history.add(stage["role"], name, result["outcome"])
+            if result["outcome"] == WOULD_CHANGE:
+                self.found.append((stage["role"], item, result))
             if result["outcome"] not in GOOD:
                 self._last["error"] = result["error"]
+                self.failed = True
                 return False
             self._changed = self._changed or result["outcome"] == CHANGED
             self._remember(stage["role"], [item], self._asked(stage["role"]))
@@ -99,7 +121,7 @@ class Run:
         return True
 
     def _settle(self, resource, result):
-        if result["outcome"] not in (OK, CHANGED) or self._check:
+        if result["outcome"] not in (OK, CHANGED) or not self._keeps:
             return
         try:
             resource.settled(self._system)
@@ -137,7 +159,7 @@ class Run:
 
     def _remember(self, role, items, record):
         """Keep what was asked beside `record`: at once for each that is done, since the next one may end the run."""
-        if self._check:
+        if not self._keeps:
             return
         for item in items:
             undo = kinds.make(item["kind"], item["fields"]).when_dropped()

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from threading import Event as Flag
 from typing import Any
 
-from provision import bootstrap
+from provision import bootstrap, preflight
 from provision.errors import HostError, ProvisionError, Unreachable
 from provision.events import (
     Error,
@@ -44,6 +44,12 @@ class Job:
     roles: Sequence[Role]
     settings: Mapping[str, Settings]
     in_run: Sequence[str] | None = None
+
+    @property
+    def here(self) -> Mapping[str, Settings]:
+        """The settings of the host's roles in this run."""
+        names = [role.name for role in self.roles if self.in_run is None or role.name in self.in_run]
+        return {name: self.settings[name] for name in names}
 
     def stages(self, facts: Facts) -> Sequence[Stage]:
         return plan(self.roles, self.settings, facts, self.in_run)
@@ -82,6 +88,8 @@ def run_host(job: Job, run: Run, pool: Pool, sink: Sink, cancel: Flag) -> HostFi
     if cancel.is_set():
         return not_started(name)
     sink(HostStarted(name))
+    if run.preflight is not None:
+        run = replace(run, preflight=preflight.wanted(job.here))
     outcome: Outcome | None = None
     try:
         _hold_session(job, run, pool, tally, cancel)

@@ -8,15 +8,16 @@ from hypothesis import strategies as st
 
 from provision.errors import Unreachable
 from provision.events import (
-    Error,
     Event,
     HostChecked,
     HostFacts,
     HostFinished,
     HostStarted,
     Outcome,
+    Preflight,
     ResourceDone,
     Stopped,
+    Verdict,
     WaveFinished,
     WaveStarted,
 )
@@ -116,7 +117,7 @@ def test_the_inventory_says_and_the_command_line_says_instead() -> None:
     found, problems = told(text, a="r1", b="r2")
     assert not problems
     assert (found.waves, found.max_failures) == ((Amount(1), ALL), Amount(5, True))
-    assert (found.order, found.pause, found.places, found.before_host) == (
+    assert (found.order, found.pause, found.places, found.hooks.before) == (
         "sorted",
         3,
         {"a": "r1", "b": "r2"},
@@ -281,7 +282,10 @@ def test_an_interrupt_is_no_failure_of_the_fleet(fleet: Fleet) -> None:
 
 
 def test_a_preflight_keeps_hosts_out(fleet: Fleet) -> None:
-    fleet.hosts = {"a": Host(), "b": Host()}
-    outcomes = fleet.roll(Policy((ALL,), Amount(2)), preflight=lambda checked: {"a": Error("disk full", "free some")})
-    assert outcomes == {"a": "failed", "b": "changed"}
+    fleet.hosts = {name: Host() for name in "abc"}
+    said = {"a": Verdict.FAIL, "b": Verdict.WARN, "c": Verdict.UNKNOWN}
+    found = {name: [Preflight(name, "disk", verdict, "it is full", "free some")] for name, verdict in said.items()}
+    outcomes = fleet.roll(Policy((ALL,), Amount(3)), judge=lambda candidates, seen, addresses: found)
+    assert outcomes == {"a": "failed", "b": "changed", "c": "unknown"}
     assert fleet.touched == ["b"]
+    assert [event.host for event in fleet.of(Preflight)] == ["a", "b", "c"]
