@@ -54,8 +54,11 @@ class Fleet:
                     yield Finding(found.host, f"{name} {found.text}", found.fatal)
 
     def _against(self, network: IPv4Network) -> Iterator[Finding]:
+        """One finding a host and kind: the most telling."""
+        cut_off = set()
         for host, address in self._addresses:
-            if address in network:
+            if address in network and host not in cut_off:
+                cut_off.add(host)
                 text = f"contains {address}, an address of {host}, which this host could not reach any more"
                 yield Finding(host, text, fatal=True)
         for host, client in self._clients:
@@ -63,7 +66,8 @@ class Fleet:
                 text = f"contains {client}, from where the controller reaches {host}"
                 yield Finding(host, text, fatal=True)
         for host, route, interface in self._routes:
-            if route.overlaps(network):
+            if route.overlaps(network) and host not in cut_off:
+                cut_off.add(host)
                 by = f" by {interface}" if interface else ""
                 text = f"overlaps {route}, which {host} reaches{by} and this host could not reach any more"
                 yield Finding(host, text, fatal=False)
