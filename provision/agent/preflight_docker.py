@@ -88,10 +88,11 @@ def data_root(system):
     """Where the engine keeps its data, running or not."""
     pid = process(system)
     given = flags.values(look.arguments(system, pid) or ()) if pid is not None else {}
-    configured = _configured(system)
-    for name in ("data-root", "graph"):
-        if given.get(name) or isinstance(configured.get(name), str):
-            return (given.get(name) or [configured[name]])[-1]
+    for source in (given, _configured(system)):
+        for name in ("data-root", "graph"):
+            value = source.get(name)
+            if value:
+                return value[-1] if isinstance(value, list) else str(value)
     return ROOT
 
 
