@@ -84,8 +84,8 @@ def judge(
 def _answers(candidate: Candidate, seen: Seen | None, fleet: subnets.Fleet) -> Iterator[Preflight]:
     host = candidate.host
     if seen is None:
-        text = "this host has no python3 yet, so that most questions cannot be asked before it is there"
-        yield Preflight(host, "python", Verdict.WARN, text, "apply to few hosts first (--waves), and look at them")
+        text = "this host has no python3 yet: most questions are asked once that is there, and before anything else"
+        yield Preflight(host, "python", Verdict.WARN, text, "apply to few hosts first (--waves)")
         yield _subnets(candidate, fleet, None)
         return
     try:

@@ -13,13 +13,15 @@ from threading import Event as Flag
 from typing import Any
 
 from provision import bootstrap, preflight
-from provision.errors import HostError, ProvisionError, Unreachable
+from provision.errors import HostError, ProvisionError, Refused, Unreachable
 from provision.events import (
     Error,
     Event,
+    HostFacts,
     HostFinished,
     HostStarted,
     Outcome,
+    Preflight,
     Progress,
     ResourceDone,
     RoleSkipped,
@@ -132,9 +134,32 @@ def _hold_session(job: Job, run: Run, pool: Pool, sink: Sink, cancel: Flag) -> N
                 raise
             _install_python(job, run, connection, sink, error)
             if not run.check:
+                _ask(job, run, connection, sink, cancel)
                 Session(job.target, connection, planner, run, sink, cancel).execute()
     finally:
         connection.close()
+
+
+def _ask(job: Job, run: Run, connection: Any, sink: Sink, cancel: Flag) -> None:
+    """The questions before a change, of a host that could not answer them before it had python3."""
+    name, answers, seen = job.target.name, list[Preflight](), dict[str, preflight.Seen]()
+
+    def hear(event: Event) -> None:
+        if isinstance(event, HostFacts):
+            seen[name] = preflight.Seen(event.facts, time.time())
+        elif isinstance(event, Preflight):
+            answers.append(event)
+
+    look = replace(run, check=True, preflight=preflight.wanted(job.here))
+    Session(job.target, connection, job.stages, look, hear, cancel).execute()
+    if answers:
+        mine = preflight.judge([preflight.Candidate(name, job.here)], seen, {})[name]
+        answers[:0] = [answer for answer in mine if answer.question != "subnets"]  # that needed no python3
+    for answer in answers:
+        sink(answer)
+    ended = preflight.verdict(answers)
+    if ended is not None:
+        raise Refused(ended[1].cause, ended[1].fix)
 
 
 def _install_python(job: Job, run: Run, connection: Any, sink: Sink, error: NoPython) -> None:

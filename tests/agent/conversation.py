@@ -21,7 +21,7 @@ START = "import json,sys;p=json.load(open(sys.argv[1]));exec(compile(p['boot'],'
 class Agent:
     """A running agent. `extra` replaces or adds modules by name."""
 
-    def __init__(self, tmp_path, check=False, facts_only=False, extra=None, run="r1"):
+    def __init__(self, tmp_path, check=False, facts_only=False, extra=None, run="r1", settle=False):
         modules = {"agent": ""}
         for path in glob.glob(os.path.join(AGENT, "*.py")):
             name = os.path.basename(path)[:-3]
@@ -32,6 +32,7 @@ class Agent:
         modules.update(extra or {})
         state = str(tmp_path / "state")
         options = {"check": check, "facts_only": facts_only, "run": {"id": run, "by": "me@here"}, "state": state}
+        options["settle"] = settle
         digest = hashlib.sha256(json.dumps(modules, sort_keys=True).encode("ascii")).hexdigest()
         payload = tmp_path / "payload-{}.json".format(run)
         payload.write_text(json.dumps({"boot": boot, "modules": modules, "options": options, "digest": digest}))
@@ -48,8 +49,8 @@ class Agent:
         self.process.stdin.write(wire.encode(message))
         self.process.stdin.flush()
 
-    def plan(self, *stages):
-        self.say({"type": "plan", "stages": list(stages)})
+    def plan(self, *stages, **more):
+        self.say(dict(more, type="plan", stages=list(stages)))
 
     def hear(self, limit=30, beats=False):
         """The next message (beats are left out unless asked for), or None at the end."""
