@@ -180,15 +180,15 @@ def _twice(
     return sorted(key for key in keys if key not in moved)
 
 
-def verdict(answers: Sequence[Preflight]) -> tuple[Outcome, Error] | None:
-    """How a host ends that must not be touched, and why; None where it may be."""
+def verdict(answers: Sequence[Preflight], changed: str = "nothing") -> tuple[Outcome, Error] | None:
+    """How a host ends that must not be touched, and why; None where it may be. `changed`: what was done until here."""
     bad = [item for item in answers if item.verdict is Verdict.FAIL]
     bad += [item for item in answers if item.verdict is Verdict.UNKNOWN]
     if not bad:
         return None
     more = f" (and {len(bad) - 1} more)" if len(bad) > 1 else ""
     outcome = Outcome.FAILED if bad[0].verdict is Verdict.FAIL else Outcome.UNKNOWN
-    return outcome, Error(f"preflight: {bad[0].question}: {bad[0].text}{more}; nothing was changed", bad[0].fix)
+    return outcome, Error(f"preflight: {bad[0].question}: {bad[0].text}{more}; {changed} was changed", bad[0].fix)
 
 
 __all__ = ["Candidate", "Seen", "Wanted", "judge", "verdict", "wanted"]

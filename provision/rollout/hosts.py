@@ -157,7 +157,7 @@ def _ask(job: Job, run: Run, connection: Any, sink: Sink, cancel: Flag) -> None:
         answers[:0] = [answer for answer in mine if answer.question != "subnets"]  # that needed no python3
     for answer in answers:
         sink(answer)
-    ended = preflight.verdict(answers)
+    ended = preflight.verdict(answers, changed="nothing but python3")
     if ended is not None:
         raise Refused(ended[1].cause, ended[1].fix)
 

@@ -2,8 +2,10 @@
 
 import json
 import os
+import pickle
 import threading
 import time
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +14,8 @@ import pytest
 from provision.events import Error, Event, HostFinished, HostStarted, Notice, Outcome, Progress
 from provision.rollout import Job, hooks
 from provision.rollout.hooks import Hooks, Planned, call, run_hooked
+from provision.rollout.policy import Policy
+from provision.rollout.windows import Windows, window, zone
 from provision.session import Run
 from provision.target import Target
 
@@ -168,3 +172,12 @@ def test_after_host_that_fails_is_told_and_never_hides_another_failure(tmp_path:
 def test_a_hook_that_does_not_read_what_it_is_told(between: Between) -> None:
     said = call(("/bin/true",), {"changes": ["x" * 1000] * 1000}, 60, None)
     assert said.status == 0
+
+
+def test_what_goes_to_an_executor_can_be_pickled() -> None:
+    policy = Policy(windows=Windows((window("Sat 02:00-06:00"),), zone("Europe/Berlin")), hooks=Hooks(("drain",)))
+    run = Run("r1", "me", False, closed=policy.closed)
+    again = pickle.loads(pickle.dumps((run, policy.hooks, PLANNED)))  # noqa: S301 - our own
+    assert again == (run, policy.hooks, PLANNED)
+    when = datetime(2026, 11, 25, 22, tzinfo=UTC)
+    assert again[0].closed(when) == policy.closed(when) is not None

@@ -205,5 +205,5 @@ def test_a_bare_host_is_asked_once_it_has_python_and_before_anything_else(monkey
     assert ("disk", "warn") in [(event.question, event.verdict) for event in events if isinstance(event, Preflight)]
     summary, _ = run("bare")
     assert summary.hosts["bare"].outcome is Outcome.FAILED
-    assert "preflight: disk: it is full" in str(summary.hosts["bare"].error)
+    assert "preflight: disk: it is full; nothing but python3 was changed" in str(summary.hosts["bare"].error)
     assert len(sessions) == 7, "nothing came after the answer"
