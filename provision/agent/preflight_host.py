@@ -16,7 +16,8 @@ FILES = 1000
 """Files that a file system must have room for."""
 APT_FAIL, APT_WARN = 512 * MIB, 2 * GIB
 """Docker's packages take 130 MB to fetch and 450 MB unpacked."""
-STATE_FAIL = 16 * MIB
+FILES_FAIL = MIB
+"""For configuration, and for what we remember."""
 ROOT_FAIL, ROOT_WARN = 256 * MIB, 5 * GIB
 UNFIT = ("nfs", "nfs4", "cifs", "smb2", "smb", "overlayfs", "ecryptfs", "fuseblk")
 """File systems, as stat names them, that Docker's overlay2 cannot live on."""
@@ -24,41 +25,48 @@ REBOOT = ("/run/reboot-required", "/var/run/reboot-required")
 
 
 def disk(system, change):
-    """Room where packages, images and our own records go."""
-    places = [("/etc", STATE_FAIL, 0), (os.path.dirname(system.state), STATE_FAIL, 0)]
+    """Room where packages, images, configuration and our own records go."""
+    files = "No space left on device: {} has {} MB free"
+    places = [("/etc/docker" if change.engine else "/etc", FILES_FAIL, 0, files), (system.state, FILES_FAIL, 0, files)]
     if change.apt:
-        places += [("/usr", APT_FAIL, APT_WARN), ("/var/cache/apt", APT_FAIL, APT_WARN)]
-    if change.engine:
-        reserves = [fields["minimum_free"] for fields, _ in change.of("image")]
-        root = change.wanted["data_root"] or data_root(system)
-        least = max([ROOT_FAIL] + reserves)
-        places.append((root, least, max(ROOT_WARN, least + ROOT_WARN * len(reserves))))
+        packages = "no space left for packages: {} has {} MB free, and they take {} MB"
+        places += [(path, APT_FAIL, APT_WARN, packages) for path in ("/usr", "/var/cache/apt/archives")]
     told = [_room(system, *place) for place in places]
     if change.engine:
-        told.append(_fit(system, root, change.wanted["storage_driver"]))
+        told += _data_root(system, change)
     for verdict in ("fail", "warn"):
         for answer in told:
             if answer is not None and answer[0] == verdict:
                 return answer
-    return "pass", "there is room in {}".format(", ".join(dict.fromkeys(place[0] for place in places))), ""
+    return "pass", "there is room in {}".format(", ".join(place[0] for place in places)), ""
 
 
-def _room(system, path, least, better):
-    found, values = _file_system(system, path)
+def _data_root(system, change):
+    """Docker's own place: room for the images that come, and a file system that overlay2 can live on."""
+    reserves = [fields["minimum_free"] for fields, _ in change.of("image")]
+    root = change.wanted["data_root"] or data_root(system)
+    least = max([ROOT_FAIL] + reserves)
+    better = max(ROOT_WARN, least + ROOT_WARN * len(reserves))
+    yield _room(system, root, least, better, "no space left for images: {} has {} MB free, and it takes {} MB")
+    _, values = _file_system(system, root)
+    if change.wanted["storage_driver"] == "overlay2" and values[4] in UNFIT:
+        cause = "{} is on {}, and overlay2 does not work on that".format(root, values[4])
+        yield "fail", cause, "choose a docker_daemon.data_root on ext4 or xfs"
+
+
+def _room(system, path, least, better, words):
+    _, values = _file_system(system, path)
     fix = "free space (df -h {0}; docker system df), or give {0} another disk".format(path)
     if _read_only(system, path):
-        return (
-            "fail",
-            "{} is mounted read-only".format(path),
-            "remount it read-write (mount -o remount,rw), or repair it",
-        )
+        cause = "Read-only file system: nothing can be written to {}".format(path)
+        return "fail", cause, "remount it read-write (mount -o remount,rw), or repair it"
     free, files = int(values[0]) * int(values[1]), int(values[2])
     if int(values[3]) and files < FILES:
         return "fail", "{} has room for {} more files only".format(path, files), "remove files (df -i {})".format(path)
     if free < least:
-        return "fail", "{} MB are free for {}, and it takes {} MB".format(free // MIB, path, least // MIB), fix
+        return "fail", words.format(path, free // MIB, least // MIB), fix
     if free < better:
-        return "warn", "{} MB are free for {}, which images and updates fill soon".format(free // MIB, path), fix
+        return "warn", "{} has {} MB free, which images and updates fill soon".format(path, free // MIB), fix
     return None
 
 
@@ -85,14 +93,6 @@ def _read_only(system, path):
         if place and inside and len(place) >= len(best):  # of two mounts on one place the later one counts
             best, options = place, words[3]
     return "ro" in options.split(",")
-
-
-def _fit(system, root, driver):
-    place, values = _file_system(system, root)
-    if driver != "overlay2" or values[4] not in UNFIT:
-        return None
-    cause = "{} is on {}, and overlay2 does not work on that".format(root, values[4])
-    return "fail", cause, "choose a docker_daemon.data_root on ext4 or xfs"
 
 
 def reboot(system, change):

@@ -144,7 +144,10 @@ def test_room_for_packages_and_images(host):
     host.commands = [room(9000)] * 6
     assert preflight_host.disk(host, change(INSTALL))[0] == "pass"
     host.commands = [room(9000)] * 2 + [room(100)] + [room(9000)] * 3
-    assert preflight_host.disk(host, change(INSTALL))[:2] == ("fail", "100 MB are free for /usr, and it takes 512 MB")
+    assert preflight_host.disk(host, change(INSTALL))[:2] == (
+        "fail",
+        "no space left for packages: /usr has 100 MB free, and they take 512 MB",
+    )
     host.commands = [room(9000)] * 2 + [room(1000)] + [room(9000)] * 3
     assert preflight_host.disk(host, change(INSTALL))[0] == "warn"
     host.commands = [room(9000), room(9000, files=12)]
@@ -156,7 +159,7 @@ def test_images_need_what_they_are_to_leave_free(host):
     host.commands = [room(9000)] * 2 + [room(1500)] + [room(9000)]
     assert preflight_host.disk(host, change(ENGINE, image))[:2] == (
         "fail",
-        "1500 MB are free for /var/lib/docker, and it takes 2048 MB",
+        "no space left for images: /var/lib/docker has 1500 MB free, and it takes 2048 MB",
     )
     host.commands = [room(9000)] * 2 + [room(5000)] + [room(9000)]
     assert preflight_host.disk(host, change(ENGINE, image))[0] == "warn"
@@ -174,7 +177,7 @@ def test_a_read_only_file_system_and_one_that_hangs(host):
     host.put("/proc/self/mounts", "/dev/sda1 / ext4 rw 0 0\n/dev/sda2 /usr ext4 ro,relatime 0 0\n")
     host.commands = [room(9000)] * 4
     assert preflight_host.disk(host, change(packages(("x", "absent", "installed"), role="r")))[1] == (
-        "/usr is mounted read-only"
+        "Read-only file system: nothing can be written to /usr"
     )
     hung = answer("", "", -9)
     hung.timed_out = True

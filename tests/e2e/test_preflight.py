@@ -121,7 +121,7 @@ def test_images_a_full_disk_and_a_swarm_keep_the_daemon_as_it_is(lab: Lab) -> No
     assert (
         "the storage driver changes from overlay2 to vfs, and hides 1 images" in answers(ended, "p1", "fail")["images"]
     )
-    assert "MB are free for /var/lib/docker" in answers(ended, "p2", "fail")["disk"]
+    assert "no space left for images: /var/lib/docker has" in answers(ended, "p2", "fail")["disk"]
     assert "in a Docker swarm" in answers(ended, "p3", "fail")["orchestrator"]
     p2.run("umount /var/lib/docker")
     assert {name: lab.host(name).run("cat /run/docker.pid").stdout for name in HOSTS} == pids
