@@ -78,7 +78,15 @@ def judge(
     `seen` are all hosts of the run that could be looked at; `addresses` is where each of all its hosts is connected to.
     """
     fleet = subnets.Fleet({host: item.facts for host, item in seen.items()}, addresses)
-    return {item.host: list(_answers(item, seen.get(item.host), fleet)) for item in candidates}
+    return {item.host: _whole(item, seen.get(item.host), fleet) for item in candidates}
+
+
+def _whole(candidate: Candidate, seen: Seen | None, fleet: subnets.Fleet) -> list[Preflight]:
+    try:
+        return list(_answers(candidate, seen, fleet))
+    except Exception as error:  # a bug of ours, with what one host says, must not end the others' run
+        text, fix = f"cannot be told: {type(error).__name__}: {error}", "this is a bug of provision: please report it"
+        return [Preflight(candidate.host, "facts", Verdict.UNKNOWN, text, fix)]
 
 
 def _answers(candidate: Candidate, seen: Seen | None, fleet: subnets.Fleet) -> Iterator[Preflight]:

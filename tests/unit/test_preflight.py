@@ -218,6 +218,17 @@ def test_what_travels_with_the_plan() -> None:
     assert found == Wanted("overlay2", True, "/raid/docker")
 
 
+def test_a_bug_with_what_one_host_says_is_that_hosts(monkeypatch: pytest.MonkeyPatch) -> None:
+    def clock(host: str, *given: Any) -> Preflight:
+        return Preflight(host, "clock", Verdict.PASS, str(1 / (host != "a")))
+
+    monkeypatch.setattr(preflight, "_clock", clock)
+    found = judge([Candidate("a", {}), Candidate("b", {})], {"a": seen(), "b": seen()}, {})
+    assert [(item.question, item.verdict) for item in found["a"]] == [("facts", "unknown")]
+    assert "ZeroDivisionError" in found["a"][0].text
+    assert len(found["b"]) == 4
+
+
 def test_each_candidate_gets_each_question_once() -> None:
     found = judge([Candidate("a", BIP)], {"a": seen()}, {"a": "10.0.0.1"})["a"]
     assert [item.question for item in found] == ["system", "clock", "subnets", "flags"]
