@@ -84,6 +84,10 @@ class Progress(Event):
     text: str = ""
 
 
+CHECKED = "checked: waits for the first look at all hosts to end"
+"""The step of a host that has been looked at and is not touched yet."""
+
+
 @dataclass(frozen=True)
 class RoleSkipped(Event):
     """A role that had nothing to do on this host (skipped), or must not go on (failed)."""
@@ -132,6 +136,28 @@ class Notice(Event):
 
     text: str
     host: str | None = None
+
+
+class Verdict(StrEnum):
+    """How a question of the preflight was answered."""
+
+    PASS = "pass"  # noqa: S105 - a verdict
+    WARN = "warn"
+    FAIL = "fail"
+    UNKNOWN = "unknown"
+    NOT_APPLICABLE = "n/a"
+
+
+@dataclass(frozen=True)
+class Preflight(Event):
+    """One question that was asked before the first change: a host with a FAIL or an UNKNOWN is not touched."""
+
+    host: str
+    question: str
+    verdict: Verdict
+    text: str
+    """What was found, as a sentence."""
+    fix: str = ""
 
 
 @dataclass(frozen=True)
@@ -210,6 +236,7 @@ TYPES: Mapping[type[Event], str] = {
     Answered: "answer",
     Notice: "notice",
     HostChecked: "host-checked",
+    Preflight: "preflight",
     HostFinished: "host-finished",
     WaveStarted: "wave-started",
     WaveFinished: "wave-finished",

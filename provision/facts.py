@@ -158,6 +158,8 @@ class Facts(_Facts):
     resolvers: tuple[IPv4Address | IPv6Address, ...] = ()
     ssh_client: IPv4Address | IPv6Address | None = None
     """Where this session comes from."""
+    time: float | None = None
+    """The host's clock when this was gathered: seconds since the epoch."""
 
     @property
     def nvidia_machine(self) -> bool:

@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from provision import events
 from provision.errors import ProtocolError
 from provision.facts import Facts
 
@@ -83,6 +84,27 @@ class Result(_Message):
     rolled_back: bool = False
 
 
+class Judged(_Message):
+    """One question before a change, and what the host makes of it."""
+
+    question: str
+    verdict: Literal["pass", "warn", "fail", "unknown", "n/a"]
+    text: str
+    fix: str
+
+
+class Preflight(_Message):
+    type: Literal["preflight"]
+    answers: list[Judged]
+
+    def events(self, host: str) -> list[events.Preflight]:
+        """The answers as this host's events."""
+        return [
+            events.Preflight(host, item.question, events.Verdict(item.verdict), item.text, item.fix)
+            for item in self.answers
+        ]
+
+
 class Replan(_Message):
     type: Literal["replan"]
     stage: int
@@ -130,10 +152,10 @@ class Bye(_Message):
     type: Literal["bye"]
 
 
-Message = Hello | Beat | Started | Result | Replan | Answer | Armed | Confirm | Refusal | Crash | Bye
+Message = Hello | Beat | Started | Result | Preflight | Replan | Answer | Armed | Confirm | Refusal | Crash | Bye
 _KINDS: dict[str, type[_Message]] = {
     kind.model_fields["type"].annotation.__args__[0]: kind  # type: ignore[union-attr]
-    for kind in (Hello, Beat, Started, Result, Replan, Answer, Armed, Confirm, Refusal, Crash, Bye)
+    for kind in (Hello, Beat, Started, Result, Preflight, Replan, Answer, Armed, Confirm, Refusal, Crash, Bye)
 }
 
 LEGAL: dict[str, dict[str, str]] = {
@@ -147,6 +169,7 @@ LEGAL: dict[str, dict[str, str]] = {
         "beat": "working",
         "started": "working",
         "result": "working",
+        "preflight": "working",
         "replan": "working",
         "armed": "working",
         "confirm": "working",

@@ -6,7 +6,7 @@ nothing that `messages.py` has not checked, and names the step in which a host h
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import InitVar, dataclass, field
+from dataclasses import InitVar, asdict, dataclass, field
 from threading import Event as Flag
 from typing import Any
 
@@ -18,6 +18,7 @@ from provision.facts import Facts
 from provision.lifeline import Lifeline, Reached
 from provision.login import Login
 from provision.plan import Stage
+from provision.preflight import Wanted
 from provision.questions import Question
 from provision.target import Target
 from provision.transport import Channel, Connection
@@ -43,6 +44,11 @@ class Limits:
     host: float = 3600.0
 
 
+def always_open() -> str | None:
+    """No maintenance windows: what disrupts may be done now."""
+    return None
+
+
 @dataclass(frozen=True)
 class Run:
     """What all sessions of one run share."""
@@ -56,10 +62,15 @@ class Run:
     limits: Limits = Limits()
     confirms: bool = False
     """Only to say over a new connection that the host can be reached, for the run of this id."""
-    closed: str | None = None
-    """Why nothing may be disturbed at all now: the maintenance windows."""
     state: str = "/var/lib/provision"
     """The agent's directory on the host: root's, 0700."""
+    preflight: Wanted | None = None
+    """In a check: ask the questions before a change, where there is one to come, with what the host cannot know."""
+    settle: bool = False
+    """A check that is the first look of an apply: on a host in sync it is all of it, and what that host remembers of us
+    is brought up to date."""
+    closed: Callable[[], str | None] = always_open
+    """Asked when a host is planned: why nothing that disrupts may be done now, as a clause; None where it may."""
     comment: str = ""
     """What the run is for; shown with `by`."""
 
@@ -71,6 +82,7 @@ class Run:
             "confirm": self.limits.confirm,
             "confirms": self.confirms,
             "run": {"id": self.id, "by": self.by} | ({"comment": self.comment} if self.comment else {}),
+            "settle": self.settle,
             "state": self.state,
         }
 
@@ -102,6 +114,8 @@ class Session:
     _skipped: set[str] = field(default_factory=set, init=False)
     _shipped: set[str] = field(default_factory=set, init=False)
     _cancelled: bool = field(default=False, init=False)
+    _asks: bool = field(default=False, init=False)
+    """Would something change, so that the agent has to answer the questions of the preflight?"""
 
     def __post_init__(self, reached: Reached) -> None:
         self._lifeline = Lifeline(reached)
@@ -153,6 +167,8 @@ class Session:
                 )
         if self._cancelled:
             raise Interrupted(f"interrupted in the step {self._step!r}", "run again to converge")
+        if self._asks:
+            raise ProtocolError("the agent has not answered the questions of the preflight")
 
     def _receive(self, channel: Channel, deadline: float, silent: str, where: str = "before the agent ran") -> bytes:
         """The next bytes, b"" at the end. HostTimeout with `silent` past the deadline; a cancel is passed on once."""
@@ -186,7 +202,7 @@ class Session:
                 self._replan(channel, message)
             case messages.Armed() | messages.Confirm():
                 self._hold_on(channel, message)
-            case messages.Answer():
+            case messages.Answer() | messages.Preflight():
                 self._answered(message)
             case messages.Refusal() | messages.Crash():
                 raise _blame(message)
@@ -209,7 +225,12 @@ class Session:
         stages = self.planner(facts)
         self._send_plan(channel, stages)
 
-    def _answered(self, message: messages.Answer) -> None:
+    def _answered(self, message: messages.Answer | messages.Preflight) -> None:
+        if isinstance(message, messages.Preflight):
+            self._asks = False
+            for event in message.events(self.target.name):
+                self.sink(event)
+            return
         if not isinstance(self.planner, Question) or self._facts is None or self._answer_came:
             raise ProtocolError("the agent answered what nobody asked")
         self._answer_came = True
@@ -254,8 +275,12 @@ class Session:
         active = [stage for stage in stages if stage.skipped is None and not (stage.deferred and self.run.check)]
         self._sent += active
         needed = [name for stage in active for resource in stage.resources for name in resource.modules]
-        stages_sent = [_wired(stage, self.run.closed) for stage in active]
+        stages_sent = [_wired(stage, self.run.closed()) for stage in active]
         plan = {"type": "plan", "modules": self._unsent(needed), "stages": stages_sent}
+        if self.run.preflight is not None:
+            deferred = [stage.role for stage in stages if stage.deferred is not None]
+            plan["preflight"] = asdict(self.run.preflight) | {"deferred": deferred}
+            self._asks = bool(deferred)
         channel.send(encode(plan))
 
     def _hold_on(self, channel: Channel, message: messages.Armed | messages.Confirm) -> None:
@@ -274,6 +299,8 @@ class Session:
         return bundle.modules(new)
 
     def _report(self, result: messages.Result) -> None:
+        if self.run.preflight is not None:
+            self._asks = result.outcome == "would-change" or (self._asks and result.outcome == "ok")
         error = Error(**result.error.model_dump(exclude={"type"})) if result.error else None
         self.sink(
             ResourceDone(

@@ -46,7 +46,7 @@ def wait(system, limit, files=FILES):
         held = [(path, pid) for path, pid in held if pid is not None]
         if not held:
             return
-        who = "{} is held by {}".format(held[0][0], _named(system, held[0][1]))
+        who = "{} is held by {}".format(held[0][0], named(system, held[0][1]))
         now = time.monotonic()
         if now >= deadline:
             raise Failed(
@@ -59,7 +59,8 @@ def wait(system, limit, files=FILES):
         time.sleep(min(0.5, max(0.0, deadline - now)))
 
 
-def _named(system, pid):
+def named(system, pid):
+    """A process for people: its PID and what it runs."""
     if pid == 0:
         return "a process in another container"
     words = look.arguments(system, pid)

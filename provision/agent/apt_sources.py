@@ -23,8 +23,13 @@ class Entry:
         self.suite = suite
         self.signed_by = signed_by
 
+    @property
+    def source(self):
+        """URI and suite in one spelling: two entries with the same must name the same key."""
+        return _canonical(self.uri, self.suite)
+
     def same_source(self, uri, suite):
-        return _canonical(self.uri, self.suite) == _canonical(uri, suite)
+        return self.source == _canonical(uri, suite)
 
 
 def _canonical(uri, suite):

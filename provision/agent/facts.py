@@ -9,6 +9,7 @@ import re
 import resource as limits
 import socket
 import sys
+import time
 
 from . import dpkg, facts_docker, look
 from .facts_network import network
@@ -51,6 +52,7 @@ def gather(system):
         "docker": facts_docker.docker(system, installed),
         "resolvers": _resolvers(system),
         "ssh_client": _ssh_client(system),
+        "time": time.time(),
     }
     facts.update(network(system))
     return facts

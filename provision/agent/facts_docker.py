@@ -81,18 +81,19 @@ def _version(system, versions, daemon):
 def process(system):
     """The daemon's PID, or None: a PID file outlives its process, so the command line must name dockerd."""
     candidates = look.word(system, "/var/run/docker.pid").split()
-    if not _is_daemon(system, candidates[:1]):
+    if not any(is_daemon(system, pid) for pid in candidates[:1]):
         candidates = [pid for path in PROCESSES for pid in look.word(system, path).split()]
     for pid in candidates:
-        if _is_daemon(system, [pid]):
+        if is_daemon(system, pid):
             return int(pid)
     return None
 
 
-def _is_daemon(system, pids):
-    if not (pids and pids[0].isdigit()):
+def is_daemon(system, pid):
+    """Does the command line of this process name dockerd?"""
+    if not pid.isdigit():
         return False
-    words = [word.rsplit("/", 1)[-1] for word in (look.arguments(system, pids[0]) or ())[:2]]
+    words = [word.rsplit("/", 1)[-1] for word in (look.arguments(system, pid) or ())[:2]]
     return words == ["docker", "daemon"] or any(word in DAEMONS for word in words)  # the second: a script of that name
 
 

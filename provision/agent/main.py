@@ -75,32 +75,55 @@ def _run(line, options, sources):
         confirm(system, options["run"])
         line.send({"type": "bye"})
         return
-    lock = None
-    if system.writable:
-        lock = Lock(system, options["run"])
-        lock.take(line)
-        line.on_end = lock.orphan
+    locks = []
+    settle = options["settle"]
+    if system.writable or (settle and system.stat(system.state) is not None):
+        locks.append(_locked(line, system, options))
+    if settle:
+        system.memory.wait()
     try:
-        story = _interrupted(system, lock)
+        story = _interrupted(system, locks)
         line.send({"type": "hello", "protocol": 1, "facts": facts.gather(system), "interrupted": story})
-        plan = line.next()
-        if plan.get("modules"):
-            take_modules(system, plan)
-        if plan["type"] == "nvml":
-            line.step("NVML")
-            line.send({"type": "replan", "stage": 0, "facts": _facts_with_nvml(system)})
-            plan = line.next()
-        if plan["type"] == "ask":
-            line.step(plan["question"])
-            line.send({"type": "answer", "answer": _answer(system, plan)})
-        if plan["type"] == "plan":
-            Run(line, system, plan, options).execute()
+        writer = _serve(line, system, options, locks)
         line.send({"type": "bye"})
-        if system.writable:
-            _keep_code(system, sources)  # after the bye: nobody waits for it
+        if writer is not None:
+            _keep_code(writer, sources)  # after the bye: nobody waits for it
     finally:
-        if lock is not None:
+        for lock in locks:
             lock.release()
+
+
+def _serve(line, system, options, locks):
+    """What the controller asks for after hello; returns the System that may write now, or None."""
+    plan = line.next()
+    if plan.get("modules"):
+        take_modules(system, plan)
+    if plan["type"] == "nvml":
+        line.step("NVML")
+        line.send({"type": "replan", "stage": 0, "facts": _facts_with_nvml(system)})
+        plan = line.next()
+    if plan["type"] == "ask":
+        line.step(plan["question"])
+        line.send({"type": "answer", "answer": _answer(system, plan)})
+    if plan["type"] != "plan":
+        return system if system.writable else None
+    writer = System(options["state"]) if options["settle"] else system
+    run = Run(line, system, plan, options, writer)
+    run.execute()
+    if options["settle"] and run.in_sync:  # this look at the host was all of its run
+        if not locks:
+            locks.append(_locked(line, writer, options))
+        system.memory.commit(writer)
+        run.settle(writer)
+        return writer
+    return system if system.writable else None
+
+
+def _locked(line, system, options):
+    lock = Lock(system, options["run"])
+    lock.take(line)
+    line.on_end = lock.orphan
+    return lock
 
 
 def _keep_code(system, sources):
@@ -127,15 +150,15 @@ def _facts_with_nvml(system):
     return found
 
 
-def _interrupted(system, lock):
+def _interrupted(system, locks):
     """The record of a run that nobody heard the end of, or None. One that was killed left its name in the lock."""
-    undone = system.memory.get("runs", "undone")
-    if undone is not None:
-        if system.writable:
-            system.memory.put("runs", "undone", None)
-        return {"run": undone["run"], "role": None, "step": None, "error": None, "undone": undone["text"]}
-    if lock is not None and lock.left:
-        return {"run": lock.left, "role": None, "step": None, "error": None}
     if os.geteuid() != 0:  # facts need no root, and what we remember is root's alone to read
         return None
+    undone = system.memory.get("runs", "undone")
+    if undone is not None:
+        if locks:  # told once, to a run that may write or that has nothing to write
+            system.memory.put("runs", "undone", None)
+        return {"run": undone["run"], "role": None, "step": None, "error": None, "undone": undone["text"]}
+    if locks and locks[0].left:
+        return {"run": locks[0].left, "role": None, "step": None, "error": None}
     return system.memory.get("runs", "interrupted")

@@ -30,6 +30,7 @@ class Memory:
         self._system = system
         self._path = os.path.join(system.state, name)
         self._document = None
+        self._waits = None  # whether changes wait for `commit`, where they do not go to the disk at once
 
     def _load(self):
         if self._document is None:
@@ -73,7 +74,20 @@ class Memory:
         self._document = dict(copy.deepcopy(snapshot), **stays)
         self.save()
 
+    def wait(self):
+        """From now on changes stay here until `commit`, which may never come: a look that writes nothing."""
+        self._waits = False
+
+    def commit(self, system):
+        """Write what waits, if anything does, through a System that may write."""
+        waits, self._waits, self._system = self._waits, None, system
+        if waits:
+            self.save()
+
     def save(self):
+        if self._waits is not None:
+            self._waits = True
+            return
         self.directory()
         text = json.dumps(self._load(), indent=1, sort_keys=True) + "\n"
         self._system.keep(self._path, text.encode("ascii"))

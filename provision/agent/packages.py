@@ -25,6 +25,8 @@ OPTIONS = [
     "Dpkg::Use-Pty=0",
 ]
 POLICY = "policy-rc.d"
+HOLDS = "holds"
+"""Section of the memory: packages that are held because we were asked to hold them. Any other hold is somebody's."""
 
 
 class Packages(Resource):
@@ -123,6 +125,10 @@ class Packages(Resource):
             self._install(system, wrong, unwanted)
         if self.hold:
             self._mark(system, "hold")
+
+    def settled(self, system):
+        for name in self._asked() if self.hold else ():
+            system.memory.put(HOLDS, name, True)
 
     def _install(self, system, wrong, unwanted):
         with policy_rc.forbidden(system, self.no_start, unwanted) as env:

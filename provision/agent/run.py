@@ -5,13 +5,15 @@ has to wait waits as well. What a role asked for is remembered resource by resou
 can be found and removed, by this run or the next.
 """
 
+import os
 import zlib
 
 from . import facts, kinds, pending
 from .history import History
 from .line import Cancelled
-from .resource import CHANGED, OK, PENDING
-from .stage import Stage, key_of
+from .memory import UNDO
+from .resource import CHANGED, OK, PENDING, WOULD_CHANGE
+from .stage import GOOD, Stage, key_of
 
 
 def take_modules(system, plan):
@@ -25,29 +27,48 @@ def take_modules(system, plan):
 class Run:
     """The stages of a plan, one after the other, until something fails."""
 
-    def __init__(self, line, system, plan, options):
+    def __init__(self, line, system, plan, options, writer=None):
         self.line = line
         self.system = system
         self.options = options
         self.check = options["check"]
+        self.keeps = not self.check or options["settle"]
+        self._asks = plan.get("preflight")
+        self._found = []  # what would change, in check mode: (role, item, result)
+        self._failed = False
         self._stages = plan["stages"]
         self._changed = False
         self._waiting = set()
-        self._history = History(system, options["run"])
+        self._history = History(writer or system, options["run"])
         self._last = None  # what the next run is told of, if nobody hears the end of this one
 
     def execute(self):
         try:
             self._converge()
+            self._ask()
         except Cancelled:
             if self._last is not None and not self.check:
                 self.system.memory.put("runs", "interrupted", self._last)
             raise
         finally:
-            if not self.check:
+            if self.keeps:
                 self._history.keep()
-        if not self.check:
+        if self.keeps:
             self.system.memory.put("runs", "interrupted", None)
+
+    @property
+    def in_sync(self):
+        """In check mode: is there nothing to change, nothing that failed and nothing that is not known yet?"""
+        return not self._found and not self._failed and not (self._asks or {}).get("deferred")
+
+    def _ask(self):
+        """The questions before a change, where there is one to come."""
+        if self._asks is None or self.in_sync or self._failed:
+            return
+        from . import preflight
+
+        self.line.step("preflight")
+        self.line.send({"type": "preflight", "answers": preflight.answers(self.system, self._asks, self._found)})
 
     def _converge(self):
         index = 0
@@ -89,6 +110,15 @@ class Run:
         mine = {stage["role"] for stage in self._stages}
         return self._waiting | (pending.roles(self.system) - mine)
 
+    def settle(self, writer):
+        """All is as asked, and this look has shown it: nothing of these roles waits, and no change is at work."""
+        for stage in self._stages:
+            pending.clear(writer, stage["role"])
+        if writer.stat(os.path.join(writer.state, UNDO)) is not None:
+            from .group import settle_left_open  # of a run that died when its change stood already
+
+            settle_left_open(writer)
+
     def _tell_of_waiting(self, number, role, reason):
         result = {"outcome": PENDING, "diff": [], "note": reason, "error": None, "proof": None, "rolled_back": False}
         result.update(impact=None, seconds=0, stage=number, position=0, kind="role", name=role)
@@ -102,9 +132,12 @@ class Run:
         self.line.step("{}: {}".format(role, name))
         self.line.send(message)
 
-    def ended(self, role, name, result):
+    def ended(self, role, name, item, result):
         """A member has come to its end."""
         self._history.add(role, name, result["outcome"])
+        if result["outcome"] == WOULD_CHANGE:
+            self._found.append((role, item, result))
+        self._failed = self._failed or result["outcome"] not in GOOD + (PENDING,)
         if self._last is not None:
             self._last["error"] = result["error"]
         self._changed = self._changed or result["outcome"] == CHANGED
@@ -121,7 +154,7 @@ class Run:
 
     def remember(self, role, items, record=None):
         """Keep what was asked beside `record`: at once for each that is done, since the next one may end the run."""
-        if self.check:
+        if not self.keeps:
             return
         record = self.asked(role) if record is None else record
         for item in items:

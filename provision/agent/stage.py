@@ -148,12 +148,12 @@ class Stage:
             self._settle(self._resources[position], result)
         shown = {key: value for key, value in result.items() if key not in INSIDE}
         self._run.line.send(dict(shown, type="result", role=self.role, **self._place(position)))
-        self._run.ended(self.role, self._name(position), result)
+        self._run.ended(self.role, self._name(position), self._items[position], result)
         if result["outcome"] in GOOD:
             self._run.remember(self.role, [self._items[position]])
 
     def _settle(self, resource, result):
-        if result["outcome"] not in (OK, CHANGED) or self._run.check:
+        if result["outcome"] not in (OK, CHANGED) or not self._run.keeps:
             return
         try:
             resource.settled(self._system)

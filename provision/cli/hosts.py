@@ -64,9 +64,9 @@ def read(asked: Asked) -> Inventory:
     return inventory.load(name, no_exec=asked.no_exec, vault_password_file=asked.vault_password_file)
 
 
-def select(asked: Asked, *, secrets: bool = True, past: Past | None = None) -> Selection:
-    """The hosts that were asked for; with `past`, those that it left unfinished. Raises InputError with everything that
-    is wrong; warnings go to standard error."""
+def select(asked: Asked, *, secrets: bool = True, past: Past | None = None, hooks: bool = False) -> Selection:
+    """The hosts that were asked for; with `past`, those that it left unfinished; `hooks`: for a run that hooks are for.
+    Raises InputError with everything that is wrong; warnings go to standard error."""
     found = read(asked)
     problems = folders(asked)
     try:
@@ -75,7 +75,8 @@ def select(asked: Asked, *, secrets: bool = True, past: Past | None = None) -> S
         # What else is wrong is found over all hosts, but nobody's secrets are touched for that.
         names = list(found.hosts)
         problems += error.problems
-    course, wrong = policy(found.rollout, Wanted(asked.waves, asked.max_failures), names, found.by_host)
+    wanted = Wanted(asked.waves, asked.max_failures, hooks, asked.no_exec)
+    course, wrong = policy(found.rollout, wanted, names, found.by_host)
     problems += wrong
     hosts: list[Host] = []
     try:

@@ -35,7 +35,7 @@ MANY = 10
 def converge(verb: str, asked: Asked) -> int:
     """`apply` or `check`. Raises InputError before anything is connected to."""
     asked, past = resuming.complete(asked)
-    selection = hosts.select(asked, past=past)
+    selection = hosts.select(asked, past=past, hooks=verb == "apply")
     if past is not None and not selection.hosts:
         report.warn(f"run {past.run} has finished all of these hosts: nothing is left to do")
         return 0

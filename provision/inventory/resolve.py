@@ -174,12 +174,15 @@ class Resolution:
         findings = []
         for index, name in enumerate(given):
             where = str(given.items_at[index])
-            if name in roles:
+            if not isinstance(name, str):
+                hint = "as in roles: [docker_engine, docker_daemon]"
+                findings.append(Finding(where, owner, f"roles: {name!r} is no name of a role", hint))
+            elif name in roles:
                 findings.append(Finding(where, owner, f"roles: {name} is listed twice"))
-            elif isinstance(name, str) and name in self.roles.names:
+            elif name in self.roles.names:
                 roles[name] = None
             else:
-                findings.append(Finding(where, owner, f"roles: no role is called {name!r}", self._meant(str(name))))
+                findings.append(Finding(where, owner, f"roles: no role is called {name!r}", self._meant(name)))
         return tuple(roles), findings
 
     def _meant(self, name: str) -> str:

@@ -16,7 +16,7 @@ import rich.console
 from rich.live import Live
 from rich.text import Text
 
-from provision.events import Event, HostChecked, HostFinished, HostStarted, Progress, RunStarted, Summary
+from provision.events import CHECKED, Event, HostChecked, HostFinished, HostStarted, Progress, RunStarted, Summary
 from provision.report.output import Output
 from provision.report.progress import Course
 from provision.report.story import Story
@@ -50,6 +50,8 @@ class Console:
         self._course = Course(story, clock)
         self._lines: deque[Line] = deque()
         self._running: dict[str, _Row] = {}
+        self._waiting: set[str] = set()
+        """Hosts that have been looked at and are not touched yet."""
         self._over = threading.Event()
         self._console = rich.console.Console(file=output, highlight=False, markup=False, emoji=False)  # type: ignore[arg-type]
         self._live = Live(
@@ -95,7 +97,12 @@ class Console:
         match event:
             case HostStarted():
                 self._running[event.host] = _Row("connecting", self._clock())
-            case Progress() if event.host in self._running:
+            case Progress(step=step) if step == CHECKED:
+                self._running.pop(event.host, None)
+                self._waiting.add(event.host)
+            case Progress() if event.host in self._running or event.host in self._waiting:
+                self._waiting.discard(event.host)
+                self._running.setdefault(event.host, _Row("connecting", self._clock()))
                 row = self._running[event.host]
                 if event.step != row.step:
                     row.step, row.since = event.step, self._clock() - event.seconds

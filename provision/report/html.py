@@ -13,7 +13,7 @@ from html import escape
 from importlib import resources
 from typing import Any
 
-from provision.events import BAD, Outcome, ResourceDone, worst
+from provision.events import BAD, Outcome, ResourceDone, Verdict, worst
 from provision.report.record import HostRecord, Record, checks, levels
 from provision.report.text import details, headline
 
@@ -136,8 +136,15 @@ def _host(number: int, host: HostRecord, shared: Mapping[str, _Shared]) -> dict[
         "roles": {role: worst(found) for role, found in outcomes.items()},
         "reasons": reasons,
         "steps": steps,
-        "notices": host.notices,
+        "notices": [*host.notices, *_warnings(host)],
     }
+
+
+def _warnings(host: HostRecord) -> Iterable[str]:
+    """What the preflight had against a host."""
+    for answer in host.answers:
+        if answer.verdict in (Verdict.WARN, Verdict.FAIL, Verdict.UNKNOWN):
+            yield f"preflight {answer.verdict}: {answer.question}: {_told(answer.text, answer.fix)}"
 
 
 def _told(reason: str, fix: str) -> str:

@@ -18,6 +18,8 @@ pending failed unreachable skipped unknown not-started`; fields are only ever ad
                    process [VALUE], live, agrees BOOL|null, started_with BOOL, record {…}|null, verdict TEXT}]
     unlock         host, outcome, state (free, stale, held, cleared, ended, killed), lock {…}|null
     notice         text, host where it concerns one
+    preflight      host, question, verdict (pass, warn, fail, unknown, n/a), text, fix    asked before the first change,
+                   of hosts with something to change; fail and unknown keep the host out
     host-checked   host, outcome, seconds, and counts as `summary` has them    in waves: has something to change, and
                    waits for its wave; then it starts anew, and its resources until here were a plan
     host-finished  host, and what `summary` has for it

@@ -1,4 +1,4 @@
-"""A run as JUnit's XML: one suite a host; one case a step, and one a level of each proof.
+"""A run as JUnit's XML: one suite a host; one case a step, a level of each proof, and a question of the preflight.
 
 The law: `failure` is what is known to be wrong, or not as asked (would-change, pending); `error` is what is not known
 (unknown, unreachable); `skipped` is what was left alone. Text of hosts is made fit for XML 1.0: what it has no
@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 from xml.etree.ElementTree import Element, SubElement, indent, tostring
 
-from provision.events import Error, Outcome, ResourceDone
+from provision.events import Error, Outcome, ResourceDone, Verdict
 from provision.report.record import HostRecord, Record, checks, levels
 from provision.report.text import details, headline
 
@@ -27,6 +27,14 @@ _TAGS = {
 }
 """Outcomes that are not simply a case that passed."""
 _VERDICTS = {"passed": Outcome.OK, "failed": Outcome.FAILED}
+_ANSWERS = {
+    Verdict.PASS: Outcome.OK,
+    Verdict.WARN: Outcome.OK,
+    Verdict.FAIL: Outcome.FAILED,
+    Verdict.UNKNOWN: Outcome.UNKNOWN,
+    Verdict.NOT_APPLICABLE: Outcome.SKIPPED,
+}
+"""Answers of the preflight as outcomes of a case."""
 
 
 def junit(record: Record) -> str:
@@ -52,6 +60,10 @@ def _suite(host: HostRecord, record: Record) -> Element:
 
 def _cases(host: HostRecord) -> Iterator[Element]:
     told = False
+    for answer in host.answers:
+        said = _Said(_ANSWERS[answer.verdict], error=Error(answer.text, answer.fix))
+        told = told or said.outcome is host.outcome
+        yield _case(host.name, "preflight", answer.question, said)
     for step in host.steps:
         told = told or step.outcome is host.outcome
         keys = ", ".join(str(item.get("key")) for item in step.diff)

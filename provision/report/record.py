@@ -18,6 +18,7 @@ from provision.events import (
     HostStarted,
     Notice,
     Outcome,
+    Preflight,
     ResourceDone,
     RoleSkipped,
     RunStarted,
@@ -45,6 +46,8 @@ class HostRecord:
     """Skipped roles and refusals."""
     steps: list[ResourceDone] = field(default_factory=list)
     notices: list[str] = field(default_factory=list)
+    answers: list[Preflight] = field(default_factory=list)
+    """Of the preflight. They are not asked again when the host starts anew."""
 
 
 @dataclass
@@ -106,13 +109,17 @@ class Record:
     def _hear(self, host: HostRecord, event: Event) -> None:
         match event:
             case HostStarted():
-                self.hosts[host.name] = HostRecord(host.name, Outcome.UNKNOWN, began=self.seconds, wave=host.wave)
+                anew = HostRecord(host.name, Outcome.UNKNOWN, began=self.seconds, wave=host.wave)
+                anew.answers = host.answers
+                self.hosts[host.name] = anew
             case HostFacts():
                 host.traits = traits(event.facts)
             case RoleSkipped():
                 host.roles.append(event)
             case ResourceDone():
                 host.steps.append(event)
+            case Preflight():
+                host.answers.append(event)
             case Notice():
                 host.notices.append(event.text)
             case HostChecked():

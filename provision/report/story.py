@@ -5,6 +5,7 @@ to say a thing twice.
 """
 
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
@@ -18,11 +19,13 @@ from provision.events import (
     HostStarted,
     Notice,
     Outcome,
+    Preflight,
     ResourceDone,
     RoleSkipped,
     RunStarted,
     Stopped,
     Summary,
+    Verdict,
     WaveFinished,
     WaveStarted,
 )
@@ -40,6 +43,15 @@ STYLE = {
     Outcome.UNREACHABLE: "bad",
     Outcome.FAILED: "bad",
 }
+VERDICTS = {
+    Verdict.PASS: "good",
+    Verdict.WARN: "change",
+    Verdict.FAIL: "bad",
+    Verdict.UNKNOWN: "bad",
+    Verdict.NOT_APPLICABLE: "quiet",
+}
+QUIET = (Verdict.PASS, Verdict.NOT_APPLICABLE)
+"""Answers that are only counted, unless all is to be shown."""
 CHANGES = {"check": (Outcome.WOULD_CHANGE,), "verify": ()}
 """What a verb other than apply does to hosts."""
 SLOW = 1.0
@@ -60,6 +72,7 @@ class Story:
         self._started = clock()
         self._explained: set[str] = set()
         self._skipped: set[tuple[str, str]] = set()
+        self._answers: Counter[Verdict] = Counter()
         self.verb = ""
 
     def lines(self, event: Event) -> Iterator[Line]:
@@ -76,6 +89,8 @@ class Story:
                 yield from self._role(event)
             case ResourceDone():
                 yield from self._resource(event)
+            case Preflight():
+                yield from self._preflight(event)
             case Notice():
                 yield line(f"{event.host}: note: {event.text}" if event.host else f"note: {event.text}", "place")
             case HostFinished():
@@ -108,8 +123,11 @@ class Story:
         yield line(text, STYLE[event.outcome])
 
     def summary(self, event: Summary) -> Iterator[Line]:
-        """The failures once more, and the last line."""
+        """The failures once more, what the preflight found, and the last line."""
         yield from ending.failures(event)
+        if self._answers:
+            counts = ", ".join(f"{self._answers[verdict]} {verdict}" for verdict in Verdict if self._answers[verdict])
+            yield line(f"preflight: {counts}", "quiet")
         yield self.total(event)
 
     def total(self, event: Summary) -> Line:
@@ -125,6 +143,13 @@ class Story:
             return  # told when all hosts were checked, before the first wave
         self._skipped.add((event.host, event.role))
         yield line(f"{event.host}: {event.outcome} {event.role}: {headline(told)}", STYLE[event.outcome])
+
+    def _preflight(self, event: Preflight) -> Iterator[Line]:
+        self._answers[event.verdict] += 1
+        if event.verdict in QUIET and not self.verbose:
+            return
+        told = headline(Error(event.text, event.fix))
+        yield line(f"{event.host}: preflight {event.verdict}: {event.question}: {told}", VERDICTS[event.verdict])
 
     def _resource(self, event: ResourceDone) -> Iterator[Line]:
         if event.outcome is Outcome.OK and not self.verbose:

@@ -1,6 +1,7 @@
-"""Hosts by an executor: each host one session, each session's events to one sink; all at once, or wave by wave.
+"""Hosts by an executor: a first look at all of them, then those with something to change; at once, or wave by wave.
 
-The law: one host's failure is that host's; it never ends another's session. Everything that goes to the sink is
+The law: nothing is changed anywhere before all hosts have been looked at and the questions before a change have been
+answered. One host's failure is that host's; it never ends another's session. Everything that goes to the sink is
 masked first. A rollout ends when every host has, when its failure budget is used up or a gate stays shut (hosts in
 flight end whole, the rest are not started), or when it is cancelled (hosts in flight bring their step to its end).
 """
@@ -9,19 +10,23 @@ import time
 from collections import Counter, deque
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Executor, Future, ThreadPoolExecutor, wait
-from dataclasses import fields, replace
+from dataclasses import replace
 from threading import Event as Flag
 from threading import Lock
 from typing import Any
 
+from provision import preflight
 from provision.events import (
     BAD,
-    Error,
+    CHECKED,
     Event,
     HostChecked,
     HostFacts,
     HostFinished,
+    HostStarted,
     Outcome,
+    Preflight,
+    Progress,
     RunStarted,
     Sink,
     Stopped,
@@ -31,7 +36,10 @@ from provision.events import (
     worst,
 )
 from provision.rollout import waves
+from provision.rollout.first_look import FirstLook
+from provision.rollout.hooks import Planned, run_hooked
 from provision.rollout.hosts import Job, not_started, run_host
+from provision.rollout.masked import masked_sink
 from provision.rollout.policy import Policy
 from provision.secrets import Mask
 from provision.session import Run
@@ -41,8 +49,11 @@ from provision.transport import Pool
 SETTLED = frozenset({Outcome.OK, Outcome.SKIPPED})
 """Outcomes of a check after which there is nothing left to do on a host."""
 ALL_AT_ONCE = Policy()
-Preflight = Callable[[Mapping[str, HostFinished]], Mapping[str, Error]]
-"""From the results of a check of all hosts to those that must not be touched, each with why and what to do."""
+Judge = Callable[
+    [Sequence[preflight.Candidate], Mapping[str, preflight.Seen], Mapping[str, str]],
+    Mapping[str, Sequence[Preflight]],
+]
+"""From what all hosts have told to the controller's own answers for those that have something to change."""
 
 
 class Rollout:
@@ -57,22 +68,26 @@ class Rollout:
         mask: Mask,
         forks: int = 32,
         policy: Policy = ALL_AT_ONCE,
-        preflight: Preflight | None = None,
+        judge: Judge = preflight.judge,
     ) -> None:
         self._run = run
         self._verb = verb
         self._jobs = {job.target.name: job for job in jobs}
         self._forks = max(1, min(forks, len(jobs)))
         self._policy = policy
-        self._preflight = preflight
+        self._judge = judge
         self._lock = Lock()
         self._cancel = Flag()
         self._reason = ""
         """Why the run stopped itself."""
         self._budget = waves.Budget(policy.limit(len(self._jobs)))
         self._results: dict[str, HostFinished] = {}
+        self._checked: dict[str, HostFinished] = {}
+        """Hosts that have something to change, by the first look."""
         self._traits: dict[str, Traits] = {}
-        self._sink = _masked(sink, mask, self._lock)
+        self._sink = masked_sink(sink, mask, self._lock)
+        self._look = FirstLook(self._sink, hold=not (run.check or policy.waves))
+        """Events of an apply without waves are told once, and not as a plan before."""
 
     def cancel(self) -> None:
         """Start no more hosts, and tell those in flight to end their step."""
@@ -88,10 +103,15 @@ class Rollout:
         self._sink(RunStarted(self._run.id, self._verb, tuple(self._jobs), self._run.check))
         hosts = waves.ordered(list(self._jobs), self._policy.order, self._run.id)
         with executor(self._forks) as workers:
-            if self._policy.waves and not self._run.check:
-                self._in_waves(workers, pool, hosts)
+            if self._run.facts_only:
+                self._drive(
+                    workers,
+                    hosts,
+                    lambda job: (run_host, job, self._run, pool, self._observe, self._cancel),
+                    self._settle,
+                )
             else:
-                self._drive(workers, pool, hosts, self._run, self._settle)
+                self._in_passes(workers, pool, hosts)
         if self._reason:
             self._tell_stop()
         results = {name: self._results.get(name) or self._leave(name) for name in self._jobs}
@@ -102,15 +122,20 @@ class Rollout:
     # -- many hosts
 
     def _drive(
-        self, workers: Executor, pool: Pool, hosts: Sequence[str], run: Run, settle: Callable[[HostFinished], None]
+        self,
+        workers: Executor,
+        hosts: Sequence[str],
+        session: Callable[[Job], tuple[Any, ...]],
+        settle: Callable[[HostFinished], None],
     ) -> None:
-        """These hosts, as many at a time as there are forks; none is started after a stop."""
+        """These hosts, as many at a time as there are forks; none is started after a stop. `session` says what is to
+        be called for a host, with its arguments."""
         waiting = deque(hosts)
         flying: set[Future[HostFinished]] = set()
         while True:
             while waiting and len(flying) < self._forks and not self._over:
                 job = self._jobs[waiting.popleft()]
-                flying.add(workers.submit(run_host, job, run, pool, self._observe, self._cancel))
+                flying.add(workers.submit(*session(job)))
             if not flying:
                 break
             # Waiting in slices lets the main thread take signals between them.
@@ -118,35 +143,74 @@ class Rollout:
             for future in done:
                 settle(future.result())
 
-    def _in_waves(self, workers: Executor, pool: Pool, hosts: Sequence[str]) -> None:
-        """First a check of all; then, wave by wave, those with something to change, planned anew."""
-        checked: dict[str, HostFinished] = {}
+    def _in_passes(self, workers: Executor, pool: Pool, hosts: Sequence[str]) -> None:
+        """First a check of all, and the questions before a change; then those with something to change, anew."""
+        self._first_look(workers, pool, hosts)
+        self._ask([host for host in hosts if host in self._checked])
+        left = [host for host in hosts if host in self._checked]
+        if self._run.check:
+            for host in left:
+                self._settle(self._checked[host])
+        elif self._policy.waves:
+            plan = waves.layout(left, self._policy.waves, self._policy.places)
+            for number, wave in enumerate(plan, 1):
+                if self._over or (number > 1 and self._cancel.wait(self._policy.pause)):
+                    break
+                self._wave(workers, pool, wave, number, len(plan))
+        else:
+            self._change(workers, pool, left, None)
 
-        def look(result: HostFinished) -> None:
+    def _first_look(self, workers: Executor, pool: Pool, hosts: Sequence[str]) -> None:
+        """A check of all hosts. Those that are done with it are settled; the others have been checked."""
+        run = replace(self._run, check=True, preflight=preflight.Wanted(), settle=not self._run.check)
+
+        def settle(result: HostFinished) -> None:
             if result.outcome in BAD or result.outcome in SETTLED:
+                self._look.flush(result.host)
                 self._settle(result)
-            else:
-                checked[result.host] = result
+                return
+            self._checked[result.host] = result
+            if self._policy.waves and not self._run.check:
                 self._sink(HostChecked(result.host, result.outcome, result.counts, result.seconds))
+            else:
+                self._sink(Progress(result.host, CHECKED))
 
-        self._drive(workers, pool, hosts, replace(self._run, check=True), look)
-        self._keep_out(checked)
-        left = [host for host in hosts if host in checked]
-        plan = waves.layout(left, self._policy.waves, self._policy.places)
-        for number, wave in enumerate(plan, 1):
-            if self._over or (number > 1 and self._cancel.wait(self._policy.pause)):
-                break
-            self._wave(workers, pool, wave, number, len(plan))
+        self._drive(workers, hosts, lambda job: (run_host, job, run, pool, self._hear, self._cancel), settle)
 
-    def _keep_out(self, checked: dict[str, HostFinished]) -> None:
-        """Hosts that preflight says must not be touched have failed."""
-        for host, error in (self._preflight(checked) if self._preflight else {}).items():
-            self._settle(replace(checked.pop(host), outcome=Outcome.FAILED, error=error))
+    def _ask(self, hosts: Sequence[str]) -> None:
+        """The answers of the preflight; hosts that must not be touched have come to their end."""
+        if self._over:
+            return
+        candidates = [preflight.Candidate(host, self._jobs[host].here) for host in hosts]
+        addresses = {host: job.target.address for host, job in self._jobs.items()}
+        judged = self._judge(candidates, self._look.seen, addresses) if candidates else {}
+        for host in hosts:
+            answers = [*judged.get(host, ()), *self._look.of(host).answers]
+            for answer in answers:
+                self._sink(answer)
+            ended = preflight.verdict(answers)
+            if ended is not None:
+                self._look.flush(host)
+                outcome, error = ended
+                self._settle(replace(self._checked.pop(host), outcome=outcome, error=error))
+            else:
+                self._look.drop(host)
+
+    def _change(self, workers: Executor, pool: Pool, hosts: Sequence[str], wave: int | None) -> None:
+        """Change these hosts, each between its hooks."""
+        run = replace(self._run, closed=self._policy.closed)
+
+        def session(job: Job) -> tuple[Any, ...]:
+            name = job.target.name
+            planned = Planned(wave, tuple(self._look.of(name).changes), self._checked[name].counts)
+            return run_hooked, job, run, pool, self._observe, self._cancel, self._policy.hooks, planned
+
+        self._drive(workers, hosts, session, self._settle)
 
     def _wave(self, workers: Executor, pool: Pool, wave: Sequence[str], number: int, of: int) -> None:
         started = time.monotonic()
         self._sink(WaveStarted(number, of, tuple(wave)))
-        self._drive(workers, pool, wave, self._run, self._settle)
+        self._change(workers, pool, wave, number)
         outcomes = [self._results[host].outcome if host in self._results else Outcome.NOT_STARTED for host in wave]
         reason = self._shut(outcomes, last=number == of)
         counts = dict(Counter(str(outcome) for outcome in outcomes))
@@ -196,36 +260,24 @@ class Rollout:
         with self._lock:
             return [self._traits[host] for host in hosts if host in self._traits]
 
+    def _hear(self, event: Event) -> None:
+        """What hosts say in the first look."""
+        self._keep_traits(event)
+        self._look(event)
+
     def _observe(self, event: Event) -> None:
-        """What hosts say: kept in short, where it may have to say why some fail."""
+        """What hosts say; what the first look has told already is not told again."""
+        self._keep_traits(event)
+        started = isinstance(event, HostStarted) and not self._policy.waves and not self._run.facts_only
+        if not started and not self._look.repeats(event):
+            self._sink(event)
+
+    def _keep_traits(self, event: Event) -> None:
+        """Facts in short, where they may have to say why some hosts fail."""
         if isinstance(event, HostFacts) and self._budget.limit is not None:
             found = traits(event.facts)
             with self._lock:
                 self._traits[event.host] = found
-        self._sink(event)
-
-
-def _masked(sink: Sink, mask: Mask, lock: Lock) -> Sink:
-    """One event at a time, and no known secret in any of its texts."""
-
-    def masked(event: Event) -> None:
-        clean = _clean(event, mask) if mask else event
-        with lock:
-            sink(clean)
-
-    return masked
-
-
-def _clean(value: Any, mask: Mask) -> Any:
-    if isinstance(value, Event | Error):
-        return replace(value, **{item.name: _clean(getattr(value, item.name), mask) for item in fields(value)})
-    if isinstance(value, Outcome) or not isinstance(value, str | dict | list | tuple):
-        return value
-    if isinstance(value, dict):
-        return {key: _clean(item, mask) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return type(value)(_clean(item, mask) for item in value)
-    return mask.text(value)
 
 
 __all__ = ["Job", "Policy", "Rollout", "run_host"]

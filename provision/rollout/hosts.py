@@ -12,15 +12,17 @@ from dataclasses import dataclass, field, replace
 from threading import Event as Flag
 from typing import Any
 
-from provision import bootstrap
-from provision.errors import HostError, ProvisionError, Unreachable
+from provision import bootstrap, preflight
+from provision.errors import HostError, ProvisionError, Refused, Unreachable
 from provision.events import (
     Answered,
     Error,
     Event,
+    HostFacts,
     HostFinished,
     HostStarted,
     Outcome,
+    Preflight,
     Progress,
     ResourceDone,
     RoleSkipped,
@@ -48,6 +50,12 @@ class Job:
     in_run: Sequence[str] | None = None
     question: Question | None = None
     """Asked in place of sending a plan; goes with a run of `facts_only`."""
+
+    @property
+    def here(self) -> Mapping[str, Settings]:
+        """The settings of the host's roles in this run."""
+        names = [role.name for role in self.roles if self.in_run is None or role.name in self.in_run]
+        return {name: self.settings[name] for name in names}
 
     def stages(self, facts: Facts) -> Sequence[Stage]:
         return plan(self.roles, self.settings, facts, self.in_run)
@@ -86,6 +94,8 @@ def run_host(job: Job, run: Run, pool: Pool, sink: Sink, cancel: Flag) -> HostFi
     if cancel.is_set():
         return not_started(name)
     sink(HostStarted(name))
+    if run.preflight is not None:
+        run = replace(run, preflight=preflight.wanted(job.here))
     outcome: Outcome | None = None
     try:
         _hold_session(job, run, pool, tally, cancel)
@@ -132,6 +142,7 @@ def _hold_session(job: Job, run: Run, pool: Pool, sink: Sink, cancel: Flag) -> N
                 raise
             _install_python(job, run, connection, sink, error)
             if not run.check:
+                _ask(job, run, connection, sink, cancel)
                 Session(job.target, connection, planner, run, sink, cancel, reached).execute()
     finally:
         connection.close()
@@ -154,6 +165,28 @@ def _confirm(target: Target, run: Run, pool: Pool, cancel: Flag, seconds: float)
         else:
             return True
     return False
+
+
+def _ask(job: Job, run: Run, connection: Any, sink: Sink, cancel: Flag) -> None:
+    """The questions before a change, of a host that could not answer them before it had python3."""
+    name, answers, seen = job.target.name, list[Preflight](), dict[str, preflight.Seen]()
+
+    def hear(event: Event) -> None:
+        if isinstance(event, HostFacts):
+            seen[name] = preflight.Seen(event.facts, time.time())
+        elif isinstance(event, Preflight):
+            answers.append(event)
+
+    look = replace(run, check=True, preflight=preflight.wanted(job.here))
+    Session(job.target, connection, job.stages, look, hear, cancel).execute()
+    if answers:
+        mine = preflight.judge([preflight.Candidate(name, job.here)], seen, {})[name]
+        answers[:0] = [answer for answer in mine if answer.question != "subnets"]  # that needed no python3
+    for answer in answers:
+        sink(answer)
+    ended = preflight.verdict(answers, changed="nothing but python3")
+    if ended is not None:
+        raise Refused(ended[1].cause, ended[1].fix)
 
 
 def _install_python(job: Job, run: Run, connection: Any, sink: Sink, error: NoPython) -> None:

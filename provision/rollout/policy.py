@@ -1,18 +1,22 @@
 """How a run goes through the fleet: `rollout:` of the inventory, and what the command line says instead.
 
-The law: a mistake is an input error with its place, told before the first connection. Hooks are validated and kept
-here, and run nowhere yet.
+The law: a mistake is an input error with its place, told before the first connection.
 """
 
+import shutil
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from typing import Annotated, Any
+from zoneinfo import ZoneInfo
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from provision.errors import Problem, nearest
 from provision.inventory.document import Map, locate
+from provision.rollout.hooks import Hooks
 from provision.rollout.waves import Amount, Order, amount, growing
+from provision.rollout.windows import Window, Windows, window, zone
 
 
 def _amount(value: Any) -> Any:
@@ -23,10 +27,22 @@ def _listed(value: Any) -> Any:
     return [value] if isinstance(value, str | int) and not isinstance(value, bool) else value
 
 
+def _window(value: Any) -> Any:
+    if not isinstance(value, str):
+        raise ValueError("should be a text of days and times, as in Sat 02:00-06:00")
+    return window(value)
+
+
+def _zone(value: Any) -> Any:
+    return zone(value) if isinstance(value, str) else value
+
+
 Variables = Callable[[str], Mapping[str, Any]]
 """The values of one variable, by host; a host without it is not in there."""
 Size = Annotated[Amount, BeforeValidator(_amount)]
 Argv = Annotated[tuple[str, ...], Field(min_length=1)]
+HOOKS = ("before_host", "after_host")
+NO_HOOKS, ALWAYS = Hooks(), Windows(())
 
 
 class _Rollout(BaseModel):
@@ -41,6 +57,9 @@ class _Rollout(BaseModel):
     spread: str | None = None
     before_host: Argv | None = None
     after_host: Argv | None = None
+    hook_timeout: Annotated[float, Field(gt=0, le=86400)] = 600
+    windows: Annotated[tuple[Annotated[Window, BeforeValidator(_window)], ...], BeforeValidator(_listed)] = ()
+    timezone: Annotated[ZoneInfo | None, BeforeValidator(_zone)] = None
 
 
 @dataclass(frozen=True)
@@ -54,8 +73,13 @@ class Policy:
     """Seconds between two waves."""
     places: Mapping[str, str] | None = None
     """Host to the value of the variable that `spread` names."""
-    before_host: tuple[str, ...] | None = None
-    after_host: tuple[str, ...] | None = None
+    hooks: Hooks = NO_HOOKS
+    windows: Windows = ALWAYS
+    """When what disrupts may be done; none: always."""
+
+    def closed(self, now: datetime | None = None) -> str | None:
+        """Why nothing that disrupts may be done now, as a clause; None where it may."""
+        return self.windows.closed(now or datetime.now(UTC))
 
     def limit(self, hosts: int) -> int | None:
         """How many failures of so many hosts stop the run; one by default where there are waves."""
@@ -70,6 +94,9 @@ class Wanted:
 
     waves: str | None = None
     max_failures: str | None = None
+    hooks: bool = False
+    """Is this a run that hooks are for?"""
+    no_exec: bool = False
 
 
 def policy(given: Any, wanted: Wanted, names: Sequence[str], variable: Variables) -> tuple[Policy, list[Problem]]:
@@ -81,9 +108,11 @@ def policy(given: Any, wanted: Wanted, names: Sequence[str], variable: Variables
         found.max_failures,
         found.order,
         found.pause,
-        before_host=found.before_host,
-        after_host=found.after_host,
+        hooks=Hooks(found.before_host, found.after_host, found.hook_timeout),
+        windows=Windows(found.windows, found.timezone),
     )
+    if wanted.hooks:
+        problems += _unfit_hooks(found, given, no_exec=wanted.no_exec)
     if problem := growing(found.waves):
         problems.append(Problem(f"rollout.waves: {problem}", _place(given, ("waves",))))
     result = _with_command_line(result, wanted, problems)
@@ -119,6 +148,25 @@ def _problem(given: Any, path: tuple[Any, ...], kind: str, message: str) -> Prob
 def _place(given: Any, path: Sequence[Any], *, key: bool = False) -> str:
     at = locate(given, path, key=key) if isinstance(given, Map) else None
     return str(at) if at else ""
+
+
+def _unfit_hooks(found: _Rollout, given: Any, *, no_exec: bool) -> list[Problem]:
+    problems = []
+    for name in HOOKS:
+        argv = getattr(found, name)
+        if argv is None:
+            continue
+        if no_exec:
+            what, hint = f"rollout.{name} is a program, and --no-exec forbids those", "leave out one of the two"
+        elif shutil.which(argv[0]) is None:
+            what, hint = (
+                f"rollout.{name}: there is no program {argv[0]!r} here",
+                "give its path, and make it executable",
+            )
+        else:
+            continue
+        problems.append(Problem(what, _place(given, (name,)), hint))
+    return problems
 
 
 def _with_command_line(found: Policy, wanted: Wanted, problems: list[Problem]) -> Policy:

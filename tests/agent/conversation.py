@@ -26,7 +26,7 @@ START = (
 class Agent:
     """A running agent. `extra` replaces or adds modules by name."""
 
-    def __init__(self, tmp_path, check=False, facts_only=False, extra=None, run="r1", **told):
+    def __init__(self, tmp_path, check=False, facts_only=False, extra=None, run="r1", settle=False, **told):
         modules = {"agent": ""}
         for path in glob.glob(os.path.join(AGENT, "*.py")):
             name = os.path.basename(path)[:-3]
@@ -37,7 +37,7 @@ class Agent:
         modules.update(extra or {})
         state = str(tmp_path / "state")
         options = {"check": check, "facts_only": facts_only, "state": state, "confirm": 0, "confirms": False}
-        options["run"] = dict(told, id=run, by="me@here")
+        options.update(run=dict(told, id=run, by="me@here"), settle=settle)
         digest = hashlib.sha256(json.dumps(modules, sort_keys=True).encode("ascii")).hexdigest()
         payload = tmp_path / "payload-{}.json".format(run)
         payload.write_text(json.dumps({"boot": boot, "modules": modules, "options": options, "digest": digest}))
@@ -54,8 +54,8 @@ class Agent:
         self.process.stdin.write(wire.encode(message))
         self.process.stdin.flush()
 
-    def plan(self, *stages):
-        self.say({"type": "plan", "stages": list(stages)})
+    def plan(self, *stages, **more):
+        self.say(dict(more, type="plan", stages=list(stages)))
 
     def ask(self, question, **arguments):
         """The answer to a question, after hello and up to bye."""

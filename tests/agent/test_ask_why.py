@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from provision.agent import ask_why, service
+from provision.agent import ask_why, inputs
 from provision.agent.json_keys import _digest
 from tests.agent.fake_host import DAEMON_JSON, UNIT, Host
 
@@ -91,8 +91,8 @@ def test_what_docker_does_not_tell_rests_on_the_record_of_its_start():
         None,
         False,
     )
-    process = service._process(found, found.pid)
-    record = {"process": process, "files": {DAEMON_JSON: service._digest(found, DAEMON_JSON)}}
+    process = inputs.process(found, found.pid)
+    record = {"process": process, "files": {DAEMON_JSON: inputs.digest(found, DAEMON_JSON)}}
     found.memory.put("services", "docker", record)
     assert entry(found, "default-shm-size")["started_with"] is True
     found.files[DAEMON_JSON] = '{"default-shm-size": "2G"}'

@@ -387,3 +387,89 @@ def test_a_minute_without_an_answer_is_the_end_of_input(tmp_path):
     assert ended[0] - began >= 1.2
     for fd in (to_agent, controller, back, from_agent):
         os.close(fd)
+
+
+# -- the first look of an apply
+
+WANTED = {"storage_driver": None, "data_root": None, "containerd_store": None, "deferred": []}
+
+
+def first_look(start, tmp_path, *resources, **plan):
+    agent = start(check=True, settle=True, run="look")
+    agent.hear()
+    agent.plan(stage("r", *resources), preflight=dict(WANTED, **plan))
+    return agent.hear_all()
+
+
+def everything(tmp_path):
+    """{path: content} of all that is there, but for what a test itself sends."""
+    found = {}
+    for folder, _, names in os.walk(str(tmp_path)):
+        for name in names:
+            with open(os.path.join(folder, name), "rb") as file:
+                found[os.path.join(folder, name)] = file.read()
+    return {path: data for path, data in found.items() if "payload-" not in path}
+
+
+def test_a_first_look_that_finds_something_to_change_asks_and_writes_nothing(start, tmp_path):
+    messages = first_look(start, tmp_path, file(tmp_path / "a"))
+    assert types(messages) == ["started", "result", "preflight", "bye"]
+    answers = {item["question"]: item["verdict"] for item in messages[2]["answers"]}
+    assert set(answers) >= {"disk", "engines", "orchestrator", "images", "dpkg", "locks", "holds", "reboot"}
+    assert (answers["holds"], answers["engines"]) == ("n/a", "n/a")
+    assert everything(tmp_path) == {}
+    assert not (tmp_path / "state").exists()
+
+
+def test_what_is_only_known_later_is_a_change_to_come(start, tmp_path):
+    (tmp_path / "a").write_text("x")
+    os.chmod(str(tmp_path / "a"), 0o644)
+    assert "preflight" in types(first_look(start, tmp_path, deferred=["docker_daemon"]))
+    assert everything(tmp_path) == {str(tmp_path / "a"): b"x"}
+
+
+def test_a_first_look_at_a_host_in_sync_is_all_of_its_run(start, tmp_path):
+    agent = start(run="r0")
+    agent.hear()
+    agent.plan(stage("r", file(tmp_path / "a")))
+    agent.hear_all()
+    after = everything(tmp_path)
+    for path in [path for path in after if "/state/" in path]:
+        os.unlink(path)  # nobody remembers anything, as on a host that somebody else has set up
+    assert types(first_look(start, tmp_path, file(tmp_path / "a"))) == ["started", "result", "bye"]
+    with open(str(tmp_path / "state" / "state.json"), encoding="ascii") as document:
+        assert json.load(document)["asked"]["r"], "what was asked is remembered, so that it can be dropped"
+    kept = everything(tmp_path)
+    assert [path for path in kept if "/code-" in path], "and the code is kept for the next time"
+    first_look(start, tmp_path, file(tmp_path / "a"))
+    assert everything(tmp_path) == kept, "a second look has nothing to write"
+
+
+def test_a_first_look_without_a_state_directory_makes_one_for_a_host_in_sync(start, tmp_path):
+    (tmp_path / "a").write_bytes(file_content(tmp_path))
+    os.chmod(str(tmp_path / "a"), 0o644)
+    assert types(first_look(start, tmp_path, file(tmp_path / "a"))) == ["started", "result", "bye"]
+    assert (tmp_path / "state" / "state.json").exists()
+
+
+def file_content(tmp_path):
+    return file(tmp_path / "a")["fields"]["content"].encode("utf-8")
+
+
+def test_a_first_look_that_fails_asks_nothing_and_leaves_its_line(start, tmp_path):
+    bad = dict(file(tmp_path / "folder")["fields"], path="/proc/self/mem")  # nobody can read that
+    messages = first_look(start, tmp_path, file(tmp_path / "b"), {"kind": "file", "fields": bad})
+    assert [message.get("outcome") for message in messages] == [None, "would-change", None, "failed", None]
+    lines = (tmp_path / "state" / "history.jsonl").read_text().splitlines()
+    assert json.loads(lines[0])["failed"] == ["r: file /proc/self/mem"]
+
+
+def test_a_first_look_waits_for_nobody_who_is_at_work(start, tmp_path):
+    holder = start(extra=SLOW, run="r0")
+    holder.hear()
+    holder.plan(stage("r", slow(tmp_path / "there", 5)))
+    assert holder.hear()["type"] == "started"
+    looker = start(check=True, settle=True, run="look")
+    said = looker.hear()
+    assert said["type"] == "refused"
+    assert "another run holds this host: run r0" in said["cause"]

@@ -113,7 +113,7 @@ class Lab:
         self.line.cancelled = False
         service = {"kind": "service", "fields": {"name": "docker", "path": str(self.config)}}
         plan = stage("docker_daemon", *resources, service, transaction=True, **changes)
-        options = {"check": check, "confirm": confirm, "run": {"id": "r1", "by": "me@here"}}
+        options = {"check": check, "settle": False, "confirm": confirm, "run": {"id": "r1", "by": "me@here"}}
         try:
             Run(self.line, self.system, {"stages": [plan]}, options).execute()
         except Cancelled:
@@ -479,7 +479,7 @@ def test_a_role_that_needs_what_waits_waits_as_well_and_others_do_not(busy):
     daemon = stage("docker_daemon", at(busy.config, "new"), service, transaction=True)
     smoke = stage("gpu_smoke_test", at(busy.path / "smoke", "x"), needs=["docker_daemon"])
     motd = stage("motd", at(busy.path / "motd", "x"))
-    options = {"check": False, "confirm": 0, "run": {"id": "r1", "by": "me@here"}}
+    options = {"check": False, "settle": False, "confirm": 0, "run": {"id": "r1", "by": "me@here"}}
     Run(busy.line, busy.system, {"stages": [daemon, smoke, motd]}, options).execute()
     assert busy.line.results()[-2:] == [("role", "pending"), ("file", "changed")]
     assert not (busy.path / "smoke").exists()

@@ -20,7 +20,7 @@ LAYERS = [
     {"target", "facts", "events", "resources", "templates", "traits"},
     {"transport", "bundle", "role", "messages", "journal"},
     {"daemon", "inventory"},
-    {"plan", "bootstrap", "login", "lifeline", "questions"},
+    {"plan", "preflight", "bootstrap", "login", "lifeline", "questions"},
     {"session"},
     {"rollout"},
     {"report", "verify"},

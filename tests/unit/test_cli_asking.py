@@ -53,7 +53,9 @@ class Hosts:
 
     def close(self) -> None: ...
 
-    def session(self, target: Target, connection: Any, planner: Any, run: Any, sink: Any, cancel: Any) -> Any:
+    def session(
+        self, target: Target, connection: Any, planner: Any, run: Any, sink: Any, cancel: Any, reached: Any = None
+    ) -> Any:
         self.runs.append(run)
 
         class Played:

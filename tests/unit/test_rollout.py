@@ -6,7 +6,20 @@ from typing import Any
 import pytest
 
 from provision.errors import ProtocolError, Unreachable
-from provision.events import Event, HostFinished, HostStarted, Notice, Outcome, ResourceDone, RunStarted, Summary, worst
+from provision.events import (
+    Event,
+    HostFacts,
+    HostFinished,
+    HostStarted,
+    Notice,
+    Outcome,
+    Preflight,
+    ResourceDone,
+    RunStarted,
+    Summary,
+    Verdict,
+    worst,
+)
 from provision.login import NoPython
 from provision.plan import RefusedByRole
 from provision.rollout import Job, Rollout, hosts
@@ -168,3 +181,36 @@ def test_notices_from_outside_a_session_are_masked_too() -> None:
     assert events == [Notice(f"key {HIDDEN}")]
     assert isinstance(roll.execute(Pool()), Summary)  # type: ignore[arg-type]
     assert not [event for event in events if isinstance(event, HostFinished)]
+
+
+def test_a_bare_host_is_asked_once_it_has_python_and_before_anything_else(monkeypatch: pytest.MonkeyPatch) -> None:
+    sessions: list[tuple[bool, bool]] = []
+    verdicts = iter([Verdict.WARN, Verdict.FAIL])
+    monkeypatch.setattr(hosts.bootstrap, "install_python", lambda *given: None)
+
+    class Bare(Session):
+        def execute(self) -> None:
+            sessions.append((self.run.check, self.run.preflight is not None))
+            if len(sessions) % 4 in (1, 2):
+                raise NoPython("no python3", "apply")
+            if self.run.check:
+                self.sink(HostFacts("bare", {}))
+                self.sink(Preflight("bare", "disk", next(verdicts), "it is full", "free some"))
+                self.sink(done("bare", Outcome.WOULD_CHANGE))
+            else:
+                self.sink(done("bare", Outcome.CHANGED))
+
+        def __init__(self, *given: Any) -> None:
+            super().__init__(*given)
+            self.run: Run = given[3]
+
+    monkeypatch.setattr(hosts, "Session", Bare)
+    summary, events = run("bare")
+    assert sessions == [(True, True), (False, False), (True, True), (False, False)]
+    assert summary.hosts["bare"].outcome is Outcome.CHANGED
+    assert [event.outcome for event in events if isinstance(event, ResourceDone)] == [Outcome.CHANGED, Outcome.CHANGED]
+    assert ("disk", "warn") in [(event.question, event.verdict) for event in events if isinstance(event, Preflight)]
+    summary, _ = run("bare")
+    assert summary.hosts["bare"].outcome is Outcome.FAILED
+    assert "preflight: disk: it is full; nothing but python3 was changed" in str(summary.hosts["bare"].error)
+    assert len(sessions) == 7, "nothing came after the answer"

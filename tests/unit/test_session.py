@@ -8,9 +8,21 @@ import pytest
 from provision import bundle
 from provision.agent.wire import MARKER, encode
 from provision.errors import ConnectionLost, HostError, HostTimeout, ProtocolError, Refused
-from provision.events import Answered, Event, HostFacts, Notice, Outcome, Progress, ResourceDone, RoleSkipped
+from provision.events import (
+    Answered,
+    Event,
+    HostFacts,
+    Notice,
+    Outcome,
+    Preflight,
+    Progress,
+    ResourceDone,
+    RoleSkipped,
+    Verdict,
+)
 from provision.login import NoPython
 from provision.plan import Stage
+from provision.preflight import Wanted
 from provision.questions.status import AskStatus
 from provision.resources import Directory, File
 from provision.secrets import Secret
@@ -394,6 +406,44 @@ def test_the_command_line_survives_other_shells() -> None:
     assert "\n" not in command
     assert "!" not in command
     assert len(command) < 3000
+
+
+# -- the questions before a change
+
+ANSWERS = encode(
+    {"type": "preflight", "answers": [{"question": "disk", "verdict": "warn", "text": "it is nearly full", "fix": "x"}]}
+)
+
+
+def look(channel: Channel, planner: Any = lambda facts: [Stage("r", (Directory(path="/x"),))]) -> list[Event]:
+    events: list[Event] = []
+    run = Run("r1", "me@here", check=True, preflight=Wanted(data_root="/raid"), settle=True)
+    Session(Target("h1", "h1"), Connection(channel), planner, run, events.append, threading.Event()).execute()
+    return events
+
+
+def test_the_answers_of_a_host_are_events_and_what_it_cannot_know_comes_with_the_plan() -> None:
+    channel = Channel(MARKER + HELLO, result(outcome="would-change"), ANSWERS, BYE)
+    [answer] = [event for event in look(channel) if isinstance(event, Preflight)]
+    assert answer == Preflight("h1", "disk", Verdict.WARN, "it is nearly full", "x")
+    assert b'"preflight":{' in channel.sent.replace(b" ", b"")
+    assert b'"data_root":"/raid"' in channel.sent.replace(b" ", b"")
+
+
+@pytest.mark.parametrize("outcome", ["ok", "failed"])
+def test_a_host_with_nothing_to_change_or_a_failure_need_not_answer(outcome: str) -> None:
+    look(Channel(MARKER + HELLO, result(outcome="would-change"), result(outcome=outcome), ANSWERS, BYE))
+    look(Channel(MARKER + HELLO, result(outcome="ok"), BYE))
+    look(Channel(MARKER + HELLO, result(outcome="failed"), BYE))
+
+
+def test_a_host_that_does_not_answer_where_it_has_to_is_our_bug() -> None:
+    with pytest.raises(ProtocolError, match="has not answered"):
+        look(Channel(MARKER + HELLO, result(outcome="would-change"), result(outcome="ok"), BYE))
+    with pytest.raises(ProtocolError, match="has not answered"):
+        look(Channel(MARKER + HELLO, BYE), lambda facts: [Stage("r", deferred="docker_engine")])
+    with pytest.raises(ProtocolError, match="malformed"):
+        look(Channel(MARKER + HELLO, ANSWERS.replace(b'"warn"', b'"well"'), BYE))
 
 
 CONFIRM = encode({"type": "armed", "seconds": 7}) + encode({"type": "confirm", "seconds": 7})

@@ -1,5 +1,7 @@
 """The arithmetic of waves and budgets, and a rollout that stops itself; hosts are played."""
 
+import json
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -8,22 +10,26 @@ from hypothesis import strategies as st
 
 from provision.errors import Unreachable
 from provision.events import (
-    Error,
     Event,
     HostChecked,
     HostFacts,
     HostFinished,
     HostStarted,
+    Notice,
     Outcome,
+    Preflight,
     ResourceDone,
     Stopped,
+    Verdict,
     WaveFinished,
     WaveStarted,
 )
 from provision.inventory.loader import load
 from provision.rollout import Job, Policy, Rollout, hosts
+from provision.rollout.hooks import Hooks
 from provision.rollout.policy import Wanted, policy
 from provision.rollout.waves import Amount, Budget, amount, gate, growing, layout, ordered, targets
+from provision.rollout.windows import Windows, window
 from provision.secrets import Mask
 from provision.session import Run
 from provision.target import Target
@@ -116,7 +122,7 @@ def test_the_inventory_says_and_the_command_line_says_instead() -> None:
     found, problems = told(text, a="r1", b="r2")
     assert not problems
     assert (found.waves, found.max_failures) == ((Amount(1), ALL), Amount(5, True))
-    assert (found.order, found.pause, found.places, found.before_host) == (
+    assert (found.order, found.pause, found.places, found.hooks.before) == (
         "sorted",
         3,
         {"a": "r1", "b": "r2"},
@@ -167,6 +173,8 @@ class Fleet:
         self.hosts: dict[str, Host] = {}
         self.events: list[Event] = []
         self.touched: list[str] = []
+        self.runs: list[Run] = []
+        self.notices: list[str] = []
         monkeypatch.setattr(hosts, "Session", self.session)
 
     def connect(self, target: Target) -> Any:
@@ -176,11 +184,16 @@ class Fleet:
 
     def close(self) -> None: ...
 
-    def session(self, target: Target, connection: Any, planner: Any, run: Run, sink: Any, cancel: Any) -> Any:
+    def session(
+        self, target: Target, connection: Any, planner: Any, run: Run, sink: Any, cancel: Any, reached: Any = None
+    ) -> Any:
         fleet, host = self, self.hosts[target.name]
 
         class Played:
             def execute(self) -> None:
+                fleet.runs.append(run)
+                for text in fleet.notices:
+                    sink(Notice(text, target.name))
                 sink(HostFacts(target.name, {"kernel": host.kernel}))
                 if not run.check:
                     fleet.touched.append(target.name)
@@ -281,7 +294,93 @@ def test_an_interrupt_is_no_failure_of_the_fleet(fleet: Fleet) -> None:
 
 
 def test_a_preflight_keeps_hosts_out(fleet: Fleet) -> None:
-    fleet.hosts = {"a": Host(), "b": Host()}
-    outcomes = fleet.roll(Policy((ALL,), Amount(2)), preflight=lambda checked: {"a": Error("disk full", "free some")})
-    assert outcomes == {"a": "failed", "b": "changed"}
+    fleet.hosts = {name: Host() for name in "abc"}
+    said = {"a": Verdict.FAIL, "b": Verdict.WARN, "c": Verdict.UNKNOWN}
+    found = {name: [Preflight(name, "disk", verdict, "it is full", "free some")] for name, verdict in said.items()}
+    outcomes = fleet.roll(Policy((ALL,), Amount(3)), judge=lambda candidates, seen, addresses: found)
+    assert outcomes == {"a": "failed", "b": "changed", "c": "unknown"}
     assert fleet.touched == ["b"]
+    assert [event.host for event in fleet.of(Preflight)] == ["a", "b", "c"]
+
+
+# -- two passes, with and without waves
+
+
+def test_a_plain_apply_tells_of_a_host_once(fleet: Fleet) -> None:
+    fleet.hosts = {"a": Host(), "b": Host("ok"), "c": Host("failed"), "d": Host("unreachable")}
+    assert fleet.roll(Policy()) == {"a": "changed", "b": "ok", "c": "failed", "d": "unreachable"}
+    assert fleet.touched == ["a"]
+    shown = {name: [event.outcome for event in fleet.of(ResourceDone) if event.host == name] for name in "abcd"}
+    assert shown == {"a": [Outcome.CHANGED], "b": [Outcome.OK], "c": [Outcome.FAILED], "d": []}
+    assert sorted(event.host for event in fleet.of(HostStarted)) == ["a", "b", "c", "d"]
+    assert sorted(event.host for event in fleet.of(HostFacts)) == ["a", "b", "c"]
+    assert sorted(event.host for event in fleet.of(HostFinished)) == ["a", "b", "c", "d"]
+    assert not fleet.of(HostChecked) + fleet.of(WaveStarted) + fleet.of(WaveFinished)
+    assert not [event for event in fleet.of(Preflight) if event.host != "a"], (
+        "who has nothing to change is asked nothing"
+    )
+
+
+def test_nothing_is_changed_anywhere_before_all_have_been_looked_at(fleet: Fleet) -> None:
+    fleet.hosts = {f"h{number}": Host() for number in range(9)}
+    fleet.roll(Policy())
+    answers = [fleet.events.index(event) for event in fleet.of(Preflight)]
+    changes = [fleet.events.index(event) for event in fleet.of(ResourceDone)]
+    assert max(answers) < min(changes)
+    assert [event.host for event in fleet.of(Preflight)] == sorted(event.host for event in fleet.of(Preflight))
+
+
+def test_a_host_that_is_kept_out_of_a_plain_apply_shows_what_would_change(fleet: Fleet) -> None:
+    fleet.hosts = {"a": Host(), "b": Host()}
+    said = {"a": [Preflight("a", "disk", Verdict.FAIL, "it is full", "free some")]}
+    assert fleet.roll(Policy(), judge=lambda *given: said) == {"a": "failed", "b": "changed"}
+    assert [(event.host, event.outcome) for event in fleet.of(ResourceDone)] == [
+        ("a", Outcome.WOULD_CHANGE),
+        ("b", Outcome.CHANGED),
+    ]
+    [finished] = [event for event in fleet.of(HostFinished) if event.host == "a"]
+    assert str(finished.error) == "preflight: disk: it is full; nothing was changed; free some"
+
+
+def test_a_check_asks_too_and_a_fail_is_a_failure_there(fleet: Fleet) -> None:
+    fleet.hosts = {"a": Host(), "b": Host(), "c": Host("ok")}
+    jobs = [Job(Target(name, name), (), {}) for name in fleet.hosts]
+    said = {"a": [Preflight("a", "disk", Verdict.FAIL, "it is full", "free some")]}
+    rollout = Rollout(Run("r1", "me", True), "check", jobs, fleet.events.append, Mask(), 4, judge=lambda *given: said)
+    summary = rollout.execute(fleet)  # type: ignore[arg-type]
+    found = {name: str(result.outcome) for name, result in summary.hosts.items()}
+    assert found == {"a": "failed", "b": "would-change", "c": "ok"}
+    assert fleet.touched == []
+    assert len(fleet.of(HostFinished)) == 3
+
+
+def test_what_the_first_look_asks_of_a_session(fleet: Fleet) -> None:
+    fleet.hosts = {"a": Host(), "b": Host("ok")}
+    found = Policy(windows=Windows((window("02:00-02:01"),)))
+    fleet.roll(found)
+    passes = {(run.check, run.settle, run.preflight is not None) for run in fleet.runs}
+    assert passes == {(True, True, True), (False, False, False)}
+    [second] = [run for run in fleet.runs if not run.check]
+    assert second.closed == found.closed
+
+
+def test_what_the_first_look_noticed_is_told_once_and_at_once(fleet: Fleet) -> None:
+    fleet.hosts = {"a": Host(), "b": Host("ok")}
+    fleet.notices = ["a run was cut off"]
+    fleet.roll(Policy())
+    assert sorted(event.host for event in fleet.of(Notice)) == ["a", "b"]
+
+
+def test_hooks_are_for_hosts_with_something_to_change(fleet: Fleet, tmp_path: Path) -> None:
+    fleet.hosts = {"a": Host(), "b": Host("ok"), "c": Host()}
+    log = tmp_path / "log"
+    argv = ("/bin/sh", "-c", f"cat >> {log}; exit 0")
+    assert fleet.roll(Policy((Amount(1), ALL), hooks=Hooks(argv, argv))) == {"a": "changed", "b": "ok", "c": "changed"}
+    told = [json.loads(line) for line in log.read_text().splitlines()]
+    assert [(item["host"], item["wave"], item.get("outcome")) for item in told] == [
+        ("a", 1, None),
+        ("a", 1, "changed"),
+        ("c", 2, None),
+        ("c", 2, "changed"),
+    ]
+    assert told[0]["changes"] == ["r: file /x"]

@@ -5,6 +5,7 @@ import re
 import pytest
 
 from provision.events import (
+    CHECKED,
     Event,
     HostChecked,
     HostFinished,
@@ -176,4 +177,21 @@ def test_what_is_left_is_told_once_it_is_known(terminal: Terminal) -> None:
     for name in names[5:]:
         console(HostFinished(name, Outcome.OK, {}, 1.0))
     assert "left" not in rows(console)[-2]
+    console.close()
+
+
+def test_a_host_that_waits_for_the_others_has_no_row_until_it_goes_on(terminal: Terminal) -> None:
+    console = live(terminal, Clock())
+    console(RunStarted("R", "apply", ("a", "b"), False))
+    for name in ("a", "b"):
+        console(HostStarted(name))
+        console(Progress(name, "facts"))
+    console(Progress("a", CHECKED))
+    assert [row.split()[0] for row in rows(console)[:-1]] == ["b"]
+    assert rows(console)[-1].endswith("0/2 done, 1 running, 1 waiting")
+    console(Progress("a", "docker_engine: packages docker.io"))
+    assert rows(console)[1] == "a    0 s docker_engine: packages docker.io"
+    console(HostFinished("a", Outcome.CHANGED, {}, 1.0))
+    console(Progress("a", "too late"))
+    assert [row.split()[0] for row in rows(console)[:-1]] == ["b"]
     console.close()

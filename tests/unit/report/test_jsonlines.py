@@ -5,7 +5,7 @@ import json
 from datetime import UTC, datetime
 from typing import Any
 
-from provision.events import TYPES, Event, Outcome
+from provision.events import TYPES, Event, Outcome, Preflight, Verdict
 from provision.report import Output, Story, view
 
 COUNTS = {"ok": 0, "changed": 0, "would_change": 0, "pending": 0, "failed": 0, "skipped": 0, "unknown": 0}
@@ -77,3 +77,11 @@ def test_what_is_for_people_goes_to_standard_error(capsys: Any) -> None:
     view(Output(stream), Story(), as_json=True).tell("press Ctrl-C again")
     assert stream.getvalue() == ""
     assert capsys.readouterr().err == "press Ctrl-C again\n"
+
+
+def test_an_answer_of_the_preflight() -> None:
+    [line] = lines([Preflight("a", "disk", Verdict.NOT_APPLICABLE, "found", "do")])
+    del line["time"]
+    assert line == {
+        "type": "preflight", "host": "a", "question": "disk", "verdict": "n/a", "text": "found", "fix": "do"
+    }  # fmt: skip

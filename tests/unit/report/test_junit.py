@@ -2,7 +2,18 @@
 
 from xml.etree import ElementTree
 
-from provision.events import Event, HostFinished, HostStarted, Outcome, ResourceDone, RunStarted, Summary
+from provision.events import (
+    Error,
+    Event,
+    HostFinished,
+    HostStarted,
+    Outcome,
+    Preflight,
+    ResourceDone,
+    RunStarted,
+    Summary,
+    Verdict,
+)
 from provision.report.junit import junit
 from provision.report.record import Record
 from tests.unit.report.conftest import NASTY
@@ -69,3 +80,15 @@ def test_a_fleet_has_one_suite_a_host() -> None:
     top = ElementTree.fromstring(junit(recorded(200)))
     assert len(top) == 200
     assert int(top.get("tests", "0")) > 1500
+
+
+def test_each_question_of_the_preflight_is_a_case_also_when_the_host_starts_anew() -> None:
+    answers = [Preflight("a", str(verdict), verdict, "found", "do") for verdict in Verdict]
+    end = HostFinished("a", Outcome.FAILED, {}, 1.0, Error("preflight: fail: found", "do"))
+    last = Summary("R", Outcome.FAILED, {"a": end})
+    top = told([RunStarted("R", "apply", ("a",), False), HostStarted("a"), *answers, HostStarted("a"), end, last])
+    cases = {case.get("name"): [part.tag for part in case] for case in top.iter("testcase")}
+    assert cases == {"pass": [], "warn": [], "fail": ["failure"], "unknown": ["error"], "n/a": ["skipped"]}
+    failure = top.find(".//failure")
+    assert failure is not None
+    assert failure.get("message") == "found; do"

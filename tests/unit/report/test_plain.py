@@ -3,7 +3,18 @@
 import io
 from dataclasses import replace
 
-from provision.events import Event, HostFinished, Outcome, ResourceDone, RunStarted, Summary
+from provision.events import (
+    Error,
+    Event,
+    HostFinished,
+    HostStarted,
+    Outcome,
+    Preflight,
+    ResourceDone,
+    RunStarted,
+    Summary,
+    Verdict,
+)
 from provision.report import Output, Story, view
 from provision.report.ending import exit_status
 from tests.unit.report.conftest import NASTY, Clock
@@ -114,3 +125,42 @@ def test_text_of_a_host_cannot_leave_its_line(run: list[Event]) -> None:
     assert "\r" not in text
     assert "[bold]x[/bold]" in text
     assert len(text.splitlines()) == 2  # the line, and what is left of its output
+
+
+ANSWERED = """\
+apply on 2 hosts, run R1
+a: started
+a: preflight warn: reboot: the host waits for a reboot; reboot it
+b: preflight fail: disk: 20 MB are free; free space
+a: changed in 1.0 s
+b: failed in 1.0 s: preflight: disk: 20 MB are free; free space
+
+1 host: b: preflight: disk: 20 MB are free; free space
+
+preflight: 2 pass, 1 warn, 1 fail, 1 n/a
+2 hosts: 0 ok, 1 changed, 1 failed in 0.0 s
+"""
+
+
+def answered() -> list[Event]:
+    good = HostFinished("a", Outcome.CHANGED, {}, 1.0)
+    bad = HostFinished("b", Outcome.FAILED, {}, 1.0, Error("preflight: disk: 20 MB are free", "free space"))
+    return [
+        RunStarted("R1", "apply", ("a", "b"), False),
+        HostStarted("a"),
+        Preflight("a", "clock", Verdict.PASS, "the clock is right"),
+        Preflight("a", "disk", Verdict.PASS, "there is room"),
+        Preflight("a", "locks", Verdict.NOT_APPLICABLE, "no package is changed here"),
+        Preflight("a", "reboot", Verdict.WARN, "the host waits for a reboot", "reboot it"),
+        Preflight("b", "disk", Verdict.FAIL, "20 MB are free", "free space"),
+        good,
+        bad,
+        Summary("R1", Outcome.FAILED, {"a": good, "b": bad}),
+    ]
+
+
+def test_what_passed_in_the_preflight_is_only_counted() -> None:
+    assert told(answered()) == ANSWERED
+    loud = told(answered(), verbose=True)
+    assert "a: preflight pass: clock: the clock is right\n" in loud
+    assert "a: preflight n/a: locks: no package is changed here\n" in loud
