@@ -47,13 +47,16 @@ class Run:
     limits: Limits = Limits()
     state: str = "/var/lib/provision"
     """The agent's directory on the host: root's, 0700."""
+    spread: bool = False
+    """Over workers: where one is lost, another goes on with its hosts."""
 
     def options(self) -> dict[str, Any]:
         """For the agent."""
+        run = {"id": self.id, "by": self.by} | ({"spread": True} if self.spread else {})
         return {
             "check": self.check,
             "facts_only": self.facts_only,
-            "run": {"id": self.id, "by": self.by},
+            "run": run,
             "state": self.state,
         }
 
@@ -79,6 +82,8 @@ class Session:
     _done: set[str] = field(default_factory=set, init=False)
     _skipped: set[str] = field(default_factory=set, init=False)
     _shipped: set[str] = field(default_factory=set, init=False)
+    _told: set[str] = field(default_factory=set, init=False)
+    """What this run changed here before its worker was lost: reported when the host says so."""
     _cancelled: bool = field(default=False, init=False)
 
     def execute(self) -> None:
@@ -167,6 +172,8 @@ class Session:
         self.sink(HostFacts(self.target.name, hello.facts))
         if hello.interrupted:
             self.sink(Notice(_story(hello.interrupted), self.target.name))
+        if hello.earlier is not None:
+            self._recall(hello.earlier)
         facts = messages.facts(hello.facts)
         if self.planner is None:
             nvml = {"type": "nvml", "modules": self._unsent(["pynvml"])}
@@ -174,6 +181,18 @@ class Session:
             return
         stages = self.planner(facts)
         self._send_plan(channel, stages)
+
+    def _recall(self, earlier: messages.Earlier) -> None:
+        """This very run was here before, and its worker was lost: its changes count, and its failure is one."""
+        for text in dict.fromkeys(earlier.changed):
+            role, _, name = text.partition(": ")
+            kind, _, name = name.partition(" ")
+            note = "by this run already"
+            self._told.add(text)
+            self.sink(ResourceDone(self.target.name, role, kind, name, Outcome.CHANGED, note=note))
+        if earlier.failed:
+            failed = earlier.failed[-1]
+            raise Refused(f"this run has failed here already, in {failed!r}", "run again to see why")
 
     def _replan(self, channel: Channel, message: messages.Replan) -> None:
         if self.planner is None and self._shipped:
@@ -216,6 +235,8 @@ class Session:
         return bundle.modules(new)
 
     def _report(self, result: messages.Result) -> None:
+        if result.outcome == "ok" and f"{result.role}: {result.kind} {result.name}" in self._told:
+            return
         error = Error(**result.error.model_dump(exclude={"type"})) if result.error else None
         self.sink(
             ResourceDone(

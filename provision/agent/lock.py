@@ -9,7 +9,8 @@ import time
 from .resource import Failed
 
 WAIT_FOR_ORPHAN = 600.0
-"""Seconds. A run whose controller is gone is only ending the package transaction it had in hand: wait for it."""
+"""Seconds. A run whose controller is gone is only ending the package transaction it had in hand: wait for it. So is
+this very run, where another worker goes on with it before the host knows that the first one is lost."""
 
 
 class Lock:
@@ -27,7 +28,8 @@ class Lock:
         deadline = time.monotonic() + WAIT_FOR_ORPHAN
         while not _try(fd):
             owner = _owner(fd)
-            if not owner.get("orphan") or time.monotonic() > deadline:
+            ending = owner.get("orphan") or _ours(owner, self._run)
+            if not ending or time.monotonic() > deadline:
                 os.close(fd)
                 raise Failed(
                     "another run holds this host: {}".format(_named(owner)),
@@ -75,6 +77,11 @@ def _owner(fd):
         return json.loads(os.pread(fd, 65536, 0).decode("ascii"))
     except ValueError:
         return {}
+
+
+def _ours(owner, run):
+    """A run that is spread over workers may come again."""
+    return run.get("spread") and owner.get("id") == run["id"]
 
 
 def _named(owner):

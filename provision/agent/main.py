@@ -8,7 +8,7 @@ import os
 import signal
 import sys
 
-from . import facts
+from . import facts, history
 from .line import Cancelled, Line
 from .lock import Lock
 from .resource import FIXES, Failed, Unknown, os_error
@@ -70,8 +70,9 @@ def _run(line, options, sources):
         lock.take(line)
         line.on_end = lock.orphan
     try:
-        story = _interrupted(system, lock)
-        line.send({"type": "hello", "protocol": 1, "facts": facts.gather(system), "interrupted": story})
+        hello = {"type": "hello", "protocol": 1, "facts": facts.gather(system)}
+        earlier = history.of(system, options["run"]) if lock is not None else None
+        line.send(dict(hello, interrupted=_interrupted(system, lock), earlier=earlier))
         plan = line.next()
         if plan.get("modules"):
             take_modules(system, plan)

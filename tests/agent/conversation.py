@@ -21,7 +21,7 @@ START = "import json,sys;p=json.load(open(sys.argv[1]));exec(compile(p['boot'],'
 class Agent:
     """A running agent. `extra` replaces or adds modules by name."""
 
-    def __init__(self, tmp_path, check=False, facts_only=False, extra=None, run="r1"):
+    def __init__(self, tmp_path, check=False, facts_only=False, extra=None, run="r1", spread=False):
         modules = {"agent": ""}
         for path in glob.glob(os.path.join(AGENT, "*.py")):
             name = os.path.basename(path)[:-3]
@@ -31,7 +31,10 @@ class Agent:
         modules.pop("agent.__init__")
         modules.update(extra or {})
         state = str(tmp_path / "state")
-        options = {"check": check, "facts_only": facts_only, "run": {"id": run, "by": "me@here"}, "state": state}
+        record = {"id": run, "by": "me@here"}
+        if spread:
+            record["spread"] = True
+        options = {"check": check, "facts_only": facts_only, "run": record, "state": state}
         digest = hashlib.sha256(json.dumps(modules, sort_keys=True).encode("ascii")).hexdigest()
         payload = tmp_path / "payload-{}.json".format(run)
         payload.write_text(json.dumps({"boot": boot, "modules": modules, "options": options, "digest": digest}))

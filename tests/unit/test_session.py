@@ -350,3 +350,28 @@ def test_the_command_line_survives_other_shells() -> None:
     assert "\n" not in command
     assert "!" not in command
     assert len(command) < 3000
+
+
+def earlier(changed: list[str], failed: list[str]) -> bytes:
+    told = {"changed": changed, "failed": failed}
+    return encode({"type": "hello", "protocol": 1, "facts": FACTS, "interrupted": None, "earlier": told})
+
+
+def test_what_this_run_changed_before_its_worker_was_lost_is_changed_once() -> None:
+    plan = [Stage("r", (Directory(path="/x"),))]
+    changed = ["r: file /x", "r: packages curl jq", "r: file /x"]
+    script = MARKER + earlier(changed, []), result(outcome="ok", diff=[]), result(name="/y"), BYE
+    events, _ = hold(Channel(*script), planner=lambda facts: plan)
+    done = [(event.kind, event.name, event.outcome) for event in events if isinstance(event, ResourceDone)]
+    assert done == [
+        ("file", "/x", Outcome.CHANGED),
+        ("packages", "curl jq", Outcome.CHANGED),
+        ("file", "/y", Outcome.CHANGED),
+    ]
+
+
+def test_a_host_on_which_this_run_has_failed_is_not_tried_again() -> None:
+    channel = Channel(MARKER + earlier(["r: file /x"], ["r: service docker"]))
+    with pytest.raises(Refused, match="this run has failed here already, in 'r: service docker'; run again to see why"):
+        hold(channel)
+    assert b'"plan"' not in channel.sent
