@@ -32,6 +32,7 @@ class Asked:
     waves: str | None = None
     max_failures: str | None = None
     resume: str | None = None
+    executor: str | None = None
     report: Path | None = None
     junit: Path | None = None
 
@@ -73,6 +74,7 @@ TIMEOUT = _option(
 )
 WAVES = _option("--waves", metavar="1,10%,100%", help="How many are done when each wave ends.")
 MAX_FAILURES = _option("--max-failures", metavar="N|P%", help="Stop at so many. [default: none; with waves 1]")
+EXECUTOR = _option("--executor", metavar="URL", help="On Dask: dask+tls://HOST:PORT, dask+local:N.")
 RESUME = _option("--resume", metavar="RUN", help="Go on with a run: an ID, or last.")
 REPORT = _option("--report", metavar="FILE", type=click.Path(path_type=Path), help="Write one HTML page there.")
 JUNIT = _option("--junit", metavar="FILE", type=click.Path(path_type=Path), help="Write JUnit's XML there.")

@@ -13,16 +13,15 @@ from datetime import UTC, datetime
 
 import click
 
-from provision import report, role
-from provision.cli import hosts, resuming
+from provision import report
+from provision.cli import executor, hosts, resuming
 from provision.cli.interrupt import INTERRUPTED, SAID, Interrupts
 from provision.cli.options import Asked
 from provision.cli.views import Views
 from provision.events import Notice
 from provision.report.ending import exit_status
 from provision.report.facts import FactsStory
-from provision.rollout import Job, Rollout
-from provision.secrets import Mask
+from provision.rollout import Job, Rollout, order
 from provision.session import Limits, Run
 from provision.transport import Pool
 
@@ -33,14 +32,16 @@ MANY = 10
 def converge(verb: str, asked: Asked) -> int:
     """`apply` or `check`. Raises InputError before anything is connected to."""
     asked, past = resuming.complete(asked)
-    selection = hosts.select(asked, past=past)
+    # Workers elsewhere look up secrets themselves: this process has none then.
+    selection = hosts.select(asked, secrets=executor.wanted(asked) is None, past=past)
     if past is not None and not selection.hosts:
         report.warn(f"run {past.run} has finished all of these hosts: nothing is left to do")
         return 0
     if verb == "apply" and not asked.yes:
         _confirm(len(selection.hosts))
     story = report.Story(diff=asked.diff, verbose=asked.verbose)
-    return _roll_out(verb, asked, _jobs(selection, asked), selection, story)
+    jobs = order.jobs(selection.hosts, selection.role_path, asked.roles)
+    return _roll_out(verb, asked, jobs, selection, story)
 
 
 def facts(asked: Asked) -> int:
@@ -56,20 +57,13 @@ def _confirm(count: int) -> None:
         click.confirm(f"apply to {count} hosts?", abort=True, err=True)
 
 
-def _jobs(selection: hosts.Selection, asked: Asked) -> list[Job]:
-    names = dict.fromkeys(name for host in selection.hosts for name in host.roles)
-    loaded = {name: role.load(name, selection.role_path) for name in names}
-    return [
-        Job(host.target, [loaded[name] for name in host.roles], host.settings, asked.roles) for host in selection.hosts
-    ]
-
-
 def _roll_out(verb: str, asked: Asked, jobs: Sequence[Job], selection: hosts.Selection, story: report.Story) -> int:
-    output = report.Output(sys.stdout)
-    view = report.view(output, story, as_json=asked.as_json)
     limits = Limits(host=asked.timeout)
     run = Run(run_id(), _by(), check=verb != "apply", facts_only=verb == "facts", limits=limits)
-    mask = Mask(hosts.secrets_in([(host.target, dict(host.settings)) for host in selection.hosts]))
+    ready = executor.opened(asked, selection, run.id)
+    output = report.Output(sys.stdout)
+    view = report.view(output, story, as_json=asked.as_json)
+    mask = hosts.mask(selection.hosts)
     told = None
     if verb != "facts":
         told = {"verb": verb, "by": run.by} | resuming.told(asked, selection.hosts, mask, selection.inventory)
@@ -84,7 +78,7 @@ def _roll_out(verb: str, asked: Asked, jobs: Sequence[Job], selection: hosts.Sel
 
     try:
         with Interrupts(cancel, view.abandon) as interrupts:
-            summary = rollout.execute(pool)
+            summary = rollout.execute(pool, ready)
     finally:
         pool.close()
         complete = views.close()

@@ -38,8 +38,8 @@ class _Verb(click.Command):
     cls=_Verb,
     params=[
         options.INVENTORY, options.LIMIT, options.ROLES, options.CHECK, options.DIFF, options.SET, options.FORKS,
-        options.WAVES, options.MAX_FAILURES, options.RESUME, options.TIMEOUT, options.YES, options.JSON,
-        options.REPORT, options.JUNIT, options.VERBOSE, options.ACCEPT, options.VAULT, options.NO_EXEC,
+        options.WAVES, options.MAX_FAILURES, options.RESUME, options.TIMEOUT, options.EXECUTOR, options.YES,
+        options.JSON, options.REPORT, options.JUNIT, options.VERBOSE, options.ACCEPT, options.VAULT, options.NO_EXEC,
     ],
     short_help="Make hosts what their roles ask for.",
 )  # fmt: skip
@@ -58,8 +58,8 @@ def apply(**given: Any) -> int:
     cls=_Verb,
     params=[
         options.INVENTORY, options.LIMIT, options.ROLES, options.DIFF, options.SET, options.FORKS,
-        options.MAX_FAILURES, options.TIMEOUT, options.JSON, options.REPORT, options.JUNIT, options.VERBOSE,
-        options.ACCEPT, options.VAULT, options.NO_EXEC,
+        options.MAX_FAILURES, options.TIMEOUT, options.EXECUTOR, options.JSON, options.REPORT, options.JUNIT,
+        options.VERBOSE, options.ACCEPT, options.VAULT, options.NO_EXEC,
     ],
     short_help="Say what apply would change; change nothing.",
 )  # fmt: skip

@@ -9,10 +9,9 @@ import time
 from collections import Counter, deque
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Executor, Future, ThreadPoolExecutor, wait
-from dataclasses import fields, replace
+from dataclasses import replace
 from threading import Event as Flag
 from threading import Lock
-from typing import Any
 
 from provision.events import (
     BAD,
@@ -32,6 +31,7 @@ from provision.events import (
 )
 from provision.rollout import waves
 from provision.rollout.hosts import Job, not_started, run_host
+from provision.rollout.masking import masked
 from provision.rollout.policy import Policy
 from provision.secrets import Mask
 from provision.session import Run
@@ -72,7 +72,7 @@ class Rollout:
         self._budget = waves.Budget(policy.limit(len(self._jobs)))
         self._results: dict[str, HostFinished] = {}
         self._traits: dict[str, Traits] = {}
-        self._sink = _masked(sink, mask, self._lock)
+        self._sink = masked(sink, mask, self._lock)
 
     def cancel(self) -> None:
         """Start no more hosts, and tell those in flight to end their step."""
@@ -203,29 +203,6 @@ class Rollout:
             with self._lock:
                 self._traits[event.host] = found
         self._sink(event)
-
-
-def _masked(sink: Sink, mask: Mask, lock: Lock) -> Sink:
-    """One event at a time, and no known secret in any of its texts."""
-
-    def masked(event: Event) -> None:
-        clean = _clean(event, mask) if mask else event
-        with lock:
-            sink(clean)
-
-    return masked
-
-
-def _clean(value: Any, mask: Mask) -> Any:
-    if isinstance(value, Event | Error):
-        return replace(value, **{item.name: _clean(getattr(value, item.name), mask) for item in fields(value)})
-    if isinstance(value, Outcome) or not isinstance(value, str | dict | list | tuple):
-        return value
-    if isinstance(value, dict):
-        return {key: _clean(item, mask) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return type(value)(_clean(item, mask) for item in value)
-    return mask.text(value)
 
 
 __all__ = ["Job", "Policy", "Rollout", "run_host"]
