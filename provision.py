@@ -11,4 +11,5 @@ try:
     from provision.cli import main
 except ModuleNotFoundError as missing:
     raise SystemExit(f"{missing}; run `make setup` once") from None
-main()
+if __name__ == "__main__":  # processes of a local cluster read this file too
+    main()

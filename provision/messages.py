@@ -18,11 +18,19 @@ class _Message(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
 
+class Earlier(_Message):
+    """What the host's own record has of this very run: a controller before this one was lost. `ROLE: KIND NAME`."""
+
+    changed: list[str]
+    failed: list[str]
+
+
 class Hello(_Message):
     type: Literal["hello"]
     protocol: Literal[1]
     facts: dict[str, Any]
     interrupted: dict[str, Any] | None
+    earlier: Earlier | None = None
 
 
 class Beat(_Message):

@@ -8,6 +8,7 @@ all roles are folded into one stage after the last role that has any (provision/
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 from provision import daemon
 from provision.errors import InputError, Problem, Refused
@@ -33,6 +34,17 @@ class Stage:
     """Roles without whose change this one makes no sense: where one of them has to wait, so does this."""
     disrupt: str = "idle"
     """May it disturb what runs on the host (docker_daemon.disrupt)?"""
+
+    def wired(self, closed: str | None) -> dict[str, Any]:
+        """The stage as it travels; `closed` says why nothing may be disturbed at all now."""
+        return {
+            "role": self.role,
+            "replan": self.deferred is not None,
+            "transaction": self.transaction,
+            "needs": list(self.needs),
+            "disrupt": {"policy": self.disrupt, "closed": closed},
+            "resources": [{"kind": resource.kind, "fields": resource.fields()} for resource in self.resources],
+        }
 
 
 class RefusedByRole(Refused):

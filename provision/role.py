@@ -104,13 +104,15 @@ def _role(name: str, path: Path) -> Role:
 
 
 def _module(name: str, path: Path) -> ModuleType:
-    loaded = sys.modules.get(name)
-    if loaded is not None and loaded.__file__ == str(path):
-        return loaded
+    loaded, state = sys.modules.get(name), path.stat()
+    version = (str(path), state.st_mtime_ns, state.st_size)
+    if loaded is not None and getattr(loaded, "__version_loaded__", None) == version:
+        return loaded  # as it is on disk: a worker outlives the roles that it has loaded
     spec = importlib.util.spec_from_file_location(name, path)
     assert spec is not None, path
     assert spec.loader is not None, path
     module = importlib.util.module_from_spec(spec)
+    vars(module)["__version_loaded__"] = version
     sys.modules[name] = module
     try:
         spec.loader.exec_module(module)

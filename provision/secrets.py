@@ -8,11 +8,12 @@ second net is `Mask`, which hides every known value, in the encodings it travels
 import base64
 import json
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import fields, is_dataclass
 from typing import Any
 from urllib.parse import quote, quote_plus
 
-from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler
+from pydantic import BaseModel, GetCoreSchemaHandler, GetJsonSchemaHandler
 from pydantic_core import CoreSchema, core_schema
 
 HIDDEN = "********"
@@ -124,3 +125,20 @@ class Mask:
         if isinstance(value, list | tuple):
             return [self.value(item) for item in value]
         return value
+
+
+def secrets_in(value: Any) -> Iterator[Secret]:
+    """Every secret in targets and settings: what the mask has to know."""
+    if isinstance(value, Secret):
+        yield value
+    elif isinstance(value, BaseModel):
+        for name in type(value).model_fields:
+            yield from secrets_in(getattr(value, name))
+    elif is_dataclass(value):
+        for item in fields(value):
+            yield from secrets_in(getattr(value, item.name))
+    elif isinstance(value, Mapping):
+        yield from secrets_in([*value.keys(), *value.values()])
+    elif isinstance(value, list | tuple | set | frozenset):
+        for item in value:
+            yield from secrets_in(item)

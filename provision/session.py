@@ -8,7 +8,6 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import InitVar, asdict, dataclass, field
 from threading import Event as Flag
-from typing import Any
 
 from provision import bundle, messages
 from provision.agent.wire import Decoder, WireError, encode
@@ -18,8 +17,8 @@ from provision.facts import Facts
 from provision.lifeline import Lifeline, Reached
 from provision.login import Login
 from provision.plan import Stage
-from provision.preflight import Wanted
 from provision.questions import Question
+from provision.run import Run
 from provision.target import Target
 from provision.transport import Channel, Connection
 
@@ -31,60 +30,6 @@ FRAME = 8 * 1024 * 1024
 """Bytes of one message of an agent; facts with 20,000 routes are 2 MiB."""
 MOST = 32 * 1024 * 1024
 """Bytes that an agent may say in one conversation: a long run with all its differences says a tenth of that."""
-
-
-@dataclass(frozen=True)
-class Limits:
-    """Seconds. `silence` is six missed beats of the agent."""
-
-    login: float = 60.0
-    silence: float = 30.0
-    confirm: float = 30.0
-    """How long a host waits for a new connection before it puts back what may have cut it off; 0: it does not."""
-    host: float = 3600.0
-
-
-def always_open() -> str | None:
-    """No maintenance windows: what disrupts may be done now."""
-    return None
-
-
-@dataclass(frozen=True)
-class Run:
-    """What all sessions of one run share."""
-
-    id: str
-    by: str
-    """user@host of the controller, shown to whom finds the host locked."""
-    check: bool
-    facts_only: bool = False
-    """No plan: facts are all that is wanted, or a question is asked. The agent writes nothing and takes no lock."""
-    limits: Limits = Limits()
-    confirms: bool = False
-    """Only to say over a new connection that the host can be reached, for the run of this id."""
-    state: str = "/var/lib/provision"
-    """The agent's directory on the host: root's, 0700."""
-    preflight: Wanted | None = None
-    """In a check: ask the questions before a change, where there is one to come, with what the host cannot know."""
-    settle: bool = False
-    """A check that is the first look of an apply: on a host in sync it is all of it, and what that host remembers of us
-    is brought up to date."""
-    closed: Callable[[], str | None] = always_open
-    """Asked when a host is planned: why nothing that disrupts may be done now, as a clause; None where it may."""
-    comment: str = ""
-    """What the run is for; shown with `by`."""
-
-    def options(self) -> dict[str, Any]:
-        """For the agent."""
-        return {
-            "check": self.check,
-            "facts_only": self.facts_only,
-            "confirm": self.limits.confirm,
-            "confirms": self.confirms,
-            "run": {"id": self.id, "by": self.by} | ({"comment": self.comment} if self.comment else {}),
-            "settle": self.settle,
-            "state": self.state,
-        }
 
 
 class Interrupted(HostError):
@@ -113,6 +58,8 @@ class Session:
     _done: set[str] = field(default_factory=set, init=False)
     _skipped: set[str] = field(default_factory=set, init=False)
     _shipped: set[str] = field(default_factory=set, init=False)
+    _told: set[str] = field(default_factory=set, init=False)
+    """What this run changed here before its worker was lost: reported when the host says so."""
     _cancelled: bool = field(default=False, init=False)
     _asks: bool = field(default=False, init=False)
     """Would something change, so that the agent has to answer the questions of the preflight?"""
@@ -218,6 +165,8 @@ class Session:
         self.sink(HostFacts(self.target.name, hello.facts))
         if hello.interrupted:
             self.sink(Notice(messages.story(hello.interrupted), self.target.name))
+        if hello.earlier is not None:
+            self._recall(hello.earlier)
         if self.planner is None:
             nvml = {"type": "nvml", "modules": self._unsent(["pynvml"])}
             channel.send(encode(nvml if facts.nvidia.driver_loaded else {"type": "end"}))
@@ -240,6 +189,18 @@ class Session:
     def _part(self) -> None:
         if isinstance(self.planner, Question) and not self._answer_came:
             raise ProtocolError(f"the agent left without an answer to {self.planner.name}")
+
+    def _recall(self, earlier: messages.Earlier) -> None:
+        """This very run was here before, and its worker was lost: its changes count, and its failure is one."""
+        for text in dict.fromkeys(earlier.changed):
+            role, _, name = text.partition(": ")
+            kind, _, name = name.partition(" ")
+            note = "by this run already"
+            self._told.add(text)
+            self.sink(ResourceDone(self.target.name, role, kind, name, Outcome.CHANGED, note=note))
+        if earlier.failed:
+            failed = earlier.failed[-1]
+            raise Refused(f"this run has failed here already, in {failed!r}", "run again to see why")
 
     def _replan(self, channel: Channel, message: messages.Replan) -> None:
         if message.stage <= self._planned_from:
@@ -275,7 +236,7 @@ class Session:
         active = [stage for stage in stages if stage.skipped is None and not (stage.deferred and self.run.check)]
         self._sent += active
         needed = [name for stage in active for resource in stage.resources for name in resource.modules]
-        stages_sent = [_wired(stage, self.run.closed()) for stage in active]
+        stages_sent = [stage.wired(self.run.closed()) for stage in active]
         plan = {"type": "plan", "modules": self._unsent(needed), "stages": stages_sent}
         if self.run.preflight is not None:
             deferred = [stage.role for stage in stages if stage.deferred is not None]
@@ -301,6 +262,8 @@ class Session:
     def _report(self, result: messages.Result) -> None:
         if self.run.preflight is not None:
             self._asks = result.outcome == "would-change" or (self._asks and result.outcome == "ok")
+        if result.outcome == "ok" and f"{result.role}: {result.kind} {result.name}" in self._told:
+            return
         error = Error(**result.error.model_dump(exclude={"type"})) if result.error else None
         self.sink(
             ResourceDone(
@@ -318,18 +281,6 @@ class Session:
                 rolled_back=result.rolled_back,
             )
         )
-
-
-def _wired(stage: Stage, closed: str | None) -> dict[str, Any]:
-    resources = [{"kind": resource.kind, "fields": resource.fields()} for resource in stage.resources]
-    return {
-        "role": stage.role,
-        "replan": stage.deferred is not None,
-        "transaction": stage.transaction,
-        "needs": list(stage.needs),
-        "disrupt": {"policy": stage.disrupt, "closed": closed},
-        "resources": resources,
-    }
 
 
 def _blame(message: messages.Refusal | messages.Crash) -> HostError | ProtocolError:

@@ -48,7 +48,31 @@ class History:
             "more": max(0, len(self._changed) - NAMES),
             "failed": self._failed,
         }
-        path = os.path.join(self._system.memory.directory(), "history.jsonl")
+        self._system.memory.directory()
+        path = _path(self._system)
         lines = (self._system.read(path) or b"").splitlines()[-KEPT + 1 :]
         lines.append(json.dumps(record, sort_keys=True).encode("ascii"))
         self._system.keep(path, b"\n".join(lines) + b"\n")
+
+
+def of(system, run):
+    """What this very run has done here before, as {"changed", "failed"}, or None: it is spread over workers, one was
+    lost, and another one goes on with this host."""
+    if not run.get("spread"):
+        return None
+    records = [_record(line) for line in (system.read(_path(system)) or b"").splitlines()]
+    ours = [record for record in records if record.get("run") == run["id"]]
+    if not ours:
+        return None
+    return {key: [name for record in ours for name in record[key]] for key in ("changed", "failed")}
+
+
+def _path(system):
+    return os.path.join(system.state, "history.jsonl")
+
+
+def _record(line):
+    try:
+        return json.loads(line.decode("ascii"))
+    except ValueError:  # somebody wrote into the file: the other lines count
+        return {}

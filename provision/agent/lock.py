@@ -13,7 +13,8 @@ from . import clock
 from .resource import Failed
 
 WAIT_FOR_ORPHAN = 600.0
-"""Seconds. A run whose controller is gone is only ending the package transaction it had in hand: wait for it."""
+"""Seconds. A run whose controller is gone is only ending the package transaction it had in hand: wait for it. So is
+this very run, where another worker goes on with it before the host knows that the first one is lost."""
 NAME = "lock"
 HELD = "/proc/locks"
 
@@ -33,7 +34,8 @@ class Lock:
         deadline = time.monotonic() + WAIT_FOR_ORPHAN
         while not _try(fd):
             owner = _owner(fd)
-            if not owner.get("orphan") or time.monotonic() > deadline:
+            ending = owner.get("orphan") or _ours(owner, self._run)
+            if not ending or time.monotonic() > deadline:
                 os.close(fd)
                 raise Failed(
                     "another run holds this host: {}".format(named(owner)),
@@ -129,6 +131,11 @@ def _owner(fd):
     except ValueError:
         return {}
     return owner if isinstance(owner, dict) else {}
+
+
+def _ours(owner, run):
+    """A run that is spread over workers may come again."""
+    return run.get("spread") and owner.get("id") == run["id"]
 
 
 def named(owner):

@@ -8,7 +8,7 @@ import os
 import signal
 import sys
 
-from . import facts
+from . import facts, history
 from .line import Cancelled, Line
 from .lock import Lock
 from .resource import FIXES, Failed, Unknown, os_error
@@ -83,7 +83,8 @@ def _run(line, options, sources):
         system.memory.wait()
     try:
         story = _interrupted(system, locks)
-        line.send({"type": "hello", "protocol": 1, "facts": facts.gather(system), "interrupted": story})
+        hello = {"type": "hello", "protocol": 1, "facts": facts.gather(system), "interrupted": story}
+        line.send(dict(hello, earlier=history.of(system, options["run"]) if locks else None))
         writer = _serve(line, system, options, locks)
         line.send({"type": "bye"})
         if writer is not None:

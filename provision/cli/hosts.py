@@ -5,22 +5,19 @@ The law: all that is wrong is found before anything is connected to, and told at
 
 import getpass
 import sys
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, fields, is_dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
-
-from pydantic import BaseModel
 
 from provision import inventory, journal, report
 from provision.cli import resuming
 from provision.cli.options import Asked
 from provision.errors import InputError, Problem
 from provision.inventory import Host, Inventory, sources
-from provision.inventory.references import Ask
+from provision.inventory.references import Ask, Placeholder
 from provision.journal import Past
 from provision.rollout.policy import Policy, Wanted, policy
-from provision.secrets import Secret
+from provision.secrets import Mask, secrets_in
 
 TOP = Path(__file__).resolve().parents[2]
 """Where provision.py lies, with inventories/ and roles/."""
@@ -126,6 +123,12 @@ def _resolve(source: Inventory, names: list[str], asked: Asked, secrets: bool) -
     )
 
 
+def mask(hosts: Iterable[Host]) -> Mask:
+    """What must not be shown of these hosts. Placeholders stand for secrets that are not looked up here."""
+    found = secrets_in([(host.target, dict(host.settings)) for host in hosts])
+    return Mask(secret for secret in found if not isinstance(secret, Placeholder))
+
+
 def asker() -> Ask | None:
     """Asks on the terminal, where there is one."""
     return _ask if sys.stdin is not None and sys.stdin.isatty() else None
@@ -133,20 +136,3 @@ def asker() -> Ask | None:
 
 def _ask(question: str) -> str:
     return getpass.getpass(f"{question}: ")
-
-
-def secrets_in(value: Any) -> Iterator[Secret]:
-    """Every secret in targets and settings: what the mask has to know."""
-    if isinstance(value, Secret):
-        yield value
-    elif isinstance(value, BaseModel):
-        for name in type(value).model_fields:
-            yield from secrets_in(getattr(value, name))
-    elif is_dataclass(value):
-        for item in fields(value):
-            yield from secrets_in(getattr(value, item.name))
-    elif isinstance(value, Mapping):
-        yield from secrets_in([*value.keys(), *value.values()])
-    elif isinstance(value, list | tuple | set | frozenset):
-        for item in value:
-            yield from secrets_in(item)

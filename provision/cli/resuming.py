@@ -3,10 +3,8 @@
 The law: what the command line does not say is as the run was asked; a host that the run finished is not touched again.
 """
 
-import hashlib
-import json
 from collections.abc import Iterable
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +12,7 @@ from provision import journal, report
 from provision.cli.options import Asked
 from provision.errors import InputError, Problem
 from provision.inventory import Host, sources
+from provision.inventory.digest import digest
 from provision.journal import Past
 from provision.secrets import HIDDEN, Mask
 
@@ -29,16 +28,6 @@ def told(asked: Asked, hosts: Iterable[Host], mask: Mask, inventory: str | None)
     found["overrides"] = [mask.text(text) for text in asked.overrides]
     found["vault_password_file"] = str(asked.vault_password_file.absolute()) if asked.vault_password_file else None
     return mask.value(found) | {"digest": digest(hosts)}  # type: ignore[no-any-return]
-
-
-def digest(hosts: Iterable[Host]) -> str:
-    """What the inventory says of these hosts; a secret's value does not count, so that it may be rotated."""
-    said = [
-        [host.name, {**asdict(host.target), "password": None, "become_password": None}, host.roles]
-        + [settings.model_dump(mode="json") for settings in host.settings.values()]
-        for host in hosts
-    ]
-    return hashlib.sha256(json.dumps(said, sort_keys=True, default=str).encode()).hexdigest()[:16]
 
 
 def complete(asked: Asked) -> tuple[Asked, Past | None]:

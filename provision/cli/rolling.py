@@ -13,17 +13,16 @@ from datetime import UTC, datetime
 
 import click
 
-from provision import report, role
-from provision.cli import hosts, resuming
+from provision import report
+from provision.cli import executor, hosts, resuming
 from provision.cli.interrupt import INTERRUPTED, SAID, Interrupts
 from provision.cli.options import Asked
 from provision.cli.views import Views
 from provision.events import Event, Notice, Sink
 from provision.report.ending import exit_status
 from provision.report.facts import FactsStory
-from provision.rollout import Job, Rollout
-from provision.secrets import Mask
-from provision.session import Limits, Run
+from provision.rollout import Job, Rollout, order
+from provision.run import Limits, Run
 from provision.transport import Pool
 
 READING = ("facts", "status", "why", "unlock")
@@ -35,14 +34,17 @@ MANY = 10
 def converge(verb: str, asked: Asked) -> int:
     """`apply` or `check`. Raises InputError before anything is connected to."""
     asked, past = resuming.complete(asked)
-    selection = hosts.select(asked, past=past, hooks=verb == "apply")
+    # Workers elsewhere look up secrets themselves: this process has none then.
+    here = executor.wanted(asked) is None
+    selection = hosts.select(asked, secrets=here, past=past, hooks=verb == "apply")
     if past is not None and not selection.hosts:
         report.warn(f"run {past.run} has finished all of these hosts: nothing is left to do")
         return 0
     if verb == "apply" and not asked.yes:
         _confirm(len(selection.hosts))
     story = report.Story(diff=asked.diff, verbose=asked.verbose)
-    return roll_out(verb, asked, jobs_of(selection, asked), selection, story)
+    jobs = order.jobs(selection.hosts, selection.role_path, asked.roles)
+    return roll_out(verb, asked, jobs, selection, story)
 
 
 def facts(asked: Asked) -> int:
@@ -58,14 +60,6 @@ def _confirm(count: int) -> None:
         click.confirm(f"apply to {count} hosts?", abort=True, err=True)
 
 
-def jobs_of(selection: hosts.Selection, asked: Asked) -> list[Job]:
-    names = dict.fromkeys(name for host in selection.hosts for name in host.roles)
-    loaded = {name: role.load(name, selection.role_path) for name in names}
-    return [
-        Job(host.target, [loaded[name] for name in host.roles], host.settings, asked.roles) for host in selection.hosts
-    ]
-
-
 def roll_out(  # noqa: PLR0917
     verb: str,
     asked: Asked,
@@ -75,12 +69,13 @@ def roll_out(  # noqa: PLR0917
     watch: Sink = lambda event: None,
 ) -> int:
     """Ask or change these hosts while people or programs watch; `watch` hears of everything, too."""
-    output = report.Output(sys.stdout)
-    view = report.view(output, story, as_json=asked.as_json)
     limits = Limits(host=asked.timeout)
     only_asks = verb in READING
     run = Run(run_id(), _by(), check=verb != "apply", facts_only=only_asks, limits=limits, comment=asked.comment)
-    mask = Mask(hosts.secrets_in([(host.target, dict(host.settings)) for host in selection.hosts]))
+    ready = executor.opened(asked, selection, run.id)
+    output = report.Output(sys.stdout)
+    view = report.view(output, story, as_json=asked.as_json)
+    mask = hosts.mask(selection.hosts)
     told = None
     if not only_asks:
         told = {"verb": verb, "by": run.by, "comment": run.comment} | resuming.told(
@@ -102,7 +97,7 @@ def roll_out(  # noqa: PLR0917
 
     try:
         with Interrupts(cancel, view.abandon) as interrupts:
-            summary = rollout.execute(pool)
+            summary = rollout.execute(pool, ready)
     finally:
         pool.close()
         complete = views.close()

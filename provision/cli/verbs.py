@@ -22,23 +22,27 @@ class _Verb(click.Command):
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         shown = [(option, option.get_help_record(ctx)) for option in self.params]
-        flags = [
-            f"{record[0]}  {record[1]}" for option, record in shown if record and getattr(option, "is_flag", False)
-        ]
+        flags = [f"{record[0]}  {record[1]}" for option, record in shown if record and _brief(option)]
         long = [flag for flag in flags if len(flag) >= FLAG_WIDTH]
         short = [flag for flag in flags if flag not in long]
         with formatter.section("Options"):
-            formatter.write_dl([record for option, record in shown if record and not getattr(option, "is_flag", False)])
+            formatter.write_dl([record for option, record in shown if record and not _brief(option)])
             for left, right in zip_longest(short[::2], short[1::2], fillvalue=""):
                 formatter.write(f"  {left:<{FLAG_WIDTH}}{right}".rstrip() + "\n")
             formatter.write("".join(f"  {flag}\n" for flag in long))
+
+
+def _brief(option: click.Parameter) -> bool:
+    """Does it stand beside another one in a line: a flag, or an option with as few words?"""
+    return getattr(option, "is_flag", False) or option in (options.REPORT, options.JUNIT)
 
 
 @click.command(
     cls=_Verb,
     params=[
         options.INVENTORY, options.LIMIT, options.ROLES, options.CHECK, options.DIFF, options.SET, options.FORKS,
-        options.WAVES, options.MAX_FAILURES, options.RESUME, options.TIMEOUT, options.WHAT_FOR, options.YES,
+        options.WAVES, options.MAX_FAILURES, options.RESUME, options.TIMEOUT, options.WHAT_FOR, options.EXECUTOR,
+        options.YES,
         options.JSON, options.REPORT, options.JUNIT, options.VERBOSE, options.ACCEPT, options.VAULT, options.NO_EXEC,
     ],
     short_help="Make hosts what their roles ask for.",
@@ -58,8 +62,8 @@ def apply(**given: Any) -> int:
     cls=_Verb,
     params=[
         options.INVENTORY, options.LIMIT, options.ROLES, options.DIFF, options.SET, options.FORKS,
-        options.MAX_FAILURES, options.TIMEOUT, options.JSON, options.REPORT, options.JUNIT, options.VERBOSE,
-        options.ACCEPT, options.VAULT, options.NO_EXEC,
+        options.MAX_FAILURES, options.TIMEOUT, options.EXECUTOR, options.JSON, options.REPORT, options.JUNIT,
+        options.VERBOSE, options.ACCEPT, options.VAULT, options.NO_EXEC,
     ],
     short_help="Say what apply would change; change nothing.",
 )  # fmt: skip

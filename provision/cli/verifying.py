@@ -14,7 +14,7 @@ from provision.cli import hosts, rolling
 from provision.cli.options import Asked
 from provision.errors import InputError, Problem
 from provision.report.ending import exit_status
-from provision.secrets import Mask
+from provision.secrets import Mask, secrets_in
 
 NEEDED = {"pytest": "pytest", "testinfra": "pytest-testinfra", "xdist": "pytest-xdist"}
 INTERRUPTED = 130
@@ -33,7 +33,7 @@ def verify(asked: Asked, junit: Path | None) -> int:
     source = hosts.read(asked)
     found = subject.subjects(source, source.select(asked.limit), hosts.role_path(asked), ask=hosts.asker())
     report.warn(*(f"warning: {text}" for text in source.warnings))
-    mask = Mask(hosts.secrets_in([item.target for item in found]))
+    mask = Mask(secrets_in([item.target for item in found]))
     # pytest captures standard output, so ours goes to a copy of it.
     with os.fdopen(os.dup(sys.stdout.fileno()), "w", encoding=sys.stdout.encoding) as stream:
         output = report.Output(stream)

@@ -39,10 +39,10 @@ from provision.rollout import waves
 from provision.rollout.first_look import FirstLook
 from provision.rollout.hooks import Planned, run_hooked
 from provision.rollout.hosts import Job, not_started, run_host
-from provision.rollout.masked import masked_sink
+from provision.rollout.masking import masked
 from provision.rollout.policy import Policy
+from provision.run import Run
 from provision.secrets import Mask
-from provision.session import Run
 from provision.traits import Traits, differences, traits
 from provision.transport import Pool
 
@@ -85,7 +85,7 @@ class Rollout:
         self._checked: dict[str, HostFinished] = {}
         """Hosts that have something to change, by the first look."""
         self._traits: dict[str, Traits] = {}
-        self._sink = masked_sink(sink, mask, self._lock)
+        self._sink = masked(sink, mask, self._lock)
         self._look = FirstLook(self._sink, hold=not (run.check or policy.waves))
         """Events of an apply without waves are told once, and not as a plan before."""
 

@@ -19,7 +19,7 @@ from typing import IO, Any
 
 from provision.events import BAD, Error, HostFinished, HostStarted, Notice, Outcome, Progress, Sink
 from provision.rollout.hosts import Job, not_started, run_host
-from provision.session import Run
+from provision.run import Run
 from provision.transport import Pool
 
 NOT_YET = 75

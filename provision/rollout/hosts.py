@@ -34,8 +34,9 @@ from provision.login import NoPython
 from provision.plan import RefusedByRole, Stage, plan
 from provision.questions import Question
 from provision.role import Role, Settings
+from provision.run import Run
 from provision.secrets import Secret
-from provision.session import Run, Session
+from provision.session import Session
 from provision.target import Target
 from provision.transport import Pool
 
@@ -53,9 +54,9 @@ class Job:
 
     @property
     def here(self) -> Mapping[str, Settings]:
-        """The settings of the host's roles in this run."""
+        """The settings of the host's roles in this run, as far as they are known here: workers know more."""
         names = [role.name for role in self.roles if self.in_run is None or role.name in self.in_run]
-        return {name: self.settings[name] for name in names}
+        return {name: self.settings[name] for name in names if name in self.settings}
 
     def stages(self, facts: Facts) -> Sequence[Stage]:
         return plan(self.roles, self.settings, facts, self.in_run)

@@ -38,3 +38,24 @@ def test_it_is_bounded(monkeypatch):
         run(host, "r{}".format(number), *["changed"] * 60)
     assert [line["run"] for line in lines(host)] == ["r3", "r4", "r5"]
     assert (len(lines(host)[0]["changed"]), lines(host)[0]["more"]) == (50, 10)
+
+
+SPREAD = {"id": "r1", "by": "me@here", "spread": True}
+
+
+def test_what_this_very_run_did_is_put_together_from_all_its_lines():
+    host = Host()
+    run(host, "r0", "changed")
+    run(host, "r1", "ok", "changed")
+    run(host, "r1", "changed", "failed")
+    found = history.of(host, SPREAD)
+    assert found == {"changed": ["role: file /1", "role: file /0"], "failed": ["role: file /1"]}
+    assert history.of(host, dict(SPREAD, id="r2")) is None
+    assert history.of(host, {"id": "r1", "by": "me@here"}) is None, "only a run that is spread comes again"
+
+
+def test_a_host_that_remembers_nothing_or_nonsense_has_not_been_there():
+    host = Host()
+    assert history.of(host, SPREAD) is None
+    host.files["/state/history.jsonl"] = "nonsense\n"
+    assert history.of(host, SPREAD) is None

@@ -264,6 +264,25 @@ def test_an_orphan_that_still_works_is_waited_for(start, tmp_path):
     assert (tmp_path / "a").exists()
 
 
+def test_a_run_that_is_spread_over_workers_waits_for_its_own_lost_part_and_tells_what_it_did(start, tmp_path):
+    """The first controller is gone, and the host does not know it yet."""
+    first = start(extra=SLOW, spread=True)
+    assert first.hear()["earlier"] is None
+    first.plan(stage("r", slow(tmp_path / "a", 3)))
+    first.hear()
+    second = start(spread=True)
+    assert "waiting for an interrupted run" in second.hear(beats=True)["text"]
+    assert second.hear()["earlier"] == {"changed": ["r: command {}".format(tmp_path / "a")], "failed": []}
+    second.plan(stage("r", file(tmp_path / "b")))
+    second.hear_all()
+    third = start(spread=True)
+    both = ["r: command {}".format(tmp_path / "a"), "r: file {}".format(tmp_path / "b")]
+    assert third.hear()["earlier"]["changed"] == both
+    third.plan()
+    third.hear_all()
+    assert start(run="r2", spread=True).hear()["earlier"] is None
+
+
 def test_check_needs_no_lock(start, tmp_path):
     first = start(extra=SLOW)
     first.hear()

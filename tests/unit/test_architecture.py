@@ -21,6 +21,7 @@ LAYERS = [
     {"transport", "bundle", "role", "messages", "journal"},
     {"daemon", "inventory"},
     {"plan", "preflight", "bootstrap", "login", "lifeline", "questions"},
+    {"run"},
     {"session"},
     {"rollout"},
     {"report", "verify"},
@@ -92,7 +93,15 @@ def test_a_role_imports_only_what_roles_may(path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("library", "home"),
-    [("fabric", "transport"), ("paramiko", "transport"), ("click", "cli"), ("rich", "report"), ("testinfra", "verify")],
+    [
+        ("fabric", "transport"),
+        ("paramiko", "transport"),
+        ("click", "cli"),
+        ("rich", "report"),
+        ("testinfra", "verify"),
+        ("distributed", "rollout"),
+        ("dask", "rollout"),
+    ],
 )
 def test_a_library_has_one_home(library: str, home: str) -> None:
     for path in controller_files():

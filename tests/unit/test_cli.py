@@ -79,7 +79,9 @@ class Hosts:
 
     def close(self) -> None: ...
 
-    def session(self, target: Target, connection: Any, planner: Any, run: Any, sink: Any, cancel: Any) -> Any:
+    def session(
+        self, target: Target, connection: Any, planner: Any, run: Any, sink: Any, cancel: Any, reached: Any = None
+    ) -> Any:
         self.limit = run.limits.host
         if planner is not None:
             self.jobs[target.name] = planner.__self__

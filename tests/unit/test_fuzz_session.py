@@ -29,8 +29,9 @@ from provision.report.record import Record
 from provision.report.status import StatusStory
 from provision.resources import Directory
 from provision.rollout import Job, Policy, Rollout
+from provision.run import Limits, Run
 from provision.secrets import Mask, Secret
-from provision.session import Limits, Run, Session
+from provision.session import Session
 from provision.target import Target
 from tests.unit.report.conftest import NASTY
 from tests.unit.test_fuzz_wire import VALUES, WHOLE

@@ -16,7 +16,7 @@ from provision.rollout import Job, hooks
 from provision.rollout.hooks import Hooks, Planned, call, run_hooked
 from provision.rollout.policy import Policy
 from provision.rollout.windows import Windows, window, zone
-from provision.session import Run
+from provision.run import Run
 from provision.target import Target
 
 PLANNED = Planned(2, ("docker_engine: packages docker.io",), {"would-change": 1})

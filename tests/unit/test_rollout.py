@@ -23,8 +23,9 @@ from provision.events import (
 from provision.login import NoPython
 from provision.plan import RefusedByRole
 from provision.rollout import Job, Rollout, hosts
+from provision.run import Run
 from provision.secrets import HIDDEN, Mask, Secret
-from provision.session import Interrupted, Run
+from provision.session import Interrupted
 from provision.target import Target
 
 

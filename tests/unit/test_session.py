@@ -25,8 +25,9 @@ from provision.plan import Stage
 from provision.preflight import Wanted
 from provision.questions.status import AskStatus
 from provision.resources import Directory, File
+from provision.run import Limits, Run
 from provision.secrets import Secret
-from provision.session import Interrupted, Limits, Run, Session
+from provision.session import Interrupted, Session
 from provision.target import Target
 
 FACTS = {"os": {"id": "debian"}, "architecture": "amd64", "init": "systemd"}
@@ -498,3 +499,28 @@ def test_a_host_that_is_not_heard_any_more_after_its_change_is_looked_for_once_m
         asked_to_confirm(MARKER + HELLO, armed, reached=True)
     with pytest.raises(ConnectionLost, match="cut this host off: no new connection reached it within 7 s"):
         asked_to_confirm(MARKER + HELLO, armed, reached=False)
+
+
+def earlier(changed: list[str], failed: list[str]) -> bytes:
+    told = {"changed": changed, "failed": failed}
+    return encode({"type": "hello", "protocol": 1, "facts": FACTS, "interrupted": None, "earlier": told})
+
+
+def test_what_this_run_changed_before_its_worker_was_lost_is_changed_once() -> None:
+    plan = [Stage("r", (Directory(path="/x"),))]
+    changed = ["r: file /x", "r: packages curl jq", "r: file /x"]
+    script = MARKER + earlier(changed, []), result(outcome="ok", diff=[]), result(name="/y"), BYE
+    events, _ = hold(Channel(*script), planner=lambda facts: plan)
+    done = [(event.kind, event.name, event.outcome) for event in events if isinstance(event, ResourceDone)]
+    assert done == [
+        ("file", "/x", Outcome.CHANGED),
+        ("packages", "curl jq", Outcome.CHANGED),
+        ("file", "/y", Outcome.CHANGED),
+    ]
+
+
+def test_a_host_on_which_this_run_has_failed_is_not_tried_again() -> None:
+    channel = Channel(MARKER + earlier(["r: file /x"], ["r: service docker"]))
+    with pytest.raises(Refused, match="this run has failed here already, in 'r: service docker'; run again to see why"):
+        hold(channel)
+    assert b'"plan"' not in channel.sent

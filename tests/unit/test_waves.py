@@ -30,8 +30,8 @@ from provision.rollout.hooks import Hooks
 from provision.rollout.policy import Wanted, policy
 from provision.rollout.waves import Amount, Budget, amount, gate, growing, layout, ordered, targets
 from provision.rollout.windows import Windows, window
+from provision.run import Run
 from provision.secrets import Mask
-from provision.session import Run
 from provision.target import Target
 
 WAVES = tuple(map(amount, ("1", "10%", "50%", "100%")))

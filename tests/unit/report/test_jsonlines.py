@@ -39,7 +39,7 @@ def test_each_type_has_its_fields(run: list[Event]) -> None:
         "facts": {"host", "facts"},
         "role": {"host", "role", "outcome", "reason", "fix"},
         "resource": {
-            "host", "role", "kind", "name", "outcome", "diff", "note", "seconds", "proof", "rolled_back",
+            "host", "role", "kind", "name", "outcome", "diff", "note", "seconds", "proof", "impact", "rolled_back",
             "error", "output", "trace"
         },
         "notice": {"host", "text"},

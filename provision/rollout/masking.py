@@ -1,6 +1,6 @@
-"""Events without secrets, one at a time: what every listener of a run gets.
+"""No known secret in what a run says: the second net, for whatever slipped through taint.
 
-The law: whatever an event is made of, each of its texts is masked; and nobody listens to two events at once.
+The law: every text of an event is masked before anybody hears it.
 """
 
 from dataclasses import fields, replace
@@ -11,15 +11,20 @@ from provision.events import Error, Event, Outcome, Sink, Verdict
 from provision.secrets import Mask
 
 
-def masked_sink(sink: Sink, mask: Mask, lock: Lock) -> Sink:
+def masked(sink: Sink, mask: Mask, lock: Lock) -> Sink:
     """One event at a time, and no known secret in any of its texts."""
 
-    def masked(event: Event) -> None:
-        clean = _clean(event, mask) if mask else event
+    def tell(event: Event) -> None:
+        said = clean(event, mask)
         with lock:
-            sink(clean)
+            sink(said)
 
-    return masked
+    return tell
+
+
+def clean(value: Any, mask: Mask) -> Any:
+    """An event, an error, or what stands in one, with every known secret hidden."""
+    return _clean(value, mask) if mask else value
 
 
 def _clean(value: Any, mask: Mask) -> Any:

@@ -1,0 +1,83 @@
+"""What a worker is told of a run, and the hosts that it makes of that: from its own inventory, with its own secrets.
+
+The law: an order carries names, no settings and no secret. A worker whose inventory, roles or version say something
+else than the controller's refuses, before anything is connected to.
+"""
+
+import hashlib
+import json
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from provision import __version__, inventory, role
+from provision.errors import InputError, Problem
+from provision.inventory import Host, sources
+from provision.inventory.digest import digest
+from provision.rollout.hosts import Job
+from provision.secrets import Mask, secrets_in
+
+ROLES = Path(__file__).resolve().parents[2] / "roles"
+"""Our own."""
+INVENTORY = "PROVISION_INVENTORY"
+"""Where a worker has the inventory, in its environment; without it, it is where the controller has it."""
+
+
+@dataclass(frozen=True)
+class Order:
+    """One run, in words that mean the same on each machine."""
+
+    run: str
+    inventory: str
+    """An absolute path."""
+    hosts: tuple[str, ...]
+    digest: str
+    roles: tuple[str, ...] | None
+    overrides: tuple[str, ...]
+    vault_password_file: str | None
+    no_exec: bool
+    accept_new_host_keys: bool
+    version: str = __version__
+
+
+def jobs(hosts: Iterable[Host], role_path: Sequence[Path], in_run: Sequence[str] | None) -> list[Job]:
+    """The hosts' parts of a run. Raises InputError where a role does not load."""
+    hosts = list(hosts)
+    names = dict.fromkeys(name for host in hosts for name in host.roles)
+    loaded = {name: role.load(name, role_path) for name in names}
+    return [Job(host.target, [loaded[name] for name in host.roles], host.settings, in_run) for host in hosts]
+
+
+def said(hosts: Sequence[Host], role_path: Sequence[Path]) -> str:
+    """What is asked of these hosts, as one short word: settings, and the source of their roles. A key's path does not
+    count: each worker has its own."""
+    names = sorted({name for host in hosts for name in host.roles})
+    sources = {name: hashlib.sha256(role.load(name, role_path).path.read_bytes()).hexdigest() for name in names}
+    text = json.dumps([digest(replace(host, target=replace(host.target, private_key_file=None)) for host in hosts)])
+    return hashlib.sha256((text + json.dumps(sources)).encode()).hexdigest()[:16]
+
+
+def carry_out(order: Order) -> tuple[Mapping[str, Job], Mask]:
+    """On a worker: the hosts of the order by name, and what must not be shown. Raises InputError with all that is
+    wrong; no secret is looked up before inventory and roles were found to be the controller's."""
+    if order.version != __version__:
+        raise InputError(f"provision is {order.version} on the controller and {__version__} here: install the same")
+    path = sources.find(os.environ.get(INVENTORY) or order.inventory).absolute()
+    role_path = [(path if path.is_dir() else path.parent) / "roles", ROLES]
+    vault = Path(order.vault_password_file) if order.vault_password_file else None
+    found = inventory.load(str(path), no_exec=order.no_exec, vault_password_file=vault)
+
+    def resolve(*, secrets: bool) -> list[Host]:
+        return found.resolve(
+            order.hosts, role_path=role_path, roles=order.roles, overrides=order.overrides, secrets=secrets
+        )
+
+    if missing := [name for name in order.hosts if name not in found.hosts]:
+        raise InputError([Problem(f"has no host {missing[0]!r}", str(path), "copy the controller's inventory here")])
+    if said(resolve(secrets=False), role_path) != order.digest:
+        what = "says something else than on the controller, or the roles do"
+        raise InputError([Problem(what, str(path), "bring both to the same state")])
+    hosts = resolve(secrets=True)
+    mask = Mask(secrets_in([(host.target, dict(host.settings)) for host in hosts]))
+    return {job.target.name: job for job in jobs(hosts, role_path, order.roles)}, mask

@@ -1,0 +1,69 @@
+"""What all sessions of one run share: who asks, what for, and how long anything may take.
+
+The law: plain values that can be pickled; what a host's agent has to know of them is `options`.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from provision.preflight import Wanted
+
+
+@dataclass(frozen=True)
+class Limits:
+    """Seconds. `silence` is six missed beats of the agent."""
+
+    login: float = 60.0
+    silence: float = 30.0
+    confirm: float = 30.0
+    """How long a host waits for a new connection before it puts back what may have cut it off; 0: it does not."""
+    host: float = 3600.0
+
+
+def always_open() -> str | None:
+    """No maintenance windows: what disrupts may be done now."""
+    return None
+
+
+@dataclass(frozen=True)
+class Run:
+    """What all sessions of one run share."""
+
+    id: str
+    by: str
+    """user@host of the controller, shown to whom finds the host locked."""
+    check: bool
+    facts_only: bool = False
+    """No plan: facts are all that is wanted, or a question is asked. The agent writes nothing and takes no lock."""
+    limits: Limits = Limits()
+    confirms: bool = False
+    """Only to say over a new connection that the host can be reached, for the run of this id."""
+    state: str = "/var/lib/provision"
+    """The agent's directory on the host: root's, 0700."""
+    preflight: Wanted | None = None
+    """In a check: ask the questions before a change, where there is one to come, with what the host cannot know."""
+    settle: bool = False
+    """A check that is the first look of an apply: on a host in sync it is all of it, and what that host remembers of us
+    is brought up to date."""
+    closed: Callable[[], str | None] = always_open
+    """Asked when a host is planned: why nothing that disrupts may be done now, as a clause; None where it may."""
+    comment: str = ""
+    """What the run is for; shown with `by`."""
+    spread: bool = False
+    """Over workers: where one is lost, another goes on with its hosts."""
+
+    def options(self) -> dict[str, Any]:
+        """For the agent."""
+        run: dict[str, Any] = {"id": self.id, "by": self.by}
+        run |= {"comment": self.comment} if self.comment else {}
+        run |= {"spread": True} if self.spread else {}
+        return {
+            "check": self.check,
+            "facts_only": self.facts_only,
+            "confirm": self.limits.confirm,
+            "confirms": self.confirms,
+            "run": run,
+            "settle": self.settle,
+            "state": self.state,
+        }
