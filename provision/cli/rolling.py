@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 import click
 
 from provision import report, role
-from provision.cli import hosts, resuming
+from provision.cli import garbage, hosts, resuming
 from provision.cli.interrupt import INTERRUPTED, SAID, Interrupts
 from provision.cli.options import Asked
 from provision.cli.views import Views
@@ -82,6 +82,7 @@ def _roll_out(verb: str, asked: Asked, jobs: Sequence[Job], selection: hosts.Sel
         rollout.cancel()
         view.tell(SAID)
 
+    garbage.begin()
     try:
         with Interrupts(cancel, view.abandon) as interrupts:
             summary = rollout.execute(pool)
