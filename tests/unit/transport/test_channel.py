@@ -136,3 +136,16 @@ def test_a_closed_channel_sends_nothing(connection):
 def test_limits_are_finite():
     assert 0 < limits.SEND_LIMIT <= 60
     assert 0 < limits.EXIT_LIMIT <= 5
+
+
+def test_what_is_done_while_a_deadline_is_paused_takes_none_of_its_time(monkeypatch):
+    now = [100.0]
+    monkeypatch.setattr(limits.time, "monotonic", lambda: now[0])
+    deadline = limits.Deadline(10)
+    now[0] += 4
+    with deadline.paused():
+        now[0] += 30
+    assert not deadline.passed()
+    assert deadline.left() == 6
+    now[0] += 6
+    assert deadline.passed()
