@@ -41,6 +41,13 @@ class _Client(paramiko.SSHClient):
         self._transport = self._logged_in
 
 
+class _Fabric(fabric.Connection):  # type: ignore[misc]
+    """fabric's connection, which leaves the configuration that all hosts share alone: it keeps what its class has no
+    attribute for in there, and has that merged anew in place, where other threads read it."""
+
+    inline_ssh_env = None
+
+
 class SshConnection:
     """One host, logged in. `release` closes what the connection stands on besides its socket."""
 
@@ -48,7 +55,7 @@ class SshConnection:
         self.label = settings.label
         self.transport = transport
         self._release = release
-        self._fabric = fabric.Connection(
+        self._fabric = _Fabric(
             settings.hostname, user=settings.user, port=settings.port, config=configuration(), gateway=False
         )
         self._fabric.client = _Client(transport)
