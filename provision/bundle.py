@@ -97,7 +97,7 @@ def _packed(options: str, extra: str) -> bytes:
     boot = sources.pop("boot")
     modules = {"agent": sources.pop("__init__")} | {f"agent.{name}": text for name, text in sources.items()}
     modules |= json.loads(extra)
-    digest = sha256(json.dumps(modules, sort_keys=True).encode("ascii")).hexdigest()
+    digest = sha256(json.dumps([boot, modules], sort_keys=True).encode("ascii")).hexdigest()
     payload = {"boot": boot, "modules": modules, "digest": digest, "options": json.loads(options)}
     body = zlib.compress(json.dumps(payload).encode("ascii"), 6)
     return b"%08x" % len(body) + body
