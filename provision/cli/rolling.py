@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 
 import click
 
-from provision import report, role
+from provision import bundle, report, role
 from provision.cli import garbage, hosts, resuming
 from provision.cli.interrupt import INTERRUPTED, SAID, Interrupts
 from provision.cli.options import Asked
@@ -83,6 +83,7 @@ def _roll_out(verb: str, asked: Asked, jobs: Sequence[Job], selection: hosts.Sel
         view.tell(SAID)
 
     garbage.begin()
+    bundle.prepare(run.options())
     try:
         with Interrupts(cancel, view.abandon) as interrupts:
             summary = rollout.execute(pool)
