@@ -196,6 +196,8 @@ def _scan(path: str, depth: int = 0) -> list[list[str]] | None:
         return []
     found: list[list[str]] = []
     for line in text.splitlines():
+        if line.strip()[:1] in {"", "#"}:  # Debian's own file has %h in a comment
+            continue
         keyword, words = _split(line)
         if keyword in {"match", "tag"} or keyword.startswith("canonical") or ("%" in line and keyword not in _FREE):
             return None

@@ -57,7 +57,10 @@ GROUPS = (
 )
 
 
-@pytest.mark.parametrize("text", [PLAIN, GROUPS])
+COMMENTED = "# Debian's own:\n#   ProxyCommand ssh -q -W %h:%p gateway\n\n  #Match host %h\n" + PLAIN
+
+
+@pytest.mark.parametrize("text", [PLAIN, GROUPS, COMMENTED])
 def test_hosts_of_a_group_cost_one_question(config, asked, text):
     arguments = config(text)
     resolver = SshConfig()
