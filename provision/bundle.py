@@ -13,7 +13,7 @@ from hashlib import sha256
 from importlib.util import find_spec
 from pathlib import Path
 from shlex import quote
-from threading import Lock
+from threading import Lock, Thread
 from typing import Any
 
 from provision.agent.wire import MARKER
@@ -85,10 +85,15 @@ def block(options: Mapping[str, Any], extra: Mapping[str, str] | None = None) ->
     """The agent's sources and its options, for the loader: eight hexadecimal digits of length, then zlib.
 
     `extra` adds modules by name (`agent.pynvml`: its source) that only some hosts need. All hosts of a run get the
-    same bytes: packing them costs 20 ms, more than all else that the controller does for a host.
+    same bytes: packing them costs 15 ms, more than all else that the controller does for a host.
     """
     with _PACKING:  # the first hosts of a run come here at the same moment
         return _packed(json.dumps(dict(options), sort_keys=True), json.dumps(dict(extra or {}), sort_keys=True))
+
+
+def prepare(options: Mapping[str, Any]) -> None:
+    """Begin to pack, beside what else there is to do; `block` waits for it."""
+    Thread(target=block, args=(options,), daemon=True).start()
 
 
 @lru_cache(maxsize=4)
@@ -97,7 +102,8 @@ def _packed(options: str, extra: str) -> bytes:
     boot = sources.pop("boot")
     modules = {"agent": sources.pop("__init__")} | {f"agent.{name}": text for name, text in sources.items()}
     modules |= json.loads(extra)
-    digest = sha256(json.dumps(modules, sort_keys=True).encode("ascii")).hexdigest()
+    texts = [boot, *(text for item in sorted(modules.items()) for text in item)]
+    digest = sha256("\0".join(texts).encode("utf-8")).hexdigest()
     payload = {"boot": boot, "modules": modules, "digest": digest, "options": json.loads(options)}
-    body = zlib.compress(json.dumps(payload).encode("ascii"), 6)
+    body = zlib.compress(json.dumps(payload).encode("ascii"), 4)  # 6: 5 % less to send, but twice the time
     return b"%08x" % len(body) + body

@@ -9,13 +9,16 @@ DaemonOption or DaemonEnvironment says so with `DAEMON = True`; one that makes n
 names that one in `NEEDS`.
 """
 
+import ast
 import importlib.util
 import inspect
 import sys
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from types import ModuleType
+from typing import Any, get_args
 
 from pydantic import BaseModel, ConfigDict
 
@@ -24,13 +27,15 @@ from provision.facts import Facts
 from provision.resources import Resource
 from provision.secrets import Secret
 
-__all__ = ["Deferred", "Facts", "Refuse", "Role", "Settings", "Skip", "available", "load"]
+__all__ = ["Deferred", "Facts", "Refuse", "Role", "Settings", "Skip", "available", "document", "load"]
 
 
 class Settings(BaseModel):
     """What a user may set for a role. Frozen; an unknown key is an error; a docstring under a field documents it."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True, arbitrary_types_allowed=True)
+    # Not use_attribute_docstrings: pydantic looks for the source of each class, 5 ms, in every run. See `document`.
+
+    model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True)
 
 
 class Skip(Exception):
@@ -87,6 +92,45 @@ def load(name: str, search_path: Sequence[Path]) -> Role:
     close = nearest(name, known)
     hint = f"did you mean {close!r}?" if close else f"there are: {', '.join(known)}"
     raise InputError([Problem(f"no role is called {name!r}", hint=hint)])
+
+
+def document(model: type[BaseModel]) -> None:
+    """Give each field of a model, and of the models in it, the docstring under it as its description."""
+    documented: list[type[BaseModel]] = []
+    _document(model, documented)
+
+
+def _document(model: type[BaseModel], documented: list[type[BaseModel]]) -> None:
+    documented.append(model)
+    texts: dict[str, str] = {}
+    for owner in reversed(model.__mro__[: model.__mro__.index(BaseModel)]):
+        texts |= _docstrings(owner)
+    for name, info in model.model_fields.items():
+        for inner in _models(info.annotation):
+            if inner not in documented:
+                _document(inner, documented)
+        info.description = info.description or texts.get(name)
+    model.model_rebuild(force=True)  # or its JSON Schema would not have them
+
+
+def _models(annotation: Any) -> Iterator[type[BaseModel]]:
+    if inspect.isclass(annotation) and issubclass(annotation, BaseModel):
+        yield annotation
+    for part in get_args(annotation):
+        yield from _models(part)
+
+
+def _docstrings(owner: type) -> dict[str, str]:
+    """{field: the text under it} of one class."""
+    source = Path(sys.modules[owner.__module__].__file__ or "").read_text("utf-8")
+    classes = (node for node in ast.walk(ast.parse(source)) if isinstance(node, ast.ClassDef))
+    body = next((node.body for node in classes if node.name == owner.__name__), [])
+    return {
+        field.target.id: inspect.cleandoc(under.value.value)
+        for field, under in pairwise(body)
+        if isinstance(field, ast.AnnAssign) and isinstance(field.target, ast.Name)
+        if isinstance(under, ast.Expr) and isinstance(under.value, ast.Constant) and isinstance(under.value.value, str)
+    }
 
 
 def _role(name: str, path: Path) -> Role:

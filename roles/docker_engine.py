@@ -41,7 +41,7 @@ CONFLICTS: dict[Flavour, tuple[str, ...]] = {
 class Repository(BaseModel):
     """Where the packages come from. What is left out is the vendor's own for docker-ce, and must be given otherwise."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+    model_config = ConfigDict(frozen=True, extra="forbid")
 
     uri: Address | None = None
     """http, https or file; docker-ce: the vendor's. A login belongs into /etc/apt/auth.conf.d, not in here."""

@@ -37,7 +37,7 @@ Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.@+-]*[$]?$", max_
 class User(BaseModel):
     """One account."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True, arbitrary_types_allowed=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True)
 
     state: Literal["present", "absent"] = "present"
     """absent: not in the group docker. The account itself stays."""

@@ -36,7 +36,7 @@ def _level(value: int) -> int:
 class Limits(BaseModel):
     """Limits that must hold in a container. What the Docker daemon is configured to give is compared in any case."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+    model_config = ConfigDict(frozen=True, extra="forbid")
 
     memlock: Annotated[int, Field(ge=0)] | Literal["unlimited"] | None = None
     """Bytes of locked memory."""

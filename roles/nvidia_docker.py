@@ -50,7 +50,7 @@ DAEMON = True
 class Repository(BaseModel):
     """Where the packages come from. The defaults are NVIDIA's own repository; for a mirror, give all that differs."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+    model_config = ConfigDict(frozen=True, extra="forbid")
 
     uri: Annotated[str, Field(pattern=r"^[a-z][a-z0-9+-]*:\S+$")] = (
         "https://nvidia.github.io/libnvidia-container/stable/deb/$(ARCH)"
@@ -76,7 +76,7 @@ class Repository(BaseModel):
 class DebFile(BaseModel):
     """The package of nvidia-docker 1.0, which no public repository has any more."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+    model_config = ConfigDict(frozen=True, extra="forbid")
 
     source: Annotated[str, Field(pattern=r"^(/|https?://)\S+$")]
     """A path on the host, or a URL."""

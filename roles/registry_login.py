@@ -72,7 +72,7 @@ def _read(name: str, info: ValidationInfo) -> str:
 class Registry(BaseModel):
     """One registry."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True, arbitrary_types_allowed=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True)
 
     username: Annotated[str, Field(min_length=1, pattern=r"^[^:\x00-\x1f]+$")]
     """As it is: $oauthtoken is NVIDIA's user name for API keys."""

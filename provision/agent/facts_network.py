@@ -3,7 +3,8 @@
 The law: reads only. All tables count (policy routing), and so do routes that lead nowhere: their networks are taken.
 """
 
-import socket
+import _socket as socket
+import contextlib
 import struct
 
 from . import look
@@ -38,7 +39,7 @@ def _unique(records):
 
 def _dump(kind):
     """The payloads of one dump, at most LIMIT of them."""
-    with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, 0) as link:
+    with contextlib.closing(socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, 0)) as link:
         link.settimeout(5)
         link.bind((0, 0))
         link.send(struct.pack("=IHHIIB3x", 20, kind, DUMP, 1, 0, socket.AF_UNSPEC))

@@ -4,8 +4,8 @@ The law: the wire is ours alone. fd 1 is moved away before anything else runs, s
 frame. No error reaches the shell: all that goes wrong goes over the wire.
 """
 
+import _signal as signal
 import os
-import signal
 import sys
 
 from . import facts, history

@@ -5,7 +5,6 @@ The law: no secret is kept, only digests with this host's own salt. Every change
 the call returns, so that a run that dies leaves its wishes to the next one.
 """
 
-import copy
 import json
 import os
 
@@ -66,12 +65,12 @@ class Memory:
 
     def snapshot(self):
         """All that is remembered now, for `restore`."""
-        return copy.deepcopy(self._load())
+        return _copy(self._load())
 
     def restore(self, snapshot):
         """Forget what came after `snapshot`, but not the salt, nor when we last wrote which file: that stays true."""
         stays = {key: value for key, value in self._load().items() if key in ("salt", "written")}
-        self._document = dict(copy.deepcopy(snapshot), **stays)
+        self._document = dict(_copy(snapshot), **stays)
         self.save()
 
     def wait(self):
@@ -106,3 +105,9 @@ class Memory:
         if "salt" not in document:
             document["salt"] = os.urandom(16).hex()
         return sha256(document["salt"].encode("ascii") + data).hexdigest()
+
+
+def _copy(document):
+    from copy import deepcopy  # 1 ms: only where something goes back
+
+    return deepcopy(document)

@@ -5,12 +5,12 @@ replaced, never edited in place, and never through a symbolic link that another 
 is the same door with the writes nailed shut: check mode is that object and not an `if`.
 """
 
+import _socket as socket
 import contextlib
 import errno
 import grp
 import os
 import pwd
-import socket
 import stat
 import struct
 import time

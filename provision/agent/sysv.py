@@ -4,8 +4,8 @@ The law: the process is found by its PID file, or as the one that listens on its
 containers are in /proc as well. One that was started by hand is stopped by a signal, as its script knows nothing of it.
 """
 
+import _signal as signal
 import re
-import signal
 import time
 
 from . import docker_socket, look

@@ -14,6 +14,7 @@ from typing import Any, NoReturn
 import click
 
 from provision import __version__
+from provision.cli import garbage
 from provision.cli.verbs import VERBS
 
 INTERRUPTED = 130
@@ -56,6 +57,7 @@ def provision() -> None:
 
 def main() -> NoReturn:
     """The entry of the program: runs the verb that the command line names, and exits."""
+    garbage.wait()
     with contextlib.suppress(ValueError):  # not the main thread: a test
         signal.signal(signal.SIGTERM, _terminated)
     try:
@@ -70,6 +72,7 @@ def main() -> NoReturn:
         # Nobody reads on: not worth a word, not even by the interpreter when it flushes at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
         status = INTERRUPTED
+    garbage.end()
     sys.exit(status if isinstance(status, int) else 0)
 
 

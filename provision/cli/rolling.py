@@ -13,8 +13,8 @@ from datetime import UTC, datetime
 
 import click
 
-from provision import report
-from provision.cli import executor, hosts, resuming
+from provision import bundle, report
+from provision.cli import executor, garbage, hosts, resuming
 from provision.cli.interrupt import INTERRUPTED, SAID, Interrupts
 from provision.cli.options import Asked
 from provision.cli.views import Views
@@ -95,6 +95,9 @@ def roll_out(  # noqa: PLR0917
         rollout.cancel()
         view.tell(SAID)
 
+    garbage.begin()
+    if executor.wanted(asked) is None:  # elsewhere each worker packs for itself
+        bundle.prepare(rollout.opening.options())
     try:
         with Interrupts(cancel, view.abandon) as interrupts:
             summary = rollout.execute(pool, ready)

@@ -81,6 +81,7 @@ def _keyed(values: dict[str, Any]) -> dict[str, Any]:
 
 def _settings(known: role.Role, definitions: dict[str, Any]) -> dict[str, Any]:
     """A role's settings as a reference; its definitions get the role's name in front, so that no two collide."""
+    role.document(known.settings)
     template = f"#/$defs/{known.name}.{{model}}"
     made = known.settings.model_json_schema(ref_template=template)
     for name, inner in made.pop("$defs", {}).items():

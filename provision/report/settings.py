@@ -11,7 +11,7 @@ from pydantic import BaseModel, JsonValue
 from pydantic.fields import FieldInfo
 
 from provision.report.text import Line, clean, table
-from provision.role import Role
+from provision.role import Role, document
 from provision.secrets import Secret
 
 WIDTH = 78
@@ -44,6 +44,7 @@ def described(roles: Iterable[Role]) -> Iterator[Line]:
         yield Line(clean(role.name), "strong")
         yield from _paragraphs(role.doc, 2)
         yield Line("")
+        document(role.settings)
         fields = list(_fields(role.settings))
         if not fields:
             yield Line("  It has no settings.")
@@ -54,6 +55,7 @@ def described(roles: Iterable[Role]) -> Iterator[Line]:
 
 def as_json(roles: Iterable[Role]) -> Iterator[Line]:
     for role in roles:
+        document(role.settings)
         settings = [
             {"name": name, "type": type_name(info.annotation), "required": info.is_required(), "doc": info.description}
             | ({} if info.is_required() else {"default": _plain(info.get_default(call_default_factory=True))})

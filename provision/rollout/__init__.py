@@ -98,6 +98,13 @@ class Rollout:
         """The masked sink, for notices that come from outside a session (an added host key)."""
         return self._sink
 
+    @property
+    def opening(self) -> Run:
+        """The run as each host sees it first: a look, which is all of it where nothing is to be changed."""
+        if self._run.facts_only:
+            return self._run
+        return replace(self._run, check=True, preflight=preflight.Wanted(), settle=not self._run.check)
+
     def execute(self, pool: Pool, executor: Callable[[int], Executor] = ThreadPoolExecutor) -> Summary:
         """Run all hosts; return the summary, which has been sent as the last event too."""
         self._sink(RunStarted(self._run.id, self._verb, tuple(self._jobs), self._run.check))
@@ -162,7 +169,7 @@ class Rollout:
 
     def _first_look(self, workers: Executor, pool: Pool, hosts: Sequence[str]) -> None:
         """A check of all hosts. Those that are done with it are settled; the others have been checked."""
-        run = replace(self._run, check=True, preflight=preflight.Wanted(), settle=not self._run.check)
+        run = self.opening
 
         def settle(result: HostFinished) -> None:
             if result.outcome in BAD or result.outcome in SETTLED:
@@ -202,7 +209,8 @@ class Rollout:
 
         def session(job: Job) -> tuple[Any, ...]:
             name = job.target.name
-            planned = Planned(wave, tuple(self._look.of(name).changes), self._checked[name].counts)
+            heard = self._look.of(name)
+            planned = Planned(wave, tuple(heard.changes), self._checked[name].counts, heard.impact)
             return run_hooked, job, run, pool, self._observe, self._cancel, self._policy.hooks, planned
 
         self._drive(workers, hosts, session, self._settle)

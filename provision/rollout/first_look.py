@@ -8,6 +8,7 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from threading import Lock
+from typing import Any
 
 from provision.events import (
     Event,
@@ -28,12 +29,18 @@ NEEDED = ("os", "architecture", "kernel", "init", "docker", "time", *OF_THE_FLEE
 """Facts that the controller's questions are about."""
 
 
+def _weight(impact: Mapping[str, Any] | None) -> int:
+    return -1 if impact is None else ("none", "reload", "restart").index(impact["level"])
+
+
 @dataclass
 class Heard:
     """One host. `held` are events that wait for what becomes of it."""
 
     held: list[Event] = field(default_factory=list)
     changes: list[str] = field(default_factory=list)
+    impact: Mapping[str, Any] | None = None
+    """The heaviest of what the changes would do to others on the host."""
     answers: list[Preflight] = field(default_factory=list)
     notices: set[str] = field(default_factory=set)
     seen: Seen | None = None
@@ -71,6 +78,7 @@ class FirstLook:
                 heard.seen = Seen({name: event.facts.get(name) for name in NEEDED}, time.time())
             case ResourceDone() if event.outcome is Outcome.WOULD_CHANGE:
                 heard.changes.append(f"{event.role}: {event.kind} {event.name}")
+                heard.impact = max(heard.impact, event.impact, key=_weight)
         if self._hold:
             heard.held.append(event)
         return not self._hold

@@ -4,7 +4,9 @@ The law: stdout and stderr of the process arrive as one stream of bytes (each in
 pipes, so what was written to both at once may change places); every call ends in bounded time.
 """
 
+import contextlib
 import time
+from collections.abc import Iterator
 from typing import Protocol
 
 from provision.errors import HostError
@@ -66,6 +68,13 @@ class Deadline:
     def left(self) -> float:
         """Seconds left, never below 1 ms: zero means "do not block" to a socket."""
         return max(0.001, self._end - time.monotonic())
+
+    @contextlib.contextmanager
+    def paused(self) -> Iterator[None]:
+        """What is done inside takes none of the time."""
+        started = time.monotonic()
+        yield
+        self._end += time.monotonic() - started
 
     def passed(self) -> bool:
         return time.monotonic() >= self._end

@@ -6,7 +6,7 @@ answers from `ssh -G`, its parsed known_hosts and its loaded keys, and nothing e
 
 import threading
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from provision.errors import Unreachable
 from provision.secrets import Secret
@@ -21,6 +21,7 @@ from provision.transport.route import Routes, Socket, refuse_circles
 from provision.transport.ssh_config import Resolved, SshConfig
 
 if TYPE_CHECKING:
+    from provision.transport.auth import KeyFiles
     from provision.transport.protocol import Transport
     from provision.transport.ssh import SshConnection
 
@@ -40,7 +41,7 @@ class Pool:
         self._gates = Gates()
         self._routes = Routes(self._config, self._log_in_to_jump)
         self._lock = threading.Lock()
-        self._shared: Any = None
+        self._keys: KeyFiles | None = None
 
     def connect(self, target: Target) -> Connection:
         """A connection to `target`. Unreachable, in one sentence. Kind `openssh` connects at each `open` instead."""
@@ -78,14 +79,16 @@ class Pool:
         password: Secret | None,
         identity: str | None,
     ) -> "SshConnection":
-        from provision.transport import protocol, ssh  # noqa: PLC0415 - paramiko: 0.2 s
-
-        config, keys = self._paramiko()
         place, open_way = self._routes.way(settings, arguments)
 
         def attempt(deadline: Deadline) -> "tuple[Transport, Socket]":
             way = open_way(deadline)
             try:
+                # Loaded with the line open: paramiko takes 0.2 s, in which the hosts' sshds get ready.
+                with deadline.paused():
+                    from provision.transport import protocol  # noqa: PLC0415
+
+                    keys = self._key_files()
                 return protocol.log_in(
                     way.sock,
                     settings,
@@ -107,16 +110,18 @@ class Pool:
                 raise
 
         transport, way = self._gates.run(place, limit, attempt)
-        return ssh.SshConnection(settings, config, transport, way.close)
+        from provision.transport import ssh  # noqa: PLC0415 - fabric, while other hosts log in
 
-    def _paramiko(self) -> Any:
-        """(fabric's configuration, the key files): made once, when the first host needs them."""
-        from provision.transport import auth, ssh  # noqa: PLC0415
+        return ssh.SshConnection(settings, transport, way.close)
+
+    def _key_files(self) -> "KeyFiles":
+        """Made once, when the first host needs them."""
+        from provision.transport import auth  # noqa: PLC0415
 
         with self._lock:
-            if self._shared is None:
-                self._shared = ssh.configuration(), auth.KeyFiles()
-            return self._shared
+            if self._keys is None:
+                self._keys = auth.KeyFiles()
+            return self._keys
 
 
 def _arguments(target: Target) -> tuple[str, ...]:

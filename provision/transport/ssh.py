@@ -6,6 +6,7 @@ fabric's own way to connect (any host key, jump hosts backwards, Nagle) is never
 
 import contextlib
 from collections.abc import Callable
+from functools import cache
 from typing import Any
 
 import fabric
@@ -23,8 +24,9 @@ SLICE = 15.0
 CHUNK = 1 << 16
 
 
+@cache
 def configuration() -> fabric.Config:
-    """fabric's configuration without any of its files: `ssh -G` has said all there is to say."""
+    """fabric's configuration without any of its files: `ssh -G` has said all there is to say. Made once."""
     return fabric.Config(lazy=True, ssh_config=paramiko.SSHConfig())
 
 
@@ -39,17 +41,22 @@ class _Client(paramiko.SSHClient):
         self._transport = self._logged_in
 
 
+class _Fabric(fabric.Connection):  # type: ignore[misc]
+    """fabric's connection, which leaves the configuration that all hosts share alone: it keeps what its class has no
+    attribute for in there, and has that merged anew in place, where other threads read it."""
+
+    inline_ssh_env = None
+
+
 class SshConnection:
     """One host, logged in. `release` closes what the connection stands on besides its socket."""
 
-    def __init__(
-        self, settings: Resolved, config: fabric.Config, transport: Transport, release: Callable[[], None]
-    ) -> None:
+    def __init__(self, settings: Resolved, transport: Transport, release: Callable[[], None]) -> None:
         self.label = settings.label
         self.transport = transport
         self._release = release
-        self._fabric = fabric.Connection(
-            settings.hostname, user=settings.user, port=settings.port, config=config, gateway=False
+        self._fabric = _Fabric(
+            settings.hostname, user=settings.user, port=settings.port, config=configuration(), gateway=False
         )
         self._fabric.client = _Client(transport)
         self._fabric.open()

@@ -113,6 +113,7 @@ class SshConfig:
 
     def __init__(self) -> None:
         self._answers: dict[tuple[object, ...], str] = {}
+        self._turns: dict[tuple[object, ...], threading.Lock] = {}
         self._scanned: dict[str, list[list[str]] | None] = {}
         self._lock = threading.Lock()
 
@@ -130,12 +131,13 @@ class SshConfig:
 
     def _ask(self, key: tuple[object, ...], host: str, arguments: Sequence[str], stand_in: str = "") -> str:
         with self._lock:
+            turn = self._turns.setdefault(key, threading.Lock())
+        with turn:  # all hosts of a group come at the same moment: one asks, the others wait
             known = self._answers.get(key)
-        if known is None:
-            known = _ssh_g(host, arguments)
-            if stand_in:  # what names this host becomes what names any host of the group
-                known = re.sub(rf"(?m)^(host|hostname) {re.escape(host)}$", rf"\1 {stand_in}", known)
-            with self._lock:
+            if known is None:
+                known = _ssh_g(host, arguments)
+                if stand_in:  # what names this host becomes what names any host of the group
+                    known = re.sub(rf"(?m)^(host|hostname) {re.escape(host)}$", rf"\1 {stand_in}", known)
                 self._answers[key] = known
         return known
 
@@ -194,6 +196,8 @@ def _scan(path: str, depth: int = 0) -> list[list[str]] | None:
         return []
     found: list[list[str]] = []
     for line in text.splitlines():
+        if line.strip()[:1] in {"", "#"}:  # Debian's own file has %h in a comment
+            continue
         keyword, words = _split(line)
         if keyword in {"match", "tag"} or keyword.startswith("canonical") or ("%" in line and keyword not in _FREE):
             return None

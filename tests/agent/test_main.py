@@ -1,7 +1,10 @@
 """The agent as a whole: a real process, real pipes."""
 
 import json
+import marshal
 import os
+import subprocess
+import sys
 import time
 
 import pytest
@@ -10,7 +13,7 @@ from provision.agent import ask, main, wire
 from provision.agent.line import Cancelled, Line
 from provision.agent.resource import Failed
 from provision.agent.system import ReadOnly
-from tests.agent.conversation import Agent, file, stage
+from tests.agent.conversation import AGENT, Agent, file, stage
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="the agent works as root only")
 
@@ -361,6 +364,25 @@ def test_compiled_code_is_kept_for_the_next_run_and_only_for_these_sources(start
     assert kept.stat().st_mtime_ns == first, "nothing new was compiled"
     changed = start(run="r3", extra={"agent.facts": "def gather(system): return {'other': 1}\n"})
     assert changed.hear()["facts"] == {"other": 1}
+
+
+def test_what_a_run_without_changes_uses_costs_few_imports():
+    """Each of these costs every host a millisecond or more, in each run."""
+    kinds = "packages, file, json_keys, daemon_flags, service, docker_live"
+    code = "import sys; sys.path.insert(0, {!r}); from provision.agent import main, {}; print(*sys.modules)"
+    root = os.path.dirname(os.path.dirname(AGENT))
+    shown = subprocess.check_output([sys.executable, "-I", "-S", "-c", code.format(root, kinds)])
+    dear = {"socket", "signal", "copy", "subprocess", "hashlib", "http.client", "difflib", "base64", "tempfile"}
+    assert not dear & set(shown.decode().split())
+
+
+def test_damaged_code_of_one_module_is_compiled_anew(start, tmp_path):
+    run(start, 1, stage("r", file(tmp_path / "a")))
+    (kept,) = [path for path in (tmp_path / "state").iterdir() if path.name.startswith("code-")]
+    digest, codes = marshal.loads(kept.read_bytes())
+    codes["agent.facts"] = codes["agent.facts"][:40]
+    kept.write_bytes(marshal.dumps((digest, codes)))
+    assert start(run="r2").hear()["type"] == "hello"
 
 
 def test_damaged_or_foreign_code_is_not_run(start, tmp_path):

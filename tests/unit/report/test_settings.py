@@ -76,3 +76,42 @@ def test_as_json() -> None:
 )
 def test_type_name(annotation: Any, name: str) -> None:
     assert settings.type_name(annotation) == name
+
+
+BESIDE = '''
+"""A role of a site."""
+from pydantic import BaseModel, ConfigDict, Field
+from provision import role
+class Inside(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    port: int
+    """Where it
+    listens."""
+    name: str = Field(default="", description="Said otherwise.")
+    """Not this."""
+class Common(role.Settings):
+    shared: bool = False
+    """Of both."""
+class Settings(Common):
+    many: dict[str, tuple[Inside, ...]] = {}
+    """By name."""
+    bare: int = 0
+def resources(facts, settings):
+    return ()
+'''
+
+
+def test_a_docstring_under_a_field_documents_it(tmp_path):
+    (tmp_path / "beside.py").write_text(BESIDE)
+    loaded = role.load("beside", [tmp_path])
+    found = json.loads(next(settings.as_json([loaded])).text)["settings"]
+    assert {item["name"]: item["doc"] for item in found} == {
+        "shared": "Of both.",
+        "many": "By name.",
+        "many.<key>[].port": "Where it\nlistens.",
+        "many.<key>[].name": "Said otherwise.",
+        "bare": None,
+    }
+    schema = loaded.settings.model_json_schema()
+    assert schema["$defs"]["Inside"]["properties"]["port"]["description"] == "Where it\nlistens."
+    assert schema["properties"]["shared"]["description"] == "Of both."

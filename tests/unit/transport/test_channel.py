@@ -1,13 +1,15 @@
 """One Channel, three transports: every test here runs on local, ssh and openssh."""
 
 import os
+import sys
 import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
 from provision.errors import ConnectionLost, HostError, HostTimeout
 from provision.transport import channel as limits
-from provision.transport import process
+from provision.transport import process, ssh_config
 from provision.transport import ssh as paramiko_side
 
 
@@ -136,3 +138,45 @@ def test_a_closed_channel_sends_nothing(connection):
 def test_limits_are_finite():
     assert 0 < limits.SEND_LIMIT <= 60
     assert 0 < limits.EXIT_LIMIT <= 5
+
+
+def test_what_is_done_while_a_deadline_is_paused_takes_none_of_its_time(monkeypatch):
+    now = [100.0]
+    monkeypatch.setattr(limits.time, "monotonic", lambda: now[0])
+    deadline = limits.Deadline(10)
+    now[0] += 4
+    with deadline.paused():
+        now[0] += 30
+    assert not deadline.passed()
+    assert deadline.left() == 6
+    now[0] += 6
+    assert deadline.passed()
+
+
+class _Transport(paramiko_side.Transport):
+    """One that is logged in as far as fabric can see."""
+
+    def __init__(self):
+        pass
+
+    def is_active(self):
+        return True
+
+    def keep_alive(self, interval):
+        pass
+
+
+def test_hosts_that_log_in_at_the_same_moment_do_not_disturb_each_other(monkeypatch):
+    """fabric keeps what it does not know as an attribute in its configuration, and makes that anew in place: for all
+    who share it, it is empty for a moment."""
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    settings = ssh_config.parse("hostname here\nuser me\nport 22\n", "here")
+    try:
+        with ThreadPoolExecutor(8) as workers:
+            made = [
+                workers.submit(paramiko_side.SshConnection, settings, _Transport(), lambda: None) for _ in range(400)
+            ]
+            assert {item.result().label for item in made} == {"here"}
+    finally:
+        sys.setswitchinterval(before)

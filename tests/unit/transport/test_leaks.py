@@ -101,6 +101,28 @@ def test_importing_costs_neither_paramiko_nor_fabric():
     assert shown.stdout == "[]\n"
 
 
+def test_paramiko_is_loaded_with_the_line_open(closed_port):
+    """So that sshd begins meanwhile; and a host that is not there costs no paramiko at all."""
+    code = f"""
+import sys
+from provision.errors import Unreachable
+from provision.target import Target
+from provision.transport import Pool, dial
+real = dial.tcp
+def tcp(*arguments):
+    print("opening", "paramiko" in sys.modules)
+    return real(*arguments)
+dial.tcp = tcp
+target = Target("a", "127.0.0.1", port={closed_port}, common_args=("-F", "none"))
+try:
+    Pool().connect(target)
+except Unreachable:
+    print("refused", "paramiko" in sys.modules)
+"""
+    shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert shown.stdout.splitlines() == ["opening False", "refused False"]
+
+
 def test_nothing_is_printed(lab, run, pool, capfd):
     mute = lab.mute(greeting=b"nonsense\r\n" * 200)
     with pytest.raises(Unreachable):

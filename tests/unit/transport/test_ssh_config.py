@@ -1,6 +1,8 @@
 """`ssh -G` decides; it is asked once for hosts that must get the same answer, and for each where that is not sure."""
 
 import subprocess
+import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -55,7 +57,10 @@ GROUPS = (
 )
 
 
-@pytest.mark.parametrize("text", [PLAIN, GROUPS])
+COMMENTED = "# Debian's own:\n#   ProxyCommand ssh -q -W %h:%p gateway\n\n  #Match host %h\n" + PLAIN
+
+
+@pytest.mark.parametrize("text", [PLAIN, GROUPS, COMMENTED])
 def test_hosts_of_a_group_cost_one_question(config, asked, text):
     arguments = config(text)
     resolver = SshConfig()
@@ -65,6 +70,26 @@ def test_hosts_of_a_group_cost_one_question(config, asked, text):
         assert found.original == host
         assert same(found, host, arguments)
     assert len(asked) == 1
+
+
+def test_hosts_of_a_group_that_come_at_once_cost_one_question(monkeypatch):
+    """A run begins with all of its hosts at the same moment."""
+    again = threading.Event()
+    hosts = []
+
+    def slow(host, arguments):
+        if hosts:
+            again.set()
+        hosts.append(host)
+        again.wait(0.5)  # time enough for the others to ask, too
+        return f"host {host}\nhostname {host}\nuser me\n"
+
+    monkeypatch.setattr(ssh_config, "_ssh_g", slow)
+    config = SshConfig()
+    with ThreadPoolExecutor(5) as workers:
+        found = list(workers.map(lambda name: config.resolve(name, ("-F", "/dev/null")), ["a", "b", "c", "d", "e"]))
+    assert len(hosts) == 1
+    assert [item.hostname for item in found] == ["a", "b", "c", "d", "e"]
 
 
 def test_hosts_of_other_groups_are_asked_for(config, asked):
