@@ -222,11 +222,17 @@ def test_who_poses_as_docker(own):
     assert "is podman" in preflight_docker.engines(own, change(ENGINE))[1]
 
 
-@pytest.mark.parametrize(("state", "verdict"), [("active", "fail"), ("inactive", "pass"), ("failed", "pass")])
-def test_a_kubelet_owns_its_host(own, state, verdict):
-    own.put("/run/systemd/system", "")
-    own.commands = [(["systemctl", "is-active", "kubelet.service"], answer(state + "\n", status=3))]
-    assert preflight_docker.orchestrator(own, change(ENGINE))[0] == verdict
+def test_a_kubelet_owns_its_host_whatever_its_process_is_called(own):
+    process(own, "50", "/bin/sleep", "infinity")
+    own.put("/proc/50/cgroup", "0::/system.slice/ssh.service\n")
+    assert preflight_docker.orchestrator(own, change(ENGINE))[0] == "pass"
+    own.link_to("/etc/systemd/system/multi-user.target.wants/kubelet.service", "/lib/systemd/system/kubelet.service")
+    assert preflight_docker.orchestrator(own, change(ENGINE))[0] == "warn"
+    own.put("/proc/50/cgroup", "1:name=systemd:/docker/abc/system.slice/kubelet.service\n0::/\n")
+    assert preflight_docker.orchestrator(own, change(ENGINE))[:2] == (
+        "fail",
+        "kubelet runs here (process 50): Kubernetes is in charge of this host's containers",
+    )
 
 
 def test_a_kubernetes_without_that_unit_and_one_in_a_container(own):
