@@ -135,8 +135,8 @@ def test_what_is_a_change_of_the_engine():
 # -- disk
 
 
-def room(megabytes, files=100000, kind="ext2/ext3"):
-    return (["stat", "-f"], answer("{} 1048576 {} 999999 {}\n".format(megabytes, files, kind)))
+def room(megabytes, files=100000, kind="ext2/ext3", blocks=99999):
+    return (["stat", "-f"], answer("{} 1048576 {} 999999 {} {}\n".format(megabytes, files, blocks, kind)))
 
 
 def test_room_for_packages_and_images(host):
@@ -152,6 +152,11 @@ def test_room_for_packages_and_images(host):
     assert preflight_host.disk(host, change(INSTALL))[0] == "warn"
     host.commands = [room(9000), room(9000, files=12)]
     assert "12 more files" in preflight_host.disk(host, change(FILE))[1]
+
+
+def test_what_is_mounted_on_use_has_no_size_yet(host):
+    host.commands = [room(9000)] * 2 + [room(0, kind="autofs", blocks=0)] * 2
+    assert preflight_host.disk(host, change(ENGINE, data_root="/net/docker"))[0] == "pass"
 
 
 def test_images_need_what_they_are_to_leave_free(host):
