@@ -45,7 +45,7 @@ class Rooted(system.System):
             bad = Path(self.root).name in _names(Path(self.root).parents[1], "bad")
             return system.Result(argv, int(bad), "", "the simulated validator says no" if bad else "")
         if argv[0] == "stat":  # room for everything
-            return system.Result(argv, 0, "9999999 4096 999999 999999 ext2/ext3\n", "")
+            return system.Result(argv, 0, "9999999 4096 999999 999999 9999999 ext2/ext3\n", "")
         return system.Result(argv, system.MISSING, "", "not on a simulated host")
 
     def which(self, program: str) -> None:

@@ -6,6 +6,7 @@ own PID namespace count.
 
 import json
 import os
+import re
 
 from . import docker_socket, facts_docker, flags, look
 from .docker_socket import process
@@ -15,6 +16,9 @@ ROOT = "/var/lib/docker"
 CONFIG = "/etc/docker/daemon.json"
 IN_CHARGE = ("kubelet", "kubelite", "k3s", "k3s-server", "k3s-agent", "rke2", "k0s")
 """Programs of Kubernetes that own the container engine of their host."""
+KUBELET = re.compile(r"/kubelet\.service(?:/|$)", re.M)
+"""In the cgroup of a process: asked of systemctl, a systemd that hangs would keep the host out."""
+WANTED = "/etc/systemd/system/multi-user.target.wants/kubelet.service"
 UNTOUCHED = ("n/a", "nothing of the container engine is changed here", "")
 
 
@@ -42,20 +46,25 @@ def orchestrator(system, change):
     if not change.engine:
         return UNTOUCHED
     fix = "leave this host to its cluster's own tools, or drain it and take it out of the cluster first"
-    if look.exists(system, "/run/systemd/system"):
-        answer = system.query(["systemctl", "is-active", "kubelet.service"], timeout=10)
-        if answer.timed_out:
-            raise Unknown("systemctl does not say within 10 s whether kubelet runs")
-        if answer.out.strip() in ("active", "activating", "reloading"):
-            return "fail", "kubelet runs here: Kubernetes is in charge of this host's containers", fix
     for pid in _pids(system):
-        name = os.path.basename((look.arguments(system, pid) or [""])[0])
-        if name in IN_CHARGE and _ours(system, pid):
-            return "fail", "{} runs here (process {}): Kubernetes is in charge of this host".format(name, pid), fix
+        name = _in_charge(system, pid)
+        if name is not None and _ours(system, pid):
+            cause = "{} runs here (process {}): Kubernetes is in charge of this host's containers".format(name, pid)
+            return "fail", cause, fix
     state = _swarm(system)
     if state not in ("inactive", ""):
         return "fail", "this host is in a Docker swarm ({}), which moves containers about".format(state), fix
+    if look.exists(system, WANTED):
+        return "warn", "kubelet.service is to start at each boot, and then Kubernetes is in charge of this host", fix
     return "pass", "neither Kubernetes nor a swarm is in charge here", ""
+
+
+def _in_charge(system, pid):
+    """The program of Kubernetes that this process is, by its name or by its unit, or None."""
+    name = os.path.basename((look.arguments(system, pid) or [""])[0])
+    if name in IN_CHARGE:
+        return name
+    return "kubelet" if KUBELET.search(look.text(system, "/proc/{}/cgroup".format(pid)) or "") else None
 
 
 def images(system, change):

@@ -49,8 +49,8 @@ def _data_root(system, change):
     better = max(ROOT_WARN, least + ROOT_WARN * len(reserves))
     yield _room(system, root, least, better, "no space left for images: {} has {} MB free, and it takes {} MB")
     _, values = _file_system(system, root)
-    if change.wanted["storage_driver"] == "overlay2" and values[4] in UNFIT:
-        cause = "{} is on {}, and overlay2 does not work on that".format(root, values[4])
+    if change.wanted["storage_driver"] == "overlay2" and values[5] in UNFIT:
+        cause = "{} is on {}, and overlay2 does not work on that".format(root, values[5])
         yield "fail", cause, "choose a docker_daemon.data_root on ext4 or xfs"
 
 
@@ -63,6 +63,8 @@ def _room(system, path, least, better, words):
     free, files = int(values[0]) * int(values[1]), int(values[2])
     if int(values[3]) and files < FILES:
         return "fail", "{} has room for {} more files only".format(path, files), "remove files (df -i {})".format(path)
+    if not int(values[4]):
+        return None  # no disk, or one that is mounted on use (autofs): it is not told how much there is
     if free < least:
         return "fail", words.format(path, free // MIB, least // MIB), fix
     if free < better:
@@ -71,9 +73,9 @@ def _room(system, path, least, better, words):
 
 
 def _file_system(system, path):
-    """(the nearest path that there is, [free blocks, block size, free inodes, all inodes, type])."""
+    """(the nearest path that there is, [free blocks, block size, free inodes, all inodes, all blocks, type])."""
     while True:
-        answer = system.query(["stat", "-f", "-c", "%a %S %d %c %T", "--", path], timeout=10)
+        answer = system.query(["stat", "-f", "-c", "%a %S %d %c %b %T", "--", path], timeout=10)
         if answer.ok:
             return path, answer.out.split()
         if answer.timed_out:

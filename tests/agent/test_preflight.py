@@ -135,8 +135,8 @@ def test_what_is_a_change_of_the_engine():
 # -- disk
 
 
-def room(megabytes, files=100000, kind="ext2/ext3"):
-    return (["stat", "-f"], answer("{} 1048576 {} 999999 {}\n".format(megabytes, files, kind)))
+def room(megabytes, files=100000, kind="ext2/ext3", blocks=99999):
+    return (["stat", "-f"], answer("{} 1048576 {} 999999 {} {}\n".format(megabytes, files, blocks, kind)))
 
 
 def test_room_for_packages_and_images(host):
@@ -152,6 +152,11 @@ def test_room_for_packages_and_images(host):
     assert preflight_host.disk(host, change(INSTALL))[0] == "warn"
     host.commands = [room(9000), room(9000, files=12)]
     assert "12 more files" in preflight_host.disk(host, change(FILE))[1]
+
+
+def test_what_is_mounted_on_use_has_no_size_yet(host):
+    host.commands = [room(9000)] * 2 + [room(0, kind="autofs", blocks=0)] * 2
+    assert preflight_host.disk(host, change(ENGINE, data_root="/net/docker"))[0] == "pass"
 
 
 def test_images_need_what_they_are_to_leave_free(host):
@@ -222,11 +227,17 @@ def test_who_poses_as_docker(own):
     assert "is podman" in preflight_docker.engines(own, change(ENGINE))[1]
 
 
-@pytest.mark.parametrize(("state", "verdict"), [("active", "fail"), ("inactive", "pass"), ("failed", "pass")])
-def test_a_kubelet_owns_its_host(own, state, verdict):
-    own.put("/run/systemd/system", "")
-    own.commands = [(["systemctl", "is-active", "kubelet.service"], answer(state + "\n", status=3))]
-    assert preflight_docker.orchestrator(own, change(ENGINE))[0] == verdict
+def test_a_kubelet_owns_its_host_whatever_its_process_is_called(own):
+    process(own, "50", "/bin/sleep", "infinity")
+    own.put("/proc/50/cgroup", "0::/system.slice/ssh.service\n")
+    assert preflight_docker.orchestrator(own, change(ENGINE))[0] == "pass"
+    own.link_to("/etc/systemd/system/multi-user.target.wants/kubelet.service", "/lib/systemd/system/kubelet.service")
+    assert preflight_docker.orchestrator(own, change(ENGINE))[0] == "warn"
+    own.put("/proc/50/cgroup", "1:name=systemd:/docker/abc/system.slice/kubelet.service\n0::/\n")
+    assert preflight_docker.orchestrator(own, change(ENGINE))[:2] == (
+        "fail",
+        "kubelet runs here (process 50): Kubernetes is in charge of this host's containers",
+    )
 
 
 def test_a_kubernetes_without_that_unit_and_one_in_a_container(own):
