@@ -136,13 +136,13 @@ _KNOWN = [
 _PATTERNS = [(re.compile(pattern, re.M), cause, fix) for pattern, cause, fix in _KNOWN]
 
 
-def explain(text, otherwise):
-    """A Failed for apt's output; `otherwise` is the sentence when it says nothing that we know."""
+def explain(text, otherwise, kind=Failed):
+    """A Failed (or `kind` of one) for apt's output; `otherwise` is the sentence when it says nothing that we know."""
     output = "\n".join(text.strip().splitlines()[-LINES:])
     for pattern, cause, fix in _PATTERNS:
         match = pattern.search(text)
         if match:
             words = {name: " ".join((value or "").split()) for name, value in match.groupdict().items()}
-            return Failed(cause.format(match.group(0), **words), fix.format(**words), output)
+            return kind(cause.format(match.group(0), **words), fix.format(**words), output)
     said = re.findall(r"^(?:E: |dpkg: error:? ?)(.+)", text, re.M)
-    return Failed("{}: {}".format(otherwise, said[0]) if said else otherwise, "", output)
+    return kind("{}: {}".format(otherwise, said[0]) if said else otherwise, "", output)
