@@ -4,6 +4,7 @@ The law: the session owns the conversation and its time limits, and nothing else
 nothing that `messages.py` has not checked, and names the step in which a host hangs.
 """
 
+import contextlib
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -133,7 +134,7 @@ class Session:
                 self._cancelled = True
                 if self._state == "waiting for hello":
                     raise Interrupted(f"interrupted {where}", "nothing was changed")
-                channel.send(encode({"type": "cancel"}))
+                _tell(channel, "cancel")
             try:
                 return channel.receive(min(SLICE, max(0.01, deadline - time.monotonic())))
             except TimeoutError:
@@ -145,7 +146,7 @@ class Session:
         match message:
             case messages.Beat():
                 self._step = message.step
-                channel.send(encode({"type": "heard"}))
+                _tell(channel, "heard")
                 self.sink(Progress(self.target.name, message.step, message.seconds, message.text))
             case messages.Hello():
                 self._greet(channel, message)
@@ -232,6 +233,13 @@ class Session:
                 rolled_back=result.rolled_back,
             )
         )
+
+
+def _tell(channel: Channel, word: str) -> None:
+    """Say what needs no answer. To an agent that has ended meanwhile it does not matter: its last words, or the way it
+    ended, are still to be read."""
+    with contextlib.suppress(ConnectionLost):
+        channel.send(encode({"type": word}))
 
 
 def _wired(stage: Stage) -> dict[str, Any]:

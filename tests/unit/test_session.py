@@ -325,6 +325,37 @@ def test_progress_is_passed_on() -> None:
     assert Progress("h1", "s", 5.0, "waiting for apt") in events
 
 
+class Ended(Channel):
+    """Its process has ended by itself when the answer to a beat, or a cancel, is sent; its last words lie unread."""
+
+    def send(self, data: bytes) -> None:
+        if b'"heard"' in data or b'"cancel"' in data:
+            raise ConnectionLost("the process ended with status 0", "run it again")
+        super().send(data)
+
+
+BEAT = encode({"type": "beat", "step": "facts", "seconds": 5.0, "text": ""})
+
+
+def test_a_late_answer_to_a_beat_does_not_hide_the_end() -> None:
+    """A controller under load reads beats of an agent that has long said all there is to say, and gone."""
+    events, _ = hold(Ended(MARKER + HELLO, BEAT + BEAT + result(), BYE))
+    assert [event.outcome for event in events if isinstance(event, ResourceDone)] == [Outcome.CHANGED]
+
+
+def test_a_beat_of_a_process_that_died_without_a_bye_is_an_early_end() -> None:
+    with pytest.raises(ConnectionLost, match=r"the connection ended in the step 'facts'"):
+        hold(Ended(MARKER + HELLO, BEAT))
+
+
+def test_a_cancel_that_comes_after_the_end_does_not_hide_it() -> None:
+    flag = threading.Event()
+    channel = Ended(MARKER + HELLO, lambda c: flag.set(), result(), BYE)
+    session = Session(Target("h1", "h1"), Connection(channel), lambda facts: [], Run("r1", "me", False), print, flag)
+    with pytest.raises(Interrupted):
+        session.execute()
+
+
 def test_a_cancel_is_passed_on_once_and_the_step_in_hand_ends() -> None:
     cancel = threading.Event()
     channel = Channel(MARKER + HELLO, lambda c: cancel.set(), result(), b"")
