@@ -84,11 +84,11 @@ class Session:
 
     def execute(self) -> None:
         """Hold the whole conversation. What happened goes to the sink; raises HostError or ProtocolError."""
-        deadline = time.monotonic() + self.run.limits.host
-        login_ends = time.monotonic() + self.run.limits.login
         silent = f"did not start our loader within {self.run.limits.login:g} s"
         login = Login(self.target, bundle.block(self.run.options()))
-        channel = self.connection.open(login.command)
+        channel = self.connection.open(login.command)  # kind `openssh` connects here, and may wait for its turn
+        deadline = time.monotonic() + self.run.limits.host
+        login_ends = time.monotonic() + self.run.limits.login
         try:
             rest = login.hold(channel, lambda: self._receive(channel, login_ends, silent))
             try:

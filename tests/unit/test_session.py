@@ -1,6 +1,7 @@
 """The conversation with one host, against a channel that follows a script and forgives nothing."""
 
 import threading
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -213,6 +214,22 @@ def test_a_login_that_prints_without_end_is_refused() -> None:
 def test_a_login_that_never_starts_is_named() -> None:
     with pytest.raises(HostTimeout, match="did not start our loader"):
         hold(Channel(TimeoutError), login=0.05)
+
+
+def test_the_time_that_it_takes_to_connect_is_not_the_logins(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Kind `openssh` connects in `open`, and may wait there for its turn at a jump host."""
+    now = [1000.0]
+    monkeypatch.setattr("provision.session.time", SimpleNamespace(monotonic=lambda: now[0]))
+
+    class Queue(Connection):
+        def open(self, command: str) -> Channel:
+            now[0] += 61
+            return super().open(command)
+
+    channel = Channel(TimeoutError(), MARKER + HELLO, BYE)
+    run = Run("r1", "me@here", False, limits=Limits(login=60, host=60))
+    Session(Target("h1", "h1"), Queue(channel), lambda facts: [], run, lambda event: None, threading.Event()).execute()
+    assert channel.script == []
 
 
 def test_a_silent_agent_is_named_with_its_step() -> None:
