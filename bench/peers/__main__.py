@@ -17,7 +17,7 @@ from pathlib import Path
 
 from bench.peers import contestants, report
 from bench.peers.contestants import Contestant
-from bench.peers.fleet import ROOT, Fleet, with_lists
+from bench.peers.fleet import ROOT, Fleet, with_lists, with_old_lists
 from bench.peers.measure import CannotMeasure, Cost, run
 from bench.peers.trips import Trips, count, talkative
 from tests.lab import HostSpec, Lab
@@ -85,6 +85,7 @@ def _first_apply(options: argparse.Namespace, players: list[Contestant], results
                 if not _goes_on(options, results, "first apply", number, player):
                     continue
                 with Lab.up("bench-peers", specs, DIRECTORY) as lab:
+                    with_old_lists(lab)
                     cost = _once(player, Fleet.write(lab, number), change=True)
                 results.add("first apply", number, player.name, cost)
                 _tell(f"first apply, round {turn}", player, number, cost)

@@ -115,7 +115,7 @@ def run(argv: Sequence[str], environment: Mapping[str, str], directory: Path) ->
             groups.end_rest()
         cost = Cost(wall, groups.cpu() - before, max(peak))
     if done.returncode != 0:
-        raise CannotMeasure(f"{' '.join(argv[:3])} … ended with {done.returncode}:\n{done.stdout[-3000:]}")
+        raise CannotMeasure(f"{Path(argv[0]).name} ended with status {done.returncode}:\n{done.stdout[-3000:]}")
     return cost, done.stdout
 
 
