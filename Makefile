@@ -86,6 +86,10 @@ $(BIN)/molecule: $(STAMP)
 bench: $(STAMP) ## Measure a no-change run on ten hosts beside ten parallel `ssh HOST true`
 	@$(BIN)/python -m bench.no_change
 
+.PHONY: bench-peers
+bench-peers: $(STAMP) ## This tool beside pyinfra, Ansible and Mitogen, into docs/bench.* (root; on an idle machine)
+	@$(BIN)/python -m bench.peers $(PEERS)
+
 .PHONY: format
 format: $(STAMP) ## Format the code
 	@$(BIN)/ruff format .

@@ -4,6 +4,7 @@ The law: the session owns the conversation and its time limits, and nothing else
 nothing that `messages.py` has not checked, and names the step in which a host hangs.
 """
 
+import contextlib
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import InitVar, asdict, dataclass, field
@@ -71,11 +72,11 @@ class Session:
         """Hold the whole conversation. What happened goes to the sink; raises HostError or ProtocolError."""
         if self.run.confirms:
             self._state = "waiting for bye"  # that the host was reached is all there is to say
-        deadline = time.monotonic() + self.run.limits.host
-        login_ends = time.monotonic() + self.run.limits.login
         silent = f"did not start our loader within {self.run.limits.login:g} s"
         login = Login(self.target, bundle.block(self.run.options()))
-        channel = self.connection.open(login.command)
+        channel = self.connection.open(login.command)  # kind `openssh` connects here, and may wait for its turn
+        deadline = time.monotonic() + self.run.limits.host
+        login_ends = time.monotonic() + self.run.limits.login
         try:
             rest = login.hold(channel, lambda: self._receive(channel, login_ends, silent))
             try:
@@ -124,7 +125,7 @@ class Session:
                 self._cancelled = True
                 if self._state == "waiting for hello":
                     raise Interrupted(f"interrupted {where}", "nothing was changed")
-                channel.send(encode({"type": "cancel"}))
+                _tell(channel, "cancel")
             try:
                 return channel.receive(min(SLICE, max(0.01, deadline - time.monotonic())))
             except TimeoutError:
@@ -136,7 +137,7 @@ class Session:
         match message:
             case messages.Beat():
                 self._step = message.step
-                channel.send(encode({"type": "heard"}))
+                _tell(channel, "heard")
                 self.sink(Progress(self.target.name, message.step, message.seconds, message.text))
             case messages.Hello():
                 self._greet(channel, message)
@@ -251,7 +252,7 @@ class Session:
         self._step = "waiting for a new connection"
         self.sink(Progress(self.target.name, self._step))
         if self._lifeline.reaches(message.seconds):
-            channel.send(encode({"type": "confirmed"}))
+            _tell(channel, "confirmed")
 
     def _unsent(self, names: Sequence[str]) -> Mapping[str, str]:
         """Those modules that this agent does not have yet: it keeps them to its end."""
@@ -287,6 +288,13 @@ def _blame(message: messages.Refusal | messages.Crash) -> HostError | ProtocolEr
     if isinstance(message, messages.Refusal):
         return Refused(message.cause, message.fix)
     return ProtocolError(f"the agent crashed: {message.last}\n{message.trace}")
+
+
+def _tell(channel: Channel, word: str) -> None:
+    """Say what needs no answer. To an agent that has ended meanwhile it does not matter: its last words, or the way it
+    ended, are still to be read."""
+    with contextlib.suppress(ConnectionLost):
+        channel.send(encode({"type": word}))
 
 
 def _decoded(decoder: Decoder, data: bytes) -> list[messages.Message]:

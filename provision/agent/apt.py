@@ -10,7 +10,7 @@ import time
 
 from . import apt_locks, dpkg
 from .apt_errors import explain
-from .resource import Failed
+from .resource import Failed, TimedOut
 
 NO_CACHE = ["-o", "Dir::Cache::pkgcache=", "-o", "Dir::Cache::srcpkgcache="]
 NETWORK = []
@@ -18,6 +18,9 @@ for _option in ("Retries=1", "http::Timeout=20", "https::Timeout=20", "http::Con
     NETWORK += ["-o", "Acquire::" + _option]
 QUIET = {"NEEDRESTART_SUSPEND": "1", "NEEDRESTART_MODE": "l", "APT_LISTCHANGES_FRONTEND": "none"}
 """No dialogs, and no restarts of services behind our back."""
+UPDATE_LIMITS = (100, 100, 300)
+"""Seconds for each attempt to update the lists. Behind a caching proxy an update was seen to stand still where apt's
+own time limits (which do end a silent connection) did not help. The last limit is for a slow line."""
 FRESH = 24 * 3600
 """Seconds for which lists that we updated are believed when the newest version is asked for."""
 BUSY = re.compile(r"Could not get lock|Unable to (?:acquire|lock)|lock was locked|is another process using it")
@@ -49,14 +52,32 @@ def sources_changed(system):
 
 def update(system, limit):
     """Update the lists. Returns None, or the Failed that says why some could not be: other sources may be enough."""
-    system.progress("updating apt's lists")
-    error = _attempt(system, ["apt-get", "-q"] + NETWORK + ["update"], 300, limit, {})
+    error = _update_attempts(system, limit)
     if error is None:
         text = _log(system, "apt-get")
         if re.search(r"^(?:W|Err).*(?:Failed to fetch|Some index files failed)|^E: ", text, re.M):
             error = explain(text, "apt-get update did not get all lists")
     if error is None:
         system.memory.put("apt", "updated", {"time": time.time(), "run": _run(system)})
+    return error
+
+
+def _update_attempts(system, limit):
+    """None, or why it failed. Only an attempt that did not end is followed by another."""
+    doing = "updating apt's lists"
+    for number, seconds in enumerate(UPDATE_LIMITS, 1):
+        system.progress(doing)
+        error = _attempt(system, ["apt-get", "-q"] + NETWORK + ["update"], seconds, limit, {})
+        if not isinstance(error, TimedOut):
+            return error
+        doing = "updating apt's lists, which did not end within {} s: attempt {} of {}".format(
+            seconds, number + 1, len(UPDATE_LIMITS)
+        )
+    cause = "apt-get update did not end within {} s, nor in {} attempts before that".format(seconds, number - 1)
+    error = explain(_log(system, "apt-get"), cause)
+    error.fix = (
+        error.fix or "look at the mirror or proxy that it waits for (apt-get update on the host), then run again"
+    )
     return error
 
 
@@ -148,7 +169,7 @@ def _attempt(system, argv, timeout, limit, env):
             if BUSY.search(text) and time.monotonic() < deadline:
                 time.sleep(1)
                 continue
-            return explain(text, error.cause)
+            return explain(text, error.cause, type(error))
 
 
 def _log_file(system, program):

@@ -135,13 +135,13 @@ _KNOWN = [
 ]
 
 
-def explain(text, otherwise):
-    """A Failed for apt's output; `otherwise` is the sentence when it says nothing that we know."""
+def explain(text, otherwise, kind=Failed):
+    """A Failed (or `kind` of one) for apt's output; `otherwise` is the sentence when it says nothing that we know."""
     output = "\n".join(text.strip().splitlines()[-LINES:])
     for pattern, cause, fix in _KNOWN:  # compiled here: at import it would cost a run in which all is well 10 ms a host
         match = re.search(pattern, text, re.M)
         if match:
             words = {name: " ".join((value or "").split()) for name, value in match.groupdict().items()}
-            return Failed(cause.format(match.group(0), **words), fix.format(**words), output)
+            return kind(cause.format(match.group(0), **words), fix.format(**words), output)
     said = re.findall(r"^(?:E: |dpkg: error:? ?)(.+)", text, re.M)
-    return Failed("{}: {}".format(otherwise, said[0]) if said else otherwise, "", output)
+    return kind("{}: {}".format(otherwise, said[0]) if said else otherwise, "", output)

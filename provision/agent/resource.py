@@ -30,6 +30,10 @@ class Failed(Exception):
         self.output = output
 
 
+class TimedOut(Failed):
+    """A command was killed at its time limit: another try may do."""
+
+
 class Unknown(Exception):
     """The actual state cannot be told: never the same as ok."""
 

@@ -17,7 +17,7 @@ import time
 
 from . import paths
 from .memory import Memory
-from .resource import Failed
+from .resource import Failed, TimedOut
 
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 STATE = "/var/lib/provision"
@@ -73,7 +73,7 @@ class System:
         """
         result = self._execute(argv, timeout, stdin, env, log)
         if result.timed_out:
-            raise Failed("{} took longer than {} s".format(" ".join(argv), timeout), fix, result.tail())
+            raise TimedOut("{} took longer than {} s".format(" ".join(argv), timeout), fix, result.tail())
         if not result.ok:
             last = result.tail(1) or "no output"
             raise Failed("{} failed with status {}: {}".format(" ".join(argv), result.status, last), fix, result.tail())

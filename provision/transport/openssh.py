@@ -23,7 +23,7 @@ from provision.transport.gates import Dropped, Gates
 from provision.transport.hostkeys import HostKeys
 from provision.transport.known_hosts import fingerprint, short_kind
 from provision.transport.process import ProcessChannel
-from provision.transport.route import hop_arguments
+from provision.transport.route import hop_arguments, jump_limit, whole_limit
 from provision.transport.ssh_config import NO_SSH, Resolved, SshConfig
 
 PRELUDE_LIMIT = 1 << 20
@@ -60,7 +60,8 @@ class OpenSshConnection:
     def open(self, command: str) -> Channel:
         if self._closed:
             raise ConnectionLost("the connection was closed", "connect again")
-        limit = self._settings.connect_timeout or self._target.connect_timeout
+        own = self._settings.connect_timeout or self._target.connect_timeout
+        limit = whole_limit(own, self._settings, self._arguments, self._config)
         proxy = proxy_command(self._settings, self._arguments, self._config, self._host_keys.accept_new)
         place = f"jump host {self._settings.one('proxyjump')}" if proxy else self._settings.label
 
@@ -127,7 +128,7 @@ class OpenSshChannel(ProcessChannel):
                 data = self._read(late.left())
             except TimeoutError:
                 raise explain.timed_out(said) from None
-            if not data or late.passed() or len(text) > PRELUDE_LIMIT:
+            if not data or len(text) > PRELUDE_LIMIT:
                 raise explain.failure(said) or Dropped(said.text)
             text += data
         before, self._pending = text.split(word, 1)
@@ -199,7 +200,7 @@ def proxy_command(settings: Resolved, arguments: Sequence[str], config: SshConfi
     host, hop = hop_arguments(settings.one("proxyjump"), arguments)
     jump = config.resolve(host, hop)
     nested = proxy_command(jump, hop, config, accept_new)
-    options = strict_options(accept_new, jump.connect_timeout or 10.0, batch=True)
+    options = strict_options(accept_new, whole_limit(jump_limit(jump), jump, hop, config), batch=True)
     options.remove("-T")
     if nested:
         options += ["-o", f"ProxyCommand={nested}"]

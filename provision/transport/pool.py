@@ -17,16 +17,13 @@ from provision.transport.hostkeys import HostKeys
 from provision.transport.limits import why_openssh
 from provision.transport.local import LocalConnection
 from provision.transport.openssh import OpenSshConnection
-from provision.transport.route import Routes, Socket, refuse_circles
+from provision.transport.route import Routes, Socket, jump_limit, refuse_circles
 from provision.transport.ssh_config import Resolved, SshConfig
 
 if TYPE_CHECKING:
     from provision.transport.auth import KeyFiles
     from provision.transport.protocol import Transport
     from provision.transport.ssh import SshConnection
-
-DEFAULT_LIMIT = 10.0
-"""Seconds to connect to a jump host, unless its ConnectTimeout says otherwise."""
 
 
 class Pool:
@@ -67,8 +64,7 @@ class Pool:
         self._routes.close()
 
     def _log_in_to_jump(self, settings: Resolved, arguments: tuple[str, ...]) -> "SshConnection":
-        limit = settings.connect_timeout or DEFAULT_LIMIT
-        return self._log_in(settings, arguments, limit=limit, password=None, identity=None)
+        return self._log_in(settings, arguments, limit=jump_limit(settings), password=None, identity=None)
 
     def _log_in(
         self,

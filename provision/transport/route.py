@@ -4,10 +4,11 @@ The law: jump hosts in OpenSSH's order (each next one is reached through the one
 host and run, and what is wrong with a jump host is said of the jump host.
 """
 
+import itertools
 import re
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
 
 REMEMBER_DEAD = 60.0
 """Seconds that a dead jump host is not tried again: or each of 1,000 hosts behind it would wait for it."""
+DEFAULT_LIMIT = 10.0
+"""Seconds to connect to a jump host, unless its ConnectTimeout says otherwise."""
 DEEPEST = 8
 """Jump hosts in a row; more is a loop in ssh_config."""
 HOP = re.compile(r"(?:ssh://)?(?:(?P<user>.+)@)?(?P<host>\[[^]]+\]|[^:]+?)(?::(?P<port>\d+))?/?")
@@ -62,17 +65,31 @@ def hop_arguments(chain: str, arguments: Sequence[str]) -> tuple[str, tuple[str,
     return match["host"].strip("[]"), tuple(own)
 
 
-def refuse_circles(settings: Resolved, arguments: Sequence[str], config: SshConfig) -> None:
-    """Unreachable: the jump hosts' own jump hosts never end. Asked before any of them is waited for."""
+def hops(settings: Resolved, arguments: Sequence[str], config: SshConfig) -> Iterator[Resolved]:
+    """The jump hosts on the way to a host, the one next to it first. Without end where they go round in circles."""
     hop, own = settings, arguments
-    for _ in range(DEEPEST):
-        if hop.is_set("proxycommand") or not hop.is_set("proxyjump"):
-            return
+    while hop.is_set("proxyjump") and not hop.is_set("proxycommand"):
         host, own = hop_arguments(hop.one("proxyjump"), own)
         hop = config.resolve(host, own)
-    raise Unreachable(
-        f"the jump hosts of {settings.label} go round in circles", f"correct ProxyJump {settings.one('proxyjump')}"
-    )
+        yield hop
+
+
+def refuse_circles(settings: Resolved, arguments: Sequence[str], config: SshConfig) -> None:
+    """Unreachable: the jump hosts' own jump hosts never end. Asked before any of them is waited for."""
+    if len(list(itertools.islice(hops(settings, arguments, config), DEEPEST))) == DEEPEST:
+        raise Unreachable(
+            f"the jump hosts of {settings.label} go round in circles", f"correct ProxyJump {settings.one('proxyjump')}"
+        )
+
+
+def jump_limit(jump: Resolved) -> float:
+    """Seconds to log in to a jump host: they are its own, beside those of the host behind it."""
+    return jump.connect_timeout or DEFAULT_LIMIT
+
+
+def whole_limit(own: float, settings: Resolved, arguments: Sequence[str], config: SshConfig) -> float:
+    """Seconds for a login that contains those to all the jump hosts before it, as those of the `ssh` program do."""
+    return own + sum(map(jump_limit, hops(settings, arguments, config)))
 
 
 class Routes:

@@ -22,6 +22,7 @@ class Rooted(System):
         System.__init__(self, state="/var/lib/provision")
         self.commands = list(commands)
         self.ran = []
+        self.limits = []
         self.told = []
         self.progress = self.told.append
 
@@ -57,6 +58,7 @@ class Rooted(System):
         return self._scripted(argv, env)
 
     def run(self, argv, timeout=120, stdin=b"", env=None, log=None, fix=""):
+        self.limits.append(timeout)
         result = self._scripted(argv, env)
         if log:
             self.put(log, result.out + result.err)

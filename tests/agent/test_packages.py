@@ -10,7 +10,7 @@ import pytest
 
 from provision.agent import apt, apt_errors, apt_locks, policy_rc
 from provision.agent.packages import Packages
-from provision.agent.resource import Failed, converge
+from provision.agent.resource import Failed, TimedOut, converge
 from provision.agent.system import ReadOnly
 
 from .rooted import Rooted, answer
@@ -261,6 +261,39 @@ def test_a_lock_taken_between_our_look_and_apts_is_waited_for(host, monkeypatch)
     busy = "E: Could not get lock /var/lib/apt/lists/lock. It is held by process 7 (apt-get)\n"
     host.commands = [(["apt-get"], answer("", busy, 100)), (["apt-get"], answer("", busy, 100)), UPDATE]
     assert apt.update(host, 30) is None
+    host.done()
+
+
+def stands_still(system, argv):
+    """A command that is killed at its time limit, having said little."""
+    raise TimedOut("{} took longer than its limit".format(" ".join(argv)))
+
+
+def test_an_update_that_stands_still_is_tried_again(host):
+    host.commands = [(["apt-get"], stands_still), (["apt-get"], stands_still), UPDATE]
+    assert apt.update(host, 30) is None
+    host.done()
+    assert apt.updated(host, None)
+    assert host.told == [
+        "updating apt's lists",
+        "updating apt's lists, which did not end within 100 s: attempt 2 of 3",
+        "updating apt's lists, which did not end within 100 s: attempt 3 of 3",
+    ]
+
+
+def test_an_update_that_is_only_slow_gets_as_long_as_it_may_need_at_last(host):
+    host.commands = [(["apt-get"], stands_still)] * 3
+    error = apt.update(host, 30)
+    host.done()
+    assert host.limits == [100, 100, 300]
+    assert error.cause == "apt-get update did not end within 300 s, nor in 2 attempts before that"
+    assert "proxy" in error.fix
+    assert not apt.updated(host)
+
+
+def test_an_update_that_fails_is_not_tried_again(host):
+    host.commands = [(["apt-get"], answer("", "E: Syntax error /etc/apt/apt.conf:1\n", 100))]
+    assert "apt cannot read its configuration" in apt.update(host, 30).cause
     host.done()
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from provision.agent.commands import OUTPUT_LIMIT
-from provision.agent.resource import Failed
+from provision.agent.resource import Failed, TimedOut
 from provision.agent.system import System
 
 
@@ -35,7 +35,7 @@ def test_a_failure_of_a_changing_command_raises_with_its_last_words(system):
 
 def test_a_command_past_its_limit_is_killed_with_its_children(system, tmp_path):
     started = time.monotonic()
-    with pytest.raises(Failed) as caught:
+    with pytest.raises(TimedOut) as caught:
         system.run(["sh", "-c", "sleep 300 & echo $! > {}; wait".format(tmp_path / "pid")], timeout=1)
     assert "longer than 1 s" in caught.value.cause
     assert time.monotonic() - started < 20

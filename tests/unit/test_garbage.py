@@ -32,7 +32,7 @@ def test_a_run_connects_at_pythons_own_pace(monkeypatch: pytest.MonkeyPatch, tmp
     seen = []
     own = gc.get_threshold()
 
-    def execute(self: object, pool: object) -> None:
+    def execute(self: object, pool: object, executor: object) -> None:
         seen.append(gc.get_threshold())
         raise KeyboardInterrupt
 

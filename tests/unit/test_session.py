@@ -1,6 +1,7 @@
 """The conversation with one host, against a channel that follows a script and forgives nothing."""
 
 import threading
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -229,6 +230,22 @@ def test_a_login_that_never_starts_is_named() -> None:
         hold(Channel(TimeoutError), login=0.05)
 
 
+def test_the_time_that_it_takes_to_connect_is_not_the_logins(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Kind `openssh` connects in `open`, and may wait there for its turn at a jump host."""
+    now = [1000.0]
+    monkeypatch.setattr("provision.session.time", SimpleNamespace(monotonic=lambda: now[0]))
+
+    class Queue(Connection):
+        def open(self, command: str) -> Channel:
+            now[0] += 61
+            return super().open(command)
+
+    channel = Channel(TimeoutError(), MARKER + HELLO, BYE)
+    run = Run("r1", "me@here", False, limits=Limits(login=60, host=60))
+    Session(Target("h1", "h1"), Queue(channel), lambda facts: [], run, lambda event: None, threading.Event()).execute()
+    assert channel.script == []
+
+
 def test_a_silent_agent_is_named_with_its_step() -> None:
     beat = encode({"type": "beat", "step": "docker_engine: packages docker.io", "seconds": 5, "text": ""})
     with pytest.raises(HostTimeout, match=r"went silent in the step 'docker_engine: packages docker\.io'"):
@@ -380,6 +397,37 @@ def test_progress_is_passed_on() -> None:
     beat = encode({"type": "beat", "step": "s", "seconds": 5.0, "text": "waiting for apt"})
     events, _ = hold(Channel(MARKER + HELLO + beat + BYE))
     assert Progress("h1", "s", 5.0, "waiting for apt") in events
+
+
+class Ended(Channel):
+    """Its process has ended by itself when the answer to a beat, or a cancel, is sent; its last words lie unread."""
+
+    def send(self, data: bytes) -> None:
+        if b'"heard"' in data or b'"cancel"' in data:
+            raise ConnectionLost("the process ended with status 0", "run it again")
+        super().send(data)
+
+
+BEAT = encode({"type": "beat", "step": "facts", "seconds": 5.0, "text": ""})
+
+
+def test_a_late_answer_to_a_beat_does_not_hide_the_end() -> None:
+    """A controller under load reads beats of an agent that has long said all there is to say, and gone."""
+    events, _ = hold(Ended(MARKER + HELLO, BEAT + BEAT + result(), BYE))
+    assert [event.outcome for event in events if isinstance(event, ResourceDone)] == [Outcome.CHANGED]
+
+
+def test_a_beat_of_a_process_that_died_without_a_bye_is_an_early_end() -> None:
+    with pytest.raises(ConnectionLost, match=r"the connection ended in the step 'facts'"):
+        hold(Ended(MARKER + HELLO, BEAT))
+
+
+def test_a_cancel_that_comes_after_the_end_does_not_hide_it() -> None:
+    flag = threading.Event()
+    channel = Ended(MARKER + HELLO, lambda c: flag.set(), result(), BYE)
+    session = Session(Target("h1", "h1"), Connection(channel), lambda facts: [], Run("r1", "me", False), print, flag)
+    with pytest.raises(Interrupted):
+        session.execute()
 
 
 def test_a_cancel_is_passed_on_once_and_the_step_in_hand_ends() -> None:

@@ -3,6 +3,7 @@
 The law: unprivileged ports and own host keys; nothing on the machine is changed, and each process ends with the test.
 """
 
+import contextlib
 import os
 import pwd
 import shutil
@@ -140,3 +141,43 @@ class Mute:
         self._server.shutdown(socket.SHUT_RDWR)
         self._server.close()
         self.forget()
+
+
+class Slow:
+    """In front of a server on this machine: it takes connections at once, and passes them on after `seconds`."""
+
+    def __init__(self, port: int, seconds: float) -> None:
+        self._server = socket.create_server(("127.0.0.1", 0))
+        self.port = int(self._server.getsockname()[1])
+        self._behind, self._seconds = port, seconds
+        self._open: list[socket.socket] = []
+        threading.Thread(target=self._serve, daemon=True).start()
+
+    def _serve(self) -> None:
+        while True:
+            try:
+                here, _ = self._server.accept()
+            except OSError:
+                return
+            self._open.append(here)
+            threading.Thread(target=self._join, args=(here,), daemon=True).start()
+
+    def _join(self, here: socket.socket) -> None:
+        time.sleep(self._seconds)
+        there = socket.create_connection(("127.0.0.1", self._behind))
+        self._open.append(there)
+        threading.Thread(target=_copy, args=(there, here), daemon=True).start()
+        _copy(here, there)
+
+    def stop(self) -> None:
+        self._server.shutdown(socket.SHUT_RDWR)
+        self._server.close()
+        while self._open:
+            self._open.pop().close()
+
+
+def _copy(source: socket.socket, sink: socket.socket) -> None:
+    with contextlib.suppress(OSError):
+        while data := source.recv(1 << 16):
+            sink.sendall(data)
+        sink.shutdown(socket.SHUT_WR)

@@ -3,12 +3,17 @@
 import concurrent.futures
 import contextlib
 import os
+import threading
 import time
+from types import SimpleNamespace
 
 import pytest
 
 from provision.errors import Unreachable
 from provision.transport import Pool
+from provision.transport.gates import HANDSHAKES, Gates
+
+from .sshd import Slow
 
 
 def behind(lab, chain, *servers):
@@ -89,6 +94,39 @@ def test_what_sshd_drops_is_tried_again(lab, pool, run, kind):
     with concurrent.futures.ThreadPoolExecutor(12) as threads:
         outputs = list(threads.map(lambda _: run(pool, target, "echo in")[0], range(12)))
     assert outputs == [b"in\n"] * 12
+
+
+def test_a_slow_jump_has_a_time_limit_of_its_own(lab, pool, run, kind):
+    """It answers after 3 s; the host behind it, which has 2 s, is quick."""
+    jump, server = lab.sshd("jump"), lab.sshd("server")
+    slow = lab.keep(Slow(jump.port, 3.0))
+    lab.trust(f"[127.0.0.1]:{slow.port} {jump.public_key}")
+    target = behind(lab, "jump", jump, server)
+    lab.config.write_text(lab.config.read_text().replace(f"Port {jump.port}", f"Port {slow.port}"))
+    target = type(target)(**{**vars(target), "connection": kind, "connect_timeout": 2.0})
+    assert run(pool, target, "echo in")[0] == b"in\n"
+
+
+def test_waiting_for_a_turn_is_not_counted_as_connecting(monkeypatch):
+    """Nine logins through one jump host of eight at a time, each of which takes as long as it may."""
+    now = [0.0]
+    monkeypatch.setattr("provision.transport.channel.time", SimpleNamespace(monotonic=lambda: now[0]))
+    gates, full, go, left = Gates(), threading.Barrier(HANDSHAKES + 1), threading.Event(), []
+
+    def first(deadline):
+        full.wait(20)
+        go.wait(20)
+
+    with concurrent.futures.ThreadPoolExecutor(HANDSHAKES + 1) as threads:
+        for _ in range(HANDSHAKES):
+            threads.submit(gates.run, "jump host j", 10.0, first)
+        full.wait(20)
+        last = threads.submit(gates.run, "jump host j", 10.0, lambda deadline: left.append(deadline.left()))
+        now[0] = 100.0
+        assert not left
+        go.set()
+        last.result(20)
+    assert left == [10.0]
 
 
 def test_a_dead_jump_is_named(lab, pool, run, kind, closed_port):

@@ -1,0 +1,1 @@
+export DOCKER_BUILDKIT=1
