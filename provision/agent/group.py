@@ -50,6 +50,9 @@ class Group:
         self._unheard = True
         cause = "nobody reached this host over a new connection within {} s of the change".format(self._seconds)
         fix = "look for what the new configuration does to the network of this host: its bridge, routes, rules"
+        if self._run.line.cancelled:
+            cause = "the run was ended before a new connection had shown that this host can be reached"
+            fix = "run again"
         result["error"] = {"cause": cause, "fix": fix, "output": "", "trace": ""}
 
     def _confirmed(self):

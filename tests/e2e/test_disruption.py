@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import time
 from collections.abc import Iterator
 from typing import Any
@@ -207,6 +208,74 @@ def test_a_bridge_that_swallows_the_way_to_us_is_put_back_by_the_host_itself(
     ended = provision.apply("--limit", "old")
     assert ended.status == 0, ended.explain()
     assert any("put back" in event["text"] or "cut off" in event["text"] for event in ended.of("notice")), "it tells"
+
+
+def in_the_way_of_systemctl(host: LabHost, seconds: int) -> None:
+    """From now on systemctl is slow, and leaves a mark when it is called."""
+    script = f'#!/bin/sh\\ntouch /root/called\\nsleep {seconds}\\nexec /root/systemctl "$@"\\n'
+    host.run(
+        f"rm -f /root/called; cp /usr/bin/systemctl /root/systemctl; printf '{script}' > /root/slow;"
+        "chmod +x /root/slow; mount --bind /root/slow /usr/bin/systemctl"
+    )
+
+
+@pytest.mark.parametrize("times", [1, 2], ids=["once", "twice"])
+def test_ctrl_c_in_the_middle_of_a_change(lab: Lab, provision: Provision, times: int) -> None:
+    """Once: the change is brought to its end, and as nobody is left to say that the host can be reached, it goes back.
+    Twice: the program stops at once, and the host does the same alone."""
+    host = lab.host("new")
+    before = host.read("/etc/docker/daemon.json")
+    in_the_way_of_systemctl(host, 2)
+    try:
+        process = provision.start("apply", "--yes", "--limit", "new", *key("mtu", 1390))
+        host.run("until [ -e /root/called ]; do sleep 0.1; done", timeout=60)
+        for _ in range(times):
+            process.send_signal(signal.SIGINT)
+            time.sleep(0.5)
+        process.communicate(timeout=90)
+        assert process.returncode == 130
+        host.run("while [ -e /var/lib/provision/undo ]; do sleep 0.2; done", timeout=90)
+    finally:
+        host.run("umount --lazy /usr/bin/systemctl")
+    assert host.read("/etc/docker/daemon.json") == before
+    host.run("until docker info >/dev/null 2>&1; do sleep 0.2; done", timeout=60)
+    ended = provision.apply("--limit", "new", *key("mtu", 1390))
+    assert ended.status == 0, ended.explain()
+
+
+def test_a_daemon_that_ignores_a_key_is_found_out_and_has_its_old_configuration_back(
+    lab: Lab, provision: Provision
+) -> None:
+    host = lab.host("new")
+    before = host.read("/etc/docker/daemon.json")
+    host.run(
+        "cp /usr/sbin/dockerd /root/dockerd; cp /etc/docker/daemon.json /root/other.json;"
+        "printf '#!/bin/sh\\nexec /root/dockerd --config-file=/root/other.json \"$@\"\\n' > /root/ignores;"
+        "chmod +x /root/ignores; mount --bind /root/ignores /usr/sbin/dockerd"
+    )
+    try:
+        ended = provision.apply("--limit", "new", *key("mtu", 1380))
+    finally:
+        host.run("umount --lazy /usr/sbin/dockerd; systemctl restart docker", timeout=90)
+    assert ended.status == 1
+    entry = ended.host("new")
+    assert (entry["outcome"], entry["rolled_back"]) == ("failed", True), ended.explain()
+    assert "written but not live: mtu" in entry["error"]
+    assert host.read("/etc/docker/daemon.json") == before
+
+
+def test_a_daemon_that_hangs_is_unknown_in_bounded_time_and_never_ok(lab: Lab, provision: Provision) -> None:
+    host = lab.host("new")
+    host.run("kill -STOP $(cat /var/run/docker.pid)")
+    started = time.monotonic()
+    try:
+        ended = provision.check("--limit", "new")
+    finally:
+        host.run("kill -CONT $(cat /var/run/docker.pid)")
+    assert ended.status == 1
+    assert ended.host("new")["outcome"] == "unknown", ended.explain()
+    assert "does not answer" in ended.host("new")["error"]
+    assert time.monotonic() - started < 60, "bounded: each question to Docker has ten seconds"
 
 
 DIES = """\
