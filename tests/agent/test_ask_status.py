@@ -9,23 +9,10 @@ import pytest
 from provision.agent import ask, ask_status, clock, lock
 from provision.agent.resource import Failed
 from provision.agent.system import ReadOnly, System
-from tests.agent.conversation import Agent, file, stage
+from tests.agent.conversation import file, stage
 from tests.agent.test_main import SLOW, slow
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="the agent works as root only")
-
-
-@pytest.fixture
-def start(tmp_path):
-    agents = []
-
-    def make(**options):
-        agents.append(Agent(tmp_path, **options))
-        return agents[-1]
-
-    yield make
-    for agent in agents:
-        agent.end()
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ import pytest
 from provision.agent import ask, ask_unlock, lock
 from provision.agent.resource import Failed
 from provision.agent.system import ReadOnly, System
-from tests.agent.conversation import Agent, stage
+from tests.agent.conversation import stage
 from tests.agent.test_main import SLOW, slow
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="the agent works as root only")
@@ -19,20 +19,6 @@ pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="the agent works as ro
 TOOL = {
     "agent.command": SLOW["agent.command"].replace("time.sleep(self.seconds)", 'system.run([self.path, "30"])'),
 }
-
-
-@pytest.fixture
-def start(tmp_path):
-    agents = []
-
-    def make(**options):
-        agents.append(Agent(tmp_path, **options))
-        return agents[-1]
-
-    yield make
-    for agent in agents:
-        agent.process.kill()
-        agent.end()
 
 
 @pytest.fixture

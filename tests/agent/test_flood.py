@@ -8,7 +8,7 @@ import pytest
 
 from provision.agent import resource, wire
 from provision.agent.system import Result
-from tests.agent.conversation import Agent, stage
+from tests.agent.conversation import stage
 from tests.agent.test_main import SLOW, slow
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="the agent works as root only")
@@ -28,19 +28,6 @@ class File(Resource):
 QUIET = """\
         self.actual = lambda system: {"there": True}
 """
-
-
-@pytest.fixture
-def start(tmp_path):
-    agents = []
-
-    def make(**options):
-        agents.append(Agent(tmp_path, **options))
-        return agents[-1]
-
-    yield make
-    for agent in agents:
-        agent.end()
 
 
 def peak(pid):

@@ -13,7 +13,7 @@ from provision.agent import ask, main, wire
 from provision.agent.line import Cancelled, Line
 from provision.agent.resource import Failed
 from provision.agent.system import ReadOnly
-from tests.agent.conversation import AGENT, Agent, file, stage
+from tests.agent.conversation import AGENT, file, stage
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="the agent works as root only")
 
@@ -37,19 +37,6 @@ class Command(Resource):
 
 def slow(path, seconds):
     return {"kind": "command", "fields": {"path": str(path), "seconds": seconds}}
-
-
-@pytest.fixture
-def start(tmp_path):
-    agents = []
-
-    def make(**options):
-        agents.append(Agent(tmp_path, **options))
-        return agents[-1]
-
-    yield make
-    for agent in agents:
-        agent.end()
 
 
 def types(messages):
