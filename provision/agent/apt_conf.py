@@ -63,7 +63,12 @@ class AptEffective(Resource):
 
     def actual(self, system):
         """What apt goes by. Failed where a file that apt reads later than ours wins: writing ours would not help."""
-        found = effective(system)
+        try:
+            found = effective(system)
+        except Unknown:
+            if self.path not in system.foreseen:
+                raise
+            found = {}  # a check, and ours is about to be written: it may be what apt cannot read
         for name, value in sorted(self.values.items()):
             other = later(system, self.path, name)
             if other is not None and other[2] != value:

@@ -142,3 +142,19 @@ def test_a_value_that_is_not_in_effect_for_no_reason_that_we_see_is_a_failure_to
     result = effective({}, "")
     assert result["outcome"] == "failed"
     assert "hidden" not in str(result)
+
+
+def test_a_check_foresees_that_our_new_file_is_one_that_apt_can_read():
+    class Broken(Apt):
+        writable = False
+
+        def query(self, argv, **more):
+            return Result(argv, 100, "", "E: Syntax error {}:3: Extra junk at end of file".format(OURS))
+
+    resource = AptEffective(path=OURS, values={"Acquire::http::Proxy": "http://u:hidden@proxy:3128/"})
+    host = Broken({OURS: "junk"}, "")
+    assert converge(resource, host, True)["outcome"] == "unknown"
+    conf(OURS).foresee(host)
+    result = converge(resource, host, True)
+    assert result["outcome"] == "would-change"
+    assert "hidden" not in str(result)
