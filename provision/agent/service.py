@@ -9,7 +9,7 @@ The record has the keys of the file that a signal makes it read again, too: so i
 import os
 import time
 
-from . import docker_live, docker_socket, guard, inputs
+from . import docker_live, docker_socket, guard, inputs, look
 from .docker_failures import explain
 from .resource import Failed, Resource
 from .systemd import Systemd
@@ -154,7 +154,12 @@ class Service(Resource):
             self._record(system, self._process, dict(tried, keys=dict(tried["keys"], **now["keys"])))
 
     def _systemd_reloads(self, system):
-        """Will this make systemd read its configuration anew? Not where it has read what is, and will be, on disk."""
+        """Will this make systemd read its configuration anew? Not where it has read what is, and will be, on disk.
+
+        Asked only where that could take a GPU from somebody: a systemd that hangs is no matter of a look.
+        """
+        if not look.exists(system, "/dev/nvidiactl"):
+            return False
         if any(path.startswith("/etc/systemd/") for path in system.foreseen):
             return True
         found = self._manager(system).look(system)
