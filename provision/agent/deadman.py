@@ -48,6 +48,8 @@ def arm(system):
     if _systemd(system):
         command = " ".join(_command(system, 0) + ["boot"])
         text = TEXT.format(journal=os.path.join(folder, "journal.json"), state=system.state, command=command)
+        if system.stat(os.path.dirname(WANTED)) is None:  # nothing is enabled on this host yet
+            system.make_directory(os.path.dirname(WANTED), 0o755)
         system.keep(UNIT, text.encode("utf-8"))
         system.make_link(UNIT, WANTED)
 

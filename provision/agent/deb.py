@@ -9,7 +9,7 @@ import hashlib
 import os
 import urllib.request
 
-from . import apt, dpkg, policy_rc
+from . import apt, dpkg, guard, policy_rc
 from .packages import OPTIONS
 from .resource import Failed, Resource
 
@@ -37,6 +37,10 @@ class Deb(Resource):
         if package is None or not package.present:
             return None
         return {"version": package.version, "sound": package.installed}
+
+    def impact(self, system, diff):
+        """A package brings units, so systemd reads its configuration anew."""
+        return guard.impact(guard.NONE, [self.name], systemd=True)
 
     def apply(self, system, diff):
         folder = system.memory.directory()

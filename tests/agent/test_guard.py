@@ -4,6 +4,7 @@ import pytest
 
 from provision.agent import busy
 from provision.agent.guard import NONE, RELOAD, RESTART, Guard, impact
+from provision.agent.packages import Packages
 
 from .fake_host import Host
 
@@ -122,6 +123,22 @@ def test_never_leaves_the_restart_to_a_person_and_always_waits_for_nobody(host):
     assert may(host, effect, "always") is None
     assert effect["effect"] == "stops 1 container: train"
     assert may(host, impact(RESTART, ["bip"]), "always", "outside the windows") == "waits: outside the windows"
+
+
+def packages(**changes):
+    fields = dict.fromkeys(Packages.fields, ())
+    fields.update(packages=[{"name": "docker.io", "version": None}], no_start=["docker"], hold=True, latest=False)
+    return Packages(**dict(fields, **changes))
+
+
+def test_packages_make_systemd_read_its_units_and_an_engines_upgrade_is_its_restart(host):
+    new = packages().impact(host, {"docker.io": ("absent", "installed, held"), "policy-rc.d": (None, None)})
+    assert (new["level"], new["systemd"], new["why"]) == (NONE, True, ["docker.io"])
+    upgrade = packages().impact(host, {"docker.io": ("20.10", "latest, held")})
+    assert upgrade["level"] == RESTART
+    toolkit = packages(no_start=[]).impact(host, {"docker.io": ("20.10", "latest, held")})
+    assert (toolkit["level"], toolkit["systemd"]) == (NONE, True)
+    assert packages().impact(host, {"docker.io": ("installed", "installed, held")}) is None, "a hold disturbs nobody"
 
 
 def test_one_and_many():
