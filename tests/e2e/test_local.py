@@ -180,7 +180,7 @@ def test_drift_is_found_and_repaired(provision: Provision) -> None:
 
 def test_a_change_restarts_it(provision: Provision) -> None:
     before = Path("/var/run/docker.pid").read_text()
-    ended = provision.apply("--set", "docker_daemon.default_shm_size=2G")
+    ended = provision.apply("--set", "docker_daemon.log_driver=local")
     assert ended.status == 0, ended.explain()
     assert "service docker" in ended.resources("changed")
     assert Path("/var/run/docker.pid").read_text() != before
