@@ -7,7 +7,7 @@ that its process runs as, which is also how a container is given to a person.
 
 import re
 
-from . import docker_socket, look
+from . import docker_containers, docker_socket, look
 from .resource import Unknown
 
 COMPUTE_DEVICE = "/dev/nvidia-uvm"
@@ -42,10 +42,10 @@ def _container(system, pid, item, loses_devices):
     host = known.get("HostConfig") or {}
     return {
         "id": item["Id"],
-        "name": (item.get("Names") or ["/" + item["Id"][:12]])[0].lstrip("/"),
+        "name": docker_containers.name(item),
         "image": item.get("Image") or "",
         "user": _user_of(system, (known.get("State") or {}).get("Pid")),
-        "restarts": (host.get("RestartPolicy") or {}).get("Name") in ("always", "unless-stopped"),
+        "restarts": docker_containers.promised(known),
         "cut_off": loses_devices and _has_gpus_behind_systemd(host),
     }
 

@@ -21,7 +21,7 @@ def expected(system):
     try:
         kept = bool((docker_socket.get(system, pid, "/info") or {}).get("LiveRestoreEnabled"))
         running = docker_socket.get(system, pid, "/containers/json?filters=%7B%22status%22%3A%5B%22running%22%5D%7D")
-        return {item["Id"]: _name(item) for item in running or [] if kept or _promised(system, pid, item["Id"])}
+        return {item["Id"]: name(item) for item in running or [] if kept or _promised(system, pid, item["Id"])}
     except Unknown:
         return {}
 
@@ -33,7 +33,9 @@ def wait_for(system, containers):
     while missing:
         pid = docker_socket.process(system)
         listed = docker_socket.get(system, pid, "/containers/json") if pid is not None else []
-        missing = {key: name for key, name in containers.items() if key not in {item["Id"] for item in listed or []}}
+        missing = {
+            key: called for key, called in containers.items() if key not in {item["Id"] for item in listed or []}
+        }
         if missing and time.monotonic() > end:
             names = ", ".join(sorted(missing.values()))
             fix = "look at what they say: docker logs {}".format(sorted(missing.values())[0])
@@ -43,12 +45,17 @@ def wait_for(system, containers):
 
 
 def _promised(system, pid, identity):
-    known = docker_socket.get(system, pid, "/containers/{}/json".format(identity)) or {}
+    return promised(docker_socket.get(system, pid, "/containers/{}/json".format(identity)) or {})
+
+
+def promised(known):
+    """Does Docker start this container (as it tells of it) again by itself?"""
     policy = ((known.get("HostConfig") or {}).get("RestartPolicy") or {}).get("Name")
     return policy in ("always", "unless-stopped")
 
 
-def _name(item):
+def name(item):
+    """The name of a container in Docker's list."""
     return (item.get("Names") or ["/" + item["Id"][:12]])[0].lstrip("/")
 
 

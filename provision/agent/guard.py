@@ -8,7 +8,7 @@ policy; Docker's first start disturbs nobody.
 
 from . import docker_socket
 
-NONE, RELOAD, RESTART = LEVELS = ("none", "reload", "restart")
+NONE, RELOAD, RESTART = ("none", "reload", "restart")
 CONTAINERS = ("container", "containers")
 PROCESSES = ("GPU process", "GPU processes")
 

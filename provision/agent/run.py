@@ -5,15 +5,13 @@ has to wait waits as well. What a role asked for is remembered resource by resou
 can be found and removed, by this run or the next.
 """
 
-import os
 import zlib
 
 from . import facts, kinds, pending
 from .history import History
 from .line import Cancelled
-from .memory import UNDO
 from .resource import CHANGED, OK, PENDING, WOULD_CHANGE
-from .stage import GOOD, Stage, key_of
+from .stage import GOOD, Stage, close_left_open, key_of
 
 
 def take_modules(system, plan):
@@ -114,10 +112,7 @@ class Run:
         """All is as asked, and this look has shown it: nothing of these roles waits, and no change is at work."""
         for stage in self._stages:
             pending.clear(writer, stage["role"])
-        if writer.stat(os.path.join(writer.state, UNDO)) is not None:
-            from .group import settle_left_open  # of a run that died when its change stood already
-
-            settle_left_open(writer)
+        close_left_open(writer)
 
     def _tell_of_waiting(self, number, role, reason):
         result = {"outcome": PENDING, "diff": [], "note": reason, "error": None, "proof": None, "rolled_back": False}

@@ -84,10 +84,7 @@ class Stage:
 
     def _nothing_to_change(self, looked):
         """All is as asked; only a probe may say otherwise, and then that is a failure."""
-        if self._system.stat(os.path.join(self._system.state, UNDO)) is not None:
-            from .group import settle_left_open  # of a run that died when its change stood already
-
-            settle_left_open(self._system)
+        close_left_open(self._system)
         for position, result in enumerate(looked):
             self._starts(position)
             if result["outcome"] != OK:
@@ -186,6 +183,14 @@ def _take_impact(result, seen):
     if seen is not None:
         result["impact"] = seen
         result["note"] = "; ".join(part for part in (result["note"], seen["effect"]) if part)
+
+
+def close_left_open(system):
+    """A run died when its change stood already, as this one has shown: its journal has nothing to put back."""
+    if system.stat(os.path.join(system.state, UNDO)) is not None:
+        from .group import settle_left_open  # only where there is one
+
+        settle_left_open(system)
 
 
 def key_of(item):
