@@ -27,12 +27,11 @@ class Lifeline:
         """The change comes now; the host will wait so long for a new connection."""
         self._armed = seconds
 
-    def reaches(self, seconds: float) -> bool:
-        """The change was made: does a new connection get through?"""
+    def reach(self, seconds: float) -> None:
+        """The change was made: see whether a new connection gets through. The host hears of it by that one."""
         self._cut = not self._reached(seconds)
         if not self._cut:
             self._armed = 0.0
-        return not self._cut
 
     def explain(self, error: ConnectionLost | HostTimeout, step: str) -> HostError:
         """Why the connection ended: the transport knows how, the session in which step, and we whether it was cut."""

@@ -251,8 +251,7 @@ class Session:
             return
         self._step = "waiting for a new connection"
         self.sink(Progress(self.target.name, self._step))
-        if self._lifeline.reaches(message.seconds):
-            _tell(channel, "confirmed")
+        self._lifeline.reach(message.seconds)
 
     def _unsent(self, names: Sequence[str]) -> Mapping[str, str]:
         """Those modules that this agent does not have yet: it keeps them to its end."""

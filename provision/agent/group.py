@@ -9,10 +9,12 @@ import os
 import time
 
 from . import clock, deadman
-from .line import Cancelled
 from .memory import UNDO
 from .resource import FAILED, Failed
 from .transaction import Transaction
+
+LOOK = 0.1
+"""Seconds between two looks for the word that came by the new connection."""
 
 
 class Group:
@@ -62,15 +64,10 @@ class Group:
         end = time.monotonic() + self._seconds
         self._transaction.due(self._system.uptime() + self._seconds + 5)
         line.send({"type": "confirm", "seconds": self._seconds})
-        try:
-            while time.monotonic() < end:
-                if self._system.text(_confirmation(self._system)) == self._run.options["run"]["id"]:
-                    return True
-                message = line.wait(0.1)
-                if message is not None and message["type"] == "confirmed":
-                    return True
-        except Cancelled:
-            return False
+        while time.monotonic() < end and not line.cancelled:
+            if self._system.text(_confirmation(self._system)) == self._run.options["run"]["id"]:
+                return True
+            time.sleep(LOOK)
         return False
 
     def undo(self, result):

@@ -11,9 +11,8 @@ import threading
 import time
 
 try:
-    from _queue import Empty, SimpleQueue
+    from _queue import SimpleQueue
 except ImportError:  # Python 3.6
-    from queue import Empty
     from queue import Queue as SimpleQueue
 
 
@@ -57,16 +56,6 @@ class Line:
     def next(self):
         """The next message from the controller; Cancelled when there will be none."""
         message = self._messages.get()
-        if message is None or message["type"] == "cancel":
-            raise Cancelled()
-        return message
-
-    def wait(self, seconds):
-        """`next` for so many seconds; None when nothing has come by then."""
-        try:
-            message = self._messages.get(timeout=seconds)
-        except Empty:
-            return None
         if message is None or message["type"] == "cancel":
             raise Cancelled()
         return message

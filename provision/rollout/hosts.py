@@ -129,10 +129,12 @@ def _finished(name: str, tally: _Tally, started: float, outcome: Outcome | None)
 
 
 def _hold_session(job: Job, run: Run, pool: Pool, sink: Sink, cancel: Flag) -> None:
+    if job.target.connection == "local":
+        run = replace(run, limits=replace(run.limits, confirm=0))  # no change to a network cuts us off
     connection = pool.connect(job.target)
 
     def reached(seconds: float) -> bool:
-        return job.target.connection == "local" or _confirm(job.target, run, pool, cancel, seconds)
+        return _confirm(job.target, run, pool, cancel, seconds)
 
     try:
         planner = job.question or (None if run.facts_only else job.stages)
