@@ -1,6 +1,5 @@
 """The command line in process: options, exit statuses and what stands where; hosts are played."""
 
-import copy
 import json
 import sys
 from pathlib import Path
@@ -10,11 +9,9 @@ import pytest
 from click.testing import CliRunner, Result
 
 from provision import cli
-from provision.cli import rolling, verbs
-from provision.errors import Unreachable
+from provision.cli import verbs
 from provision.events import HostFacts, Notice, Outcome, ResourceDone
-from provision.rollout import hosts as one_host
-from provision.target import Target
+from tests.unit.played import Fleet, Played
 
 ROLE = '''
 """A greeting, kept in one file."""
@@ -59,51 +56,37 @@ def inventory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-class Hosts:
-    """What each host says, in place of connections and sessions."""
+class Hosts(Fleet):
+    """What each host says."""
 
-    def __init__(self) -> None:
+    unreachable = ("far",)
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        super().__init__(monkeypatch)
         self.outcomes: dict[str, Outcome] = {}
         self.jobs: dict[str, Any] = {}
         self.accept_new: bool | None = None
         self.limit = 0.0
 
-    def pool(self, *, accept_new_host_keys: bool, on_host_key: Any) -> Any:
+    def pool(self, *, accept_new_host_keys: bool, on_host_key: Any) -> Fleet:
         self.accept_new = accept_new_host_keys
         return self
 
-    def connect(self, target: Target) -> Any:
-        if target.name == "far":
-            raise Unreachable("no route to far", "look at the cable")
-        return self
-
-    def close(self) -> None: ...
-
-    def session(
-        self, target: Target, connection: Any, planner: Any, run: Any, sink: Any, cancel: Any, reached: Any = None
-    ) -> Any:
-        self.limit = run.limits.host
-        if planner is not None:
-            self.jobs[target.name] = planner.__self__
-        one = copy.copy(self)  # hosts run in threads, and each has its own
-        one.target, one.sink = target, sink
-        return one
-
-    def execute(self) -> None:
-        name = self.target.name
-        self.sink(HostFacts(name, {"os": {"id": "debian", "version_id": "12"}, "init": "systemd"}))
-        self.sink(Notice("the password is s3cret-word", name))
+    def play(self, session: Played) -> None:
+        name, sink = session.name, session.sink
+        self.limit = session.run.limits.host
+        if session.planner is not None:
+            self.jobs[name] = session.planner.__self__
+        sink(HostFacts(name, {"os": {"id": "debian", "version_id": "12"}, "init": "systemd"}))
+        sink(Notice("the password is s3cret-word", name))
         outcome = self.outcomes.get(name, Outcome.OK)
         diff = ({"key": "mode", "before": "0600", "after": "0644", "text": None},)
-        self.sink(ResourceDone(name, "greeting", "file", "/etc/greeting", outcome, diff if outcome != "ok" else ()))
+        sink(ResourceDone(name, "greeting", "file", "/etc/greeting", outcome, diff if outcome != "ok" else ()))
 
 
 @pytest.fixture
 def hosts(monkeypatch: pytest.MonkeyPatch) -> Hosts:
-    played = Hosts()
-    monkeypatch.setattr(rolling, "Pool", played.pool)
-    monkeypatch.setattr(one_host, "Session", played.session)
-    return played
+    return Hosts(monkeypatch)
 
 
 def run(*words: str | Path) -> Result:

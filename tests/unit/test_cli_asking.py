@@ -9,10 +9,8 @@ from click.testing import CliRunner, Result
 
 from provision import cli
 from provision.cli import rolling
-from provision.errors import Unreachable
 from provision.events import Answered
-from provision.rollout import hosts as one_host
-from provision.target import Target
+from tests.unit.played import Fleet, Played
 from tests.unit.test_questions import ENTRY, FACTS, LOCK, PENDING, STATUS, WHY
 
 INVENTORY = """\
@@ -35,37 +33,24 @@ all:
 """
 
 
-class Hosts:
-    """What each host answers, in place of connections and sessions."""
+class Hosts(Fleet):
+    """What each host answers."""
 
-    def __init__(self) -> None:
+    unreachable = ("far",)
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        super().__init__(monkeypatch)
         self.answers: dict[str, dict[str, Any]] = {}
         self.asked: list[tuple[str, str, dict[str, Any]]] = []
         self.runs: list[Any] = []
 
-    def pool(self, **options: Any) -> Any:
-        return self
-
-    def connect(self, target: Target) -> Any:
-        if target.name == "far":
-            raise Unreachable("no route to far", "look at the cable")
-        return self
-
-    def close(self) -> None: ...
-
-    def session(
-        self, target: Target, connection: Any, planner: Any, run: Any, sink: Any, cancel: Any, reached: Any = None
-    ) -> Any:
-        self.runs.append(run)
-
-        class Played:
-            def execute(played) -> None:  # noqa: N805
-                arguments = dict(planner.arguments(FACTS))
-                self.asked.append((target.name, planner.name, arguments))
-                outcome, told = planner.answered(FACTS, self.answer(target.name, planner.name, arguments))
-                sink(Answered(target.name, planner.name, outcome, told))
-
-        return Played()
+    def play(self, session: Played) -> None:
+        self.runs.append(session.run)
+        name, question = session.name, session.planner
+        arguments = dict(question.arguments(FACTS))
+        self.asked.append((name, question.name, arguments))
+        outcome, told = question.answered(FACTS, self.answer(name, question.name, arguments))
+        session.sink(Answered(name, question.name, outcome, told))
 
     def answer(self, name: str, question: str, arguments: dict[str, Any]) -> dict[str, Any]:
         given = self.answers.get(name, {})
@@ -81,10 +66,7 @@ class Hosts:
 
 @pytest.fixture
 def hosts(monkeypatch: pytest.MonkeyPatch) -> Hosts:
-    played = Hosts()
-    monkeypatch.setattr(rolling, "Pool", played.pool)
-    monkeypatch.setattr(one_host, "Session", played.session)
-    return played
+    return Hosts(monkeypatch)
 
 
 @pytest.fixture

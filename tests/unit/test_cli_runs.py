@@ -2,17 +2,14 @@
 
 import json
 from pathlib import Path
-from typing import Any
 from xml.etree import ElementTree
 
 import pytest
 from click.testing import CliRunner, Result
 
 from provision import cli, journal
-from provision.cli import rolling
 from provision.events import HostFacts, Outcome, ResourceDone
-from provision.rollout import hosts as one_host
-from provision.target import Target
+from tests.unit.played import Fleet, Played
 
 ROLE = '''
 """A greeting, kept in one file."""
@@ -29,49 +26,32 @@ def resources(facts, settings):
 INVENTORY = "all:\n  vars: {roles: [greeting]}\n  hosts:\n    h[1:6]:\n"
 
 
-class Hosts:
+class Hosts(Fleet):
     """Each host has something to change, and comes out as `ends` says."""
 
-    def __init__(self) -> None:
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        super().__init__(monkeypatch)
         self.ends: dict[str, str] = {}
         self.touched: list[str] = []
 
-    def pool(self, **options: Any) -> Any:
-        return self
-
-    def connect(self, target: Target) -> Any:
-        return self
-
-    def close(self) -> None: ...
-
-    def session(
-        self, target: Target, connection: Any, planner: Any, run: Any, sink: Any, cancel: Any, reached: Any = None
-    ) -> Any:
-        played = self
-
-        class Session:
-            def execute(self) -> None:
-                sink(HostFacts(target.name, {"kernel": "5.15"}))
-                if not run.check:
-                    played.touched.append(target.name)
-                outcome = "would-change" if run.check else played.ends.get(target.name, "changed")
-                sink(ResourceDone(target.name, "greeting", "file", "/etc/greeting", Outcome(outcome)))
-
-        return Session()
+    def play(self, session: Played) -> None:
+        name = session.name
+        session.sink(HostFacts(name, {"kernel": "5.15"}))
+        if not session.run.check:
+            self.touched.append(name)
+        outcome = "would-change" if session.run.check else self.ends.get(name, "changed")
+        session.sink(ResourceDone(name, "greeting", "file", "/etc/greeting", Outcome(outcome)))
 
 
 @pytest.fixture
 def hosts(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Hosts:
-    played = Hosts()
-    monkeypatch.setattr(rolling, "Pool", played.pool)
-    monkeypatch.setattr(one_host, "Session", played.session)
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
     monkeypatch.delenv("PROVISION_INVENTORY", raising=False)
     (tmp_path / "roles").mkdir()
     (tmp_path / "roles" / "greeting.py").write_text(ROLE)
     (tmp_path / "hosts.yml").write_text(INVENTORY)
     monkeypatch.chdir(tmp_path)
-    return played
+    return Hosts(monkeypatch)
 
 
 def run(*words: str) -> Result:

@@ -8,7 +8,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from provision.errors import Unreachable
 from provision.events import (
     Event,
     HostChecked,
@@ -25,7 +24,7 @@ from provision.events import (
     WaveStarted,
 )
 from provision.inventory.loader import load
-from provision.rollout import Job, Policy, Rollout, hosts
+from provision.rollout import Job, Policy, Rollout
 from provision.rollout.hooks import Hooks
 from provision.rollout.policy import Wanted, policy
 from provision.rollout.waves import Amount, Budget, amount, gate, growing, layout, ordered, targets
@@ -33,6 +32,7 @@ from provision.rollout.windows import Windows, window
 from provision.run import Run
 from provision.secrets import Mask
 from provision.target import Target
+from tests.unit.played import Fleet, Played
 
 WAVES = tuple(map(amount, ("1", "10%", "50%", "100%")))
 ALL = Amount(100, True)
@@ -166,41 +166,30 @@ class Host:
         self.first, self.then, self.kernel = first, then, kernel
 
 
-class Fleet:
-    """Stands for pool and sessions."""
+class Hosts(Fleet):
+    """Each says what its Host says."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        super().__init__(monkeypatch)
         self.hosts: dict[str, Host] = {}
         self.events: list[Event] = []
         self.touched: list[str] = []
         self.runs: list[Run] = []
         self.notices: list[str] = []
-        monkeypatch.setattr(hosts, "Session", self.session)
 
-    def connect(self, target: Target) -> Any:
-        if self.hosts[target.name].first == "unreachable":
-            raise Unreachable("no route", "look")
-        return self
+    def connect(self, target: Target) -> Fleet:
+        self.unreachable = tuple(name for name, host in self.hosts.items() if host.first == "unreachable")
+        return super().connect(target)
 
-    def close(self) -> None: ...
-
-    def session(
-        self, target: Target, connection: Any, planner: Any, run: Run, sink: Any, cancel: Any, reached: Any = None
-    ) -> Any:
-        fleet, host = self, self.hosts[target.name]
-
-        class Played:
-            def execute(self) -> None:
-                fleet.runs.append(run)
-                for text in fleet.notices:
-                    sink(Notice(text, target.name))
-                sink(HostFacts(target.name, {"kernel": host.kernel}))
-                if not run.check:
-                    fleet.touched.append(target.name)
-                outcome = Outcome(host.first if run.check else host.then)
-                sink(ResourceDone(target.name, "r", "file", "/x", outcome, error=None))
-
-        return Played()
+    def play(self, session: Played) -> None:
+        name, sink, host = session.name, session.sink, self.hosts[session.name]
+        self.runs.append(session.run)
+        for text in self.notices:
+            sink(Notice(text, name))
+        sink(HostFacts(name, {"kernel": host.kernel}))
+        if not session.run.check:
+            self.touched.append(name)
+        sink(ResourceDone(name, "r", "file", "/x", Outcome(host.first if session.run.check else host.then)))
 
     def roll(self, found: Policy, **more: Any) -> dict[str, str]:
         jobs = [Job(Target(name, name), (), {}) for name in self.hosts]
@@ -213,11 +202,11 @@ class Fleet:
 
 
 @pytest.fixture
-def fleet(monkeypatch: pytest.MonkeyPatch) -> Fleet:
-    return Fleet(monkeypatch)
+def fleet(monkeypatch: pytest.MonkeyPatch) -> Hosts:
+    return Hosts(monkeypatch)
 
 
-def test_hosts_in_sync_are_done_by_the_check_and_the_others_come_wave_by_wave(fleet: Fleet) -> None:
+def test_hosts_in_sync_are_done_by_the_check_and_the_others_come_wave_by_wave(fleet: Hosts) -> None:
     fleet.hosts = {f"h{number:02}": Host("ok" if number % 2 else "would-change") for number in range(20)}
     outcomes = fleet.roll(Policy(WAVES))
     assert sorted(set(outcomes.values())) == ["changed", "ok"]
@@ -234,7 +223,7 @@ def test_hosts_in_sync_are_done_by_the_check_and_the_others_come_wave_by_wave(fl
     assert all(fleet.events.index(event) < first for event in fleet.of(HostChecked))
 
 
-def test_a_failed_proof_stops_the_run_and_says_how_the_failed_differ(fleet: Fleet) -> None:
+def test_a_failed_proof_stops_the_run_and_says_how_the_failed_differ(fleet: Hosts) -> None:
     fleet.hosts = {f"h{number:02}": Host() for number in range(20)}
     fleet.hosts["h05"] = Host(then="failed", kernel="5.4")
     outcomes = fleet.roll(Policy(tuple(map(amount, ("1", "50%", "100%")))))
@@ -250,26 +239,26 @@ def test_a_failed_proof_stops_the_run_and_says_how_the_failed_differ(fleet: Flee
     assert HostStarted("h05") in fleet.events
 
 
-def test_what_fails_in_the_check_counts_and_nothing_is_touched(fleet: Fleet) -> None:
+def test_what_fails_in_the_check_counts_and_nothing_is_touched(fleet: Hosts) -> None:
     fleet.hosts = {"a": Host(), "b": Host("unreachable"), "c": Host()}
     assert fleet.roll(Policy((ALL,))) == {"a": "not-started", "b": "unreachable", "c": "not-started"}
     assert fleet.touched == []
 
 
-def test_a_budget_of_more_lets_a_wave_go_on(fleet: Fleet) -> None:
+def test_a_budget_of_more_lets_a_wave_go_on(fleet: Hosts) -> None:
     fleet.hosts = {"a": Host(), "b": Host("unreachable"), "c": Host(then="failed"), "d": Host()}
     outcomes = fleet.roll(Policy((Amount(1), ALL), Amount(3)))
     assert outcomes == {"a": "changed", "b": "unreachable", "c": "failed", "d": "changed"}
     assert not fleet.of(Stopped)
 
 
-def test_a_wave_that_only_pends_opens_no_gate(fleet: Fleet) -> None:
+def test_a_wave_that_only_pends_opens_no_gate(fleet: Hosts) -> None:
     fleet.hosts = {"a": Host(then="pending"), "b": Host()}
     assert fleet.roll(Policy((Amount(1), ALL))) == {"a": "pending", "b": "not-started"}
     assert "1 pending" in fleet.of(WaveFinished)[0].reason
 
 
-def test_without_waves_a_budget_stops_what_has_not_started(fleet: Fleet) -> None:
+def test_without_waves_a_budget_stops_what_has_not_started(fleet: Hosts) -> None:
     fleet.hosts = {f"h{number}": Host(then="failed") for number in range(30)}
     outcomes = list(fleet.roll(Policy(max_failures=Amount(2))).values())
     assert 2 <= outcomes.count("failed") <= 5
@@ -277,7 +266,7 @@ def test_without_waves_a_budget_stops_what_has_not_started(fleet: Fleet) -> None
     assert not fleet.of(HostChecked)
 
 
-def test_an_interrupt_is_no_failure_of_the_fleet(fleet: Fleet) -> None:
+def test_an_interrupt_is_no_failure_of_the_fleet(fleet: Hosts) -> None:
     fleet.hosts = {f"h{number}": Host() for number in range(4)}
     jobs = [Job(Target(name, name), (), {}) for name in fleet.hosts]
 
@@ -293,7 +282,7 @@ def test_an_interrupt_is_no_failure_of_the_fleet(fleet: Fleet) -> None:
     assert not fleet.of(Stopped)
 
 
-def test_a_preflight_keeps_hosts_out(fleet: Fleet) -> None:
+def test_a_preflight_keeps_hosts_out(fleet: Hosts) -> None:
     fleet.hosts = {name: Host() for name in "abc"}
     said = {"a": Verdict.FAIL, "b": Verdict.WARN, "c": Verdict.UNKNOWN}
     found = {name: [Preflight(name, "disk", verdict, "it is full", "free some")] for name, verdict in said.items()}
@@ -306,7 +295,7 @@ def test_a_preflight_keeps_hosts_out(fleet: Fleet) -> None:
 # -- two passes, with and without waves
 
 
-def test_a_plain_apply_tells_of_a_host_once(fleet: Fleet) -> None:
+def test_a_plain_apply_tells_of_a_host_once(fleet: Hosts) -> None:
     fleet.hosts = {"a": Host(), "b": Host("ok"), "c": Host("failed"), "d": Host("unreachable")}
     assert fleet.roll(Policy()) == {"a": "changed", "b": "ok", "c": "failed", "d": "unreachable"}
     assert fleet.touched == ["a"]
@@ -321,7 +310,7 @@ def test_a_plain_apply_tells_of_a_host_once(fleet: Fleet) -> None:
     )
 
 
-def test_nothing_is_changed_anywhere_before_all_have_been_looked_at(fleet: Fleet) -> None:
+def test_nothing_is_changed_anywhere_before_all_have_been_looked_at(fleet: Hosts) -> None:
     fleet.hosts = {f"h{number}": Host() for number in range(9)}
     fleet.roll(Policy())
     answers = [fleet.events.index(event) for event in fleet.of(Preflight)]
@@ -330,7 +319,7 @@ def test_nothing_is_changed_anywhere_before_all_have_been_looked_at(fleet: Fleet
     assert [event.host for event in fleet.of(Preflight)] == sorted(event.host for event in fleet.of(Preflight))
 
 
-def test_a_host_that_is_kept_out_of_a_plain_apply_shows_what_would_change(fleet: Fleet) -> None:
+def test_a_host_that_is_kept_out_of_a_plain_apply_shows_what_would_change(fleet: Hosts) -> None:
     fleet.hosts = {"a": Host(), "b": Host()}
     said = {"a": [Preflight("a", "disk", Verdict.FAIL, "it is full", "free some")]}
     assert fleet.roll(Policy(), judge=lambda *given: said) == {"a": "failed", "b": "changed"}
@@ -342,7 +331,7 @@ def test_a_host_that_is_kept_out_of_a_plain_apply_shows_what_would_change(fleet:
     assert str(finished.error) == "preflight: disk: it is full; nothing was changed; free some"
 
 
-def test_a_check_asks_too_and_a_fail_is_a_failure_there(fleet: Fleet) -> None:
+def test_a_check_asks_too_and_a_fail_is_a_failure_there(fleet: Hosts) -> None:
     fleet.hosts = {"a": Host(), "b": Host(), "c": Host("ok")}
     jobs = [Job(Target(name, name), (), {}) for name in fleet.hosts]
     said = {"a": [Preflight("a", "disk", Verdict.FAIL, "it is full", "free some")]}
@@ -354,7 +343,7 @@ def test_a_check_asks_too_and_a_fail_is_a_failure_there(fleet: Fleet) -> None:
     assert len(fleet.of(HostFinished)) == 3
 
 
-def test_what_the_first_look_asks_of_a_session(fleet: Fleet) -> None:
+def test_what_the_first_look_asks_of_a_session(fleet: Hosts) -> None:
     fleet.hosts = {"a": Host(), "b": Host("ok")}
     found = Policy(windows=Windows((window("02:00-02:01"),)))
     fleet.roll(found)
@@ -364,14 +353,14 @@ def test_what_the_first_look_asks_of_a_session(fleet: Fleet) -> None:
     assert second.closed == found.closed
 
 
-def test_what_the_first_look_noticed_is_told_once_and_at_once(fleet: Fleet) -> None:
+def test_what_the_first_look_noticed_is_told_once_and_at_once(fleet: Hosts) -> None:
     fleet.hosts = {"a": Host(), "b": Host("ok")}
     fleet.notices = ["a run was cut off"]
     fleet.roll(Policy())
     assert sorted(event.host for event in fleet.of(Notice)) == ["a", "b"]
 
 
-def test_hooks_are_for_hosts_with_something_to_change(fleet: Fleet, tmp_path: Path) -> None:
+def test_hooks_are_for_hosts_with_something_to_change(fleet: Hosts, tmp_path: Path) -> None:
     fleet.hosts = {"a": Host(), "b": Host("ok"), "c": Host()}
     log = tmp_path / "log"
     argv = ("/bin/sh", "-c", f"cat >> {log}; exit 0")
