@@ -2,7 +2,10 @@
 
 import pytest
 
+from provision.agent import kinds
+
 from .conversation import Agent
+from .one_service import FakeService, Lab
 
 
 @pytest.fixture
@@ -18,3 +21,20 @@ def start(tmp_path):
     for agent in agents:
         agent.process.kill()
         agent.end()
+
+
+@pytest.fixture
+def lab(tmp_path, monkeypatch):
+    """A host with one service, whose file and start are ours to watch."""
+    lab = Lab(tmp_path)
+    make = kinds.make
+
+    def made(kind, fields):
+        if kind != "service":
+            return make(kind, fields)
+        service = FakeService(**fields)
+        service.world = lab.world
+        return service
+
+    monkeypatch.setattr(kinds, "make", made)
+    return lab
