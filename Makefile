@@ -27,6 +27,7 @@ demo-down: $(STAMP) ## Remove the demo's hosts, the lab's engine and its network
 	@$(BIN)/python -m tests.lab down --all
 
 STAGES := lint types unit agent e2e verify molecule
+BY_FILE := -n 2 --dist loadfile # each file has a lab of its own
 FROM_OUTSIDE := tests/e2e/test_verify.py tests/e2e/test_mutations.py
 SCENARIOS := default legacy drift
 
@@ -62,12 +63,12 @@ agent: $(STAMP) ## The agent's tests, on each Python from 3.6 on that is here
 .PHONY: e2e
 e2e: $(STAMP) ## Tests on real hosts of the lab (root, a few minutes)
 	@echo "== e2e"
-	@$(PYTEST) -q tests/e2e $(FROM_OUTSIDE:%=--ignore=%)
+	@$(PYTEST) -q $(BY_FILE) tests/e2e $(FROM_OUTSIDE:%=--ignore=%)
 
 .PHONY: verify
 verify: $(STAMP) ## The verb verify on real hosts, and the table of lies that it and check must catch
 	@echo "== verify"
-	@$(PYTEST) -q $(FROM_OUTSIDE)
+	@$(PYTEST) -q $(BY_FILE) $(FROM_OUTSIDE)
 
 # A clone has its own folder: molecule's default is named after the folder `tests` alone, and it empties it.
 .PHONY: molecule

@@ -146,8 +146,8 @@ def _agent(directory: Path, connection: socket.socket) -> None:
         connection.close()
         name = _exactly(64).decode().strip()
         os.write(1, b"Welcome to a simulated host\r\n" + MARKER)
-        payload = json.loads(zlib.decompress(_exactly(int(_exactly(8), 16))))
-        assert "agent.main" in payload["modules"]
+        payload, sources = (json.loads(zlib.decompress(_exactly(int(_exactly(8), 16)))) for _ in range(2))
+        assert "agent.main" in sources
         state = str(directory / "hosts" / name / "var" / "lib" / "provision")
         main.start(dict(payload["options"], state=state), _Sources())
     finally:

@@ -1,4 +1,4 @@
-"""The agent as bytes: one command line that loads it, and one compressed block that is sent to its stdin.
+"""The agent as bytes: one command line that loads it, and one block that is sent to its stdin.
 
 The loader is small enough for any command line and survives sh, csh and fish: one line, no "!", quoted by `shlex`. It
 writes the marker (agent/wire.py), reads exactly the block and no byte more, and executes it. Nothing touches a disk.
@@ -8,7 +8,7 @@ import json
 import zlib
 from base64 import b64encode
 from collections.abc import Mapping
-from functools import cache, lru_cache
+from functools import cache
 from hashlib import sha256
 from importlib.util import find_spec
 from pathlib import Path
@@ -26,6 +26,7 @@ SMALL_PYTHON = "provision: python3 is -minimal:"
 _PACKING = Lock()
 INTERPRETERS = ("python3", "/usr/bin/python3", "/usr/libexec/platform-python")
 
+# No compile(): its first call costs a host 3 ms, and where compiled code is kept there is none.
 _LOADER = f"""\
 import os,sys
 if sys.version_info<(3,6): sys.exit("{OLD_PYTHON} "+sys.version.split()[0]+" in "+sys.executable)
@@ -40,7 +41,7 @@ def r(n):
   b+=d
  return b
 p=json.loads(zlib.decompress(r(int(r(8),16))).decode())
-exec(compile(p["boot"],"<agent.boot>","exec"),dict(payload=p))
+exec(p["boot"],dict(payload=p,packed=r(int(r(8),16))))
 """
 
 
@@ -81,29 +82,38 @@ def _source(name: str) -> bytes:
     return Path(spec.origin).read_bytes()
 
 
-def block(options: Mapping[str, Any], extra: Mapping[str, str] | None = None) -> bytes:
-    """The agent's sources and its options, for the loader: eight hexadecimal digits of length, then zlib.
+def block(options: Mapping[str, Any]) -> bytes:
+    """The agent and its options, for the loader: two parts, each as eight hexadecimal digits of length, then zlib.
 
-    `extra` adds modules by name (`agent.pynvml`: its source) that only some hosts need. All hosts of a run get the
-    same bytes: packing them costs 15 ms, more than all else that the controller does for a host.
+    The first is JSON: the options, the text that starts it all (agent/boot.py), and a digest of the sources. The
+    second holds the sources, which a host that keeps them compiled (boot.py) has no need to unpack.
     """
-    with _PACKING:  # the first hosts of a run come here at the same moment
-        return _packed(json.dumps(dict(options), sort_keys=True), json.dumps(dict(extra or {}), sort_keys=True))
+    boot, sources, digest = _packed()
+    head = {"boot": boot, "digest": digest, "options": dict(options)}
+    return _part(json.dumps(head)) + sources
 
 
-def prepare(options: Mapping[str, Any]) -> None:
+def prepare() -> None:
     """Begin to pack, beside what else there is to do; `block` waits for it."""
-    Thread(target=block, args=(options,), daemon=True).start()
+    Thread(target=_packed, daemon=True).start()
 
 
-@lru_cache(maxsize=4)
-def _packed(options: str, extra: str) -> bytes:
+def _packed() -> tuple[str, bytes, str]:
+    """The text of boot.py, the packed sources, their digest; packing costs 15 ms, and all hosts get the same."""
+    with _PACKING:  # the first hosts of a run come here at the same moment
+        return _pack()
+
+
+@cache
+def _pack() -> tuple[str, bytes, str]:
     sources = dict(_sources())
     boot = sources.pop("boot")
     modules = {"agent": sources.pop("__init__")} | {f"agent.{name}": text for name, text in sources.items()}
-    modules |= json.loads(extra)
     texts = [boot, *(text for item in sorted(modules.items()) for text in item)]
     digest = sha256("\0".join(texts).encode("utf-8")).hexdigest()
-    payload = {"boot": boot, "modules": modules, "digest": digest, "options": json.loads(options)}
-    body = zlib.compress(json.dumps(payload).encode("ascii"), 4)  # 6: 5 % less to send, but twice the time
+    return boot, _part(json.dumps(modules)), digest
+
+
+def _part(text: str) -> bytes:
+    body = zlib.compress(text.encode("ascii"), 4)  # 6: 5 % less to send, but twice the time
     return b"%08x" % len(body) + body

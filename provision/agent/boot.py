@@ -1,9 +1,9 @@
 """Turns the shipped sources into importable modules, then starts the agent.
 
-The loader on the command line executes this text with `payload` (dict: "modules", "options", "digest", and "boot", this
-very text) in its globals; so does the loader of an undo that was left on the host (deadman.py).
-Modules are compiled when they are first imported, so a run pays only for the kinds it uses; trace.py gives
-their lines to a traceback. Compiling costs a host more than all else that we do in a
+The loader on the command line executes this text with `payload` (dict: "options", "digest", and "boot", this very text)
+and `packed` (the sources: zlib of JSON, {dotted name: text}) in its globals; so does the loader of an undo that was
+left on the host (deadman.py). Modules are compiled when they are first imported, so a run pays only for the kinds it
+uses; trace.py gives their lines to a traceback. Unpacking and compiling costs a host more than all else that we do in a
 run without changes: so a run that may write keeps the compiled code in the state directory, for exactly these sources
 and this interpreter, and the next run takes it from there.
 """
@@ -17,11 +17,12 @@ from importlib.machinery import ModuleSpec
 
 
 class Sources:
-    """Finds and loads the package `agent` in a dict {dotted name: source}."""
+    """Finds and loads the package `agent`: from kept code, else from the sources, which are unpacked for that."""
 
-    def __init__(self, payload):
+    def __init__(self, payload, packed):
         self._payload = payload
-        self._modules = payload["modules"]
+        self._packed = packed
+        self._unpacked = None
         self._digest = payload["digest"]
         state = payload["options"]["state"]
         self.path = os.path.join(state, "code-{}-{:x}".format(sys.implementation.cache_tag, sys.hexversion))
@@ -29,7 +30,7 @@ class Sources:
         self._compiled = False
 
     def find_spec(self, name, path=None, target=None):
-        if name not in self._modules:
+        if name.partition(".")[0] != "agent" or (name not in self._codes and name not in self._texts()):
             return None
         return ModuleSpec(name, self, origin="<{}>".format(name), is_package=name == "agent")
 
@@ -37,7 +38,12 @@ class Sources:
         return None
 
     def get_source(self, name):
-        return self._modules[name]
+        return self._texts()[name]
+
+    def _texts(self):
+        if self._unpacked is None:
+            self._unpacked = json.loads(zlib.decompress(self._packed).decode("ascii"))
+        return self._unpacked
 
     def exec_module(self, module):
         exec(self._code(module.__name__), module.__dict__)
@@ -46,7 +52,8 @@ class Sources:
         try:
             return marshal.loads(self._codes[name])  # only what a run uses is unpacked
         except (KeyError, ValueError, EOFError, TypeError):
-            code = compile(self._modules[name], "<{}>".format(name), "exec")
+            # Optimized: docstrings are a third of what a host would keep and read. So no law may rest on an assert.
+            code = compile(self._texts()[name], "<{}>".format(name), "exec", dont_inherit=True, optimize=2)
             self._codes[name] = marshal.dumps(code)
             self._compiled = True
             return code
@@ -68,11 +75,12 @@ class Sources:
         return marshal.dumps((self._digest, self._codes)) if self._compiled else None
 
     def packed(self, options):
-        """These very sources with other options, as the loader takes them: to be started when we are gone."""
-        return zlib.compress(json.dumps(dict(self._payload, options=options)).encode("ascii"), 1)
+        """These very sources with other options, as the controller sends them: to be started when we are gone."""
+        head = zlib.compress(json.dumps(dict(self._payload, options=options)).encode("ascii"), 1)
+        return b"".join(b"%08x" % len(part) + part for part in (head, self._packed))
 
 
-sources = Sources(payload)  # noqa: F821
+sources = Sources(payload, packed)  # noqa: F821
 sys.meta_path.insert(0, sources)
 if payload["options"].get("undo"):  # noqa: F821
     from agent.undo import start

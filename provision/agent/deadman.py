@@ -33,9 +33,10 @@ LOADER = """\
 import json, sys, time, zlib
 time.sleep(float(sys.argv[1]))
 with open({path!r}, "rb") as file:
-    payload = json.loads(zlib.decompress(file.read()).decode())
+    head, packed = (file.read(int(file.read(8), 16)) for _ in range(2))
+payload = json.loads(zlib.decompress(head).decode())
 payload["options"]["booting"] = "boot" in sys.argv
-exec(compile(payload["boot"], "<agent.boot>", "exec"), dict(payload=payload))
+exec(payload["boot"], dict(payload=payload, packed=packed))
 """
 
 

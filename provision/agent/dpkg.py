@@ -10,9 +10,7 @@ import re
 STATUS = "/var/lib/dpkg/status"
 UPDATES = "/var/lib/dpkg/updates"
 LIMIT = 256 * 1024 * 1024
-_BROKEN = re.compile(
-    rb"\nPackage: (\S+)\nStatus: \S+ (?:\S+ (?!installed|config-files|not-installed)\S+|reinstreq \S+)\n"
-)
+_BROKEN = rb"\nPackage: (\S+)\nStatus: \S+ (?:\S+ (?!installed|config-files|not-installed)\S+|reinstreq \S+)\n"
 
 
 class Package:
@@ -42,14 +40,13 @@ class Package:
 
 def packages(system, names):
     """{name: Package} for those of `names` that dpkg knows. Of several architectures the present one is meant."""
-    pattern = re.compile(b"\nPackage: (" + b"|".join(re.escape(name.encode()) for name in sorted(names)) + b")\n")
     recent = _updates(system)
     found = {}
     status = system.read(STATUS, LIMIT)
-    for package in _matching(pattern, status or b""):
+    for package in _among(names, status or b""):
         if package.name not in found or package.present:
             found[package.name] = package
-    for package in _matching(pattern, recent):
+    for package in _among(names, recent):
         found[package.name] = package
     return found
 
@@ -57,7 +54,7 @@ def packages(system, names):
 def broken(system):
     """Names of packages that an interrupted dpkg left half-way, sorted; [] on a sound system."""
     journal = _updates(system)
-    names = {name.decode() for name in _BROKEN.findall(b"\n" + (system.read(STATUS, LIMIT) or b""))}
+    names = {name.decode() for name in re.findall(_BROKEN, b"\n" + (system.read(STATUS, LIMIT) or b""))}
     names |= {name.decode() for name in re.findall(rb"\nPackage: (\S+)\n", b"\n" + journal)}
     return sorted(names)
 
@@ -67,12 +64,14 @@ def _updates(system):
     return b"\n".join(system.read(UPDATES + "/" + name) or b"" for name in names)
 
 
-def _matching(pattern, data):
-    data = b"\n" + data
-    for match in pattern.finditer(data):
-        end = data.find(b"\n\n", match.end() - 1)
-        stanza = data[match.start() + 1 : end if end >= 0 else len(data)]
-        yield Package(match.group(1).decode(), stanza.decode("utf-8", "replace"))
+def _among(names, data):
+    """The stanzas of these packages; dpkg writes the name first."""
+    wanted = {name.encode() for name in names}
+    for stanza in data.split(b"\n\n"):
+        stanza = stanza.lstrip(b"\n")
+        name = stanza[len(b"Package: ") : stanza.find(b"\n")]
+        if name in wanted and stanza.startswith(b"Package: "):
+            yield Package(name.decode(), stanza.decode("utf-8", "replace"))
 
 
 def compare(one, other):

@@ -125,10 +125,9 @@ def bare(key, value):
 
 # -- /etc/default/docker: a shell file for sysvinit and upstart, an EnvironmentFile for systemd
 
-_ASSIGNMENT = re.compile(r"(?:export\s+)?([A-Za-z_][A-Za-z0-9_]*)=(.*)$", re.S)
-_CONTROL = re.compile(
-    r"(?:if|then|elif|else|fi|for|while|until|do|done|case|esac|eval|source|\.|\{|\}|\[|test)(?:\s|;|$)|.*\(\)"
-)
+# Compiled where there is such a file, as `re` does by itself; on a host without one that would be a millisecond of it.
+_ASSIGNMENT = r"(?s)(?:export\s+)?([A-Za-z_][A-Za-z0-9_]*)=(.*)$"
+_CONTROL = r"(?:if|then|elif|else|fi|for|while|until|do|done|case|esac|eval|source|\.|\{|\}|\[|test)(?:\s|;|$)|.*\(\)"
 _CURLY = "\u201c\u201d\u201e\u201f\u2018\u2019"
 FILE = "/etc/default/docker"
 
@@ -140,7 +139,7 @@ def default_file(content):
         problem = _problem(line)
         if problem:
             return [], problem
-        match = _ASSIGNMENT.match(line)
+        match = re.match(_ASSIGNMENT, line)
         if match and match.group(1) == "DOCKER_OPTS":
             value = _value(match.group(2))
             if value is None:
@@ -174,7 +173,7 @@ def _problem(line):
         return "{} has curly quotation marks, which the shell does not take; write plain ones".format(FILE)
     if re.match(r"(?:export\s+)?DOCKER_OPTS\s+=|(?:export\s+)?DOCKER_OPTS=\s+\S", line):
         return "{} has a space beside the = of DOCKER_OPTS, so Docker gets no options; remove it".format(FILE)
-    if _CONTROL.match(line) or ("DOCKER_OPTS" in line and not _ASSIGNMENT.match(line)):
+    if re.match(_CONTROL, line) or ("DOCKER_OPTS" in line and not re.match(_ASSIGNMENT, line)):
         return "{} has shell code, so that its values cannot be told from its text; write them out".format(FILE)
     return None
 

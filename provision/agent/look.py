@@ -56,10 +56,12 @@ def arguments(system, pid):
     return line.rstrip("\0").split("\0") if line else None
 
 
-_LOGIN = re.compile(r"(://)[^/@\s\"']*@")
-_NAMED = re.compile(r"(?i)((?:^|[-_.])(?:token|password|passwd|secret|secret-?key|api-?key|auth)=).+")
+_LOGIN = r"(://)[^/@\s\"']*@"
+_NAMED = r"(?i)((?:^|[-_.])(?:token|password|passwd|secret|secret-?key|api-?key|auth)=).+"
 
 
 def without_secrets(argument):
     """One command line argument with logins in URLs and values that are named like a secret hidden."""
-    return _NAMED.sub(r"\1********", _LOGIN.sub(r"\1********@", argument))
+    if "=" in argument:
+        argument = re.sub(_NAMED, r"\1********", argument)
+    return re.sub(_LOGIN, r"\1********@", argument) if "@" in argument else argument

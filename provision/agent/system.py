@@ -248,6 +248,9 @@ class System:
     def signal(self, pid, number):
         os.kill(pid, number)
 
+    def about_to_write(self):
+        """Said before a change that is not made by a method of this class: one through Docker's socket."""
+
 
 class ReadOnly(System):
     """The host in check mode: reads as always, every write raises."""
@@ -258,8 +261,9 @@ class ReadOnly(System):
         raise AssertionError("a kind tried to write in check mode: this is a bug of provision")
 
     run = detach = write = keep = set_mode = set_owner = make_directory = make_link = remove = try_out = rename = (
-        signal
-    ) = _refuse
+        _refuse
+    )
+    signal = about_to_write = _refuse
 
 
 def _shortened(line):

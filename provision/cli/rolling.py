@@ -97,7 +97,7 @@ def roll_out(  # noqa: PLR0917
 
     garbage.begin()
     if executor.wanted(asked) is None:  # elsewhere each worker packs for itself
-        bundle.prepare(rollout.opening.options())
+        bundle.prepare()
     try:
         with Interrupts(cancel, view.abandon) as interrupts:
             summary = rollout.execute(pool, ready)

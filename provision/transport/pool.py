@@ -4,8 +4,10 @@ The law: paramiko is imported only when a host needs it; a run shares its jump h
 answers from `ssh -G`, its parsed known_hosts and its loaded keys, and nothing else.
 """
 
+import sys
 import threading
 from collections.abc import Callable
+from types import ModuleType
 from typing import TYPE_CHECKING
 
 from provision.errors import Unreachable
@@ -24,6 +26,8 @@ if TYPE_CHECKING:
     from provision.transport.auth import KeyFiles
     from provision.transport.protocol import Transport
     from provision.transport.ssh import SshConnection
+
+_LOADING = threading.Lock()
 
 
 class Pool:
@@ -82,8 +86,7 @@ class Pool:
             try:
                 # Loaded with the line open: paramiko takes 0.2 s, in which the hosts' sshds get ready.
                 with deadline.paused():
-                    from provision.transport import protocol  # noqa: PLC0415
-
+                    protocol = _protocol()
                     keys = self._key_files()
                 return protocol.log_in(
                     way.sock,
@@ -118,6 +121,21 @@ class Pool:
             if self._keys is None:
                 self._keys = auth.KeyFiles()
             return self._keys
+
+
+def _protocol() -> ModuleType:
+    """protocol.py. Not invoke, which paramiko would take along for the `Match exec` of an ssh_config (`ssh -G` reads
+    ours): 35 ms before the first login. It comes with fabric, while other hosts log in."""
+    with _LOADING:
+        spared = "invoke" not in sys.modules
+        if spared:
+            sys.modules["invoke"] = None  # type: ignore[assignment] # as Python has it: there is no such module
+        try:
+            from provision.transport import protocol  # noqa: PLC0415
+        finally:
+            if spared:
+                del sys.modules["invoke"]
+        return protocol
 
 
 def _arguments(target: Target) -> tuple[str, ...]:

@@ -19,7 +19,8 @@ LIKE_THE_LOADER = "#provision-agent-1\n"
 """By its marker in the command line (provision/bundle.py) an agent is told from other processes."""
 START = (
     LIKE_THE_LOADER
-    + "import json,sys;p=json.load(open(sys.argv[1]));exec(compile(p['boot'],'<agent.boot>','exec'),dict(payload=p))"
+    + "import json,sys,zlib;p=json.load(open(sys.argv[1]));packed=zlib.compress(p.pop('modules').encode());"
+    + "exec(p['boot'],dict(payload=p,packed=packed))"
 )
 
 
@@ -40,7 +41,8 @@ class Agent:
         options.update(run=dict(told, id=run, by="me@here"), settle=settle)
         digest = hashlib.sha256(json.dumps(modules, sort_keys=True).encode("ascii")).hexdigest()
         payload = tmp_path / "payload-{}.json".format(run)
-        payload.write_text(json.dumps({"boot": boot, "modules": modules, "options": options, "digest": digest}))
+        told = {"boot": boot, "modules": json.dumps(modules), "options": options, "digest": digest}
+        payload.write_text(json.dumps(told))
         self.process = subprocess.Popen(
             [sys.executable, "-I", "-S", "-B", "-c", START, str(payload)],
             stdin=subprocess.PIPE,

@@ -7,8 +7,10 @@ from pathlib import Path
 import pytest
 
 from provision.agent.commands import OUTPUT_LIMIT
+from provision.agent.docker_stream import post
+from provision.agent.engine_api import Engine
 from provision.agent.resource import Failed, TimedOut
-from provision.agent.system import System
+from provision.agent.system import ReadOnly, System
 
 
 @pytest.fixture
@@ -19,6 +21,19 @@ def system(tmp_path):
 def test_a_command_is_an_argv_list_with_a_closed_stdin_and_a_c_locale(system):
     result = system.query(["sh", "-c", "cat; echo $LC_ALL $0 $1", "a;b", "$(c)"])
     assert (result.status, result.out) == (0, "C a;b $(c)\n")
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda system: Engine(system).post("/containers/create"),
+        lambda system: Engine(system).delete("/containers/x"),
+        lambda system: post(system, "/images/create", {}, None, "x", 1),
+    ],
+)
+def test_in_check_mode_nothing_is_changed_through_dockers_socket_either(tmp_path, change):
+    with pytest.raises(AssertionError, match="check mode"):
+        change(ReadOnly(state=str(tmp_path)))
 
 
 def test_a_missing_program_is_a_result(system):

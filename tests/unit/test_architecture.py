@@ -83,6 +83,12 @@ def test_the_agent_imports_only_the_standard_library(path: Path) -> None:
             assert top in sys.stdlib_module_names | {"agent", "_sha2", "_sha256"}, f"{path.name} imports {name}"
 
 
+@pytest.mark.parametrize("path", agent_files(), ids=lambda path: path.name)
+def test_nothing_rests_on_an_assert_of_the_agents(path: Path) -> None:
+    """boot.py keeps the code without."""
+    assert not [node.lineno for node in ast.walk(ast.parse(path.read_text("utf-8"))) if isinstance(node, ast.Assert)]
+
+
 @pytest.mark.parametrize("path", sorted((ROOT / "roles").glob("*.py")), ids=lambda path: path.name)
 def test_a_role_imports_only_what_roles_may(path: Path) -> None:
     allowed = {"role", "resources", "templates", "secrets"}

@@ -18,7 +18,9 @@ REPLAN = {"type": "replan", "facts": FACTS}
 
 def said(channel: Channel) -> list[dict[str, Any]]:
     """What was sent after the agent's own source."""
-    rest = channel.sent[8 + int(channel.sent[:8], 16) :]
+    rest = channel.sent
+    for _ in range(2):
+        rest = rest[8 + int(rest[:8], 16) :]
     messages: list[dict[str, Any]] = Decoder().feed(rest)
     return messages
 
