@@ -25,6 +25,10 @@ if ! command -v apt-get >/dev/null 2>&1; then echo 'there is no apt-get on this 
 d=$(mktemp -d /run/provision.XXXXXX) || exit 1
 trap 'rm -rf "$d"' EXIT
 cat > "$d/apt.conf" <<'{end}'
+Acquire::Retries "2";
+Acquire::Retries::Delay "false";
+Acquire::http::Timeout "20";
+Acquire::https::Timeout "20";
 {configuration}
 {end}
 LC_ALL=C DEBIAN_FRONTEND=noninteractive NEEDRESTART_SUSPEND=1
@@ -32,7 +36,7 @@ export LC_ALL DEBIAN_FRONTEND NEEDRESTART_SUSPEND
 quiet() {{ "$@" >>"$d/log" 2>&1 </dev/null; }}
 told() {{ grep -E '^(E:|Err:|W: Failed|dpkg:)' -A1 "$d/log" | tail -n 12; }}
 n=0
-until quiet apt-get -q -c "$d/apt.conf" -o Acquire::Retries=2 -o Acquire::http::Timeout=20 update; do
+until quiet apt-get -q -c "$d/apt.conf" update; do
   n=$((n+1))
   if [ $n -ge 30 ] || ! tail -n 3 "$d/log" | grep -q 'Could not get lock'; then told; exit 1; fi
   sleep 10

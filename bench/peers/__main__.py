@@ -1,8 +1,7 @@
 """One command: bring up the lab, install the peers, run the same resources with all of them, and write the tables.
 
-    make bench-peers                                        # about 25 minutes on two idle processors
-    python -m bench.peers --patience 0                      # all rounds of the slow ones too: about 45
-    python -m bench.peers --without ansible@50              # the longest round left out
+    make bench-peers                                        # about 30 minutes on two idle processors
+    python -m bench.peers --without ansible@50              # without the longest rounds: about 20
     python -m bench.peers --hosts 1,2 --rounds 1 --first-rounds 1 --output .lab/bench-peers
 
 The law: the tools take turns within each round, so that whatever else the machine does meets all of them.
@@ -17,7 +16,7 @@ from pathlib import Path
 
 from bench.peers import contestants, report
 from bench.peers.contestants import Contestant
-from bench.peers.fleet import ROOT, Fleet, with_lists, with_old_lists
+from bench.peers.fleet import ROOT, Fleet, prepare_first_apply, with_lists
 from bench.peers.measure import CannotMeasure, Cost, run
 from bench.peers.trips import Trips, count, talkative
 from tests.lab import HostSpec, Lab
@@ -69,7 +68,7 @@ def _no_change(options: argparse.Namespace, players: list[Contestant], results: 
             fleet = Fleet.write(lab, number)
             for turn in range(1, options.rounds + 1):
                 for player in players:
-                    if _goes_on(options, results, "no change", number, player):
+                    if (player.name, number) not in options.without:
                         cost = _once(player, fleet, change=False)
                         results.add("no change", number, player.name, cost)
                         _tell(f"no change, round {turn}", player, number, cost)
@@ -82,10 +81,10 @@ def _first_apply(options: argparse.Namespace, players: list[Contestant], results
         specs = [HostSpec(f"f{index:02}", packages=BARE) for index in range(1, number + 1)]
         for turn in range(1, options.first_rounds + 1):
             for player in players:
-                if not _goes_on(options, results, "first apply", number, player):
+                if (player.name, number) in options.without:
                     continue
                 with Lab.up("bench-peers", specs, DIRECTORY) as lab:
-                    with_old_lists(lab)
+                    prepare_first_apply(lab)
                     cost = _once(player, Fleet.write(lab, number), change=True)
                 results.add("first apply", number, player.name, cost)
                 _tell(f"first apply, round {turn}", player, number, cost)
@@ -107,12 +106,6 @@ def _once(player: Contestant, fleet: Fleet, change: bool | None = None) -> Cost:
     if change is not None and player.applies and changed is not change:
         raise CannotMeasure(f"{player.title} changed {'something' if changed else 'nothing'}:\n{output[-3000:]}")
     return cost
-
-
-def _goes_on(options: argparse.Namespace, results: report.Results, what: str, hosts: int, player: Contestant) -> bool:
-    """Another round? Not for what is left out, and not where one round took longer than we have patience for."""
-    wall = results.median(what, hosts, player.name, "wall")
-    return (player.name, hosts) not in options.without and (wall is None or wall <= (options.patience or wall))
 
 
 def _settle(player: Contestant, fleet: Fleet) -> None:
@@ -157,13 +150,6 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--first-hosts", type=_numbers, help=f"of first applies: those of --hosts up to {AT_MOST}")
     parser.add_argument("--first-rounds", type=int, default=2, help="first applies (2); 0: none")
     parser.add_argument("--peers", type=lambda text: text.split(","), default=names, help=",".join(names))
-    parser.add_argument(
-        "--patience",
-        type=float,
-        default=60.0,
-        metavar="S",
-        help="one round only where it took longer (60); 0: all rounds",
-    )
     parser.add_argument(
         "--without", type=_pair, action="append", default=[], metavar="PEER@HOSTS", help="leave out: ansible@50"
     )

@@ -14,13 +14,19 @@ from .resource import Failed, TimedOut
 
 NO_CACHE = ["-o", "Dir::Cache::pkgcache=", "-o", "Dir::Cache::srcpkgcache="]
 NETWORK = []
-for _option in ("Retries=1", "http::Timeout=20", "https::Timeout=20", "http::ConnectionAttemptDelayMsec=250"):
+for _option in (
+    "Retries=2",
+    "Retries::Delay=false",  # a retry that is put off may be forgotten: apt 2.6 then waits for nothing, without end
+    "http::Timeout=20",
+    "https::Timeout=20",
+    "http::ConnectionAttemptDelayMsec=250",
+):
     NETWORK += ["-o", "Acquire::" + _option]
 QUIET = {"NEEDRESTART_SUSPEND": "1", "NEEDRESTART_MODE": "l", "APT_LISTCHANGES_FRONTEND": "none"}
 """No dialogs, and no restarts of services behind our back."""
 UPDATE_LIMITS = (100, 100, 300)
-"""Seconds for each attempt to update the lists. Behind a caching proxy an update was seen to stand still where apt's
-own time limits (which do end a silent connection) did not help. The last limit is for a slow line."""
+"""Seconds for each attempt to update the lists: apt has been seen to stand still where its own time limits (which do
+end a silent connection) did not help. The last limit is for a slow line."""
 FRESH = 24 * 3600
 """Seconds for which lists that we updated are believed when the newest version is asked for."""
 BUSY = re.compile(r"Could not get lock|Unable to (?:acquire|lock)|lock was locked|is another process using it")

@@ -208,6 +208,60 @@ def test_a_repository_that_cannot_be_reached(lab: Lab, provision: Provision, nam
     one_sentence(ended.host("bare")["error"], words)
 
 
+REFUSES_ONCE = """
+import http.server, sys, urllib.error, urllib.request
+
+cache = urllib.request.build_opener(urllib.request.ProxyHandler({"http": sys.argv[1]}))
+refused = set()
+
+
+class Proxy(http.server.BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+
+    def do_GET(self):
+        print(self.path, flush=True)
+        if self.path.endswith("-security/InRelease") and not refused:
+            refused.add(self.path)
+            return self.answer(503, b"busy")
+        try:
+            with cache.open(self.path, timeout=60) as found:
+                return self.answer(found.status, found.read())
+        except urllib.error.HTTPError as error:
+            return self.answer(error.code, error.read())
+
+    def answer(self, status, body):
+        self.send_response(status)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+
+http.server.ThreadingHTTPServer(("127.0.0.1", 3143), Proxy).serve_forever()
+"""
+
+
+def test_a_proxy_that_refuses_once_is_asked_again_at_once(lab: Lab, provision: Provision) -> None:
+    """apt puts such a retry off, and may then forget it and stand still: an update of its own would have to follow."""
+    bare = lab.host("bare")
+    bare.write("/root/proxy.py", REFUSES_ONCE)
+    bare.run(
+        "cp /etc/apt/apt.conf.d/90lab-cache /root/kept-cache;"
+        """ cache=$(sed -n 's/^Acquire::http::Proxy "\\(.*\\)";/\\1/p' /root/kept-cache);"""
+        " setsid python3 /root/proxy.py $cache >/root/asked 2>/dev/null </dev/null & echo $! >/root/proxy.pid;"
+        " sed -i 's#http://.*:3142#http://127.0.0.1:3143#' /etc/apt/apt.conf.d/90lab-cache"
+    )
+    try:  # a version that there is not: the lists are all that apt gets
+        ended = provision.apply("--limit", "bare", "--set", "docker_engine.version='99.1'", timeout=300)
+        asked = bare.run("cat /root/asked").stdout.split()
+    finally:
+        bare.run("kill $(cat /root/proxy.pid); cp /root/kept-cache /etc/apt/apt.conf.d/90lab-cache")
+    assert ended.status == 1, ended.explain()
+    one_sentence(ended.host("bare")["error"], ("docker.io", "99.1"))
+    times = {url.rpartition("/dists/")[2]: asked.count(url) for url in asked if url.endswith("InRelease")}
+    assert times.pop("bookworm-security/InRelease") == 2
+    assert times == {"bookworm/InRelease": 1, "bookworm-updates/InRelease": 1}
+
+
 def test_a_lock_of_apts_lists_that_is_held_names_its_holder(lab: Lab, provision: Provision) -> None:
     bare = lab.host("bare")
     bare.run("rm -f /root/locked; " + HOLD_LOCK.format(path="/var/lib/apt/lists/lock", seconds=600))
