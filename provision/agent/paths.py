@@ -32,6 +32,18 @@ def parent(path):
         os.close(fd)
 
 
+@contextlib.contextmanager
+def _place(path):
+    """`parent`, for what is to be put there: Failed where that directory does not exist."""
+    with contextlib.ExitStack() as stack:
+        try:
+            place = stack.enter_context(parent(path))
+        except FileNotFoundError:
+            cause = "{} has no place: the directory {} does not exist".format(path, os.path.dirname(path))
+            raise Failed(cause, "ask for that directory, or for the package that brings it, before this") from None
+        yield place
+
+
 def _enter(fd, part, path):
     follow = 0 if _trusted(fd) or os.geteuid() != 0 else os.O_NOFOLLOW
     try:
@@ -66,7 +78,7 @@ def opened(path):
 
 def replace(path, data, mode, uid, gid, validate=None):
     """Put `data` at `path` as a new file with its owner and mode; the old one stays whole until the rename."""
-    with parent(path) as (directory, name):
+    with _place(path) as (directory, name):
         with _sibling(directory, path, name, data, mode, (uid, gid)) as sibling:
             if validate is not None:
                 validate(os.path.join(os.path.dirname(os.path.abspath(path)), sibling))
@@ -76,7 +88,7 @@ def replace(path, data, mode, uid, gid, validate=None):
 
 def try_out(path, data, mode, validate):
     """Let `validate` look at a file as `replace` would put it there; nothing of it stays."""
-    with parent(path) as (directory, name):
+    with _place(path) as (directory, name):
         with _sibling(directory, path, name, data, mode, (os.geteuid(), os.getegid())) as sibling:
             validate(os.path.join(os.path.dirname(os.path.abspath(path)), sibling))
 
@@ -111,7 +123,7 @@ def _sibling(directory, path, name, data, mode, owner):
 
 def make_directory(path, mode, uid, gid):
     """Make one directory, with its owner and mode from the start."""
-    with parent(path) as (directory, name):
+    with _place(path) as (directory, name):
         os.mkdir(name, 0o700, dir_fd=directory)
         fd = os.open(name, DIRECTORY | os.O_NOFOLLOW, dir_fd=directory)
         try:
@@ -124,7 +136,7 @@ def make_directory(path, mode, uid, gid):
 
 def make_link(target, path):
     """Put a symbolic link at `path`, in place of what was there."""
-    with parent(path) as (directory, name):
+    with _place(path) as (directory, name):
         sibling = ".{}.provision-{}".format(name, os.urandom(6).hex())
         os.symlink(target, sibling, dir_fd=directory)
         os.rename(sibling, name, src_dir_fd=directory, dst_dir_fd=directory)

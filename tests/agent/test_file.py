@@ -103,7 +103,9 @@ def test_a_directory_in_the_way_is_named(system, tmp_path):
 def test_a_missing_parent_is_named(system, tmp_path):
     result = converge(file(tmp_path / "no" / "f"), system, False)
     assert result["outcome"] == "failed"
-    assert "no" in result["error"]["cause"]
+    missing = "{0}/no/f has no place: the directory {0}/no does not exist".format(tmp_path)
+    assert result["error"]["cause"] == missing
+    assert "ask for that directory" in result["error"]["fix"]
 
 
 def test_an_unknown_owner_is_a_difference_in_check_and_a_failure_in_apply(system, tmp_path):
