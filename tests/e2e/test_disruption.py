@@ -5,6 +5,7 @@ import os
 import signal
 import time
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -15,6 +16,7 @@ from tests.lab import LabHost
 pytestmark = pytest.mark.lab
 
 NAMES = ("old", "new")
+DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 IMAGE = (
     "mkdir -p /tmp/r; for f in /bin/sh /bin/sleep $(ldd /bin/sh /bin/sleep | grep -o '/lib[^ ]*'); do"
     " install -D $f /tmp/r/$f; done; tar -C /tmp/r -c . | docker import - own:1"
@@ -136,6 +138,33 @@ def test_a_container_of_somebody_runs_through_a_change_under_each_policy(lab: La
     for name in NAMES:
         assert running(lab.host(name)) == ["db"], "the one that Docker promised to start again"
         assert lab.host(name).run("test -e /var/lib/provision/staged", check=False).returncode == 1
+
+
+def test_outside_the_maintenance_windows_nothing_disrupts_and_inside_one_it_is_done(
+    lab: Lab, provision: Provision
+) -> None:
+    before = {name: pid(lab.host(name)) for name in NAMES}
+    mtu = (*key("mtu", 1390), *key("disrupt", "always"))
+    today = datetime.now(UTC).weekday()
+    far = ",".join(DAYS[(today + days) % 7] for days in (2, 3, 4, 5))  # closed now, whenever the test runs
+    try:
+        settle(lab, {**SETTINGS, "rollout": {"windows": f"{far} 02:00-03:00", "timezone": "UTC"}})
+        ended = provision.apply(*mtu)
+        assert ended.status == 3, ended.explain()
+        for name in NAMES:
+            assert ended.host(name)["outcome"] == "pending"
+            note = ended.of("resource", kind="service", host=name)[0]["note"]
+            assert "outside the maintenance windows; the next opens" in note
+        assert before == {name: pid(lab.host(name)) for name in NAMES}
+        told = provision("status")
+        assert told.status == 3
+        assert [len(event["pending"]) for event in told.of("status")] == [1, 1]
+        settle(lab, {**SETTINGS, "rollout": {"windows": "00:00-24:00"}})
+        ended = provision.apply(*mtu)
+        assert ended.status == 0, ended.explain()
+        assert all(before[name] != pid(lab.host(name)) for name in NAMES)
+    finally:
+        settle(lab)
 
 
 def test_a_change_that_had_to_wait_is_finished_by_a_later_run(lab: Lab, provision: Provision) -> None:
