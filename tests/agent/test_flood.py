@@ -14,7 +14,7 @@ from tests.agent.test_main import SLOW, slow
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="the agent works as root only")
 
 MIB = 1024 * 1024
-SIZE = 200 * MIB
+SIZE = 1024 * MIB
 FLOOD = """
 from .resource import Resource
 class File(Resource):
