@@ -22,11 +22,17 @@ open("/dev/shm/sampling", "w").close()
 while not os.path.exists("/dev/shm/stop"):
     for process in glob.glob("/proc/[0-9]*"):
         try:
-            mark = b"docker.service" if b"/docker.service" in read(process + "/cgroup") else b"elsewhere"
-            for kind in ("cmdline", "environ"):
-                seen.add(kind.encode() + b" " + mark + b" " + read(process + "/" + kind).replace(b"\\n", b" "))
+            groups = read(process + "/cgroup")
+            texts = [(kind.encode(), read(process + "/" + kind)) for kind in ("cmdline", "environ")]
+        except OSError:
+            continue
+        try:  # systemd's child moves into its group between our looks, and only then becomes the program
+            groups += read(process + "/cgroup")
         except OSError:
             pass
+        mark = b"docker.service" if b"/docker.service" in groups else b"elsewhere"
+        for kind, text in texts:
+            seen.add(kind + b" " + mark + b" " + text.replace(b"\\n", b" "))
 with open("/dev/shm/sample", "wb") as file:
     file.write(b"\\n".join(seen))
 """
