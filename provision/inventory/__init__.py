@@ -63,9 +63,8 @@ class Inventory:
         """`rollout:` of the inventory, or of the variables of `all`, as it stands there; None without one."""
         if self._source.rollout is not None:
             return self._source.rollout
-        given = [
-            variables["rollout"] for variables in self._source.tree.groups[ROOT].variables if "rollout" in variables
-        ]
+        root = self._source.tree.groups[ROOT]
+        given = [variables["rollout"] for variables in root.variables + root.files if "rollout" in variables]
         return given[-1] if given else None
 
     def by_host(self, name: str) -> dict[str, Any]:

@@ -1,7 +1,8 @@
 """Which value holds: the levels of a host's variables, and how they merge.
 
-The law: all < parent group < child group < host < --set. The settings of a role merge deep in mappings; lists and all
-else replace. A merge makes new mappings, never changes one, and keeps every value's place.
+The law is Ansible's: the variables of the inventory itself (all < parent group < child group) < those of group_vars/ in
+the same order < host < host_vars/ < --set. The settings of a role merge deep in mappings; lists and all else replace. A
+merge makes new mappings, never changes one, and keeps every value's place.
 """
 
 import re
@@ -47,10 +48,10 @@ class Layers:
         """The levels of these groups, merged, and merged with the overrides on top."""
         key = tuple(group.name for group in lineage)
         if key not in self._shared:
+            inline = [(group.name, variables) for group in lineage for variables in group.variables]
+            files = [(group.name, variables) for group in lineage for variables in group.files]
             levels = tuple(
-                Level(ROOT if group.name == ROOT else f"group {group.name}", variables)
-                for group in lineage
-                for variables in group.variables
+                Level(ROOT if name == ROOT else f"group {name}", variables) for name, variables in inline + files
             )
             base = self._merge(levels, Map())
             self._shared[key] = levels, base, self._merge(self._overrides, base)

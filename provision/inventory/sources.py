@@ -185,9 +185,9 @@ class _Loading:
         for file in _files_below(entry):
             data = self._document(file)
             tree = self._source.tree
-            owner = tree.groups[name] if folder == "group_vars" else tree.hosts[name]
+            given = tree.groups[name].files if folder == "group_vars" else tree.hosts[name].variables
             if isinstance(data, Map):
-                owner.variables.append(data)
+                given.append(data)
             elif data is not None:
                 self._problems.append(
                     Problem("a file of variables is a mapping", f"{self._shown(file)}:1:1", "write NAME: VALUE")

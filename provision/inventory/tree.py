@@ -15,7 +15,8 @@ UNGROUPED = "ungrouped"
 
 @dataclass
 class Group:
-    """One group. `variables` are in order of appearance, the later one wins; `depth` is the longest way from `all`."""
+    """One group. `variables` stand in the inventory itself, `files` in group_vars/, both in order of appearance: the
+    later one wins. `depth` is the longest way from `all`."""
 
     name: str
     at: Mark
@@ -23,6 +24,7 @@ class Group:
     children: dict[str, Mark] = field(default_factory=dict)
     parents: dict[str, None] = field(default_factory=dict)
     variables: list[Map] = field(default_factory=list)
+    files: list[Map] = field(default_factory=list)
     depth: int = 0
 
     @property

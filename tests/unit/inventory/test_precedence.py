@@ -92,6 +92,24 @@ all:
     assert daemon(hosts["h"]).bip == "low"
 
 
+def test_group_vars_of_any_group_lie_over_inline_vars_of_any_group(loaded: Callable[..., Inventory]) -> None:
+    found = loaded(
+        """
+all:
+  children:
+    g:
+      vars: {v: inline-g, w: inline-g, x: inline-g}
+      hosts: {h: {x: inline-h, y: inline-h}}
+""",
+        {
+            "group_vars/all.yml": "{v: file-all, w: file-all}",
+            "group_vars/g.yml": "w: file-g",
+            "host_vars/h": "y: file-h",
+        },
+    )
+    assert [found.variable("h", name) for name in "vwxy"] == ["file-all", "file-g", "inline-h", "file-h"]
+
+
 def test_variable_files_lie_over_what_stands_inline_at_the_same_level(resolved: Resolved) -> None:
     hosts = resolved(
         """
