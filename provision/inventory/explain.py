@@ -14,7 +14,7 @@ from provision import role
 from provision.inventory import annotations, connection
 from provision.inventory.document import Map, Mark, Seq, Tagged, entry
 from provision.inventory.layers import Level, owner_of
-from provision.inventory.tree import ROOT, UNGROUPED, Tree
+from provision.inventory.tree import ROOT, Tree
 from provision.inventory.values import dotted
 from provision.secrets import HIDDEN, Secret
 
@@ -53,9 +53,7 @@ def graph(tree: Tree) -> Node:
         if group.name != ROOT:
             children = tuple(nodes[name] for name in group.children)
             nodes[group.name] = Node(group.name, children, tuple(group.hosts))
-    alone = tuple(tree.members(UNGROUPED))
-    tops = [nodes[name] for name in tree.groups[ROOT].children if name != UNGROUPED]
-    return Node(ROOT, (Node(UNGROUPED, (), alone), *tops), ())
+    return Node(ROOT, tuple(nodes[name] for name in tree.groups[ROOT].children), ())
 
 
 def rows(levels: tuple[Level, ...], merged: Map, roles: dict[str, role.Role], vaulted: set[str]) -> list[Row]:

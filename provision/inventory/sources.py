@@ -15,7 +15,7 @@ from provision.errors import InputError, Problem, nearest
 from provision.inventory import document, loader, programs
 from provision.inventory.document import Map
 from provision.inventory.structure import Reader
-from provision.inventory.tree import Tree
+from provision.inventory.tree import PRIORITY, Tree
 from provision.inventory.vault import HEADER, Vault
 
 YAML_ENDINGS = (".yml", ".yaml", ".json")
@@ -188,6 +188,10 @@ class _Loading:
             given = tree.groups[name].files if folder == "group_vars" else tree.hosts[name].variables
             if isinstance(data, Map):
                 given.append(data)
+                if PRIORITY in data:
+                    self._source.warnings.append(
+                        f"{data.keys_at[PRIORITY]}: {PRIORITY} counts only in the inventory itself; write it there"
+                    )
             elif data is not None:
                 self._problems.append(
                     Problem("a file of variables is a mapping", f"{self._shown(file)}:1:1", "write NAME: VALUE")

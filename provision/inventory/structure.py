@@ -13,7 +13,7 @@ from provision.inventory.tree import ROOT, Group, Tree
 
 GROUP_KEYS = ("hosts", "children", "vars")
 _NAME = re.compile(r"[^\s,:!&\[\]~@*?\x00-\x1f\"'{}-][^\s,:!&\[\]*?\x00-\x1f\"'{}]*\Z")
-_PORT = re.compile(r"(?P<host>[^:]*(?:\[[^\]]*\][^:\[\]]*)*|\[[0-9a-fA-F:.]+\]):(?P<port>[0-9]{1,9})\Z")
+_PORT = re.compile(r"(?P<host>[^:]*(?:\[[^\]]*\][^:\[\]]*)*|\[.+\]):(?P<port>[0-9]{1,9})\Z")
 
 
 class Reader:
@@ -99,8 +99,9 @@ class Reader:
         for name in names:
             if not self._named(name, at, "host"):
                 return
+            first = name not in self._tree.hosts  # a port counts where the host is first named, as in Ansible
             host = self._tree.host(name, at, group)
-            if port is not None:
+            if first and port is not None:
                 ports = Map()
                 ports.put("ansible_port", port, at, at)
                 host.variables.append(ports)
@@ -177,4 +178,12 @@ def _split_port(name: str) -> tuple[str, int | None]:
     match = _PORT.match(name)
     host, port = (match["host"], int(match["port"])) if match else (name, None)
     inner = host[1:-1]
-    return (inner if host.startswith("[") and ranges.is_address(inner) else host), port
+    return (inner if host.startswith("[") and _is_whole(inner) else host), port
+
+
+def _is_whole(inner: str) -> bool:
+    """Is what stands in brackets an address, or a range of addresses such as 2001:db8::[1:3]?"""
+    try:
+        return all(map(ranges.is_address, ranges.expand(inner)))
+    except ValueError:
+        return False

@@ -1,6 +1,7 @@
 """Groups, hosts and how they hang together; the variables that each was given, unmerged.
 
-The law: `all` is the root and every group hangs from it; no group is its own ancestor. Knows nothing of files or roles.
+The law: `all` is the root and every group hangs from it; no group is its own ancestor; a host of no other group is in
+`ungrouped`. Knows nothing of files or roles.
 """
 
 from collections.abc import Iterable
@@ -11,6 +12,7 @@ from provision.inventory.document import Map, Mark
 
 ROOT = "all"
 UNGROUPED = "ungrouped"
+PRIORITY = "ansible_group_priority"
 
 
 @dataclass
@@ -31,7 +33,7 @@ class Group:
     def priority(self) -> int:
         """`ansible_group_priority`: between groups of one depth the higher number wins. Default 1."""
         for variables in reversed(self.variables):
-            value = variables.get("ansible_group_priority")
+            value = variables.get(PRIORITY)
             if isinstance(value, int):
                 return value
         return 1
@@ -51,9 +53,10 @@ class Tree:
     """All groups and hosts, in the order in which they are first named."""
 
     def __init__(self) -> None:
-        self.groups: dict[str, Group] = {ROOT: Group(ROOT, Mark("inventory"))}
+        self.groups: dict[str, Group] = {name: Group(name, Mark("inventory")) for name in (ROOT, UNGROUPED)}
         self.hosts: dict[str, HostEntry] = {}
         self._ancestors: dict[frozenset[str], tuple[Group, ...]] = {}
+        self.link(self.groups[ROOT], self.groups[UNGROUPED], Mark("inventory"))
 
     def group(self, name: str, at: Mark) -> Group:
         """The group of that name, made when it is new."""
@@ -74,8 +77,10 @@ class Tree:
         child.parents[parent.name] = None
 
     def finish(self) -> list[Problem]:
-        """Hangs what hangs nowhere from `all` and measures the depths. Returns what is wrong: the cycles."""
+        """Hangs what hangs nowhere from `all`, hosts of no group from `ungrouped`, and measures the depths. Returns
+        what is wrong: the cycles."""
         root = self.groups[ROOT]
+        self._gather_ungrouped()
         for group in list(self.groups.values()):
             if not group.parents and group is not root:
                 self.link(root, group, group.at)
@@ -91,6 +96,14 @@ class Tree:
                 if waiting[name] == 0:
                     ready.append(child)
         return [self._cycle(waiting)] if waiting else []
+
+    def _gather_ungrouped(self) -> None:
+        ungrouped = self.groups[UNGROUPED]
+        for host in self.hosts.values():
+            if host.groups.keys() <= {ROOT, UNGROUPED}:
+                host.groups[UNGROUPED] = ungrouped.hosts[host.name] = None
+            elif UNGROUPED in host.groups:
+                del host.groups[UNGROUPED], ungrouped.hosts[host.name]
 
     def _cycle(self, waiting: Iterable[str]) -> Problem:
         """One cycle among groups whose turn never came: each has a parent among them, so going up must come round."""
@@ -122,11 +135,7 @@ class Tree:
         return found
 
     def members(self, name: str) -> dict[str, None]:
-        """The hosts of a group and of the groups below it, in order: its own first, as Ansible numbers them."""
-        if name == ROOT:
-            return dict.fromkeys(self.hosts)
-        if name == UNGROUPED:
-            return {host.name: None for host in self.hosts.values() if set(host.groups) <= {ROOT, UNGROUPED}}
+        """The hosts of a group and of the groups below it, by level of the tree: its own first, as in Ansible."""
         found, seen, todo = dict[str, None](), {name}, [name]
         for current in todo:  # grows while it is walked
             found |= self.groups[current].hosts

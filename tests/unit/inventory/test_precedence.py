@@ -153,6 +153,39 @@ all: {vars: {roles: [docker_daemon]}}
     assert hosts["h2"].target.port == 2022
 
 
+def test_the_first_mention_of_a_host_decides_on_its_port(resolved: Resolved) -> None:
+    hosts = resolved("g1: {hosts: {h1: }}\ng2: {hosts: {'h1:2222': , 'h2:2222': }}")
+    assert (hosts["h1"].target.port, hosts["h2"].target.port) == (None, 2222)
+
+
+def test_a_range_of_addresses_in_brackets_has_a_port(resolved: Resolved) -> None:
+    hosts = resolved('all: {hosts: {"[2001:db8::[1:3]]:22": , "[2001:db8::9]:23": }}')
+    assert {name: host.target.port for name, host in hosts.items()} == {
+        "2001:db8::1": 22,
+        "2001:db8::2": 22,
+        "2001:db8::3": 22,
+        "2001:db8::9": 23,
+    }
+
+
+def test_a_host_that_is_only_in_all_gets_the_variables_of_ungrouped(loaded: Callable[..., Inventory]) -> None:
+    found = loaded(
+        "all: {hosts: {a: , b: }, children: {g: {hosts: {b: , c: }}}}\nungrouped: {hosts: {c: }}",
+        {"group_vars/ungrouped.yml": "v: 1"},
+    )
+    assert [found.variable(name, "v") for name in "abc"] == [1, None, None]
+    assert found.members("ungrouped") == ("a",)
+
+
+def test_a_priority_counts_only_in_the_inventory_itself(loaded: Callable[..., Inventory]) -> None:
+    found = loaded(
+        "all: {children: {a1: {hosts: {h: }}, b1: {hosts: {h: }}}}",
+        {"group_vars/a1.yml": "{ansible_group_priority: 10, v: a1}", "group_vars/b1.yml": "v: b1"},
+    )
+    assert found.variable("h", "v") == "b1"
+    assert any("a1.yml:1:2: ansible_group_priority counts only in the inventory itself" in w for w in found.warnings)
+
+
 def test_a_merge_changes_nothing_that_others_see(resolved: Resolved) -> None:
     hosts = resolved("""
 all:
