@@ -46,8 +46,8 @@ class Inventory:
 
     @property
     def hosts(self) -> tuple[str, ...]:
-        """The names of all hosts, in the order of the inventory."""
-        return tuple(self._source.tree.hosts)
+        """The names of all hosts, in Ansible's order: by level of the tree of groups."""
+        return tuple(self._source.tree.members(ROOT))
 
     @property
     def groups(self) -> tuple[str, ...]:
@@ -78,9 +78,9 @@ class Inventory:
         return layers.Layers(self._source.tree, ()).of(self._source.tree.hosts[host])[1].get(name)
 
     def select(self, pattern: str | None, failed: patterns.Failed | None = None) -> list[str]:
-        """The hosts that a pattern (`--limit`) means, in the order of the inventory; all without one. Raises
+        """The hosts that a pattern (`--limit`) means, in the order of `hosts`; all without one. Raises
         InputError for a host, group or pattern that means nothing. `failed` answers `@failed:RUN`."""
-        return patterns.select(self._source.tree, pattern, failed)
+        return patterns.select(self._source.tree, pattern, failed, self.warnings.append)
 
     def graph(self) -> Node:
         """The tree of groups, from `all` down."""

@@ -1,6 +1,7 @@
 """Patterns mean what they mean to Ansible, and a word that means nothing is an error."""
 
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
@@ -48,8 +49,11 @@ DGX = [f"dgx0{n}.example.com" for n in (1, 2, 3, 4)]
         ("dgx0[12].example.com", DGX[:2]),
         ("w*:d?1", ["web1", "web2", "web3", "db1"]),
         ("dgx[02:03].example.com", DGX[1:3]),
-        ("web[1:2]", ["web1", "web2"]),
-        ("web[1:2]:db1", ["web1", "web2", "db1"]),
+        ("web[1:2]", ["web2", "web3"]),
+        ("web[0:1]", ["web1", "web2"]),
+        ("web[1:5]", ["web2", "web3"]),
+        ("web[1:2]:db1", ["web2", "web3", "db1"]),
+        ("dgx[01:02]", DGX[1:3]),
         ("dgx[0]", DGX[:1]),
         ("dgx[-1]", DGX[3:]),
         ("dgx[1:2]", DGX[1:3]),
@@ -61,9 +65,12 @@ DGX = [f"dgx0{n}.example.com" for n in (1, 2, 3, 4)]
         ("~web[12]", ["web1", "web2"]),
         (r"~dgx\d{2}\.", DGX),
         ("~(web|db)1", ["web1", "db1"]),
-        ("all:!web[1:2]:!dgx", ["lonely", "2001:db8::7", "web3", "db1", "db2"]),
+        ("all:!web[1:2]:!dgx", ["lonely", "2001:db8::7", "web1", "db1", "db2"]),
+        ("~web[12]:db", ["web1", "web2", "web3", "db1", "db2"]),
+        ("!~web:!db1:!dgx", ["lonely", "2001:db8::7", "db2"]),
+        ("!2001:db8::7,!both,!dgx", ["lonely"]),
         ("all,!~dgx.*,!both", ["lonely", "2001:db8::7"]),
-        ("all:!nomatch*:&web", ["web1", "web2", "web3"]),
+        ("all:!e*:&web", ["web1", "web2", "web3"]),
         ("@failed:r1", ["web2", "db1"]),
         ("@failed:r1,dgx[0]", ["web2", "db1", DGX[0]]),
         ("web,&@failed:r1", ["web2"]),
@@ -90,10 +97,13 @@ def test_selects(loaded: Callable[..., Inventory], pattern: str | None, hosts: l
         ("web:!web", "matches no host"),
         ("dgx[7]", "dgx has 4 hosts, numbered from 0"),
         ("dgx[-9]", "dgx has 4 hosts"),
-        ("web[1:5]", "'web[1:5]' holds 'web4', which is no host"),
-        ("dgx[01:02]", "'dgx[01:02]' holds 'dgx01', which is no host"),
+        ("dgx[04:05].example.com", "'dgx[04:05].example.com' holds 'dgx05.example.com', which is no host"),
+        ("all:!nosuch*", "'nosuch*' matches no host"),
+        ("all:!~nosuch", "'~nosuch' matches no host"),
+        ("all:!nosuch", "there is no host or group 'nosuch'"),
         ("@failed:", "is no pattern"),
-        ("@retry", "is no pattern"),
+        ("@retry", "'@retry' cannot be read: No such file or directory; write @FILE"),
+        ("web:!@retry", "'@retry' is no pattern"),
         ("@failed:empty", "no host of this inventory failed in the run empty"),
         ("", "matches no host"),
         (",", "matches no host"),
@@ -105,6 +115,50 @@ def test_refuses(loaded: Callable[..., Inventory], pattern: str, problem: str) -
         loaded(HOSTS).select(pattern, {"empty": ["gone"]}.__getitem__)
     assert problem in str(caught.value)
     assert f"--limit {pattern}: " in str(caught.value)
+
+
+def test_order_is_by_level_of_the_tree(loaded: Callable[..., Inventory]) -> None:
+    found = loaded('dgx: {children: {g3: {hosts: {h9: }}}, hosts: {"d[1:2]": }}\nall: {hosts: {a: }}')
+    assert found.hosts == ("a", "d1", "d2", "h9")
+    assert found.select("all") == ["a", "d1", "d2", "h9"]
+    assert [found.select(f"all[{n}]") for n in (0, 1, -1)] == [["a"], ["d1"], ["h9"]]
+
+
+def test_a_host_with_its_groups_name_is_the_host_but_for_exclusions(loaded: Callable[..., Inventory]) -> None:
+    found = loaded("all: {children: {same: {hosts: {same: , other: }}}, hosts: {third: }}")
+    assert found.select("same") == ["same"]
+    assert found.select("all:!same") == ["third"]
+
+
+def test_a_subscript_that_may_be_meant_as_a_range_is_warned_about(loaded: Callable[..., Inventory]) -> None:
+    found = loaded(HOSTS)
+    found.select("web[1:2]")
+    assert (
+        found.warnings[-1] == "--limit web[1:2]: web is a group, so web[1:2] counts positions in it from 0: web2, web3"
+    )
+    told = len(found.warnings)
+    found.select("dgx[0:1]")
+    assert len(found.warnings) == told
+
+
+def test_a_range_that_is_a_glob_to_ansible_is_refused(loaded: Callable[..., Inventory]) -> None:
+    found = loaded('all: {hosts: {"n[1:3].x": }}')
+    with pytest.raises(InputError, match=r"'n\[1:3\].x' means n1.x, n3.x to Ansible; list the hosts"):
+        found.select("n[1:3].x")
+
+
+def test_a_file_has_one_pattern_a_line(loaded: Callable[..., Inventory], tmp_path: Path) -> None:
+    file = tmp_path / "site.retry"
+    file.write_text("web1\n\n db \n!web3\n")
+    found = loaded(HOSTS)
+    assert found.select(f"@{file}") == ["web1", "db1", "db2"]
+    assert found.select(f"lonely,@{file}") == ["lonely", "web1", "db1", "db2"]
+    file.write_text("web1\nnope\n")
+    with pytest.raises(InputError, match="there is no host or group 'nope'"):
+        found.select(f"@{file}")
+    file.write_text("\n")
+    with pytest.raises(InputError, match="is empty; write one pattern a line"):
+        found.select(f"@{file}")
 
 
 def test_every_unknown_word_is_told(loaded: Callable[..., Inventory]) -> None:
