@@ -1,7 +1,8 @@
 """Ansible's connection variables to a Target: how a host is reached.
 
 The law: every variable that is known is typed, and a wrong value is an error; an `ansible_*` that is not known is a
-warning, because somebody may count on it. An alias (`ansible_ssh_host`) is read where the present name is not given.
+warning, because somebody may count on it. Where a variable and its older name (`ansible_ssh_host`) differ, that is an
+error: Ansible takes the older one, which few expect.
 """
 
 import ipaddress
@@ -14,6 +15,7 @@ from pathlib import Path
 from typing import Any, TypeVar, cast
 
 from provision.errors import nearest
+from provision.inventory.references import Placeholder
 from provision.secrets import Secret
 from provision.target import ConnectionKind, Target
 
@@ -35,6 +37,12 @@ VARIABLES: Mapping[str, tuple[str, ...]] = {
     "ansible_group_priority": (),
 }
 """Each variable that is known, with its older names."""
+ONLY_ANSIBLES = re.compile(
+    r"ansible_((ssh_|paramiko_)?host_key_checking|ssh_(args|executable|pipelining|retries|transfer_method|use_tty)"
+    r"|(sftp|scp)_(executable|extra_args|batch_mode|if_ssh)|control_path(_dir)?|pipelining|remote_tmp|async_dir"
+    r"|shell_(type|executable)|executable|become_(flags|exe|plugin)|network_os|(ruby|perl)_interpreter)\Z"
+)
+"""Names that Ansible has and that mean nothing here: no misspelling of ours."""
 KNOWN = frozenset(VARIABLES) | {alias for aliases in VARIABLES.values() for alias in aliases}
 SECRET = {"ansible_password", "ansible_become_password"}
 SECRET_NAMES = SECRET | {alias for name in SECRET for alias in VARIABLES[name]}
@@ -57,9 +65,11 @@ class Wrong(Exception):
 
 @dataclass
 class Reader:
-    """Reads one host's variables. `values` are plain; `wrong` is told (variable, message, hint, only a warning?)."""
+    """Reads one host's variables. `values` are plain; `place` says where one stands; `wrong` is told (variable,
+    message, hint, only a warning?)."""
 
     values: Mapping[str, Any]
+    place: Callable[[str], str]
     directory: Path
     check_files: bool
     wrong: Callable[[str, str, str, bool], None]
@@ -85,15 +95,19 @@ class Reader:
         )
 
     def _read(self, name: str, parse: Callable[[Any], T]) -> T | None:
-        for known in (name, *VARIABLES[name]):
-            value = self.values.get(known)
-            if value is not None:
-                try:
-                    return parse(value)
-                except Wrong as error:
-                    self.wrong(known, error.message, error.hint, False)
-                return None
-        return None
+        given = [known for known in (name, *VARIABLES[name]) if self.values.get(known) is not None]
+        parsed: dict[str, T] = {}
+        for known in given:
+            try:
+                parsed[known] = parse(self.values[known])
+            except Wrong as error:
+                self.wrong(known, error.message, error.hint, False)
+        settled = {known: value for known, value in parsed.items() if not isinstance(value, Placeholder)}
+        for known in list(settled)[1:]:
+            first = next(iter(settled))
+            if settled[known] != settled[first]:
+                self.wrong(known, f"differs from {first} ({self.place(first)})", "keep one of the two", False)
+        return next(iter(parsed.values()), None)
 
     def _own_address(self, name: str, connection: ConnectionKind) -> str:
         if any(self.values.get(known) is not None for known in ("ansible_host", "ansible_ssh_host")):

@@ -152,7 +152,10 @@ class Resolution:
             at = merged.values_at[key]
             if isinstance(merged[key], str) and at.file not in self.source.vaulted:
                 wrong(key, "stands here in plain text", "use !secret or !vault", True)
-        target = connection.Reader(values, self.source.directory, self.check_files, wrong).target(name)
+        reader = connection.Reader(
+            values, lambda key: str(merged.values_at[key]), self.source.directory, self.check_files, wrong
+        )
+        target = reader.target(name)
         self.findings.add(*found)
         return target
 
@@ -210,8 +213,9 @@ class Resolution:
         if name in self.roles.names or name in RESERVED or name in connection.KNOWN:
             return None
         if name.startswith("ansible_"):
-            close = nearest(name, connection.KNOWN)
-            return Finding(where, owner, f"{name} is not used here", f"did you mean {close}?" if close else "", True)
+            close = None if connection.ONLY_ANSIBLES.match(name) else nearest(name, connection.KNOWN)
+            hint = "write ansible_ssh_common_args" if name == "ansible_ssh_args" else ""
+            return Finding(where, owner, f"{name} is not used here", f"did you mean {close}?" if close else hint, True)
         meant = self.roles.misspelt(name)
         if not meant and within(name, "roles", 2) and isinstance(value, Seq):
             meant = "roles" if set(map(str, value)) & set(self.roles.names) else None

@@ -27,7 +27,8 @@ def test_defaults(resolved: Resolved) -> None:
         ("ansible_host: '::1'", "address", "::1"),
         ("ansible_host: '[fe80::1%eth0]'", "address", "fe80::1%eth0"),
         ("ansible_ssh_host: alias_1", "address", "alias_1"),
-        ("ansible_ssh_host: old, ansible_host: new", "address", "new"),
+        ("ansible_ssh_host: same, ansible_host: same", "address", "same"),
+        ("ansible_ssh_port: '22', ansible_port: 22", "port", 22),
         ("ansible_port: 2222", "port", 2222),
         ("ansible_port: '2222'", "port", 2222),
         ("ansible_user: alice", "user", "alice"),
@@ -102,6 +103,33 @@ def test_a_wrong_value_is_an_error(refused: Callable[..., list[str]], variables:
     assert len(found) == 1, found
     assert problem in found[0]
     assert found[0].startswith("hosts.yml:1:")
+
+
+def test_an_old_name_that_says_something_else_is_an_error_with_both_places(refused: Callable[..., list[str]]) -> None:
+    text = """
+all:
+  vars: {roles: [docker_daemon], ansible_ssh_user: old, ansible_ssh_pass: other}
+  hosts:
+    h: {ansible_user: new, ansible_host: 10.0.0.2, ansible_ssh_host: 10.0.0.1, ansible_password: hidden}
+"""
+    found = refused(text)
+    assert found == [
+        "hosts.yml:5:70: host h: ansible_ssh_host: differs from ansible_host (hosts.yml:5:42); keep one of the two",
+        "hosts.yml:3:52: all: ansible_ssh_user: differs from ansible_user (hosts.yml:5:23); keep one of the two",
+        "hosts.yml:3:75: all: ansible_ssh_pass: differs from ansible_password (hosts.yml:5:98); keep one of the two",
+    ]
+
+
+@pytest.mark.parametrize(
+    "name", ["ansible_become_flags", "ansible_remote_tmp", "ansible_shell_type", "ansible_ssh_executable"]
+)
+def test_a_name_that_only_ansible_uses_is_no_misspelling(
+    loaded: Callable[..., Inventory], roles: list[Path], name: str
+) -> None:
+    found = loaded(host_with(f"{name}: x, ansible_ssh_args: y"))
+    found.resolve(["h"], role_path=roles)
+    told = [text.partition(" host h: ")[2] for text in found.warnings]
+    assert told == [f"{name} is not used here", "ansible_ssh_args is not used here; write ansible_ssh_common_args"]
 
 
 def test_an_inventory_name_that_is_no_address_needs_one(refused: Callable[..., list[str]], resolved: Resolved) -> None:
