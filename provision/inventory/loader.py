@@ -59,12 +59,13 @@ def _integer(text: str) -> int:
 def load(text: str | bytes, name: str) -> Any:
     """The data of one YAML document, `None` when the text holds none. `name` is the file's name in messages."""
     try:
-        return _Builder(_decoded(text, name), name).document()
+        return _Builder(decoded(text, name), name).document()
     except RecursionError:
         raise InputError([Problem("nested too deeply", name)]) from None
 
 
-def _decoded(text: str | bytes, name: str) -> str:
+def decoded(text: str | bytes, name: str) -> str:
+    """The text of a file, without a byte order mark. Raises InputError."""
     if len(text) > MAX_CHARACTERS:
         raise InputError([Problem(f"is larger than {MAX_CHARACTERS // 2**20} MiB, which no inventory is", name)])
     if isinstance(text, bytes):

@@ -5,20 +5,21 @@ no_exec. All that is wrong, in all files, is reported at once.
 """
 
 import json
-import os
 import shutil
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from provision.errors import InputError, Problem, nearest
-from provision.inventory import document, loader, programs
+from provision.inventory import document, folder, loader, programs
 from provision.inventory.document import Map
+from provision.inventory.files import Files, shown
+from provision.inventory.ini import IniReader
 from provision.inventory.structure import Reader
-from provision.inventory.tree import PRIORITY, Tree
-from provision.inventory.vault import HEADER, Vault
+from provision.inventory.tree import Tree
+from provision.inventory.varfiles import ENDINGS, VariableFiles
+from provision.inventory.vault import Vault
 
-YAML_ENDINGS = (".yml", ".yaml", ".json")
 INVENTORIES = Path(__file__).resolve().parent.parent.parent / "inventories"
 """Beside provision.py: where `--inventory NAME` is looked for."""
 
@@ -39,7 +40,7 @@ class Source:
 def find(source: str, inventories: Path = INVENTORIES) -> Path:
     """The file or directory that `--inventory` means: a bare name is looked for in `inventories`, a path is taken as
     it is. Raises InputError."""
-    bare = source not in ("", ".", "..") and "/" not in source and not source.endswith(YAML_ENDINGS)
+    bare = source not in ("", ".", "..") and "/" not in source and not source.endswith(ENDINGS)
     if bare:
         for candidate in (
             inventories / f"{source}.yml",
@@ -70,23 +71,17 @@ class _Loading:
         self._vault = vault
         self._no_exec = no_exec
         self._problems: list[Problem] = []
+        self._files = Files(vault, self._problems)
         self._reader = Reader(self._source.tree, self._problems)
-        self._read_by_ansible = False
+        self._ini = IniReader(self._source.tree, self._reader, self._problems)
 
     def source(self) -> Source:
         source = self._source
-        main = self._main_file()
-        if _is_program(main):
-            self._run_program(main)
-        elif self._is_yaml(main):
-            self._yaml(main)
-        else:
-            self._through_ansible(main)
+        self._inventories(self._found())
         self._problems += source.tree.finish()
-        if not self._read_by_ansible:  # it has read these too
-            self._variables("group_vars", list(source.tree.groups))
-            self._variables("host_vars", list(source.tree.hosts))
+        VariableFiles(self._files, source.tree, self._problems, source.warnings).read(source.directory)
         source.rollout = self._reader.rollout
+        source.vaulted |= self._files.vaulted
         if self._problems:
             raise InputError(list(dict.fromkeys(self._problems)))
         source.warnings += [
@@ -94,150 +89,99 @@ class _Loading:
         ]
         return source
 
-    def _main_file(self) -> Path:
+    def _found(self) -> list[Path]:
         path = self._source.path
         if not path.is_dir():
-            return path
-        found = [path / name for name in ("hosts.yml", "hosts.yaml", "hosts") if (path / name).is_file()]
-        others = [entry for entry in sorted(path.iterdir()) if entry.suffix in YAML_ENDINGS and entry.is_file()]
-        if not found and len(others) == 1:
-            return others[0]
+            return [path]
+        found = folder.files(path, self._source.warnings)
         if not found:
-            raise InputError([Problem("this directory holds no hosts.yml", str(path), "write one, or name the file")])
-        if len(found) > 1:
-            names = " and ".join(file.name for file in found)
-            raise InputError([Problem(f"this directory holds {names}", str(path), "keep one of them")])
-        self._source.warnings += [
-            f"{other} is not read: the inventory is {found[0]}" for other in others if other != found[0]
-        ]
-        return found[0]
+            there = ", ".join(sorted(entry.name for entry in path.iterdir())[:10])
+            what = f"this directory holds no inventory, only {there}" if there else "this directory is empty"
+            raise InputError([Problem(what, str(path), "write hosts.yml in it, or name the file")])
+        return found
 
-    def _is_yaml(self, file: Path) -> bool:
-        """YAML by its ending; else by its first word: INI has sections and bare host names, YAML has keys."""
-        if file.suffix in YAML_ENDINGS:
-            return True
-        if file.suffix in (".ini", ".cfg", ".toml"):
-            return False
-        try:
-            lines = file.read_bytes()[:65536].decode("utf-8-sig", "replace").splitlines()
-        except OSError:
-            return True  # reading it as YAML says what is wrong
-        first = next((line.strip() for line in lines if line.strip() and line.strip()[0] not in "#;"), "")
-        return (
-            first == "---"
-            or first.startswith(("{", HEADER))
-            or first.split(" #")[0].rstrip().endswith(":")
-            or not first
-        )
-
-    def _yaml(self, file: Path) -> None:
-        data = self._document(file)
-        if isinstance(data, Map) and "plugin" in data:
-            self._through_ansible(file)
-        elif data is not None or not self._problems:
-            self._reader.yaml(data, self._shown(file))
+    def _inventories(self, found: list[Path]) -> None:
+        """All files in order. If one is for a plugin of Ansible's, Ansible reads them all: a plugin may need others."""
+        documents = {file: self._document(file) for file in found if not folder.is_program(file)}
+        plugin = next((file for file, content in documents.items() if _is_for_ansible(file, content)), None)
+        if plugin is not None:
+            self._through_ansible(plugin if len(found) == 1 else self._source.path)
+            return
+        for file in found:
+            content = documents.get(file)
+            if file not in documents:
+                self._run_program(file)
+            elif isinstance(content, _Ini):
+                self._ini.read(content.text, shown(file))
+            elif content is not _UNREADABLE:
+                self._reader.yaml(content, shown(file))
 
     def _document(self, file: Path) -> Any:
-        name = self._shown(file)
+        """The data of YAML, or the text of INI."""
+        before = len(self._problems)
+        content = self._files.text(file)
+        if content is None:
+            return _UNREADABLE
+        read = self._files.document if _is_yaml(file, content) else self._ini_text
+        data = read(file, content)
+        return _UNREADABLE if len(self._problems) > before else data
+
+    def _ini_text(self, file: Path, content: str | bytes) -> "_Ini | None":
         try:
-            if file.stat().st_size > loader.MAX_CHARACTERS or not file.is_file():
-                raise InputError([Problem("is no regular file of at most 32 MiB", name)])
-            content = file.read_bytes()
-            if content.startswith(HEADER.encode()):
-                self._source.vaulted.add(name)
-                return loader.load(self._vault.open(content.decode("utf-8", "replace"), name), name)
-            return loader.load(content, name)
+            return _Ini(loader.decoded(content, shown(file)))
         except InputError as error:
             self._problems += error.problems
-        except OSError as error:
-            self._problems.append(Problem(f"cannot be read: {error.strerror}", name))
-        return None
-
-    def _shown(self, file: Path) -> str:
-        """The file's name in messages: as the user would type it."""
-        try:
-            return str(file.relative_to(Path.cwd()))
-        except ValueError:
-            return str(file)
-
-    def _variables(self, folder: str, names: list[str]) -> None:
-        """group_vars/NAME.yml, group_vars/NAME, or all files in group_vars/NAME/, and the same for hosts."""
-        base = self._source.directory / folder
-        if not base.is_dir():
-            return
-        entries: dict[str, list[Path]] = {}
-        for entry in sorted(base.iterdir()):
-            if not entry.name.startswith("."):
-                entries.setdefault(_name_of(entry), []).append(entry)
-        known = set(names)
-        for name, found in entries.items():
-            if name not in known:
-                close = nearest(name, known)
-                if close:
-                    self._source.warnings.append(
-                        f"{self._shown(found[0])} belongs to no {folder[:-5]}: did you mean {close}?"
-                    )
-                continue
-            for entry in found:
-                self._variable_files(folder, name, entry)
-
-    def _variable_files(self, folder: str, name: str, entry: Path) -> None:
-        for file in _files_below(entry):
-            data = self._document(file)
-            tree = self._source.tree
-            given = tree.groups[name].files if folder == "group_vars" else tree.hosts[name].variables
-            if isinstance(data, Map):
-                given.append(data)
-                if PRIORITY in data:
-                    self._source.warnings.append(
-                        f"{data.keys_at[PRIORITY]}: {PRIORITY} counts only in the inventory itself; write it there"
-                    )
-            elif data is not None:
-                self._problems.append(
-                    Problem("a file of variables is a mapping", f"{self._shown(file)}:1:1", "write NAME: VALUE")
-                )
+            return None
 
     def _run_program(self, file: Path) -> None:
-        name = self._shown(file)
+        name = shown(file)
         if self._no_exec:
             self._problems.append(Problem("the inventory is a program", name, "--no-exec forbids to run it"))
             return
         argv = [str(file.resolve())]
-        listing = self._json([*argv, "--list"], name)
+        cwd = self._source.directory.resolve()
+        listing = self._json([*argv, "--list"], name, cwd)
         if isinstance(listing, Map) and "_meta" not in listing:
             self._reader.listing(listing, name)
             for host in list(self._source.tree.hosts.values()):
-                answer = self._json([*argv, "--host", host.name], name)
+                answer = self._json([*argv, "--host", host.name], name, cwd)
                 if isinstance(answer, Map):
                     host.variables.append(answer)
         elif listing is not None:
             self._reader.listing(listing, name)
 
-    def _through_ansible(self, file: Path) -> None:
-        name = self._shown(file)
-        self._read_by_ansible = True
+    def _through_ansible(self, path: Path) -> None:
+        """What only Ansible reads. Files of variables we read: so values have places, and vaults stay shut."""
+        name = shown(path)
         if self._no_exec:
             what = "only ansible-inventory reads this kind of inventory"
             self._problems.append(Problem(what, name, "--no-exec forbids to run it"))
             return
         program = shutil.which("ansible-inventory")
         if program is None:
-            what = "INI files and inventory plugins are read through ansible-inventory, which is not installed here"
-            self._problems.append(Problem(what, name, "install ansible-core, or write the inventory as YAML"))
+            what = "TOML files and inventory plugins are read through ansible-inventory, which is not installed here"
+            self._problems.append(Problem(what, name, "install ansible-core, or write the inventory as YAML or INI"))
             return
-        listing = self._json([program, "-i", str(file.resolve()), "--list", "--export"], name)
+        password = self._vault.password_file
+        vault = ["--vault-password-file", str(password.resolve())] if password else []
+        argv = [program, "-i", str(path.resolve()), "--list", "--export", *vault]
+        if self._files.vaulted:
+            self._source.vaulted.add(name)
+        listing = self._json(argv, name, Path.cwd())
         if listing is not None:
             self._reader.listing(listing, name)
 
-    def _json(self, argv: list[str], name: str) -> Any:
+    def _json(self, argv: list[str], name: str, cwd: Path) -> Any:
         """The JSON that a program prints, or None where it printed none (noted)."""
         quiet = {
             "ANSIBLE_DEPRECATION_WARNINGS": "0",
             "ANSIBLE_LOCALHOST_WARNING": "0",
+            "ANSIBLE_INVENTORY_ANY_UNPARSED_IS_FAILED": "1",
             "ANSIBLE_INVENTORY_UNPARSED_FAILED": "1",
+            "ANSIBLE_VARS_ENABLED": "",
         }
         try:
-            text = programs.run(argv, self._source.directory.resolve(), env=quiet)
+            text = programs.run(argv, cwd, env=quiet)
             return document.from_plain(json.loads(text, object_pairs_hook=_no_duplicates), name)
         except programs.ProgramFailed as error:
             self._problems.append(Problem(str(error), name, "run it by hand with --list"))
@@ -255,25 +199,24 @@ def _no_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return found
 
 
-def _name_of(entry: Path) -> str:
-    return entry.stem if entry.suffix in YAML_ENDINGS and not entry.is_dir() else entry.name
+@dataclass(frozen=True)
+class _Ini:
+    text: str
 
 
-def _files_below(entry: Path) -> list[Path]:
-    if not entry.is_dir():
-        return [entry]
-    files = (Path(folder) / name for folder, _, names in os.walk(entry) for name in names)
-    return sorted(
-        file for file in files if not file.name.startswith(".") and (file.suffix in YAML_ENDINGS or not file.suffix)
-    )
+_UNREADABLE = object()
+"""Stands for a document that is wrong, which is noted."""
 
 
-def _is_program(file: Path) -> bool:
-    if not (file.is_file() and os.access(file, os.X_OK)):
+def _is_for_ansible(file: Path, content: Any) -> bool:
+    return file.suffix == ".toml" or (isinstance(content, Map) and "plugin" in content)
+
+
+def _is_yaml(file: Path, content: str | bytes) -> bool:
+    """YAML by its ending; else by its first word: INI has sections and bare host names, YAML has keys."""
+    if file.suffix in ENDINGS:
+        return True
+    if file.suffix in (".ini", ".cfg", ".toml"):
         return False
-    try:
-        with file.open("rb") as stream:
-            start = stream.read(4)
-    except OSError:
-        return True  # execute-only
-    return start.startswith(b"#!") or start == b"\x7fELF"
+    first = folder.first_word(content)
+    return first == "---" or first.startswith("{") or first.split(" #")[0].rstrip().endswith(":") or not first

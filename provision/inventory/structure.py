@@ -44,10 +44,9 @@ class Reader:
             self._group(name, body, at, body_at, None)
 
     def _group(self, name: Any, body: Any, at: Mark, body_at: Mark, parent: Group | None) -> None:
-        if not self._named(name, at, "group"):
+        if not self.named(name, at, "group"):
             return
-        if parent is not None and name == ROOT:
-            self._note(at, "groups hold one another: all is above every group", "take all out of children:")
+        if parent is not None and not self.may_hold(parent.name, name, at):
             return
         group = self._tree.group(name, at)
         if parent is not None:
@@ -78,14 +77,15 @@ class Reader:
             group.variables.append(value)
         elif key == "hosts":
             for name, body in value.items():
-                self._hosts(group, name, body, value.keys_at[name], value.values_at[name])
+                self.hosts(group, name, body, value.keys_at[name], value.values_at[name])
         else:
             for name, body in value.items():
                 self._group(name, body, value.keys_at[name], value.values_at[name], group)
 
-    def _hosts(self, group: Group, pattern: Any, variables: Any, at: Mark, variables_at: Mark) -> None:
+    def hosts(self, group: Group, pattern: Any, variables: Any, at: Mark, variables_at: Mark) -> None:
+        """The hosts of a name, a range, or either with a port, as members of a group."""
         if not isinstance(pattern, str):
-            self._named(pattern, at, "host")
+            self.named(pattern, at, "host")
             return
         if variables is not None and not isinstance(variables, Map):
             self._note(variables_at, f"host {pattern}: its variables must be a mapping", "write NAME: VALUE under it")
@@ -97,7 +97,7 @@ class Reader:
             self._note(at, f"host range {error}")
             return
         for name in names:
-            if not self._named(name, at, "host"):
+            if not self.named(name, at, "host"):
                 return
             first = name not in self._tree.hosts  # a port counts where the host is first named, as in Ansible
             host = self._tree.host(name, at, group)
@@ -114,7 +114,7 @@ class Reader:
             self._note(Mark(file), "--list must print a JSON object of groups")
             return
         for name, body in data.items():
-            if name != "_meta" and self._named(name, Mark(file), "group"):
+            if name != "_meta" and self.named(name, Mark(file), "group"):
                 self._listed(name, body, Mark(file))
         meta = data.get("_meta")
         variables = meta.get("hostvars") if isinstance(meta, Map) else None
@@ -122,7 +122,7 @@ class Reader:
             self._listed_host(name, values, Mark(file))
 
     def _listed_host(self, name: Any, values: Any, at: Mark) -> None:
-        if not self._named(name, at, "host"):
+        if not self.named(name, at, "host"):
             return
         host = self._tree.hosts.get(name) or self._tree.host(name, at, self._tree.groups[ROOT])
         if isinstance(values, Map):
@@ -142,17 +142,25 @@ class Reader:
             self._note(at, f"group {name} must be an object with the lists hosts and children and the object vars")
             return
         for host in body.get("hosts") or ():
-            if self._named(host, at, "host"):
+            if self.named(host, at, "host"):
                 self._tree.host(host, at, group)
         for child in body.get("children") or ():
-            if child == ROOT:
-                self._note(at, "groups hold one another: all is above every group", "take all out of children")
-            elif self._named(child, at, "group"):
+            if self.may_hold(name, child, at):
                 self._tree.link(group, self._tree.group(child, at), at)
         if body.get("vars"):
             group.variables.append(body["vars"])
 
-    def _named(self, name: Any, at: Mark, what: str) -> bool:
+    def may_hold(self, parent: str, child: Any, at: Mark) -> bool:
+        """Can the group `child` stand under `parent`? If not, that is noted."""
+        if child == ROOT:
+            self._note(
+                at, "groups hold one another: all is above every group", f"take all out of the children of {parent}"
+            )
+            return False
+        return self.named(child, at, "group")
+
+    def named(self, name: Any, at: Mark, what: str) -> bool:
+        """Can this be the name of a group or host? If not, that is noted."""
         if not isinstance(name, str):
             self._note(at, f"the name of a {what} must be text, and {name!r} is not", "quote it")
         elif "{{" in name:

@@ -31,6 +31,11 @@ class Vault:
         self._failure: Problem | None = None
         self._opened: dict[str, str] = {}
 
+    @property
+    def password_file(self) -> Path | None:
+        """For other programs that open vaults."""
+        return self._file
+
     def open(self, text: str, where: str) -> str:
         """The plain text of a vaulted `text`. Raises InputError; about the password always the same one."""
         if text not in self._opened:

@@ -59,8 +59,12 @@ def test_a_file_has_the_variables_beside_it(write: Write) -> None:
 @pytest.mark.parametrize(
     ("files", "problem"),
     [
-        ({"readme": "x"}, "holds no hosts.yml"),
-        ({"hosts.yml": "all:", "hosts.yaml": "all:"}, "holds hosts.yml and hosts.yaml; keep one of them"),
+        (
+            {"README.md": "x"},
+            "this directory holds no inventory, only README.md; write hosts.yml in it, or name the file",
+        ),
+        ({"hosts.yml": "all: {hosts: {a: }}", "more.yml": "a: 1"}, "more.yml:1:4: group a must be a mapping"),
+        ({"hosts.ini": "[a]\na\n[b:vrs]", "more.yml": "a: 1"}, "hosts.ini:3:1: [b:vrs] is no kind of section"),
         (
             {"hosts.yml": "all: {hosts: {a: }}", "group_vars/all.yml": "[a]"},
             "group_vars/all.yml:1:1: a file of variables",
@@ -90,13 +94,11 @@ def test_odd_directories_are_warned_about(write: Write) -> None:
     folder = write(
         {
             "hosts.yml": "all: {hosts: {web: }, children: {dgx: , web: }}",
-            "more.yml": "",
             "group_vars/dgxx.yml": "a: 1",
             "group_vars/other_inventory.yml": "a: 1",
         }
     )
     warnings = "\n".join(inventory.load(str(folder)).warnings).replace(f"{folder}/", "")
-    assert "more.yml is not read: the inventory is hosts.yml" in warnings
     assert "group_vars/dgxx.yml belongs to no group: did you mean dgx?" in warnings
     assert "web is the name of a group and of a host" in warnings
     assert "other_inventory" not in warnings
@@ -104,6 +106,68 @@ def test_odd_directories_are_warned_about(write: Write) -> None:
 
 def test_a_directory_with_one_inventory_of_another_name(write: Write) -> None:
     assert inventory.load(str(write({"ansible_inventory.yml": "all: {hosts: {a: }}"}))).hosts == ("a",)
+
+
+def test_all_inventories_of_a_directory_count_in_order_of_name(write: Write) -> None:
+    folder = write(
+        {
+            "hosts": "[web]\nw1 v=first w=first\n",
+            "db-hosts": "[db]\nd1\n[web]\nw2\n",
+            "sub/extra.yml": "web: {hosts: {w1: {v: last}}}",
+            "group_vars/web.yml": "x: file",
+            "roles/site.py": "",
+            "id_ed25519": "-----BEGIN OPENSSH PRIVATE KEY-----\n",
+            "known_hosts": "v1,10.0.0.1 ssh-ed25519 AAAA\n",
+            "hosts~": "[old]\no1\n",
+            "ansible.cfg": "[defaults]\nbecome=true\n",
+            "more": "h9\nh8\n",
+        }
+    )
+    found = inventory.load(str(folder))
+    assert found.hosts == ("d1", "w2", "w1")
+    assert [found.variable("w1", name) for name in "vwx"] == ["last", "first", "file"]
+    assert [text.replace(f"{folder}/", "") for text in found.warnings] == [
+        "more is not read: if it lists hosts, begin it with a section such as [ungrouped]"
+    ]
+
+
+@pytest.mark.parametrize("name", ["inventory", "inventory.ini", "hosts.ini", "staging", "01-web.ini"])
+def test_a_directory_with_one_ini_inventory_of_any_name(write: Write, name: str) -> None:
+    assert inventory.load(str(write({name: "[web]\na\n"}))).hosts == ("a",)
+
+
+@pytest.mark.parametrize(
+    ("files", "values"),
+    [
+        ({"group_vars/g/a.yml": "a: dir", "group_vars/g.yml": "{a: file, b: file}"}, {"a": "dir"}),
+        ({"group_vars/g.yml": "a: yml", "group_vars/g.yaml": "{a: yaml, b: yaml}"}, {"a": "yml"}),
+        ({"group_vars/g.yaml": "a: yaml", "group_vars/g.json": '{"b": 1}'}, {"a": "yaml"}),
+        ({"group_vars/g/a": "a: 1", "group_vars/g/a~": "a: old"}, {"a": 1}),
+        ({"group_vars/g/a": "a: 1", "group_vars/g/.git/config": "[core]\n\tx = 1"}, {"a": 1}),
+        ({"group_vars/g/a": "a: 1", "group_vars/g/x.d/b": "[", "group_vars/g/x/b.yml": "b: 2"}, {"a": 1, "b": 2}),
+        ({"host_vars/h/a.yml": "a: dir", "host_vars/h.yaml": "{a: file, b: file}"}, {"a": "dir"}),
+    ],
+)
+def test_which_files_of_variables_count(write: Write, files: dict[str, str | bytes], values: dict[str, Any]) -> None:
+    found = inventory.load(str(write({"hosts.yml": "g: {hosts: {h: }}", **files})))
+    assert {name: value for name in "ab" if (value := found.variable("h", name)) is not None} == values
+
+
+def test_a_file_of_variables_that_another_hides_is_told(write: Write) -> None:
+    folder = write({"hosts.yml": "g: {hosts: {h: }}", "group_vars/g/a.yml": "", "group_vars/g.yml": "a: 1"})
+    told = [text.replace(f"{folder}/", "") for text in inventory.load(str(folder)).warnings]
+    assert told == ["group_vars/g.yml is not read: group_vars/g is"]
+
+
+def test_links_of_variable_folders_are_followed(write: Write) -> None:
+    folder = write({"hosts.yml": "g: {hosts: {h: }}", "shared/a.yml": "a: 1", "group_vars/g/b.yml": "b: 2"})
+    shared = folder.parent / "shared"
+    (folder / "shared").rename(shared)
+    (folder / "group_vars/g/sub").symlink_to(shared)
+    found = inventory.load(str(folder))
+    assert (found.variable("h", "a"), found.variable("h", "b")) == (1, 2)
+    (shared / "again").symlink_to(folder / "group_vars/g")
+    assert "group_vars/g/sub/again: this link leads back to a folder that holds it" in error(str(folder))
 
 
 def test_a_program_answers_list(tmp_path: Path, roles: list[Path]) -> None:
@@ -171,8 +235,8 @@ def test_a_program_in_an_inventory_that_has_an_interpreter_missing(tmp_path: Pat
 def test_no_exec_runs_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     mark = tmp_path / "ran"
     assert "--no-exec forbids to run it" in error(program(tmp_path / "p", f"touch {mark}"), no_exec=True)
-    ini = tmp_path / "hosts.ini"
-    ini.write_text("[web]\na\n")
+    ini = tmp_path / "hosts.toml"
+    ini.write_text("[web.hosts.a]\n")
     program(tmp_path / "bin", f"touch {mark}", "ansible-inventory")
     monkeypatch.setenv("PATH", str(tmp_path / "bin"), prepend=":")
     assert "--no-exec forbids to run it" in error(str(ini), no_exec=True)
@@ -185,15 +249,7 @@ def test_yaml_that_happens_to_be_executable_is_read_and_not_run(write: Write) ->
     assert inventory.load(str(folder), no_exec=True).hosts == ("a",)
 
 
-@pytest.mark.parametrize(
-    ("name", "text"),
-    [
-        ("hosts.ini", "a"),
-        ("hosts", "[web]\na ansible_host=1\n"),
-        ("hosts", "a\n"),
-        ("aws.yml", "plugin: amazon.aws.aws_ec2"),
-    ],
-)
+@pytest.mark.parametrize(("name", "text"), [("hosts.toml", "[web.hosts.a]"), ("aws.yml", "plugin: amazon.aws.aws_ec2")])
 def test_what_ansible_has_to_read(
     write: Write, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, text: str
 ) -> None:
@@ -205,6 +261,22 @@ def test_what_ansible_has_to_read(
     program(tmp_path / "bin", f"echo \"$@\" >{arguments}; echo '{json.dumps(LISTING)}'", "ansible-inventory")
     assert inventory.load(str(folder / name)).hosts == ("a", "b", "c")
     assert arguments.read_text() == f"-i {folder / name} --list --export\n"
+    password = tmp_path / "pw"
+    inventory.load(str(folder / name), vault_password_file=password)
+    assert arguments.read_text() == f"-i {folder / name} --list --export --vault-password-file {password}\n"
+
+
+def test_with_a_plugin_ansible_reads_the_whole_directory_but_no_variable_files(
+    write: Write, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = write({"hosts": "[x]\nx1\n", "z.yml": "plugin: constructed", "group_vars/web.yml": "v: file"})
+    monkeypatch.setenv("PATH", str(tmp_path / "bin"), prepend=":")
+    arguments = tmp_path / "arguments"
+    answer = f'echo "$@" "vars=$ANSIBLE_VARS_ENABLED." >{arguments}; echo \'{json.dumps(LISTING)}\''
+    program(tmp_path / "bin", answer, "ansible-inventory")
+    found = inventory.load(str(folder))
+    assert arguments.read_text() == f"-i {folder} --list --export vars=.\n"
+    assert (found.hosts, found.variable("a", "v")) == (("a", "b", "c"), "file")
 
 
 def test_json_is_yaml(write: Write) -> None:
