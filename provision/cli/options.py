@@ -56,14 +56,34 @@ def _one_line(context: click.Context, parameter: click.Parameter, given: str) ->
     return line
 
 
+class _Inventory(click.Option):
+    """An option that is seen as often as it is given, and refused then: click takes the last in silence."""
+
+    def value_from_envvar(self, ctx: click.Context) -> Any:
+        """The variable as one path, whatever is in it."""
+        given = self.resolve_envvar_value(ctx)
+        return None if given is None else (given,)
+
+
+def _one(context: click.Context, parameter: click.Parameter, given: tuple[str, ...]) -> str | None:
+    if len(given) > 1:
+        raise click.BadParameter("give one inventory: a directory with several files is read as one")
+    return given[0] if given else None
+
+
 def _option(*names: str, **settings: Any) -> click.Option:
     return click.Option(list(names), **settings)
 
 
 COMMENT = 200
 """Characters."""
-INVENTORY = _option(
-    "-i", "--inventory", metavar="NAME|PATH", envvar="PROVISION_INVENTORY", help="Inventory (or $PROVISION_INVENTORY)."
+INVENTORY = _Inventory(
+    ["-i", "--inventory"],
+    metavar="NAME|PATH",
+    envvar="PROVISION_INVENTORY",
+    multiple=True,
+    callback=_one,
+    help="Inventory (or $PROVISION_INVENTORY).",
 )
 LIMIT = _option("--limit", metavar="PATTERN", help="Only these: dgx:&rack1:!dgx07, @failed:last, …")
 ROLES = _option("--roles", metavar="A,B", callback=_listed, help="Only these of the hosts' roles.")

@@ -181,8 +181,15 @@ def test_without_an_inventory(hosts: Hosts, monkeypatch: pytest.MonkeyPatch, tmp
 def test_the_inventory_may_come_from_the_environment(
     inventory: Path, hosts: Hosts, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("PROVISION_INVENTORY", str(inventory))
+    spaced = inventory.rename(inventory.parent / "two words")
+    monkeypatch.setenv("PROVISION_INVENTORY", str(spaced))
     assert run("check", "--limit", "web").exit_code == 0
+
+
+def test_a_second_inventory_is_refused(inventory: Path, hosts: Hosts) -> None:
+    result = run("check", "-i", inventory, "--inventory", inventory)
+    assert result.exit_code == 2
+    assert "give one inventory: a directory with several files is read as one" in result.stderr
 
 
 def test_the_default_inventory(inventory: Path, hosts: Hosts, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
