@@ -17,6 +17,7 @@ from provision.inventory.schema import schema
 from provision.inventory.sources import Source
 from provision.inventory.spelling import closest
 from provision.inventory.tree import ROOT
+from provision.inventory.values import undoubted
 from provision.inventory.vault import Vault
 
 __all__ = ["Host", "Inventory", "Node", "Row", "load", "schema"]
@@ -62,20 +63,20 @@ class Inventory:
     def rollout(self) -> Any:
         """`rollout:` of the inventory, or of the variables of `all`, as it stands there; None without one."""
         if self._source.rollout is not None:
-            return self._source.rollout
+            return undoubted(self._source.rollout)
         root = self._source.tree.groups[ROOT]
         given = [variables["rollout"] for variables in root.variables + root.files if "rollout" in variables]
-        return given[-1] if given else None
+        return undoubted(given[-1]) if given else None
 
     def by_host(self, name: str) -> dict[str, Any]:
         """The value of a variable that is nobody's setting (a rack), by host; a host without it is not in there."""
         merged = layers.Layers(self._source.tree, ())
         values = {host: merged.of(entry)[1] for host, entry in self._source.tree.hosts.items()}
-        return {host: found[name] for host, found in values.items() if name in found}
+        return {host: undoubted(found[name]) for host, found in values.items() if name in found}
 
     def variable(self, host: str, name: str) -> Any:
         """The value of a variable that belongs to no role, as it stands in the inventory; None where there is none."""
-        return layers.Layers(self._source.tree, ()).of(self._source.tree.hosts[host])[1].get(name)
+        return undoubted(layers.Layers(self._source.tree, ()).of(self._source.tree.hosts[host])[1].get(name))
 
     def select(self, pattern: str | None, failed: patterns.Failed | None = None) -> list[str]:
         """The hosts that a pattern (`--limit`) means, in the order of `hosts`; all without one. Raises

@@ -51,7 +51,8 @@ class Seq(list[Any]):
 
 @dataclass(frozen=True)
 class Tagged:
-    """A scalar under a tag of ours or Ansible's, not looked into here: "secret", "vault" or "unsafe"."""
+    """A scalar under a tag of ours or Ansible's, not looked into here: "secret", "vault" or "unsafe"; or a plain
+    scalar that is "doubtful", a number with a leading zero."""
 
     tag: str
     text: str

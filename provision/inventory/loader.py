@@ -1,9 +1,9 @@
 """YAML text to plain data that remembers where each part was written.
 
 The law: scalars are YAML 1.2's (`yes` and `22:30` are strings), nothing is guessed (a duplicate key, a leading-zero
-integer, an unknown tag is an error with line and column), the work is bounded whatever the text is (depth, aliases,
-size), and the only exception that leaves this file is InputError. PyYAML's C parser makes the events; the data is
-built here.
+integer that is used, an unknown tag is an error with line and column), the work is bounded whatever the text is
+(depth, aliases, size), and the only exception that leaves this file is InputError. PyYAML's C parser makes the events;
+the data is built here.
 """
 
 import re
@@ -54,6 +54,15 @@ def _integer(text: str) -> int:
     if len(digits) > 1000:
         raise ValueError("a number of more than 1000 digits: quote it if it is text")
     return int(text)
+
+
+def doubt(text: str) -> str:
+    """What is wrong with a plain scalar that is tagged "doubtful": a sentence."""
+    try:
+        scalar(text)
+    except ValueError as error:
+        return str(error)
+    raise AssertionError(f"{text!r} is in no doubt")
 
 
 def load(text: str | bytes, name: str) -> Any:
@@ -158,10 +167,20 @@ class _Builder:
     def _scalar(self, event: Any) -> Any:
         text: str = event.value
         if event.tag is None or event.tag == "!":
-            return self._plain(event, text) if event.implicit[0] and event.tag is None else text
+            return self._bare(event, text) if event.implicit[0] and event.tag is None else text
         if event.tag in _LOCAL_TAGS:
             return Tagged(_LOCAL_TAGS[event.tag], text, self._mark(event))
         return self._core_tagged(event, text)
+
+    def _bare(self, event: Any, text: str) -> Any:
+        """Without a tag: a number that YAML 1.1 and 1.2 read differently is an error only where it is used."""
+        try:
+            return scalar(text)
+        except ValueError as error:
+            if text.lstrip("+-").startswith("0"):
+                return Tagged("doubtful", text, self._mark(event))
+            self._note(self._mark(event), str(error))
+            return text
 
     def _plain(self, event: Any, text: str) -> Any:
         try:
@@ -226,7 +245,9 @@ class _Builder:
         return mapping, weight
 
     def _usable(self, key: Any, at: Mark, mapping: Map) -> bool:
-        if isinstance(key, Map | Seq | Tagged):
+        if isinstance(key, Tagged) and key.tag == "doubtful":
+            self._note(at, doubt(key.text))
+        elif isinstance(key, Map | Seq | Tagged):
             self._note(at, "a key must be a plain value", "quote text that begins with {, [ or !")
         elif key in mapping:
             self._note(at, f"duplicate key {key!r} (the first is on line {mapping.keys_at[key].line})")

@@ -219,7 +219,14 @@ class Resolution:
         meant = self.roles.misspelt(name)
         if not meant and within(name, "roles", 2) and isinstance(value, Seq):
             meant = "roles" if set(map(str, value)) & set(self.roles.names) else None
-        return Finding(where, owner, f"{name} is no role", f"did you mean {meant!r}?") if meant else None
+        return _misnamed(name, value, meant, where, owner) if meant else None
+
+
+def _misnamed(name: str, value: Any, meant: str, where: str, owner: str) -> Finding:
+    """A name close to a role's; only a mapping can be that role's settings."""
+    if meant != "roles" and value is not None and not isinstance(value, Map):
+        return Finding(where, owner, f"{name} is taken as nobody's", f"settings of {meant} are a mapping", True)
+    return Finding(where, owner, f"{name} is no role", f"did you mean {meant!r}?")
 
 
 def resolve(

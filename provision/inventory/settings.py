@@ -81,7 +81,9 @@ class _Check:
         """Validates, and says what is wrong."""
         raw = Map() if self._raw is None else self._raw
         if not isinstance(raw, Map):
-            self._find((), f"the settings of the role {self._role.name} must be a mapping", "write KEY: VALUE")
+            what = f"the settings of the role {self._role.name} must be a mapping"
+            hint = "write KEY: VALUE" if self._used else "or leave it: no host here has that role"
+            self._find((), what, hint, warning=not self._used)
             return self._checked
         self._judge_secrets(raw)
         plain = Plain(self._validator.references, self._noted).value(raw, self._at, (self._role.name,))

@@ -11,6 +11,7 @@ from typing import Any
 
 from provision.errors import InputError, Problem
 from provision.inventory.document import Map, Mark, Seq, Tagged
+from provision.inventory.loader import doubt
 from provision.inventory.references import References
 
 _TEMPLATE = re.compile(r"\{\{(?!-?\s*\.)|\{%|\{#.*#\}")
@@ -47,12 +48,30 @@ class Plain:
     def _tagged(self, value: Tagged, path: tuple[Any, ...]) -> Any:
         if value.tag == "unsafe":
             return value.text
+        if value.tag == "doubtful":
+            self.note(path, Problem(f"{dotted(path)}: {doubt(value.text)}", str(value.at)))
+            return None
         try:
             return self.references.lookup(value, dotted(path))
         except InputError as error:
             for problem in error.problems:
                 self.note(path, problem)
         return None
+
+
+def undoubted(value: Any) -> Any:
+    """A value that is used as it stands. Raises InputError for a number with a leading zero in it."""
+    problems = _doubts(value)
+    if problems:
+        raise InputError(problems)
+    return value
+
+
+def _doubts(value: Any) -> list[Problem]:
+    if isinstance(value, Tagged) and value.tag == "doubtful":
+        return [Problem(doubt(value.text), str(value.at))]
+    inner = value.values() if isinstance(value, Map) else value if isinstance(value, Seq) else ()
+    return [problem for item in inner for problem in _doubts(item)]
 
 
 def dotted(path: tuple[Any, ...]) -> str:

@@ -118,7 +118,7 @@ def test_a_mistake_is_told_with_its_line(ini: Ini, tmp_path: Path, text: str, pr
 
 def test_all_mistakes_are_told_at_once(ini: Ini) -> None:
     with pytest.raises(InputError) as caught:
-        ini("h x\n[a b]\nignored\n[c:vars]\n", {"group_vars/all.yml": "a: 01\na: 2"})
+        ini("h x\n[a b]\nignored\n[c:vars]\n", {"group_vars/all.yml": "01: a\na: 1\na: 2"})
     assert len(caught.value.problems) == 5
 
 

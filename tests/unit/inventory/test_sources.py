@@ -70,8 +70,8 @@ def test_a_file_has_the_variables_beside_it(write: Write) -> None:
             "group_vars/all.yml:1:1: a file of variables",
         ),
         (
-            {"hosts.yml": "all: {hosts: {a: }}", "host_vars/a.yml": "x: 01"},
-            "host_vars/a.yml:1:4: 01 has a leading zero",
+            {"hosts.yml": "all: {hosts: {a: }}", "host_vars/a.yml": "01: x"},
+            "host_vars/a.yml:1:1: 01 has a leading zero",
         ),
         ({"hosts.yml": b"\xff\xfeall:"}, "is UTF-16"),
         ({"hosts.yml": "\t"}, "hosts.yml:1:1: a tab"),
@@ -84,7 +84,13 @@ def test_directories_that_cannot_be_read(write: Write, files: dict[str, str | by
 def test_mistakes_of_all_files_at_once(write: Write) -> None:
     text = error(
         str(
-            write({"hosts.yml": "all: {hosts: {a: }}", "group_vars/all.yml": "a: 01", "host_vars/a.yml": "b: 02\nb: 3"})
+            write(
+                {
+                    "hosts.yml": "all: {hosts: {a: }}",
+                    "group_vars/all.yml": "01: a",
+                    "host_vars/a.yml": "02: b\nb: 2\nb: 3",
+                }
+            )
         )
     )
     assert len(text.splitlines()) == 3
