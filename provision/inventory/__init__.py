@@ -24,8 +24,9 @@ __all__ = ["Host", "Inventory", "Node", "Row", "load", "schema"]
 
 
 def load(source: str, *, no_exec: bool = False, vault_password_file: Path | None = None) -> "Inventory":
-    """Reads an inventory: a name (inventories/NAME.yml beside provision.py) or the path of a YAML file, a directory, a
-    program, or anything that `ansible-inventory` reads. Raises InputError with everything that is wrong with it."""
+    """Reads an inventory: a name (inventories/NAME.yml beside provision.py) or the path of a YAML or INI file, a
+    directory, a program, or anything that `ansible-inventory` reads. Raises InputError with everything that is wrong
+    with it."""
     vault = Vault(vault_password_file, no_exec=no_exec)
     return Inventory(sources.read(sources.find(source), vault, no_exec=no_exec), vault, no_exec=no_exec)
 
