@@ -18,10 +18,10 @@ PACKAGE = ROOT / "provision"
 
 LAYERS = [
     {"errors", "secrets"},
-    {"target", "facts", "events", "resources", "templates", "traits"},
+    {"target", "facts", "events", "resources", "templates", "fact_summary"},
     {"transport", "bundle", "role", "messages", "journal"},
     {"daemon", "inventory"},
-    {"plan", "preflight", "bootstrap", "login", "lifeline", "questions"},
+    {"plan", "preflight", "bootstrap", "login", "reachability", "questions"},
     {"run"},
     {"session"},
     {"rollout"},
