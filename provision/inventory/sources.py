@@ -103,9 +103,8 @@ class _Loading:
     def _inventories(self, found: list[Path]) -> None:
         """All files in order. If one is for a plugin of Ansible's, Ansible reads them all: a plugin may need others."""
         documents = {file: self._document(file) for file in found if not folder.is_program(file)}
-        plugin = next((file for file, content in documents.items() if _is_for_ansible(file, content)), None)
-        if plugin is not None:
-            self._through_ansible(plugin if len(found) == 1 else self._source.path)
+        if any(_is_for_ansible(file, content) for file, content in documents.items()):
+            self._through_ansible(found)
             return
         for file in found:
             content = documents.get(file)
@@ -150,9 +149,9 @@ class _Loading:
         elif listing is not None:
             self._reader.listing(listing, name)
 
-    def _through_ansible(self, path: Path) -> None:
+    def _through_ansible(self, found: list[Path]) -> None:
         """What only Ansible reads. Files of variables we read: so values have places, and vaults stay shut."""
-        name = shown(path)
+        name = shown(found[0] if len(found) == 1 else self._source.path)
         if self._no_exec:
             what = "only ansible-inventory reads this kind of inventory"
             self._problems.append(Problem(what, name, "--no-exec forbids to run it"))
@@ -164,7 +163,8 @@ class _Loading:
             return
         password = self._vault.password_file
         vault = ["--vault-password-file", str(password.resolve())] if password else []
-        argv = [program, "-i", str(path.resolve()), "--list", "--export", *vault]
+        given = [word for file in found for word in ("-i", str(file.resolve()))]
+        argv = [program, *given, "--list", "--export", *vault]
         if self._files.vaulted:
             self._source.vaulted.add(name)
         listing = self._json(argv, name, Path.cwd())

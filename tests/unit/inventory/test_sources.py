@@ -272,16 +272,18 @@ def test_what_ansible_has_to_read(
     assert arguments.read_text() == f"-i {folder / name} --list --export --vault-password-file {password}\n"
 
 
-def test_with_a_plugin_ansible_reads_the_whole_directory_but_no_variable_files(
+def test_with_a_plugin_ansible_reads_all_inventories_but_no_variable_files(
     write: Write, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    folder = write({"hosts": "[x]\nx1\n", "z.yml": "plugin: constructed", "group_vars/web.yml": "v: file"})
+    folder = write(
+        {"hosts": "[x]\nx1\n", "z.yml": "plugin: constructed", "key": "-----BEGIN", "group_vars/web.yml": "v: file"}
+    )
     monkeypatch.setenv("PATH", str(tmp_path / "bin"), prepend=":")
     arguments = tmp_path / "arguments"
     answer = f'echo "$@" "vars=$ANSIBLE_VARS_ENABLED." >{arguments}; echo \'{json.dumps(LISTING)}\''
     program(tmp_path / "bin", answer, "ansible-inventory")
     found = inventory.load(str(folder))
-    assert arguments.read_text() == f"-i {folder} --list --export vars=.\n"
+    assert arguments.read_text() == f"-i {folder}/hosts -i {folder}/z.yml --list --export vars=.\n"
     assert (found.hosts, found.variable("a", "v")) == (("a", "b", "c"), "file")
 
 
