@@ -10,12 +10,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from provision.errors import InputError, Problem
+from provision.inventory.connection import SECRET_NAMES
 from provision.inventory.document import Map, Mark, Seq, Tagged
 from provision.inventory.loader import doubt
 from provision.inventory.references import References
 
 _TEMPLATE = re.compile(r"\{\{(?!-?\s*\.)|\{%|\{#.*#\}")
 TEMPLATED = "holds {{ … }}: inventories are not templated here"
+VAULT_HINT = "write the password itself with !vault, or where it is with !secret"
 TEMPLATED_HINT = "write the value itself, or tag text that is meant so with !unsafe"
 
 
@@ -41,7 +43,8 @@ class Plain:
 
     def _text(self, value: Any, at: Mark, path: tuple[Any, ...]) -> Any:
         if isinstance(value, str) and _TEMPLATE.search(value):
-            self.note(path, Problem(f"{dotted(path)} {TEMPLATED}", str(at), TEMPLATED_HINT))
+            hint = VAULT_HINT if path[0] in SECRET_NAMES else TEMPLATED_HINT
+            self.note(path, Problem(f"{dotted(path)} {TEMPLATED}", str(at), hint))
             return None
         return value
 

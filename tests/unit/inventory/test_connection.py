@@ -94,6 +94,10 @@ def test_passwords_are_secrets(resolved: Resolved) -> None:
         ("ansible_ssh_private_key_file: nokey", "nokey cannot be read: No such file or directory"),
         ("ansible_ssh_private_key_file: .", "cannot be read: Is a directory"),
         ("ansible_python_interpreter: 'python3; rm'", "is no path of a program"),
+        (
+            "ansible_become_password: '{{ vault_become_password }}'",
+            "holds {{ … }}: inventories are not templated here; write the password itself with !vault, or where it is",
+        ),
         ("ansible_timeout: 0", "should be a number of seconds"),
         ("ansible_group_priority: high", "ansible_group_priority should be a whole number"),
     ],
