@@ -34,6 +34,15 @@ def sees(name, answer, expected):
     cuda = answer["cuda"]
     if cuda["error"] is not None and expected:
         return _cuda_failed(name, cuda["error"]["text"])
+    if answer["nvml"] is None and expected:
+        return check(
+            name,
+            FAILED,
+            "",
+            "the container got no libnvidia-ml: it was injected without the capability `utility`, or the CDI spec "
+            "leaves it out",
+            "nvidia-ctk cdi generate --output=/etc/cdi/nvidia.yaml; ask for NVIDIA_DRIVER_CAPABILITIES=compute,utility",
+        )
     if answer["nvml"] is not None and answer["nvml"]["error"] is not None and expected:
         return _cuda_failed(name, "Failed to initialize NVML: {text}".format(**answer["nvml"]["error"]))
     seen = {"CUDA": {device["uuid"] for device in cuda["devices"]}}

@@ -17,11 +17,10 @@ UUIDS = ["GPU-{:08x}-0000-0000-0000-000000000000".format(index) for index in ran
 
 @pytest.fixture
 def cuda(tmp_path, monkeypatch):
-    def cuda(**options):
+    def cuda(nvml=None, **options):
         library = false_gpu.build(tmp_path, "false_cuda", **options)
         monkeypatch.setattr(cuda_probe, "LIBRARIES", (library,))
-        monkeypatch.setattr(cuda_probe, "NVML", ())
-        monkeypatch.setattr(cuda_probe, "nvml", lambda: None)
+        monkeypatch.setattr(cuda_probe, "NVML", (nvml or false_gpu.build(tmp_path, "false_nvml"),))
         return cuda_probe.main({})
 
     return cuda
@@ -62,6 +61,16 @@ def test_a_gpu_too_few_and_one_too_many_are_named(cuda):
     assert "does not see GPU-ff" in sees(answer, UUIDS + ["GPU-ff"])["cause"]
     assert UUIDS[7] in sees(answer, UUIDS[:7])["cause"]
     assert sees(answer, [])["verdict"] == "failed", "none asked, none seen"
+
+
+@needs
+def test_a_container_without_nvml_fails_where_gpus_are_expected(cuda):
+    answer = cuda(nvml="/nowhere/libnvidia-ml.so.1")
+    assert answer["nvml"] is None
+    check = sees(answer, UUIDS)
+    assert check["verdict"] == "failed"
+    assert "the container got no libnvidia-ml" in check["cause"]
+    assert sees(dict(answer, cuda={"error": None, "devices": []}), [])["verdict"] == "passed", "none asked"
 
 
 def test_without_a_gpu_all_else_is_told():
