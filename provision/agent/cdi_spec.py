@@ -6,8 +6,11 @@ every injection fail (`conflicting device`), and goes; a spec of any other name 
 removed.
 """
 
-from . import look, proof_paths
+import os
+
+from . import facts, look, proof_paths
 from .resource import Failed, Resource
+from .system import PATH
 
 SERVICE = "nvidia-cdi-refresh.service"
 UNITS = ("/etc/systemd/system/", "/usr/lib/systemd/system/", "/lib/systemd/system/")
@@ -58,5 +61,15 @@ class CdiSpec(Resource):
         if not look.exists(system, "/etc/cdi"):
             system.make_directory("/etc/cdi")
         system.run(
-            ["nvidia-ctk", "cdi", "generate", "--output=" + OURS], timeout=120, fix="nvidia-ctk cdi generate says more"
+            ["nvidia-ctk", "cdi", "generate", "--output=" + OURS],
+            timeout=120,
+            env={"PATH": search_path(system)},
+            fix="nvidia-ctk cdi generate says more",
         )
+
+
+def search_path(system):
+    """PATH for nvidia-ctk: it mounts the first nvidia-smi on it, which must be the loaded driver's own."""
+    library = facts.library_path(system)
+    folder = os.path.normpath(os.path.join(os.path.dirname(library), "../bin")) if library else ""
+    return folder + ":" + PATH if library and look.exists(system, folder + "/nvidia-smi") else PATH

@@ -79,6 +79,21 @@ def _difference(found, expected):
     return " and ".join(words)
 
 
+def runs_nvidia_smi(answer):
+    """nvidia-smi starts in the container and lists its GPUs."""
+    ran = answer["nvidia_smi"]
+    if ran["status"] == 0:
+        return check("nvidia-smi", PASSED, ran["text"].strip())
+    last = (ran["text"].strip().splitlines() or ["no output"])[-1]
+    return check(
+        "nvidia-smi",
+        FAILED,
+        ran["text"],
+        "nvidia-smi does not run in the container (exit status {}: {})".format(ran["status"], last),
+        "remove /etc/cdi/nvidia.yaml and apply nvidia_docker: it writes the spec with the driver's own nvidia-smi",
+    )
+
+
 def computes(answer):
     """Each GPU ran the kernel, and its result is right."""
     wrong = ["{uuid}: {kernel}".format(**device) for device in answer["cuda"]["devices"] if device["kernel"] != "ok"]

@@ -44,6 +44,13 @@ def driver_of(text):
     return match.group(1) if match else None
 
 
+def nvidia_smi(system):
+    """Where the CDI specs put nvidia-smi in a container, or None."""
+    pattern = r"containerPath\"?:\s*\"?(/[^\s\",]*/nvidia-smi)\b"
+    found = [match.group(1) for match in (re.search(pattern, text) for text in specs(system).values()) if match]
+    return found[0] if found else None
+
+
 def available(system, info):
     """{way: None, or why it is not there}."""
     found = {way: None for way in ORDER}

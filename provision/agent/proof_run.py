@@ -84,12 +84,15 @@ class Run:
     # -- level 2
 
     def _two(self, way):
-        title, ran = self._run(way, "all", proof_paths.ALL if way else proof_paths.NONE)
+        smi = proof_paths.nvidia_smi(self._system) if way == "cdi" else None
+        request = {"request": {"nvidia_smi": smi}} if smi else {}
+        title, ran = self._run(way, "all", proof_paths.ALL if way else proof_paths.NONE, **request)
         checks = [proof_inside.answered(title, ran)]
         if ran.answer is None:
             return checks
         checks.append(proof_inside.sees(title, ran.answer, [uuid for uuid, _ in self._uuids]))
         if self._uuids and checks[-1]["verdict"] == PASSED:
+            checks += [proof_inside.runs_nvidia_smi(ran.answer)] if smi else []
             checks.append(proof_inside.computes(ran.answer))
         return checks + list(proof_inside.limits(ran.answer, self._limits))
 

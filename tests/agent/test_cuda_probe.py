@@ -73,6 +73,27 @@ def test_a_container_without_nvml_fails_where_gpus_are_expected(cuda):
     assert sees(dict(answer, cuda={"error": None, "devices": []}), [])["verdict"] == "passed", "none asked"
 
 
+@pytest.mark.parametrize(
+    ("script", "words"),
+    [
+        ("#!/bin/sh\nexec /nowhere/nvidia-smi\n", "exit status 127: "),
+        ("#!/nowhere/sh\n", "No such file"),
+        ("#!/bin/sh\necho down; exit 9\n", "exit status 9: down"),
+        ("#!/bin/sh\necho $1\n", None),
+    ],
+)
+def test_nvidia_smi_is_run_where_the_spec_names_one(tmp_path, script, words):
+    place = tmp_path / "nvidia-smi"
+    place.write_text(script)
+    place.chmod(0o755)
+    check = proof_inside.runs_nvidia_smi(cuda_probe.main({"nvidia_smi": str(place), "cuda": False}))
+    if words is None:
+        assert (check["verdict"], check["detail"]) == ("passed", "-L")
+    else:
+        assert check["verdict"] == "failed"
+        assert words in check["cause"]
+
+
 def test_without_a_gpu_all_else_is_told():
     """As a program of its own, as in a container."""
     program = os.path.abspath(cuda_probe.__file__)

@@ -1,0 +1,61 @@
+"""The CDI spec: by whom it is made, and with which driver's programs."""
+
+import pytest
+
+from provision.agent import proof_paths
+from provision.agent.cdi_spec import CdiSpec
+from tests.agent.rooted import Rooted, answer
+
+DRIVER = "580.159.04"
+GENERATE = ["nvidia-ctk", "cdi", "generate", "--output=/etc/cdi/nvidia.yaml"]
+SPEC = """\
+cdiVersion: 0.5.0
+kind: nvidia.com/gpu
+devices:
+- name: "0"
+- name: all
+containerEdits:
+  mounts:
+  - hostPath: /usr/lib/libcuda.so.{0}
+    containerPath: /usr/lib/libcuda.so.{0}
+"""
+
+
+@pytest.fixture
+def host(tmp_path):
+    host = Rooted(tmp_path)
+    host.put("/sys/module/nvidia/version", DRIVER + "\n")
+    host.put("/usr/bin/nvidia-ctk", "")
+    return host
+
+
+def generates(system, argv):
+    system.put("/etc/cdi/nvidia.yaml", SPEC.format(DRIVER))
+    return answer()
+
+
+def test_nvidia_ctk_finds_the_programs_of_the_library_in_use_first(host):
+    host.link_to("/usr/lib/x86_64-linux-gnu/libnvidia-ml.so.1", "/usr/local/nvidia/lib64/libnvidia-ml.so.1")
+    host.link_to("/usr/local/nvidia/lib64/libnvidia-ml.so.1", "libnvidia-ml.so." + DRIVER)
+    host.put("/usr/local/nvidia/bin/nvidia-smi", "")
+    host.commands = [(GENERATE, generates)]
+    CdiSpec(vendor="nvidia.com/gpu").apply(host, {})
+    assert host.ran[0][1]["PATH"].startswith("/usr/local/nvidia/bin:/usr/local/sbin:")
+    host.done()
+
+
+def test_the_path_is_the_usual_one_where_the_library_has_no_programs_beside_it(host):
+    host.link_to("/usr/lib/x86_64-linux-gnu/libnvidia-ml.so.1", "libnvidia-ml.so." + DRIVER)
+    host.commands = [(GENERATE, generates)]
+    CdiSpec(vendor="nvidia.com/gpu").apply(host, {})
+    assert host.ran[0][1]["PATH"].startswith("/usr/local/sbin:")
+
+
+@pytest.mark.parametrize(
+    "line", ["    containerPath: /usr/bin/nvidia-smi\n", '  "containerPath": "/usr/bin/nvidia-smi",']
+)
+def test_the_place_of_nvidia_smi_is_read_from_the_spec(host, line):
+    host.put("/etc/cdi/nvidia.yaml", SPEC.format(DRIVER))
+    assert proof_paths.nvidia_smi(host) is None
+    host.put("/etc/cdi/nvidia.yaml", SPEC.format(DRIVER) + line)
+    assert proof_paths.nvidia_smi(host) == "/usr/bin/nvidia-smi"
