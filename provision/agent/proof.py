@@ -16,7 +16,7 @@ import time
 
 from . import nvidia_driver, nvml, proof_paths, proof_receipt, proof_run
 from .engine_api import ApiError, Engine, TimedOut
-from .proof_levels import FAILED, PASSED, UNKNOWN, check, host, persistence, uuids, verdict_of, warnings, xids
+from .proof_levels import FAILED, PASSED, UNKNOWN, check, host, persistence, specs, uuids, verdict_of, warnings, xids
 from .resource import Failed, Resource, Unknown
 
 CHEAP = (0, 1)
@@ -97,7 +97,7 @@ class GpuProof(Resource):
         elif self.require_persistence and answer:
             checks.append(persistence(answer))
         middle = time.monotonic()
-        docker, zero = self._docker(system, bool(found["gpus"]))
+        docker, zero = self._docker(system, bool(found["gpus"]), found["loaded"])
         levels = {
             "0": dict(_level(zero), seconds=round(time.monotonic() - middle, 3)),
             "1": dict(_level(checks), seconds=round(middle - started, 3)),
@@ -113,7 +113,7 @@ class GpuProof(Resource):
             "warnings": warnings(answer, self.require_persistence, logged),
         }
 
-    def _docker(self, system, gpus):
+    def _docker(self, system, gpus, driver):
         """(what the daemon is, the checks of level 0)."""
         engine = Engine(system)
         try:
@@ -149,6 +149,7 @@ class GpuProof(Resource):
                 )
             else:
                 checks.append(check("injection", PASSED, docker["injection"]))
+                checks += specs(system, ways, driver)
         return docker, checks
 
     # -- proving

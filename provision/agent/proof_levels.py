@@ -7,7 +7,7 @@ is worth knowing and breaks nothing is a warning, never a verdict.
 
 import re
 
-from . import nvidia_driver
+from . import nvidia_driver, proof_paths
 
 PASSED = "passed"
 FAILED = "failed"
@@ -157,6 +157,15 @@ def xids(system, ignored):
         return None
     numbers = [int(number) for number in re.findall(r"NVRM: Xid \([^)]*\): (\d+)", result.out)]
     return [number for number in numbers if number in BAD_XIDS and number not in ignored]
+
+
+def specs(system, ways, driver):
+    """A failed check for each CDI spec that these ways go by and that was made for another driver."""
+    stale = proof_paths.stale(system, driver) if proof_paths.by_spec(system, ways) else ()
+    for path, version in stale:
+        cause = "the CDI spec {} is stale: it is for driver {}, and {} is loaded".format(path, version, driver)
+        fix = "apply the role nvidia_docker, or nvidia-ctk cdi generate --output={}".format(path)
+        yield check("CDI spec", FAILED, version, cause, fix)
 
 
 def uuids(nvml):

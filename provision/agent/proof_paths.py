@@ -9,6 +9,7 @@ The law: what is there is read from the daemon and the files, and nothing is cho
 is in the proof.
 """
 
+import os
 import re
 
 from . import look
@@ -42,6 +43,29 @@ def driver_of(text):
     """The driver's version that a CDI spec was made for, or None."""
     match = re.search(r"lib(?:cuda|nvidia-ml)\.so\.(\d+\.[\d.]*\d)", text)
     return match.group(1) if match else None
+
+
+def in_force(found):
+    """Those of the specs that Docker uses: of a GPU that two folders name, the later folder's counts."""
+    named = {path: names_in(text) for path, text in found.items()}
+    folders = {path: SPEC_FOLDERS.index(os.path.dirname(path)) for path in found}
+    used = {}
+    for path, text in found.items():
+        later = [named[other] for other in found if folders[other] > folders[path]]
+        if not named[path] or not named[path] <= set().union(*later):
+            used[path] = text
+    return used
+
+
+def stale(system, driver):
+    """[(path, version)] of specs in force that were made for another driver than this one."""
+    made_for = [(path, driver_of(text)) for path, text in sorted(in_force(specs(system)).items())]
+    return [(path, version) for path, version in made_for if version is not None and version != driver]
+
+
+def by_spec(system, ways):
+    """Does one of these ways go by the CDI specs?"""
+    return "cdi" in ways or "runtime" in ways and _mode(system) == "cdi"
 
 
 def nvidia_smi(system):

@@ -50,6 +50,13 @@ SIGNATURES = [
             "set nvidia_docker.cdi: true on Docker 25 or later",
         ),
         (
+            r"error mounting \S*(?:nvidia|cuda).*no such file"
+            r"|bind mount source stat\S* .*(?:nvidia|cuda).*no such file",
+            "the CDI spec is stale: it names files of another driver than the one that is on this host",
+            "grep -o 'libcuda.so[0-9.]*' /var/run/cdi/*.yaml /etc/cdi/*.yaml; cat /sys/module/nvidia/version",
+            "apply the role nvidia_docker, or nvidia-ctk cdi generate --output=/etc/cdi/nvidia.yaml",
+        ),
+        (
             r"unresolvable CDI devices|failed to inject CDI devices|CDI device injection failed",
             "there is no CDI spec for this GPU, or it was made for another driver or other MIG devices",
             "nvidia-ctk cdi list; grep -o 'libcuda.so[0-9.]*' /var/run/cdi/*.yaml /etc/cdi/*.yaml",

@@ -2,7 +2,7 @@
 
 import pytest
 
-from provision.agent import proof_paths
+from provision.agent import proof_levels, proof_paths
 from provision.agent.cdi_spec import CdiSpec
 from tests.agent.rooted import Rooted, answer
 
@@ -59,3 +59,25 @@ def test_the_place_of_nvidia_smi_is_read_from_the_spec(host, line):
     assert proof_paths.nvidia_smi(host) is None
     host.put("/etc/cdi/nvidia.yaml", SPEC.format(DRIVER) + line)
     assert proof_paths.nvidia_smi(host) == "/usr/bin/nvidia-smi"
+
+
+def test_level_0_tells_a_stale_spec(host):
+    host.put("/etc/cdi/nvidia.yaml", SPEC.format("575.51.03"))
+    [check] = proof_levels.specs(host, ["cdi"], DRIVER)
+    assert check["verdict"] == "failed"
+    assert "/etc/cdi/nvidia.yaml is stale: it is for driver 575.51.03, and 580.159.04 is loaded" in check["cause"]
+    host.put("/etc/nvidia-container-runtime/config.toml", 'mode = "legacy"\n')
+    assert list(proof_levels.specs(host, ["runtime", "gpus"], DRIVER)) == [], "no way that goes by a spec"
+    host.put("/etc/nvidia-container-runtime/config.toml", 'mode = "cdi"\n')
+    assert len(list(proof_levels.specs(host, ["runtime"], DRIVER))) == 1
+    host.put("/etc/cdi/nvidia.yaml", SPEC.format(DRIVER))
+    assert list(proof_levels.specs(host, ["cdi"], DRIVER)) == []
+
+
+def test_of_two_folders_the_later_one_is_in_force(host):
+    host.put("/etc/cdi/nvidia.yaml", SPEC.format("575.51.03"))
+    host.put("/var/run/cdi/nvidia.yaml", SPEC.format(DRIVER))
+    assert proof_paths.stale(host, DRIVER) == []
+    assert [path for path, _ in proof_paths.stale(host, "575.51.03")] == ["/var/run/cdi/nvidia.yaml"]
+    host.put("/etc/cdi/nvidia.yaml", SPEC.format("575.51.03").replace('"0"', '"7"'))
+    assert [path for path, _ in proof_paths.stale(host, DRIVER)] == ["/etc/cdi/nvidia.yaml"], "it alone names GPU 7"

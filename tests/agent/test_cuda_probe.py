@@ -133,6 +133,11 @@ def test_sizes_as_docker_reads_them(text, size):
         ("CDI device injection failed: unresolvable CDI devices nvidia.com/gpu=all", "no CDI spec"),
         ("error setting rlimit type 8: operation not permitted", "CAP_SYS_RESOURCE"),
         ('exec: "nvidia-container-runtime": executable file not found in $PATH', "binary is gone"),
+        (
+            'error mounting "/usr/lib/libEGL_nvidia.so.575.51.03" to rootfs at "/usr/lib/libEGL_nvidia.so.575.51.03": '
+            "bind mount source stat: stat /usr/lib/libEGL_nvidia.so.575.51.03: no such file or directory",
+            "the CDI spec is stale",
+        ),
         ("something that nobody has seen", "the container did not run: something that nobody has seen"),
     ],
 )
