@@ -20,6 +20,8 @@ CONFIG = "/etc/nvidia-container-runtime/config.toml"
 CAPABILITIES = "NVIDIA_DRIVER_CAPABILITIES=compute,utility"
 ALL = "all"
 NONE = "none"
+VISIBLE = {ALL: "all", NONE: "void"}
+"""NVIDIA_VISIBLE_DEVICES: to a runtime in mode cdi `none` would be a CDI device, which no spec has."""
 
 
 def specs(system):
@@ -132,7 +134,7 @@ def options(system, way, asked):
     if way == "cdi":
         return _cdi(system, asked), ()
     if way == "runtime":
-        visible = asked if asked in (ALL, NONE) else ",".join(uuid for uuid, _ in asked)
+        visible = VISIBLE[asked] if asked in (ALL, NONE) else ",".join(uuid for uuid, _ in asked)
         return {"Runtime": "nvidia"}, ("NVIDIA_VISIBLE_DEVICES=" + visible, CAPABILITIES)
     if asked == NONE:
         return {}, ()

@@ -81,3 +81,11 @@ def test_of_two_folders_the_later_one_is_in_force(host):
     assert [path for path, _ in proof_paths.stale(host, "575.51.03")] == ["/var/run/cdi/nvidia.yaml"]
     host.put("/etc/cdi/nvidia.yaml", SPEC.format("575.51.03").replace('"0"', '"7"'))
     assert [path for path, _ in proof_paths.stale(host, DRIVER)] == ["/etc/cdi/nvidia.yaml"], "it alone names GPU 7"
+
+
+@pytest.mark.parametrize("mode", ["auto", "cdi", "legacy"])
+def test_no_gpu_is_asked_of_the_runtime_in_a_word_that_each_mode_knows(host, mode):
+    """In mode cdi `none` is the CDI device nvidia.com/gpu=none, which nobody generates."""
+    host.put("/etc/nvidia-container-runtime/config.toml", 'mode = "{}"\n'.format(mode))
+    _, env = proof_paths.options(host, "runtime", proof_paths.NONE)
+    assert "NVIDIA_VISIBLE_DEVICES=void" in env
