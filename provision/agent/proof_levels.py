@@ -160,8 +160,12 @@ def xids(system, ignored):
 
 
 def specs(system, ways, driver):
-    """A failed check for each CDI spec that these ways go by and that was made for another driver."""
-    stale = proof_paths.stale(system, driver) if proof_paths.by_spec(system, ways) else ()
+    """A failed check for each fault of the CDI specs that these ways go by: named twice, or for another driver."""
+    if not proof_paths.by_spec(system, ways):
+        return
+    for cause, fix in proof_paths.conflicts(proof_paths.specs(system)):
+        yield check("CDI spec", FAILED, "", cause, fix)
+    stale = proof_paths.stale(system, driver)
     for path, version in stale:
         cause = "the CDI spec {} is stale: it is for driver {}, and {} is loaded".format(path, version, driver)
         fix = "apply the role nvidia_docker, or nvidia-ctk cdi generate --output={}".format(path)

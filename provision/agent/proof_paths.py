@@ -9,6 +9,7 @@ The law: what is there is read from the daemon and the files, and nothing is cho
 is in the proof.
 """
 
+import itertools
 import os
 import re
 
@@ -20,6 +21,8 @@ CONFIG = "/etc/nvidia-container-runtime/config.toml"
 CAPABILITIES = "NVIDIA_DRIVER_CAPABILITIES=compute,utility"
 ALL = "all"
 NONE = "none"
+OWN = "/nvidia.yaml"
+"""The name that NVIDIA's own service and tool give a spec."""
 VISIBLE = {ALL: "all", NONE: "void"}
 """NVIDIA_VISIBLE_DEVICES: to a runtime in mode cdi `none` would be a CDI device, which no spec has."""
 
@@ -31,7 +34,7 @@ def specs(system):
         for name in look.names(system, folder):
             if name.endswith((".yaml", ".yml", ".json")):
                 text = look.text(system, folder + "/" + name) or ""
-                if "nvidia.com/gpu" in text:
+                if re.search(r"(?<![\w.-])nvidia\.com/gpu\b", text):  # and not management.nvidia.com/gpu
                     found[folder + "/" + name] = text
     return found
 
@@ -57,6 +60,15 @@ def in_force(found):
         if not named[path] or not named[path] <= set().union(*later):
             used[path] = text
     return used
+
+
+def conflicts(found):
+    """(cause, fix) for each two specs in one folder that name the same GPU."""
+    for first, second in itertools.combinations(sorted(found, key=lambda path: (path.endswith(OWN), path)), 2):
+        same_folder = os.path.dirname(first) == os.path.dirname(second)
+        if same_folder and names_in(found[first]) & names_in(found[second]):
+            cause = "{} and {} name the same GPUs, and Docker then takes neither".format(first, second)
+            yield cause, "remove one of them: rm {}".format(first)
 
 
 def stale(system, driver):

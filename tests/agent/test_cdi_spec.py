@@ -4,6 +4,7 @@ import pytest
 
 from provision.agent import proof_levels, proof_paths
 from provision.agent.cdi_spec import CdiSpec
+from provision.agent.resource import converge
 from tests.agent.rooted import Rooted, answer
 
 DRIVER = "580.159.04"
@@ -89,3 +90,92 @@ def test_no_gpu_is_asked_of_the_runtime_in_a_word_that_each_mode_knows(host, mod
     host.put("/etc/nvidia-container-runtime/config.toml", 'mode = "{}"\n'.format(mode))
     _, env = proof_paths.options(host, "runtime", proof_paths.NONE)
     assert "NVIDIA_VISIBLE_DEVICES=void" in env
+
+
+def converged(host):
+    return converge(CdiSpec(vendor="nvidia.com/gpu"), host, check=False)
+
+
+def test_two_specs_in_one_folder_are_both_named_with_the_fix(host):
+    host.put("/etc/cdi/nvidia.yaml", SPEC.format(DRIVER))
+    host.put("/etc/cdi/mine.yaml", SPEC.format(DRIVER))
+    result = converged(host)
+    assert result["outcome"] == "failed"
+    cause = "/etc/cdi/mine.yaml and /etc/cdi/nvidia.yaml name the same GPUs, and Docker then takes neither"
+    assert (result["error"]["cause"], result["error"]["fix"]) == (cause, "remove one of them: rm /etc/cdi/mine.yaml")
+    assert host.ran == []
+    [check] = proof_levels.specs(host, ["cdi"], DRIVER)
+    assert (check["cause"], check["fix"]) == (cause, "remove one of them: rm /etc/cdi/mine.yaml")
+
+
+def test_a_spec_of_another_kind_with_the_same_names_is_no_conflict(host):
+    host.put("/etc/cdi/nvidia.yaml", SPEC.format(DRIVER))
+    host.put("/etc/cdi/management.yaml", SPEC.format(DRIVER).replace("nvidia.com/gpu", "management.nvidia.com/gpu"))
+    assert converged(host)["outcome"] == "ok"
+
+
+def test_two_specs_in_different_folders_are_no_change(host):
+    host.put("/etc/cdi/nvidia.yaml", SPEC.format("575.51.03"))
+    host.put("/var/run/cdi/nvidia.yaml", SPEC.format(DRIVER))
+    assert converged(host)["outcome"] == "ok"
+    assert sorted(proof_paths.specs(host)) == ["/etc/cdi/nvidia.yaml", "/var/run/cdi/nvidia.yaml"]
+
+
+def test_a_stale_spec_that_wins_goes_once_the_new_one_is_there(host):
+    host.put("/var/run/cdi/nvidia.yaml", SPEC.format("575.51.03"))
+    host.commands = [(GENERATE, generates)]
+    assert converged(host)["outcome"] == "changed"
+    assert sorted(proof_paths.specs(host)) == ["/etc/cdi/nvidia.yaml"]
+
+
+def test_the_stale_spec_stays_where_the_new_one_could_not_be_made(host):
+    host.put("/var/run/cdi/nvidia.yaml", SPEC.format("575.51.03"))
+    host.commands = [(GENERATE, answer(status=1))]
+    assert converged(host)["outcome"] == "failed"
+    assert sorted(proof_paths.specs(host)) == ["/var/run/cdi/nvidia.yaml"]
+
+
+def test_a_stale_spec_of_somebody_else_is_named_and_no_second_one_is_made_beside_it(host):
+    host.put("/etc/cdi/mine.yaml", SPEC.format("575.51.03"))
+    result = converged(host)
+    assert result["outcome"] == "failed"
+    assert result["error"]["cause"] == "/etc/cdi/mine.yaml is for driver 575.51.03, and is not ours to change"
+    assert "/etc/cdi/mine.yaml" in result["error"]["fix"]
+
+
+def refreshes(system, argv):
+    system.put("/var/run/cdi/nvidia.yaml", SPEC.format(DRIVER))
+    return answer()
+
+
+REFRESH = ["systemctl", "restart", "nvidia-cdi-refresh.service"]
+
+
+@pytest.fixture
+def systemd(host):
+    host.put("/run/systemd/system/x", "")
+    host.put("/usr/lib/systemd/system/nvidia-cdi-refresh.service", "")
+    return host
+
+
+def test_the_refresh_service_makes_the_spec(systemd):
+    systemd.put("/etc/cdi/nvidia.yaml", SPEC.format("575.51.03"))
+    systemd.commands = [(REFRESH, refreshes)]
+    assert converged(systemd)["outcome"] == "changed"
+    assert sorted(proof_paths.specs(systemd)) == ["/var/run/cdi/nvidia.yaml"], "ours was stale"
+
+
+@pytest.mark.parametrize("stale", ["/etc/cdi/nvidia.yaml", "/var/run/cdi/nvidia.yaml", None])
+def test_a_refresh_service_that_makes_nothing_is_stood_in_for_by_nvidia_ctk(systemd, stale):
+    """Its conditions are not met: it answers 0 all the same."""
+    if stale:
+        systemd.put(stale, SPEC.format("575.51.03"))
+    systemd.commands = [(REFRESH, answer()), (GENERATE, generates)]
+    assert converged(systemd)["outcome"] == "changed"
+    assert sorted(proof_paths.specs(systemd)) == ["/etc/cdi/nvidia.yaml"]
+    systemd.done()
+
+
+def test_a_spec_that_names_no_driver_is_told(host):
+    host.put("/etc/cdi/nvidia.yaml", "nvidia.com/gpu: {")
+    assert CdiSpec(vendor="nvidia.com/gpu").actual(host) == {"spec": "/etc/cdi/nvidia.yaml names no driver"}
