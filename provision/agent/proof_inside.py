@@ -7,11 +7,14 @@ passes.
 """
 
 import json
+import re
 
-from . import flags, look
+from . import busy, flags, look
 from .proof_levels import FAILED, PASSED, UNKNOWN, check
 from .signatures import explain
 
+NO_ROOM = r"failed with (?:2|46)\b"
+"""CUDA: out of memory, and a GPU in exclusive use."""
 SIZES = {"": 1, "b": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30, "t": 1 << 40}
 
 
@@ -108,6 +111,16 @@ def computes(answer):
             known.fix if known else "dmesg | grep -i -e nvrm -e xid",
         )
     return check("kernel", PASSED, "checked on {} GPUs".format(len(answer["cuda"]["devices"])))
+
+
+def taken(failed, processes):
+    """A kernel that found no room: unknown where others use the GPUs, as then nothing is known of the GPU itself."""
+    text = failed["cause"]
+    if not re.search(NO_ROOM, text) or not processes:
+        return failed
+    users = busy.named(processes, "process", "processes")
+    cause = "the proof found no room on a GPU that is in use ({}): {}".format(text, users)
+    return check("kernel", UNKNOWN, failed["detail"], cause, "run again when the GPUs are free; nvidia-smi shows more")
 
 
 def configured(system, pid):

@@ -5,7 +5,7 @@ The law: few containers, each with several questions: all GPUs with the daemon's
 one, so that index 0 in the container is shown to be another than index 0 on the host.
 """
 
-from . import cuda_probe, docker_socket, proof_container, proof_image, proof_inside, proof_paths
+from . import busy, cuda_probe, docker_socket, proof_container, proof_image, proof_inside, proof_paths
 from .engine_api import ApiError, Engine
 from .proof_levels import FAILED, PASSED, check
 from .resource import Failed, Unknown
@@ -93,8 +93,14 @@ class Run:
         checks.append(proof_inside.sees(title, ran.answer, [uuid for uuid, _ in self._uuids]))
         if self._uuids and checks[-1]["verdict"] == PASSED:
             checks += [proof_inside.runs_nvidia_smi(ran.answer)] if smi else []
-            checks.append(proof_inside.computes(ran.answer))
+            checks.append(self._computes(ran.answer))
         return checks + list(proof_inside.limits(ran.answer, self._limits))
+
+    def _computes(self, answer):
+        found = proof_inside.computes(answer)
+        if found["verdict"] == PASSED:
+            return found
+        return proof_inside.taken(found, busy.look_at(self._system)["processes"])
 
     def _flags(self):
         """-u, --shm-size and --rm do what the guide says."""

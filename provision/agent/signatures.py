@@ -173,6 +173,12 @@ SIGNATURES = [
             "upgrade the driver, or remove the compat libraries from the image",
         ),
         (
+            r"CUDA_ERROR_OUT_OF_MEMORY|cu\w+ failed with 2\b",
+            "the GPU has no free memory",
+            "nvidia-smi",
+            "look who holds it (nvidia-smi), and try again when it is free",
+        ),
+        (
             r"DEVICE_UNAVAILABLE|DEVICES_UNAVAILABLE|all CUDA-capable devices are busy|failed with 46\b",
             "the GPU is in exclusive or prohibited compute mode, and somebody has it",
             "nvidia-smi -q -d COMPUTE",

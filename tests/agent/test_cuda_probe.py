@@ -47,6 +47,24 @@ def test_a_wrong_result_is_found(cuda):
 
 
 @needs
+@pytest.mark.parametrize("code", [2, 46])
+def test_a_gpu_without_room_is_unknown_and_who_uses_it_is_named(cuda, code):
+    failed = proof_inside.computes(cuda(RETAIN=code))
+    users = [{"pid": 7511, "user": "root", "command": "python3"}]
+    check = proof_inside.taken(failed, users)
+    assert check["verdict"] == "unknown"
+    assert "1 process: python3 7511 (root)" in check["cause"]
+    assert "dmesg" not in failed["fix"]
+    assert proof_inside.taken(failed, [])["verdict"] == "failed", "nobody uses it, and it has no room"
+
+
+@needs
+def test_a_wrong_result_on_a_gpu_in_use_stays_a_failure(cuda):
+    failed = proof_inside.computes(cuda(WRONG=1))
+    assert proof_inside.taken(failed, [{"pid": 1, "user": "root", "command": "x"}])["verdict"] == "failed"
+
+
+@needs
 @pytest.mark.parametrize(("code", "words"), [(802, "fabric manager"), (999, "nvidia-uvm"), (100, "CUDA sees no GPU")])
 def test_each_way_not_to_start_has_its_cause(cuda, code, words):
     check = sees(cuda(INIT=code), UUIDS)
