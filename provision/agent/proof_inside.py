@@ -23,7 +23,7 @@ def answered(name, ran):
     problem = ran.problem()
     if not problem:
         return check(name, PASSED, "{} s".format(ran.seconds))
-    known = explain(problem)
+    known = explain("{}: {}".format(name, problem))
     last = problem.strip().splitlines()[-1]
     if known is None:
         return check(
@@ -100,6 +100,7 @@ def runs_nvidia_smi(answer):
 def computes(answer):
     """Each GPU ran the kernel, and its result is right."""
     wrong = ["{uuid}: {kernel}".format(**device) for device in answer["cuda"]["devices"] if device["kernel"] != "ok"]
+    wrong.sort(key=lambda text: re.search(NO_ROOM, text) is not None)  # what is not for lack of room is told first
     if wrong:
         known = explain(wrong[0])
         cause = known.cause if known else "a CUDA kernel does not run"
@@ -115,11 +116,10 @@ def computes(answer):
 
 def taken(failed, processes):
     """A kernel that found no room: unknown where others use the GPUs, as then nothing is known of the GPU itself."""
-    text = failed["cause"]
-    if not re.search(NO_ROOM, text) or not processes:
+    if not processes or not all(re.search(NO_ROOM, text) for text in failed["detail"]):
         return failed
     users = busy.named(processes, "process", "processes")
-    cause = "the proof found no room on a GPU that is in use ({}): {}".format(text, users)
+    cause = "the proof found no room on a GPU that is in use ({}): {}".format(failed["detail"][0], users)
     return check("kernel", UNKNOWN, failed["detail"], cause, "run again when the GPUs are free; nvidia-smi shows more")
 
 

@@ -30,6 +30,13 @@ SIGNATURES = [
     for row in (
         # -- how Docker gives a container its GPUs
         (
+            r"^\w+ \(runtime\): [\s\S]*(?:nvidia-container-cli\S*: (?:executable file not found|no such file)"
+            r"|couldn't find binary nvidia-container-cli)",
+            "the nvidia runtime works in legacy mode, and its nvidia-container-cli is not on this host",
+            "grep mode /etc/nvidia-container-runtime/config.toml; command -v nvidia-container-cli",
+            "set the mode back to auto (toolkit 1.18 or later), or install libnvidia-container-tools, or use CDI",
+        ),
+        (
             r"nvidia-container-cli\S*: (?:executable file not found|no such file)"
             r"|couldn't find binary nvidia-container-cli",
             "--gpus goes through NVIDIA's hook, and the hook's nvidia-container-cli is not on this host",
@@ -171,6 +178,12 @@ SIGNATURES = [
             "the CUDA libraries in the container do not go with this driver",
             "ldconfig -p | grep libcuda inside",
             "upgrade the driver, or remove the compat libraries from the image",
+        ),
+        (
+            r"JIT_COMPILER_NOT_FOUND|cu\w+ failed with 221\b",
+            "the container got no libnvidia-ptxjitcompiler, with which the driver compiles kernels",
+            "ldconfig -p | grep ptxjitcompiler, on the host and inside",
+            "install all libraries of the driver, then nvidia-ctk cdi generate --output=/etc/cdi/nvidia.yaml",
         ),
         (
             r"CUDA_ERROR_OUT_OF_MEMORY|cu\w+ failed with 2\b",

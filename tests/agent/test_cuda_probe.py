@@ -59,6 +59,32 @@ def test_a_gpu_without_room_is_unknown_and_who_uses_it_is_named(cuda, code):
 
 
 @needs
+def test_a_lacking_jit_compiler_is_named(cuda):
+    check = proof_inside.computes(cuda(LOAD=221))
+    assert check["verdict"] == "failed"
+    assert "no libnvidia-ptxjitcompiler" in check["cause"]
+    assert "dmesg" not in check["fix"]
+
+
+def test_a_failure_beside_a_gpu_without_room_stays_a_failure():
+    kernels = ["cuMemAlloc_v2 failed with 2 CUDA_ERROR_OUT_OF_MEMORY", "7 of 1024 results are wrong"]
+    devices = [{"uuid": uuid, "kernel": kernel} for uuid, kernel in zip(UUIDS, kernels)]  # noqa: B905 - 3.6
+    check = proof_inside.taken(
+        proof_inside.computes({"cuda": {"devices": devices}}), [{"pid": 1, "user": "root", "command": "x"}]
+    )
+    assert check["verdict"] == "failed"
+    assert "7 of 1024" in check["cause"]
+
+
+def test_without_its_cli_the_runtime_and_the_flag_have_sentences_of_their_own():
+    message = "exec: nvidia-container-cli: executable file not found in $PATH"
+    runtime = proof_inside.answered("all (runtime)", Ran(error="OCI runtime create failed:\n" + message))
+    assert "the nvidia runtime works in legacy mode" in runtime["cause"]
+    assert "--gpus" not in runtime["cause"] + runtime["fix"]
+    assert "--gpus goes through" in proof_inside.answered("all (gpus)", Ran(error=message))["cause"]
+
+
+@needs
 def test_a_wrong_result_on_a_gpu_in_use_stays_a_failure(cuda):
     failed = proof_inside.computes(cuda(WRONG=1))
     assert proof_inside.taken(failed, [{"pid": 1, "user": "root", "command": "x"}])["verdict"] == "failed"
