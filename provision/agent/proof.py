@@ -14,7 +14,7 @@ is older than `max_age`. A check starts no container. The receipt stays on the h
 import os
 import time
 
-from . import nvidia_driver, nvml, proof_paths, proof_receipt, proof_run
+from . import docker_socket, nvidia_driver, nvml, proof_paths, proof_receipt, proof_run
 from .engine_api import ApiError, Engine, TimedOut
 from .proof_levels import FAILED, PASSED, UNKNOWN, check, host, persistence, specs, uuids, verdict_of, warnings, xids
 from .resource import Failed, Resource, Unknown
@@ -120,7 +120,8 @@ class GpuProof(Resource):
             pid = engine.pid()
             info = engine.get("/info")
         except TimedOut:
-            return {}, [check("Docker", UNKNOWN, "", "Docker does not answer in time", "look at journalctl -u docker")]
+            fix = "look at {}".format(docker_socket.log(system))
+            return {}, [check("Docker", UNKNOWN, "", "Docker does not answer in time", fix)]
         except Failed as error:
             return {}, [check("Docker", FAILED, "", error.cause, error.fix)]
         docker = {
@@ -174,9 +175,10 @@ class GpuProof(Resource):
                 checks = run.level(level)
             except (Unknown, TimedOut) as error:
                 cause = str(error) or "Docker does not answer in time"
-                checks = [check("level", UNKNOWN, "", cause, "look at dmesg for Xid lines and at journalctl -u docker")]
+                fix = "look at dmesg for Xid lines and at {}".format(docker_socket.log(system))
+                checks = [check("level", UNKNOWN, "", cause, fix)]
             except ApiError as error:
-                checks = [check("level", FAILED, "", error.cause, "look at journalctl -u docker")]
+                checks = [check("level", FAILED, "", error.cause, "look at {}".format(docker_socket.log(system)))]
             levels[str(level)] = dict(_level(checks), seconds=round(time.monotonic() - started, 3))
         receipt["containers"] = run.containers if run else []
         receipt["exited"] = run.exited() if run else None

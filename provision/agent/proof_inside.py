@@ -18,17 +18,15 @@ NO_ROOM = r"failed with (?:2|46)\b"
 SIZES = {"": 1, "b": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30, "t": 1 << 40}
 
 
-def answered(name, ran):
-    """The check that the container ran at all."""
+def answered(name, ran, log):
+    """The check that the container ran at all; `log` is where the daemon's log is."""
     problem = ran.problem()
     if not problem:
         return check(name, PASSED, "{} s".format(ran.seconds))
     known = explain("{}: {}".format(name, problem))
     last = problem.strip().splitlines()[-1]
     if known is None:
-        return check(
-            name, FAILED, problem, "the container did not run: {}".format(last), "look at journalctl -u docker"
-        )
+        return check(name, FAILED, problem, "the container did not run: {}".format(last), "look at {}".format(log))
     return check(name, FAILED, problem, "{} ({})".format(known.cause, last), known.fix)
 
 

@@ -81,13 +81,16 @@ class Run:
         self.containers.append({"name": title, "seconds": ran.seconds, "answer": ran.answer})
         return title, ran
 
+    def _answered(self, title, ran):
+        return proof_inside.answered(title, ran, docker_socket.log(self._system))
+
     # -- level 2
 
     def _two(self, way):
         smi = proof_paths.nvidia_smi(self._system) if way == "cdi" else None
         request = {"request": {"nvidia_smi": smi}} if smi else {}
         title, ran = self._run(way, "all", proof_paths.ALL if way else proof_paths.NONE, **request)
-        checks = [proof_inside.answered(title, ran)]
+        checks = [self._answered(title, ran)]
         if ran.answer is None:
             return checks
         checks.append(proof_inside.sees(title, ran.answer, [uuid for uuid, _ in self._uuids]))
@@ -107,7 +110,7 @@ class Run:
         user = proof_container.nobody()
         host = {"ShmSize": SHM}
         _, ran = self._run(None, "flags", proof_paths.NONE, user=user, host=host)
-        checks = [proof_inside.answered("-u, --shm-size", ran)]
+        checks = [self._answered("-u, --shm-size", ran)]
         if ran.answer is not None:
             found = "{uid}:{gid}".format(**ran.answer)
             checks.append(_same("-u", found, user, "the container does not run as the user that was asked for"))
@@ -131,7 +134,7 @@ class Run:
         _, ran = self._run(
             None, "volumes", proof_paths.NONE, host={"Mounts": mounts}, request={"volumes": sorted(inside)}
         )
-        checks = [proof_inside.answered("-v", ran)]
+        checks = [self._answered("-v", ran)]
         for name, path in sorted(inside.items() if ran.answer else ()):
             found = ran.answer["volumes"][name]
             checks.append(_same("-v " + path, found, known[path], "the container sees another directory"))
@@ -145,7 +148,7 @@ class Run:
             one = self._uuids[-1]
             wrapped = way == WRAPPED
             title, ran = self._run(way, "one", [one], **({} if wrapped else {"host": {"IpcMode": "host"}}))
-            checks.append(proof_inside.answered(title, ran))
+            checks.append(self._answered(title, ran))
             if ran.answer is None:
                 return checks
             checks.append(proof_inside.sees(title, ran.answer, [one[0]]))
@@ -156,7 +159,7 @@ class Run:
                     _same("--ipc=host", ran.answer["ipc"], own, "the container does not share the host's IPC")
                 )
         title, ran = self._run(way, "none", proof_paths.NONE)
-        checks.append(proof_inside.answered(title, ran))
+        checks.append(self._answered(title, ran))
         if ran.answer is not None:
             checks.append(proof_inside.sees(title, ran.answer, []))
         return checks

@@ -67,7 +67,7 @@ SIGNATURES = [
             r"unresolvable CDI devices|failed to inject CDI devices|CDI device injection failed",
             "there is no CDI spec for this GPU, or it was made for another driver or other MIG devices",
             "nvidia-ctk cdi list; grep -o 'libcuda.so[0-9.]*' /var/run/cdi/*.yaml /etc/cdi/*.yaml",
-            "systemctl restart nvidia-cdi-refresh, or nvidia-ctk cdi generate --output=/etc/cdi/nvidia.yaml",
+            "apply the role nvidia_docker, or nvidia-ctk cdi generate --output=/etc/cdi/nvidia.yaml",
         ),
         (
             r"conflicting device",

@@ -78,10 +78,14 @@ def test_a_failure_beside_a_gpu_without_room_stays_a_failure():
 
 def test_without_its_cli_the_runtime_and_the_flag_have_sentences_of_their_own():
     message = "exec: nvidia-container-cli: executable file not found in $PATH"
-    runtime = proof_inside.answered("all (runtime)", Ran(error="OCI runtime create failed:\n" + message))
+    runtime = proof_inside.answered(
+        "all (runtime)", Ran(error="OCI runtime create failed:\n" + message), "/var/log/docker.log"
+    )
     assert "the nvidia runtime works in legacy mode" in runtime["cause"]
     assert "--gpus" not in runtime["cause"] + runtime["fix"]
-    assert "--gpus goes through" in proof_inside.answered("all (gpus)", Ran(error=message))["cause"]
+    assert (
+        "--gpus goes through" in proof_inside.answered("all (gpus)", Ran(error=message), "/var/log/docker.log")["cause"]
+    )
 
 
 @needs
@@ -97,6 +101,7 @@ def test_each_way_not_to_start_has_its_cause(cuda, code, words):
     assert check["verdict"] == "failed"
     assert words in check["cause"]
     assert check["fix"]
+    assert "journalctl -u docker" not in check["fix"]
 
 
 @needs
@@ -186,7 +191,8 @@ def test_sizes_as_docker_reads_them(text, size):
     ],
 )
 def test_what_docker_says_is_explained(message, words):
-    check = proof_inside.answered("all", Ran(error=message))
+    check = proof_inside.answered("all", Ran(error=message), "/var/log/docker.log")
     assert check["verdict"] == "failed"
     assert words in check["cause"]
     assert check["fix"]
+    assert "journalctl -u docker" not in check["fix"]
