@@ -42,6 +42,7 @@ class GpuProof(Resource):
         Resource.__init__(self, **values)
         self._measured = None
         self._said = ""
+        self._ran = False
 
     def identity(self):
         return "gpu"
@@ -58,7 +59,9 @@ class GpuProof(Resource):
         for level in self.levels:
             if level not in CHEAP:
                 state["level {}".format(level)] = PASSED if due is None else "due: {}".format(due)
-        self._said = proof_receipt.sentence(self.proof) if due is None else ""
+        if self.proof is not None:
+            self.proof["ran"] = self._ran
+        self._said = proof_receipt.sentence(self.proof, self._ran) if due is None else ""
         return state
 
     def apply(self, system, diff):
@@ -70,6 +73,7 @@ class GpuProof(Resource):
         receipt["failed_checks"] = [item["cause"] for level in receipt["levels"].values() for item in _bad(level)]
         self.proof = receipt
         proof_receipt.keep(system, receipt)
+        self._ran = True
         for level in sorted(receipt["levels"]):
             self._raise(receipt, level)
 

@@ -10,6 +10,7 @@ import json
 import re
 
 from . import busy, flags, look
+from .nvidia_driver import counted
 from .proof_levels import FAILED, PASSED, UNKNOWN, check
 from .signatures import explain
 
@@ -109,7 +110,7 @@ def computes(answer):
             "{} ({})".format(cause, wrong[0]),
             known.fix if known else "dmesg | grep -i -e nvrm -e xid",
         )
-    return check("kernel", PASSED, "checked on {} GPUs".format(len(answer["cuda"]["devices"])))
+    return check("kernel", PASSED, "checked on {}".format(counted(len(answer["cuda"]["devices"]), "GPU")))
 
 
 def taken(failed, processes):

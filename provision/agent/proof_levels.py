@@ -8,6 +8,7 @@ is worth knowing and breaks nothing is a warning, never a verdict.
 import re
 
 from . import nvidia_driver, proof_paths
+from .nvidia_driver import counted
 
 PASSED = "passed"
 FAILED = "failed"
@@ -49,7 +50,9 @@ def host(found, nvml, xids, expected, required):
             )
         ]
     checks = [check("driver", FAILED, "", cause, fix) for cause, fix in wrong]
-    checks = checks or [check("driver", PASSED, "driver {}, {} GPUs on the PCI bus".format(found["loaded"], gpus))]
+    checks = checks or [
+        check("driver", PASSED, "driver {}, {} on the PCI bus".format(found["loaded"], counted(gpus, "GPU")))
+    ]
     if nvml is not None:
         checks += _nvml(nvml, gpus)
     if xids:
@@ -71,7 +74,7 @@ def _nvml(nvml, gpus):
         return
     known = len(nvml["gpus"])
     if known != gpus:
-        cause = "{} GPUs are on the PCI bus and the driver knows {}".format(gpus, known)
+        cause = "{} on the PCI bus and the driver knows {}".format(counted(gpus, "GPU", verb=True), known)
         yield check(
             "NVML", FAILED, "", cause, "dmesg | grep -i -e nvrm -e xid: one did not come up or fell off the bus"
         )
@@ -127,11 +130,10 @@ def warnings(nvml, require_persistence, logged):
         if width and best and width < best:
             found.append("{}: PCIe x{} of x{}".format(name, width, best))
         if gpu.get("ecc_uncorrected"):
-            found.append(
-                "{}: {} uncorrected memory errors since the driver was loaded".format(name, gpu["ecc_uncorrected"])
-            )
+            errors = counted(gpu["ecc_uncorrected"], "uncorrected memory error")
+            found.append("{}: {} since the driver was loaded".format(name, errors))
         if (gpu.get("nvlinks") or {}).get("down"):
-            found.append("{}: {} NVLinks are down".format(name, gpu["nvlinks"]["down"]))
+            found.append("{}: {} down".format(name, counted(gpu["nvlinks"]["down"], "NVLink", verb=True)))
         found += ["{}: a change of {} waits for a reset".format(name, key.upper()) for key in pending]
     return found
 
