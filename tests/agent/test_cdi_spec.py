@@ -2,9 +2,10 @@
 
 import pytest
 
-from provision.agent import proof_levels, proof_paths
-from provision.agent.cdi_spec import CdiSpec
-from provision.agent.resource import converge
+from provision.agent.engine.resource import converge
+from provision.agent.gpu import injection
+from provision.agent.gpu.cdi_spec import CdiSpec
+from provision.agent.gpu.proof import host_checks
 from tests.agent.rooted import Rooted, answer
 
 DRIVER = "580.159.04"
@@ -57,38 +58,38 @@ def test_the_path_is_the_usual_one_where_the_library_has_no_programs_beside_it(h
 )
 def test_the_place_of_nvidia_smi_is_read_from_the_spec(host, line):
     host.put("/etc/cdi/nvidia.yaml", SPEC.format(DRIVER))
-    assert proof_paths.nvidia_smi(host) is None
+    assert injection.nvidia_smi(host) is None
     host.put("/etc/cdi/nvidia.yaml", SPEC.format(DRIVER) + line)
-    assert proof_paths.nvidia_smi(host) == "/usr/bin/nvidia-smi"
+    assert injection.nvidia_smi(host) == "/usr/bin/nvidia-smi"
 
 
 def test_level_0_tells_a_stale_spec(host):
     host.put("/etc/cdi/nvidia.yaml", SPEC.format("575.51.03"))
-    [check] = proof_levels.specs(host, ["cdi"], DRIVER)
+    [check] = host_checks.specs(host, ["cdi"], DRIVER)
     assert check["verdict"] == "failed"
     assert "/etc/cdi/nvidia.yaml is stale: it is for driver 575.51.03, and 580.159.04 is loaded" in check["cause"]
     host.put("/etc/nvidia-container-runtime/config.toml", 'mode = "legacy"\n')
-    assert list(proof_levels.specs(host, ["runtime", "gpus"], DRIVER)) == [], "no way that goes by a spec"
+    assert list(host_checks.specs(host, ["runtime", "gpus"], DRIVER)) == [], "no way that goes by a spec"
     host.put("/etc/nvidia-container-runtime/config.toml", 'mode = "cdi"\n')
-    assert len(list(proof_levels.specs(host, ["runtime"], DRIVER))) == 1
+    assert len(list(host_checks.specs(host, ["runtime"], DRIVER))) == 1
     host.put("/etc/cdi/nvidia.yaml", SPEC.format(DRIVER))
-    assert list(proof_levels.specs(host, ["cdi"], DRIVER)) == []
+    assert list(host_checks.specs(host, ["cdi"], DRIVER)) == []
 
 
 def test_of_two_folders_the_later_one_is_in_force(host):
     host.put("/etc/cdi/nvidia.yaml", SPEC.format("575.51.03"))
     host.put("/var/run/cdi/nvidia.yaml", SPEC.format(DRIVER))
-    assert proof_paths.stale(host, DRIVER) == []
-    assert [path for path, _ in proof_paths.stale(host, "575.51.03")] == ["/var/run/cdi/nvidia.yaml"]
+    assert injection.stale(host, DRIVER) == []
+    assert [path for path, _ in injection.stale(host, "575.51.03")] == ["/var/run/cdi/nvidia.yaml"]
     host.put("/etc/cdi/nvidia.yaml", SPEC.format("575.51.03").replace('"0"', '"7"'))
-    assert [path for path, _ in proof_paths.stale(host, DRIVER)] == ["/etc/cdi/nvidia.yaml"], "it alone names GPU 7"
+    assert [path for path, _ in injection.stale(host, DRIVER)] == ["/etc/cdi/nvidia.yaml"], "it alone names GPU 7"
 
 
 @pytest.mark.parametrize("mode", ["auto", "cdi", "legacy"])
 def test_no_gpu_is_asked_of_the_runtime_in_a_word_that_each_mode_knows(host, mode):
     """In mode cdi `none` is the CDI device nvidia.com/gpu=none, which nobody generates."""
     host.put("/etc/nvidia-container-runtime/config.toml", 'mode = "{}"\n'.format(mode))
-    _, env = proof_paths.options(host, "runtime", proof_paths.NONE)
+    _, env = injection.options(host, "runtime", injection.NONE)
     assert "NVIDIA_VISIBLE_DEVICES=void" in env
 
 
@@ -104,7 +105,7 @@ def test_two_specs_in_one_folder_are_both_named_with_the_fix(host):
     cause = "/etc/cdi/mine.yaml and /etc/cdi/nvidia.yaml name the same GPUs, and Docker then takes neither"
     assert (result["error"]["cause"], result["error"]["fix"]) == (cause, "remove one of them: rm /etc/cdi/mine.yaml")
     assert host.ran == []
-    [check] = proof_levels.specs(host, ["cdi"], DRIVER)
+    [check] = host_checks.specs(host, ["cdi"], DRIVER)
     assert (check["cause"], check["fix"]) == (cause, "remove one of them: rm /etc/cdi/mine.yaml")
 
 
@@ -118,21 +119,21 @@ def test_two_specs_in_different_folders_are_no_change(host):
     host.put("/etc/cdi/nvidia.yaml", SPEC.format("575.51.03"))
     host.put("/var/run/cdi/nvidia.yaml", SPEC.format(DRIVER))
     assert converged(host)["outcome"] == "ok"
-    assert sorted(proof_paths.specs(host)) == ["/etc/cdi/nvidia.yaml", "/var/run/cdi/nvidia.yaml"]
+    assert sorted(injection.specs(host)) == ["/etc/cdi/nvidia.yaml", "/var/run/cdi/nvidia.yaml"]
 
 
 def test_a_stale_spec_that_wins_goes_once_the_new_one_is_there(host):
     host.put("/var/run/cdi/nvidia.yaml", SPEC.format("575.51.03"))
     host.commands = [(GENERATE, generates)]
     assert converged(host)["outcome"] == "changed"
-    assert sorted(proof_paths.specs(host)) == ["/etc/cdi/nvidia.yaml"]
+    assert sorted(injection.specs(host)) == ["/etc/cdi/nvidia.yaml"]
 
 
 def test_the_stale_spec_stays_where_the_new_one_could_not_be_made(host):
     host.put("/var/run/cdi/nvidia.yaml", SPEC.format("575.51.03"))
     host.commands = [(GENERATE, answer(status=1))]
     assert converged(host)["outcome"] == "failed"
-    assert sorted(proof_paths.specs(host)) == ["/var/run/cdi/nvidia.yaml"]
+    assert sorted(injection.specs(host)) == ["/var/run/cdi/nvidia.yaml"]
 
 
 def test_a_stale_spec_of_somebody_else_is_named_and_no_second_one_is_made_beside_it(host):
@@ -162,7 +163,7 @@ def test_the_refresh_service_makes_the_spec(systemd):
     systemd.put("/etc/cdi/nvidia.yaml", SPEC.format("575.51.03"))
     systemd.commands = [(REFRESH, refreshes)]
     assert converged(systemd)["outcome"] == "changed"
-    assert sorted(proof_paths.specs(systemd)) == ["/var/run/cdi/nvidia.yaml"], "ours was stale"
+    assert sorted(injection.specs(systemd)) == ["/var/run/cdi/nvidia.yaml"], "ours was stale"
 
 
 @pytest.mark.parametrize("stale", ["/etc/cdi/nvidia.yaml", "/var/run/cdi/nvidia.yaml", None])
@@ -172,7 +173,7 @@ def test_a_refresh_service_that_makes_nothing_is_stood_in_for_by_nvidia_ctk(syst
         systemd.put(stale, SPEC.format("575.51.03"))
     systemd.commands = [(REFRESH, answer()), (GENERATE, generates)]
     assert converged(systemd)["outcome"] == "changed"
-    assert sorted(proof_paths.specs(systemd)) == ["/etc/cdi/nvidia.yaml"]
+    assert sorted(injection.specs(systemd)) == ["/etc/cdi/nvidia.yaml"]
     systemd.done()
 
 

@@ -7,8 +7,9 @@ import sys
 
 import pytest
 
-from provision.agent import cuda_probe, proof_inside
-from provision.agent.proof_container import Ran
+from provision.agent.gpu import container_program
+from provision.agent.gpu.proof import container_checks
+from provision.agent.gpu.proof.container import Ran
 from tests.agent import false_gpu
 
 needs = pytest.mark.skipif(not false_gpu.COMPILER, reason="SKIPPED FOR LACK OF gcc: the CUDA program is not tested")
@@ -19,15 +20,15 @@ UUIDS = ["GPU-{:08x}-0000-0000-0000-000000000000".format(index) for index in ran
 def cuda(tmp_path, monkeypatch):
     def cuda(nvml=None, **options):
         library = false_gpu.build(tmp_path, "false_cuda", **options)
-        monkeypatch.setattr(cuda_probe, "LIBRARIES", (library,))
-        monkeypatch.setattr(cuda_probe, "NVML", (nvml or false_gpu.build(tmp_path, "false_nvml"),))
-        return cuda_probe.main({})
+        monkeypatch.setattr(container_program, "LIBRARIES", (library,))
+        monkeypatch.setattr(container_program, "NVML", (nvml or false_gpu.build(tmp_path, "false_nvml"),))
+        return container_program.main({})
 
     return cuda
 
 
 def sees(answer, expected):
-    return proof_inside.sees("all", answer, expected)
+    return container_checks.sees("all", answer, expected)
 
 
 @needs
@@ -36,12 +37,12 @@ def test_a_kernel_runs_on_each_gpu_and_its_result_is_checked(cuda):
     assert [device["uuid"] for device in answer["cuda"]["devices"]] == UUIDS
     assert {device["kernel"] for device in answer["cuda"]["devices"]} == {"ok"}
     assert sees(answer, UUIDS)["verdict"] == "passed"
-    assert proof_inside.computes(answer)["verdict"] == "passed"
+    assert container_checks.computes(answer)["verdict"] == "passed"
 
 
 @needs
 def test_a_wrong_result_is_found(cuda):
-    check = proof_inside.computes(cuda(WRONG=1))
+    check = container_checks.computes(cuda(WRONG=1))
     assert check["verdict"] == "failed"
     assert "1024 of 1024 results are wrong" in check["cause"]
 
@@ -49,18 +50,18 @@ def test_a_wrong_result_is_found(cuda):
 @needs
 @pytest.mark.parametrize("code", [2, 46])
 def test_a_gpu_without_room_is_unknown_and_who_uses_it_is_named(cuda, code):
-    failed = proof_inside.computes(cuda(RETAIN=code))
+    failed = container_checks.computes(cuda(RETAIN=code))
     users = [{"pid": 7511, "user": "root", "command": "python3"}]
-    check = proof_inside.taken(failed, users)
+    check = container_checks.taken(failed, users)
     assert check["verdict"] == "unknown"
     assert "1 process: python3 7511 (root)" in check["cause"]
     assert "dmesg" not in failed["fix"]
-    assert proof_inside.taken(failed, [])["verdict"] == "failed", "nobody uses it, and it has no room"
+    assert container_checks.taken(failed, [])["verdict"] == "failed", "nobody uses it, and it has no room"
 
 
 @needs
 def test_a_lacking_jit_compiler_is_named(cuda):
-    check = proof_inside.computes(cuda(LOAD=221))
+    check = container_checks.computes(cuda(LOAD=221))
     assert check["verdict"] == "failed"
     assert "no libnvidia-ptxjitcompiler" in check["cause"]
     assert "dmesg" not in check["fix"]
@@ -69,8 +70,8 @@ def test_a_lacking_jit_compiler_is_named(cuda):
 def test_a_failure_beside_a_gpu_without_room_stays_a_failure():
     kernels = ["cuMemAlloc_v2 failed with 2 CUDA_ERROR_OUT_OF_MEMORY", "7 of 1024 results are wrong"]
     devices = [{"uuid": uuid, "kernel": kernel} for uuid, kernel in zip(UUIDS, kernels)]  # noqa: B905 - 3.6
-    check = proof_inside.taken(
-        proof_inside.computes({"cuda": {"devices": devices}}), [{"pid": 1, "user": "root", "command": "x"}]
+    check = container_checks.taken(
+        container_checks.computes({"cuda": {"devices": devices}}), [{"pid": 1, "user": "root", "command": "x"}]
     )
     assert check["verdict"] == "failed"
     assert "7 of 1024" in check["cause"]
@@ -78,20 +79,19 @@ def test_a_failure_beside_a_gpu_without_room_stays_a_failure():
 
 def test_without_its_cli_the_runtime_and_the_flag_have_sentences_of_their_own():
     message = "exec: nvidia-container-cli: executable file not found in $PATH"
-    runtime = proof_inside.answered(
+    runtime = container_checks.answered(
         "all (runtime)", Ran(error="OCI runtime create failed:\n" + message), "/var/log/docker.log"
     )
     assert "the nvidia runtime works in legacy mode" in runtime["cause"]
     assert "--gpus" not in runtime["cause"] + runtime["fix"]
-    assert (
-        "--gpus goes through" in proof_inside.answered("all (gpus)", Ran(error=message), "/var/log/docker.log")["cause"]
-    )
+    flag = container_checks.answered("all (gpus)", Ran(error=message), "/var/log/docker.log")
+    assert "--gpus goes through" in flag["cause"]
 
 
 @needs
 def test_a_wrong_result_on_a_gpu_in_use_stays_a_failure(cuda):
-    failed = proof_inside.computes(cuda(WRONG=1))
-    assert proof_inside.taken(failed, [{"pid": 1, "user": "root", "command": "x"}])["verdict"] == "failed"
+    failed = container_checks.computes(cuda(WRONG=1))
+    assert container_checks.taken(failed, [{"pid": 1, "user": "root", "command": "x"}])["verdict"] == "failed"
 
 
 @needs
@@ -135,7 +135,7 @@ def test_nvidia_smi_is_run_where_the_spec_names_one(tmp_path, script, words):
     place = tmp_path / "nvidia-smi"
     place.write_text(script)
     place.chmod(0o755)
-    check = proof_inside.runs_nvidia_smi(cuda_probe.main({"nvidia_smi": str(place), "cuda": False}))
+    check = container_checks.runs_nvidia_smi(container_program.main({"nvidia_smi": str(place), "cuda": False}))
     if words is None:
         assert (check["verdict"], check["detail"]) == ("passed", "-L")
     else:
@@ -145,7 +145,7 @@ def test_nvidia_smi_is_run_where_the_spec_names_one(tmp_path, script, words):
 
 def test_without_a_gpu_all_else_is_told():
     """As a program of its own, as in a container."""
-    program = os.path.abspath(cuda_probe.__file__)
+    program = os.path.abspath(container_program.__file__)
     out = subprocess.check_output([sys.executable, "-I", "-S", "-B", program, "{}"])
     answer = json.loads(out.decode())
     assert answer["uid"] == os.getuid()
@@ -159,10 +159,10 @@ def test_without_a_gpu_all_else_is_told():
 
 def test_limits_are_compared_as_configured():
     answer = {"limits": {"memlock": [-1, -1], "stack": [67108864, 67108864]}, "shm": 1 << 30}
-    good = list(proof_inside.limits(answer, {"memlock": [-1, -1], "stack": 67108864, "shm": 1 << 30}))
+    good = list(container_checks.limits(answer, {"memlock": [-1, -1], "stack": 67108864, "shm": 1 << 30}))
     assert [item["verdict"] for item in good] == ["passed"] * 3
     answer["limits"]["memlock"] = [8388608, 8388608]
-    bad = list(proof_inside.limits(answer, {"memlock": [-1, -1]}))
+    bad = list(container_checks.limits(answer, {"memlock": [-1, -1]}))
     assert bad[0]["cause"] == "memlock in the container is 8388608 / 8388608 and not unlimited / unlimited"
 
 
@@ -170,7 +170,7 @@ def test_limits_are_compared_as_configured():
     ("text", "size"), [("1G", 1 << 30), ("64m", 64 << 20), ("1GiB", 1 << 30), ("1073741824", 1 << 30), ("x", None)]
 )
 def test_sizes_as_docker_reads_them(text, size):
-    assert proof_inside.size(text) == size
+    assert container_checks.size(text) == size
 
 
 @pytest.mark.parametrize(
@@ -191,7 +191,7 @@ def test_sizes_as_docker_reads_them(text, size):
     ],
 )
 def test_what_docker_says_is_explained(message, words):
-    check = proof_inside.answered("all", Ran(error=message), "/var/log/docker.log")
+    check = container_checks.answered("all", Ran(error=message), "/var/log/docker.log")
     assert check["verdict"] == "failed"
     assert words in check["cause"]
     assert check["fix"]

@@ -2,8 +2,8 @@
 
 import pytest
 
-from provision.agent import docker_socket
-from provision.agent.engine_api import Engine, NotRunning
+from provision.agent.docker import daemon_socket
+from provision.agent.docker.engine_api import Engine, NotRunning
 from tests.agent.rooted import Rooted
 
 
@@ -21,4 +21,4 @@ def test_a_daemon_that_does_not_run_is_started_as_the_host_does_it(tmp_path, sys
     with pytest.raises(NotRunning) as caught:
         Engine(host).pid()
     assert caught.value.fix == fix
-    assert docker_socket.log(host) in fix
+    assert daemon_socket.log(host) in fix

@@ -2,9 +2,10 @@
 
 import pytest
 
-from provision.agent import nvidia_driver, proof, proof_levels
-from provision.agent.proof import GpuProof
-from provision.agent.resource import converge
+from provision.agent.engine.resource import converge
+from provision.agent.gpu import driver
+from provision.agent.gpu.proof import host_checks, runs
+from provision.agent.gpu.proof.kind import GpuProof
 from tests.agent.rooted import Rooted
 
 GPU = {"uuid": "GPU-00000000-0000-0000-0000-000000000000", "index": 0}
@@ -27,7 +28,7 @@ class Containers:
         pass
 
     def level(self, number):
-        return [proof_levels.check("all", "passed")]
+        return [host_checks.check("all", "passed")]
 
     def exited(self):
         return {"count": 1, "bytes": 2000000}
@@ -35,7 +36,7 @@ class Containers:
 
 @pytest.fixture
 def run(tmp_path, monkeypatch):
-    monkeypatch.setattr(proof.proof_run, "Run", Containers)
+    monkeypatch.setattr(runs, "Run", Containers)
     monkeypatch.setattr(GpuProof, "_measure", lambda *_: dict(FOUND, levels=dict(FOUND["levels"])))
     host = Rooted(tmp_path)
     host.put("/var/lib/provision/x", "")
@@ -69,4 +70,4 @@ def test_the_run_that_proves_says_so_with_levels_and_way_and_the_next_says_how_o
 )
 def test_one_gpu_is_not_many(count, declared, words):
     found = {"gpus": ["0000:17:00.0"] * count, "loaded": None}
-    assert nvidia_driver.problems(found, declared)[0][0] == words
+    assert driver.problems(found, declared)[0][0] == words
