@@ -144,6 +144,14 @@ def test_a_stale_spec_of_somebody_else_is_named_and_no_second_one_is_made_beside
     assert "/etc/cdi/mine.yaml" in result["error"]["fix"]
 
 
+def test_a_stale_spec_of_somebody_else_beside_the_refresh_service_is_named_too(systemd):
+    systemd.put("/var/run/cdi/mine.yaml", SPEC.format("575.51.03").replace('"0"', '"7"').replace("all", "mine"))
+    systemd.commands = [(REFRESH, refreshes)]
+    result = converged(systemd)
+    assert result["error"]["cause"] == "/var/run/cdi/mine.yaml is for driver 575.51.03, and is not ours to change"
+    systemd.done()
+
+
 def refreshes(system, argv):
     system.put("/var/run/cdi/nvidia.yaml", SPEC.format(DRIVER))
     return answer()

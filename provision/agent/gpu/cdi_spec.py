@@ -40,14 +40,17 @@ class CdiSpec(Resource):
         return {"spec": "; ".join(made_for(*item) for item in wrong) or "for the loaded driver"}
 
     def apply(self, system, diff):
-        if self._refreshed(system):
-            if OURS in dict(_outdated(system, injection.specs(system))):
-                system.remove(OURS)
-            return
+        refreshed = self._refreshed(system)
+        if refreshed and OURS in dict(_outdated(system, injection.specs(system))):
+            system.remove(OURS)
         for item in self._wrong(system):
             if item[0] not in (OURS, REFRESHED):
                 fix = "remove it, or make it anew: nvidia-ctk cdi generate --output={}".format(item[0])
                 raise Failed("{}, and is not ours to change".format(made_for(*item)), fix)
+        if not refreshed:
+            self._generate(system)
+
+    def _generate(self, system):
         if system.which("nvidia-ctk") is None:
             raise Failed(
                 "there is no nvidia-ctk to make a CDI spec with",
