@@ -148,7 +148,7 @@ def persistence(nvml):
         FAILED,
         "",
         "persistence mode is off on GPU {}".format(", ".join(off)),
-        "systemctl enable --now nvidia-persistenced",
+        "start nvidia-persistenced, for good (systemctl enable --now nvidia-persistenced), or nvidia-smi -pm 1",
     )
 
 
