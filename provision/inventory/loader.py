@@ -13,6 +13,7 @@ import yaml
 
 from provision.errors import InputError, Problem
 from provision.inventory.document import Map, Mark, Seq, Tagged
+from provision.inventory.scalars import doubt, scalar
 
 MAX_CHARACTERS = 32 * 1024 * 1024
 MAX_DEPTH = 100
@@ -21,48 +22,6 @@ MAX_ALIASED = 1_000_000
 
 _LOCAL_TAGS = {"!secret": "secret", "!vault": "vault", "!vault-encrypted": "vault", "!unsafe": "unsafe"}
 _CORE = "tag:yaml.org,2002:"
-_WORDS: dict[str, Any] = dict.fromkeys(("", "~", "null", "Null", "NULL"))
-_WORDS |= dict.fromkeys(("true", "True", "TRUE"), True) | dict.fromkeys(("false", "False", "FALSE"), False)
-_NUMBER_START = frozenset("+-.0123456789")
-_INTEGER = re.compile(r"[-+]?[0-9]+\Z")
-_PREFIXED = re.compile(r"0o[0-7]+\Z|0x[0-9a-fA-F]+\Z")
-_FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?\Z")
-_SPECIAL = re.compile(r"[-+]?\.(inf|Inf|INF)\Z|\.(nan|NaN|NAN)\Z")
-
-
-def scalar(text: str) -> Any:
-    """A plain scalar by the core schema of YAML 1.2. ValueError (with a sentence) for a leading-zero integer."""
-    if text in _WORDS:
-        return _WORDS[text]
-    if text[0] in _NUMBER_START:
-        if _INTEGER.match(text):
-            return _integer(text)
-        if _PREFIXED.match(text):
-            return int(text, 0)
-        if _FLOAT.match(text):
-            return float(text)
-        if _SPECIAL.match(text):
-            return float(text.replace(".", "", 1))
-    return text
-
-
-def _integer(text: str) -> int:
-    digits = text.lstrip("+-")
-    if len(digits) > 1 and digits[0] == "0":
-        plain = digits.lstrip("0") or "0"
-        raise ValueError(f'{text} has a leading zero: write "{text}" for text, {plain} for a decimal number, or 0o…')
-    if len(digits) > 1000:
-        raise ValueError("a number of more than 1000 digits: quote it if it is text")
-    return int(text)
-
-
-def doubt(text: str) -> str:
-    """What is wrong with a plain scalar that is tagged "doubtful": a sentence."""
-    try:
-        scalar(text)
-    except ValueError as error:
-        return str(error)
-    raise AssertionError(f"{text!r} is in no doubt")
 
 
 def load(text: str | bytes, name: str) -> Any:

@@ -12,8 +12,8 @@ from typing import Any
 from provision.errors import InputError, Problem
 from provision.inventory.connection import SECRET_NAMES
 from provision.inventory.document import Map, Mark, Seq, Tagged
-from provision.inventory.loader import doubt
 from provision.inventory.references import References
+from provision.inventory.scalars import doubt
 
 _TEMPLATE = re.compile(r"\{\{(?!-?\s*\.)|\{%|\{#.*#\}")
 TEMPLATED = "holds {{ … }}: inventories are not templated here"
