@@ -11,8 +11,8 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from provision import daemon
-from provision.errors import InputError, Problem, Refused
-from provision.facts import Facts
+from provision.errors import InputError, Problem, Refused, RoleFault
+from provision.facts import Facts, Os
 from provision.resources import DaemonEnvironment, DaemonInput, DaemonOption, Resource, Service
 from provision.role import Deferred, Refuse, Role, Settings, Skip
 
@@ -110,6 +110,20 @@ def _stage(role: Role, settings: Settings, facts: Facts) -> Stage:
         return Stage(role.name, deferred=deferred.after)
     except Refuse as refuse:
         raise RefusedByRole(role.name, refuse.cause, refuse.fix) from None
+
+
+TYPICAL = Facts(os=Os(id="ubuntu", version_id="22.04", codename="jammy"), architecture="amd64", init="systemd")
+
+
+def fault(role: Role, settings: Settings) -> RoleFault | None:
+    """What is wrong in a role's own code whatever the facts of a host are, as far as that shows without a host."""
+    try:
+        _stage(role, settings, TYPICAL)
+    except RoleFault as found:
+        return found if found.always else None
+    except RefusedByRole:
+        return None
+    return None
 
 
 def _take_daemon(stage: Stage, wanted: _Daemon, position: int) -> Stage:

@@ -17,7 +17,9 @@ PACKAGE = ROOT / "provision"
 
 LAYERS = [
     {"errors", "secrets"},
+    {"sentences"},
     {"target", "facts", "events", "resources", "templates", "traits"},
+    {"faults"},
     {"transport", "bundle", "role", "messages", "journal"},
     {"daemon", "inventory"},
     {"plan", "preflight", "bootstrap", "login", "lifeline", "questions"},

@@ -366,3 +366,12 @@ def test_help_fits_a_screen_and_has_an_example(verb: str | None) -> None:
 def test_every_option_has_a_help_text(verb: Any) -> None:
     for option in verb.params:
         assert option.param_type_name == "argument" or option.help, option.name
+
+
+@pytest.mark.parametrize("verb", ["apply", "check"])
+def test_a_fault_of_a_role_is_told_before_the_first_connection(verb: str, inventory: Path, hosts: Hosts) -> None:
+    (inventory / "roles" / "other.py").write_text(ROLE.replace("content=settings.text", "contents=settings.text"))
+    result = web(verb, inventory)
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert result.stderr.strip().endswith("roles/other.py:13: File has no 'contents'; did you mean 'content'?")
+    assert hosts.accept_new is None, "a pool was made"
