@@ -375,3 +375,72 @@ def test_a_fault_of_a_role_is_told_before_the_first_connection(verb: str, invent
     assert (result.exit_code, result.stdout) == (2, "")
     assert result.stderr.strip().endswith("roles/other.py:13: File has no 'contents'; did you mean 'content'?")
     assert hosts.accept_new is None, "a pool was made"
+
+
+# -- Ansible's letters
+
+
+def test_ansibles_letters_mean_what_they_mean_there(inventory: Path, hosts: Hosts) -> None:
+    words = ["-i", inventory, "-l", "web1", "-f", "1", "-e", "greeting.path=/x", "-u", "op", "-b", "-C", "-D", "-vvv"]
+    result = run("apply", *words)
+    assert result.exit_code == 0, result.stderr
+    job = hosts.jobs["web1"]
+    assert list(hosts.jobs) == ["web1"]
+    assert job.settings["greeting"].path == "/x"
+    assert (job.target.user, job.target.become) == ("op", True)
+    assert "ok greeting: file /etc/greeting" in result.stdout
+
+
+def test_the_command_lines_login_wins_over_the_inventorys(
+    inventory: Path, hosts: Hosts, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("TEST_PASSWORD")
+    monkeypatch.setattr("provision.cli.hosts.asker", lambda: lambda question: f"answer to {question}")
+    result = run("check", "-i", inventory, "-l", "web", "-k", "-K")
+    assert result.exit_code == 0, result.stderr
+    target = hosts.jobs["web2"].target
+    assert target.password.reveal() == "answer to SSH password"
+    assert target.become_password.reveal() == "answer to sudo password"
+
+
+def test_a_wrong_user_of_the_command_line_is_told_as_such(inventory: Path, hosts: Hosts) -> None:
+    result = run("check", "-i", inventory, "-u", "a b")
+    assert (result.exit_code, result.stderr.strip()) == (2, "command line: ansible_user: 'a b' is no user name")
+
+
+def test_list_hosts_names_them_and_touches_nothing(inventory: Path, hosts: Hosts) -> None:
+    result = run("apply", "-i", inventory, "-l", "web", "--list-hosts")
+    assert (result.exit_code, result.stdout) == (0, "web1\nweb2\n")
+    assert hosts.accept_new is None, "a pool was made"
+
+
+def test_quiet_tells_failures_and_the_summary_only(inventory: Path, hosts: Hosts) -> None:
+    hosts.outcomes = {"web1": Outcome.CHANGED, "web2": Outcome.FAILED}
+    lines = web("apply", inventory, "-q").stdout.splitlines()
+    assert lines
+    assert not [line for line in lines if "web1" in line]
+    assert [line for line in lines if "web2" in line]
+    assert lines[-1].startswith("2 hosts: ")
+
+
+@pytest.mark.parametrize(
+    ("option", "ours"),
+    [("-t", "--roles"), ("--extra-vars", "--set ROLE.KEY=VALUE"), ("--private-key", "ansible_ssh_private_key_file")],
+)
+def test_an_option_of_ansible_names_ours(option: str, ours: str) -> None:
+    result = run("apply", "-i", "x", option, "y")
+    assert result.exit_code == 2
+    assert f"No such option '{option}'; Ansible's is here: {ours}" in result.stderr
+
+
+@pytest.mark.parametrize("number", ["many", "0", "-1", "1.5"])
+def test_a_number_of_forks_that_is_none_says_what_to_write(number: str) -> None:
+    result = run("check", "-i", "x", "--forks", number)
+    assert result.exit_code == 2
+    assert f"{number!r} is no number of 1 or more: write a number, as in --forks 32" in result.stderr
+
+
+def test_workers_elsewhere_take_the_login_from_their_inventory(inventory: Path, hosts: Hosts) -> None:
+    result = run("apply", "-i", inventory, "--executor", "dask+local", "-u", "op")
+    assert result.exit_code == 2
+    assert "--executor does not go with -u, -b, -k and -K; write ansible_user" in result.stderr
