@@ -50,8 +50,8 @@ def _source(asked: Asked) -> str | None:
     """The inventory that was asked for, or `inventories/default`, or None."""
     if asked.inventory is not None:
         return asked.inventory
-    there = (TOP / "inventories" / name for name in ("default.yml", "default.yaml", "default"))
-    return next((str(path) for path in there if path.exists()), None)
+    found = sources.named("default", (Path.cwd() / "inventories", TOP / "inventories"))
+    return str(found) if found else None
 
 
 def read(asked: Asked) -> Inventory:

@@ -13,6 +13,7 @@ from provision.cli import verbs
 from provision.events import HostFacts, Notice, Outcome, ResourceDone
 from tests.unit.played import Fleet, Played
 
+ROOT = Path(__file__).parents[2]
 ROLE = '''
 """A greeting, kept in one file."""
 from provision import role
@@ -189,6 +190,23 @@ def test_the_default_inventory(inventory: Path, hosts: Hosts, monkeypatch: pytes
     (tmp_path / "inventories").mkdir()
     (tmp_path / "inventories" / "default").symlink_to(inventory)
     monkeypatch.setattr("provision.cli.hosts.TOP", tmp_path)
+    assert run("check", "--limit", "web").exit_code == 0
+
+
+def test_a_name_means_the_users_own_inventories_first(
+    inventory: Path, hosts: Hosts, monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    here = tmp_path_factory.mktemp("here")
+    monkeypatch.chdir(here)
+    wrong = run("check", "-i", "mine")
+    assert wrong.exit_code == 2
+    assert f"no inventory is called 'mine' in {here}/inventories or {ROOT}/inventories; " in wrong.stderr
+    (here / "inventories").mkdir()
+    (here / "inventories" / "mine").symlink_to(inventory)
+    (here / "inventories" / "dgx").symlink_to(inventory)
+    assert run("check", "-i", "mine", "--limit", "web").exit_code == 0
+    assert run("check", "-i", "dgx", "--limit", "web").exit_code == 0
+    (here / "inventories" / "default").symlink_to(inventory)
     assert run("check", "--limit", "web").exit_code == 0
 
 
