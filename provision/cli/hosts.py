@@ -60,6 +60,9 @@ def read(asked: Asked) -> Inventory:
     if name is None:
         hint = "give --inventory NAME|PATH, set PROVISION_INVENTORY, or make inventories/default.yml"
         raise InputError([Problem("no inventory is named", hint=hint)])
+    password = asked.vault_password_file
+    if password is not None and not password.exists():
+        raise InputError([Problem(f"--vault-password-file: there is no file {password}", hint="correct its path")])
     return inventory.load(name, no_exec=asked.no_exec, vault_password_file=asked.vault_password_file)
 
 

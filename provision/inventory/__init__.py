@@ -82,6 +82,9 @@ class Inventory:
     def select(self, pattern: str | None, failed: patterns.Failed | None = None) -> list[str]:
         """The hosts that a pattern (`--limit`) means, in the order of the inventory; all without one. Raises
         InputError for a host, group or pattern that means nothing. `failed` answers `@failed:RUN`."""
+        if not self.hosts:
+            hint = "write them under all: as in hosts: {web1.example.com: }"
+            raise InputError([Problem("this inventory names no hosts", str(self._source.path), hint)])
         return patterns.select(self._source.tree, pattern, failed)
 
     def graph(self) -> Node:

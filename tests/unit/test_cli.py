@@ -171,6 +171,33 @@ def test_wrong_options_come_with_the_inventorys_errors(inventory: Path, hosts: H
     assert len(result.stderr.splitlines()) == 5
 
 
+def test_a_vault_password_file_that_is_not_there_is_told(inventory: Path, hosts: Hosts) -> None:
+    result = run("check", "-i", inventory, "--vault-password-file", "nowhere")
+    assert result.exit_code == 2
+    assert result.stderr.strip() == "--vault-password-file: there is no file nowhere; correct its path"
+
+
+def test_an_inventory_without_hosts_names_its_file(inventory: Path, hosts: Hosts) -> None:
+    (inventory / "hosts.yml").write_text("all: {vars: {roles: [greeting]}}\n")
+    result = run("check", "-i", inventory / "hosts.yml")
+    assert result.exit_code == 2
+    assert result.stderr.strip() == (
+        f"{inventory}/hosts.yml: this inventory names no hosts; "
+        "write them under all: as in hosts: {web1.example.com: }"
+    )
+
+
+def test_a_public_key_is_no_private_one(inventory: Path, hosts: Hosts) -> None:
+    (inventory / "id.pub").write_text("ssh-ed25519 AAAAC3 me@here\n")
+    with_key = INVENTORY.replace("    roles:", "    ansible_ssh_private_key_file: id.pub\n    roles:")
+    (inventory / "hosts.yml").write_text(with_key)
+    result = web("check", inventory)
+    assert result.exit_code == 2
+    assert f"{inventory}/id.pub is a public key; name the private key: {inventory}/id" in result.stderr
+    (inventory / "hosts.yml").write_text(with_key.replace("    roles:", "    ansible_connection: openssh\n    roles:"))
+    assert web("check", inventory).exit_code == 0, "ssh takes it for a key of its agent"
+
+
 def test_without_an_inventory(hosts: Hosts, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.delenv("PROVISION_INVENTORY", raising=False)
     monkeypatch.setattr("provision.cli.hosts.TOP", tmp_path)
