@@ -27,8 +27,9 @@ from provision.errors import InputError, Problem, nearest
 from provision.facts import Facts
 from provision.resources import Resource
 from provision.secrets import Secret
+from provision.sentences import Spelled
 
-__all__ = ["Deferred", "Facts", "Refuse", "Role", "Settings", "Skip", "available", "document", "load"]
+__all__ = ["Deferred", "Facts", "Refuse", "Role", "Settings", "Skip", "Spelled", "available", "document", "load"]
 
 
 class Settings(BaseModel):

@@ -1,10 +1,13 @@
-"""pydantic's errors as plain sentences: what a value should be, and what was probably meant."""
+"""pydantic's errors as plain sentences: what a value should be, and what was probably meant; and patterns with
+words of their own."""
 
 import re
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
-from pydantic_core import ErrorDetails
+from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler
+from pydantic_core import CoreSchema, ErrorDetails, core_schema
 
 from provision.errors import nearest
 
@@ -58,3 +61,23 @@ def _as_mapping(given: Any) -> str:
     """A list of names where a mapping is wanted: each name with an empty mapping of its own."""
     names = [given] if isinstance(given, str) else [name for name in given if isinstance(name, str)]
     return f"write a mapping: {names[0]}: {{}}" if names and names[0] else "write KEY: VALUE"
+
+
+@dataclass(frozen=True)
+class Spelled:
+    """The spelling of a text, for `Annotated`: a pattern, as in JSON Schema, and the sentence for what does not fit."""
+
+    pattern: str
+    words: str
+    """What follows the field's name: should be …, as in …"""
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        return core_schema.no_info_after_validator_function(self._fits, handler(source))
+
+    def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
+        return handler(schema) | {"pattern": self.pattern}
+
+    def _fits(self, value: str) -> str:
+        if not re.fullmatch(self.pattern, value):
+            raise ValueError(self.words)
+        return value

@@ -155,7 +155,8 @@ class _Check:
         else:
             texts = list(dict.fromkeys(sentence(detail) for detail in details if detail["type"] != "extra_forbidden"))
             rest = [text.removeprefix("should be ") for text in texts[1:]]
-            self._find(path, f"{name}: {' or '.join(texts[:1] + rest)}", meant(details[0]))
+            place = locate(self._raw, path, key=True) if details[0]["loc"][-1:] == ("[key]",) else None
+            self._find(path, f"{name}: {' or '.join(texts[:1] + rest)}", meant(details[0]), place=place)
 
 
 def _path_in(raw: Any, detail: ErrorDetails) -> tuple[Any, ...]:

@@ -171,6 +171,31 @@ def test_wrong_options_come_with_the_inventorys_errors(inventory: Path, hosts: H
     assert len(result.stderr.splitlines()) == 5
 
 
+@pytest.mark.parametrize(
+    ("settings", "problem"),
+    [
+        (
+            'docker_engine: {version: "20.10.23*"}',
+            "docker_engine.version: should be present, latest or a version such as 26.1.5, without wildcards",
+        ),
+        (
+            "docker_users: {users: {Al ice: {}}}",
+            "hosts.yml:4:28: all: docker_users.users.Al ice: is no name of a user: letters, digits and _ . @ + - only",
+        ),
+        ("docker_users: {users: [alice]}", "docker_users.users: should be a mapping; write a mapping: alice: {}"),
+        ('docker_daemon: {live_restore: "maybe"}', "docker_daemon.live_restore: should be true or false"),
+    ],
+)
+def test_a_wrong_spelling_says_what_to_write(tmp_path: Path, settings: str, problem: str) -> None:
+    role = settings.partition(":")[0]
+    text = f"all:\n  vars:\n    roles: [{role}]\n    {settings}\n  hosts: {{h: }}\n"
+    (tmp_path / "hosts.yml").write_text(text)
+    result = run("inventory", "-i", tmp_path)
+    assert result.exit_code == 2
+    assert problem in result.stderr
+    assert len(result.stderr.splitlines()) == 1
+
+
 def test_a_vault_password_file_that_is_not_there_is_told(inventory: Path, hosts: Hosts) -> None:
     result = run("check", "-i", inventory, "--vault-password-file", "nowhere")
     assert result.exit_code == 2
