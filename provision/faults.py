@@ -72,11 +72,12 @@ def place(path: Path, line: int | None) -> str:
 
 def line_in(path: Path, error: BaseException) -> int | None:
     """The line of this file in which an error arose; the innermost one."""
-    if isinstance(error, SyntaxError) and error.filename == str(path):
+    file = os.path.abspath(path)  # as Python names it in code objects
+    if isinstance(error, SyntaxError) and error.filename == file:
         return error.lineno
     found, trace = None, error.__traceback__
     while isinstance(trace, TracebackType):
-        if trace.tb_frame.f_code.co_filename == str(path):
+        if trace.tb_frame.f_code.co_filename == file:
             found = trace.tb_lineno
         trace = trace.tb_next
     return found

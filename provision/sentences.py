@@ -78,6 +78,9 @@ class Spelled:
         return handler(schema) | {"pattern": self.pattern}
 
     def _fits(self, value: str) -> str:
-        if not re.fullmatch(self.pattern, value):
+        found = re.search(self.pattern, value)
+        if found is None or (
+            self.pattern.endswith("$") and found.end() < len(value)
+        ):  # $ is also before a last newline
             raise ValueError(self.words)
         return value

@@ -1,8 +1,10 @@
 """Faults in a role's own code: file and line, one sentence, told before the first connection where that can be."""
 
 from pathlib import Path
+from typing import Annotated
 
 import pytest
+from pydantic import TypeAdapter, ValidationError
 
 from provision import role
 from provision.errors import InputError, RoleFault
@@ -31,7 +33,7 @@ CASES = [
     ("    yield Service(name='x', enabeld=True)", 8, "Service has no 'enabeld'; did you mean 'enabled'?", True),
     ("\n    yield Packages(packages={'a': 'b'})", 9, "Packages: packages: should be a list", True),
     ("    yield File(content='a')", 8, "File needs 'path'", True),
-    ("    yield File(path='x', content='a')", 8, "File: path: string should match pattern", False),
+    ("    yield File(path='x', content='a')", 8, "File: path: should be an absolute path", False),
     (
         "    yield File(path='/x', content=settings.serverz)",
         8,
@@ -64,6 +66,29 @@ def test_a_fault_names_file_and_line_in_one_sentence(
     assert str(caught.value).startswith(f"{tmp_path.name}/mine.py:{line}: {sentence}")
     assert "\n" not in str(caught.value)
     assert (fault(mine, mine.settings()) is not None) is always
+
+
+def test_a_role_beside_a_relative_inventory_has_its_line_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "near.py").write_text(HEAD + "    x = 1\n    yield 1 / 0")
+    near = role.load("near", [Path()])
+    with pytest.raises(RoleFault, match=r"^near.py:9: ZeroDivisionError"):
+        list(near.resources(FACTS, near.settings()))
+    (tmp_path / "nearer.py").write_text("x = (\n")
+    with pytest.raises(InputError, match=r"^nearer.py:1: the role does not load"):
+        role.load("nearer", [Path()])
+
+
+@pytest.mark.parametrize(
+    ("pattern", "right", "wrong"),
+    [("^/", "/x\n", "x/"), ("^[0-7]{4}$", "0644", "0644\n"), ("^[0-7]{4}$", "0644", "06444")],
+)
+def test_a_spelling_is_a_pattern_with_its_own_words(pattern: str, right: str, wrong: str) -> None:
+    adapter = TypeAdapter(Annotated[str, role.Spelled(pattern, "should be something else")])
+    assert adapter.validate_python(right) == right
+    with pytest.raises(ValidationError, match="should be something else"):
+        adapter.validate_python(wrong)
+    assert adapter.json_schema() == {"type": "string", "pattern": pattern}
 
 
 def test_a_wrong_signature_is_a_fault_of_its_line(tmp_path: Path) -> None:
