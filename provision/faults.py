@@ -6,6 +6,7 @@ never called a bug of provision. No value is in a sentence that is told before t
 
 import functools
 import os
+import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
@@ -63,11 +64,22 @@ def yielding(path: Path, hook: Callable[..., Any], answers: Answers) -> Callable
     return call
 
 
-def place(path: Path, line: int | None) -> str:
-    """FILE:LINE, as short as it can be said from here."""
+def place(path: Path, line: int | None = None) -> str:
+    """FILE:LINE, or FILE, as short as it can be said from here."""
     near = os.path.relpath(path)
     shown = str(path) if near.startswith("..") else near
     return f"{shown}:{line}" if line else shown
+
+
+def import_failed(error: Exception) -> tuple[str, str]:
+    """Why a role's file does not load, and what was probably meant."""
+    wanted = re.search(r"cannot import name '(\w+)' from 'provision\.resources'", str(error))
+    if isinstance(error, ImportError) and wanted:
+        kinds = sorted(name for name in resources.__all__ if name[0].isupper())
+        close = nearest(wanted[1], kinds)
+        hint = f"did you mean {close!r}?" if close else f"there are: {', '.join(kinds)}"
+        return f"provision.resources has no {wanted[1]!r}", hint
+    return f"{type(error).__name__}: {error}", ""
 
 
 def line_in(path: Path, error: BaseException) -> int | None:

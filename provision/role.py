@@ -169,5 +169,6 @@ def _module(name: str, path: Path) -> ModuleType:
     except Exception as error:
         del sys.modules[name]
         where = faults.place(path, faults.line_in(path, error))
-        raise InputError([Problem(f"the role does not load: {type(error).__name__}: {error}", where)]) from error
+        cause, hint = faults.import_failed(error)
+        raise InputError([Problem(f"the role does not load: {cause}", where, hint)]) from error
     return module

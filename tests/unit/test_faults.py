@@ -79,6 +79,20 @@ def test_a_role_beside_a_relative_inventory_has_its_line_too(tmp_path: Path, mon
         role.load("nearer", [Path()])
 
 
+@pytest.mark.parametrize(("name", "hint"), [("Fil", "did you mean 'File'?"), ("Symbolic", "there are: A")])
+def test_a_kind_that_does_not_exist_is_told_with_those_that_do(tmp_path: Path, name: str, hint: str) -> None:
+    with pytest.raises(InputError) as caught:
+        written(tmp_path, "", f"from provision.resources import {name}\n")
+    assert f"mine.py:1: the role does not load: provision.resources has no {name!r}; {hint}" in str(caught.value)
+
+
+def test_an_option_of_the_daemon_without_saying_so_is_a_fault(tmp_path: Path) -> None:
+    mine = written(tmp_path, "    yield DaemonOption(key=('bip',), value=1)", HEAD.replace("File,", "DaemonOption,"))
+    found = fault(mine, mine.settings())
+    assert found is not None
+    assert "mine.py: the role mine yields options of the Docker daemon without saying so; write DAEMON" in str(found)
+
+
 @pytest.mark.parametrize(
     ("pattern", "right", "wrong"),
     [("^/", "/x\n", "x/"), ("^[0-7]{4}$", "0644", "0644\n"), ("^[0-7]{4}$", "0644", "06444")],
