@@ -36,8 +36,6 @@ def select(tree: Tree, pattern: str | None, failed: Failed | None = None, note: 
     """The hosts that a pattern means, in the order of the group `all`; all of them without one. Raises InputError."""
     every = tree.members(ROOT)
     if pattern is None:
-        if not every:
-            raise InputError("the inventory names no hosts")
         return list(every)
     problems: list[_Wrong] = []
     words = _ordered(word for given in _split(pattern) for word in _from_file(given, problems))

@@ -19,6 +19,8 @@ _TEMPLATE = re.compile(r"\{\{(?!-?\s*\.)|\{%|\{#.*#\}")
 TEMPLATED = "holds {{ … }}: inventories are not templated here"
 VAULT_HINT = "write the password itself with !vault, or where it is with !secret"
 TEMPLATED_HINT = "write the value itself, or tag text that is meant so with !unsafe"
+QUOTED = re.compile(r"\s*(!secret|!vault)(\s|$)")
+"""A tag that quotes have made a text."""
 
 
 @dataclass
@@ -45,6 +47,10 @@ class Plain:
         if isinstance(value, str) and _TEMPLATE.search(value):
             hint = VAULT_HINT if path[0] in SECRET_NAMES else TEMPLATED_HINT
             self.note(path, Problem(f"{dotted(path)} {TEMPLATED}", str(at), hint))
+            return None
+        if isinstance(value, str) and (quoted := QUOTED.match(value)):
+            what = f"{dotted(path)}: {quoted[1]} in quotes is text and no tag"
+            self.note(path, Problem(what, str(at), f"drop the quotes: {value.strip().splitlines()[0]}"))
             return None
         return value
 
