@@ -7,10 +7,12 @@ no_exec. All that is wrong, in all files, is reported at once.
 import json
 import os
 import shutil
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from provision import shipped
 from provision.errors import InputError, Problem, nearest
 from provision.inventory import document, loader, programs
 from provision.inventory.document import Map
@@ -19,8 +21,8 @@ from provision.inventory.tree import Tree
 from provision.inventory.vault import HEADER, Vault
 
 YAML_ENDINGS = (".yml", ".yaml", ".json")
-INVENTORIES = Path(__file__).resolve().parent.parent.parent / "inventories"
-"""Beside provision.py: where `--inventory NAME` is looked for."""
+INVENTORIES = (Path("inventories"), shipped.INVENTORIES)
+"""Where `--inventory NAME` is looked for: in the current directory, then among the shipped ones."""
 
 
 @dataclass
@@ -36,27 +38,29 @@ class Source:
     """Names of files that were wholly in a vault: every value from them is secret."""
 
 
-def find(source: str, inventories: Path = INVENTORIES) -> Path:
+def named(name: str, inventories: Sequence[Path] = INVENTORIES) -> Path | None:
+    """The inventory of that name in the first of these folders that has it."""
+    there = (folder / file for folder in inventories for file in (f"{name}.yml", f"{name}.yaml", name))
+    return next((path for path in there if path.exists()), None)
+
+
+def find(source: str, inventories: Sequence[Path] = INVENTORIES) -> Path:
     """The file or directory that `--inventory` means: a bare name is looked for in `inventories`, a path is taken as
     it is. Raises InputError."""
     bare = source not in ("", ".", "..") and "/" not in source and not source.endswith(YAML_ENDINGS)
-    if bare:
-        for candidate in (
-            inventories / f"{source}.yml",
-            inventories / f"{source}.yaml",
-            inventories / source,
-        ):
-            if candidate.exists():
-                return candidate
+    if bare and (found := named(source, inventories)):
+        return found
     path = Path(source).expanduser()
     if source and path.exists():
         return path
     if not bare:
         raise InputError([Problem(f"the inventory {source!r} does not exist", hint="give a name or a path")])
-    known = sorted({entry.stem for entry in inventories.iterdir()} if inventories.is_dir() else ())
+    known = sorted({entry.stem for folder in inventories if folder.is_dir() for entry in folder.iterdir()})
     close = nearest(source, known)
     hint = f"did you mean {close!r}?" if close else f"there are: {', '.join(known) or 'none'}; or give a path"
-    raise InputError([Problem(f"no inventory is called {source!r} in {inventories.name}/", hint=hint)])
+    raise InputError(
+        [Problem(f"no inventory is called {source!r} in ./inventories/ or among the shipped ones", hint=hint)]
+    )
 
 
 def read(path: Path, vault: Vault, *, no_exec: bool) -> Source:

@@ -11,15 +11,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from provision import __version__, inventory, role
+from provision import __version__, inventory, role, shipped
 from provision.errors import InputError, Problem
 from provision.inventory import Host, sources
 from provision.inventory.digest import digest
 from provision.rollout.hosts import Job
 from provision.secrets import Mask, secrets_in
 
-ROLES = Path(__file__).resolve().parents[2] / "roles"
-"""Our own."""
 INVENTORY = "PROVISION_INVENTORY"
 """Where a worker has the inventory, in its environment; without it, it is where the controller has it."""
 
@@ -64,7 +62,7 @@ def carry_out(order: Order) -> tuple[Mapping[str, Job], Mask]:
     if order.version != __version__:
         raise InputError(f"provision is {order.version} on the controller and {__version__} here: install the same")
     path = sources.find(os.environ.get(INVENTORY) or order.inventory).absolute()
-    role_path = [(path if path.is_dir() else path.parent) / "roles", ROLES]
+    role_path = shipped.role_path(path)
     vault = Path(order.vault_password_file) if order.vault_password_file else None
     found = inventory.load(str(path), no_exec=order.no_exec, vault_password_file=vault)
 

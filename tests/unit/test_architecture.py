@@ -16,7 +16,7 @@ ROOT = Path(__file__).parents[2]
 PACKAGE = ROOT / "provision"
 
 LAYERS = [
-    {"errors", "secrets"},
+    {"errors", "secrets", "shipped"},
     {"target", "facts", "events", "resources", "templates", "traits"},
     {"transport", "bundle", "role", "messages", "journal"},
     {"daemon", "inventory"},
@@ -26,6 +26,7 @@ LAYERS = [
     {"rollout"},
     {"report", "verify"},
     {"cli"},
+    {"__main__"},
 ]
 """From the ground up. A module imports only from layers below its own, or from its own package."""
 

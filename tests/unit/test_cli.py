@@ -172,7 +172,7 @@ def test_wrong_options_come_with_the_inventorys_errors(inventory: Path, hosts: H
 
 def test_without_an_inventory(hosts: Hosts, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.delenv("PROVISION_INVENTORY", raising=False)
-    monkeypatch.setattr("provision.cli.hosts.TOP", tmp_path)
+    monkeypatch.chdir(tmp_path)
     result = run("check")
     assert result.exit_code == 2
     assert result.stderr.startswith("no inventory is named; give --inventory")
@@ -188,7 +188,7 @@ def test_the_inventory_may_come_from_the_environment(
 def test_the_default_inventory(inventory: Path, hosts: Hosts, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     (tmp_path / "inventories").mkdir()
     (tmp_path / "inventories" / "default").symlink_to(inventory)
-    monkeypatch.setattr("provision.cli.hosts.TOP", tmp_path)
+    monkeypatch.chdir(tmp_path)
     assert run("check", "--limit", "web").exit_code == 0
 
 
