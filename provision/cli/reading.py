@@ -35,9 +35,9 @@ def roles(asked: Asked, names: Iterable[str]) -> int:
     return _show(settings.described(known) if names else settings.listed(known))
 
 
-def schema(asked: Asked) -> int:
-    """The JSON Schema of inventories."""
-    text = json.dumps(schema_of(_known(asked, ())), indent=2)
+def schema(asked: Asked, variables: bool) -> int:
+    """The JSON Schema of inventories, or of files of variables."""
+    text = json.dumps(schema_of(_known(asked, ()), variables=variables), indent=2)
     return _show(map(Line, text.splitlines()))
 
 

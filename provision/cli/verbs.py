@@ -134,15 +134,21 @@ def roles(names: tuple[str, ...], **given: Any) -> int:
     return reading.roles(Asked(**given), names)
 
 
-@click.command(params=[options.INVENTORY], short_help="Print the JSON Schema of inventories, for editors.")
-def schema(**given: Any) -> int:
+@click.command(
+    params=[
+        options.INVENTORY,
+        click.Option(["--variables"], is_flag=True, help="Of files in group_vars/ and host_vars/ instead."),
+    ],
+    short_help="Print the JSON Schema of inventories, for editors.",
+)
+def schema(variables: bool, **given: Any) -> int:
     """Print the JSON Schema of inventories, made from the roles, for editors.
 
     Example: provision.py schema > inventory.schema.json
     """
     from provision.cli import reading
 
-    return reading.schema(Asked(**given))
+    return reading.schema(Asked(**given), variables)
 
 
 @click.command(

@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal, get_args, get_origin
 
 from pydantic import BaseModel, JsonValue
 from pydantic.fields import FieldInfo
+from pydantic_core import PydanticUndefined
 
 from provision.report.text import Line, clean, table
 from provision.role import Role, document
@@ -49,7 +50,7 @@ def described(roles: Iterable[Role]) -> Iterator[Line]:
         if not fields:
             yield Line("  It has no settings.")
         for name, info in fields:
-            yield Line(clean(f"  {role.name}.{name}: {type_name(info.annotation)}{_default(info)}"), "place")
+            yield Line(clean(f"  {role.name}.{name}: {_field_type(info)}{_default(info)}"), "place")
             yield from _paragraphs(info.description or "", 6)
 
 
@@ -57,7 +58,7 @@ def as_json(roles: Iterable[Role]) -> Iterator[Line]:
     for role in roles:
         document(role.settings)
         settings = [
-            {"name": name, "type": type_name(info.annotation), "required": info.is_required(), "doc": info.description}
+            {"name": name, "type": _field_type(info), "required": info.is_required(), "doc": info.description}
             | ({} if info.is_required() else {"default": _plain(info.get_default(call_default_factory=True))})
             for name, info in _fields(role.settings)
         ]
@@ -97,12 +98,22 @@ def type_name(annotation: Any) -> str:
     if origin is Literal:
         return " | ".join(found if isinstance(found, str) else json.dumps(found) for found in arguments)
     if origin is Annotated:
-        return type_name(arguments[0])
+        return type_name(_as_written(arguments))
     named = [type_name(argument) for argument in arguments if argument is not ...]
     if isinstance(origin, type) and issubclass(origin, Mapping):
         return f"mapping of {named[0]} to {named[1]}"
     choice = " or ".join(dict.fromkeys(name for name in named if name != "nothing"))
     return f"list of {choice}" if isinstance(origin, type) and issubclass(origin, Collection) else choice
+
+
+def _field_type(info: FieldInfo) -> str:
+    return type_name(_as_written((info.annotation, *info.metadata)))
+
+
+def _as_written(arguments: tuple[Any, ...]) -> Any:
+    """The type of Annotated[type, …] as people write it: a validator that takes more forms tells which."""
+    forms = (getattr(item, "json_schema_input_type", PydanticUndefined) for item in arguments[1:])
+    return next((form for form in forms if form is not PydanticUndefined), arguments[0])
 
 
 def _class_name(annotation: Any) -> str:
