@@ -135,6 +135,20 @@ def roles(names: tuple[str, ...], **given: Any) -> int:
 
 
 @click.command(
+    params=[click.Argument(["names"], nargs=-1, metavar="[NAME]..."), options.JSON],
+    short_help="Show what kinds of resource a role may yield.",
+)
+def kinds(names: tuple[str, ...], **given: Any) -> int:
+    """Show what kinds of resource a role may yield; of those named, each field with type, default and meaning.
+
+    Example: provision.py kinds File Service
+    """
+    from provision.cli import reading
+
+    return reading.kinds(Asked(**given), names)
+
+
+@click.command(
     params=[
         options.INVENTORY,
         click.Option(["--variables"], is_flag=True, help="Of files in group_vars/ and host_vars/ instead."),
@@ -263,4 +277,4 @@ def why(key: str, **given: Any) -> int:
     return asking.why(key, Asked(**given))
 
 
-VERBS = [apply, check, facts, inventory, roles, runs, schema, status, unlock, verify, why]
+VERBS = [apply, check, facts, inventory, kinds, roles, runs, schema, status, unlock, verify, why]

@@ -366,3 +366,16 @@ def test_help_fits_a_screen_and_has_an_example(verb: str | None) -> None:
 def test_every_option_has_a_help_text(verb: Any) -> None:
     for option in verb.params:
         assert option.param_type_name == "argument" or option.help, option.name
+
+
+def test_kinds() -> None:
+    assert "GpuProof" in run("kinds").stdout
+    assert "path: text (required)" in run("kinds", "File").stdout
+    assert [json.loads(line)["kind"] for line in run("kinds", "--json", "File", "Image").stdout.splitlines()] == [
+        "File",
+        "Image",
+    ]
+    wrong = run("kinds", "Fil", "Zzz")
+    assert wrong.exit_code == 2
+    assert "no kind is called 'Fil'; did you mean 'File'?" in wrong.stderr
+    assert "no kind is called 'Zzz'" in wrong.stderr
