@@ -44,7 +44,7 @@ def _source(asked: Asked) -> str | None:
     """The inventory that was asked for, or `inventories/default`, or None."""
     if asked.inventory is not None:
         return asked.inventory
-    found = sources.named("default")
+    found = sources.named("default", sources.folders())
     return str(found) if found else None
 
 

@@ -21,8 +21,6 @@ from provision.inventory.tree import Tree
 from provision.inventory.vault import HEADER, Vault
 
 YAML_ENDINGS = (".yml", ".yaml", ".json")
-INVENTORIES = (Path("inventories"), shipped.INVENTORIES)
-"""Where `--inventory NAME` is looked for: in the current directory, then among the shipped ones."""
 
 
 @dataclass
@@ -38,29 +36,34 @@ class Source:
     """Names of files that were wholly in a vault: every value from them is secret."""
 
 
-def named(name: str, inventories: Sequence[Path] = INVENTORIES) -> Path | None:
+def folders() -> tuple[Path, ...]:
+    """Where `--inventory NAME` is looked for: the user's own ./inventories, then the program's."""
+    return tuple(dict.fromkeys((Path.cwd() / "inventories", shipped.INVENTORIES)))
+
+
+def named(name: str, places: Sequence[Path]) -> Path | None:
     """The inventory of that name in the first of these folders that has it."""
-    there = (folder / file for folder in inventories for file in (f"{name}.yml", f"{name}.yaml", name))
-    return next((path for path in there if path.exists()), None)
+    files = (place / (name + ending) for place in places for ending in (".yml", ".yaml", ""))
+    return next((file for file in files if file.exists()), None)
 
 
-def find(source: str, inventories: Sequence[Path] = INVENTORIES) -> Path:
-    """The file or directory that `--inventory` means: a bare name is looked for in `inventories`, a path is taken as
-    it is. Raises InputError."""
+def find(source: str, *places: Path) -> Path:
+    """The file or directory that `--inventory` means: a bare name is looked for in `places` (none given: `folders()`),
+    a path is taken as it is. Raises InputError."""
+    places = places or folders()
     bare = source not in ("", ".", "..") and "/" not in source and not source.endswith(YAML_ENDINGS)
-    if bare and (found := named(source, inventories)):
+    if bare and (found := named(source, places)):
         return found
     path = Path(source).expanduser()
     if source and path.exists():
         return path
     if not bare:
         raise InputError([Problem(f"the inventory {source!r} does not exist", hint="give a name or a path")])
-    known = sorted({entry.stem for folder in inventories if folder.is_dir() for entry in folder.iterdir()})
+    known = sorted({entry.stem for place in places if place.is_dir() for entry in place.iterdir()})
     close = nearest(source, known)
     hint = f"did you mean {close!r}?" if close else f"there are: {', '.join(known) or 'none'}; or give a path"
-    raise InputError(
-        [Problem(f"no inventory is called {source!r} in ./inventories/ or among the shipped ones", hint=hint)]
-    )
+    where = " or ".join(map(str, places))
+    raise InputError([Problem(f"no inventory is called {source!r} in {where}", hint=hint)])
 
 
 def read(path: Path, vault: Vault, *, no_exec: bool) -> Source:

@@ -18,10 +18,10 @@ PACKAGE = ROOT / "provision"
 
 LAYERS = [
     {"errors", "secrets", "shipped"},
-    {"target", "facts", "events", "resources", "templates", "traits"},
+    {"target", "facts", "events", "resources", "templates", "fact_summary"},
     {"transport", "bundle", "role", "messages", "journal"},
     {"daemon", "inventory"},
-    {"plan", "preflight", "bootstrap", "login", "lifeline", "questions"},
+    {"plan", "preflight", "bootstrap", "login", "reachability", "questions"},
     {"run"},
     {"session"},
     {"rollout"},
@@ -212,6 +212,18 @@ def test_both_halves_of_each_kind_have_the_same_fields() -> None:
     for kind, (module, name) in kinds.MODULES.items():
         behaviour = getattr(importlib.import_module(f"provision.agent.{module}"), name)
         assert set(behaviour.fields) == declared[kind], kind
+
+
+def test_each_kind_is_made_true_in_the_folder_of_its_subject() -> None:
+    """What resources/docker.py declares stands in agent/docker/."""
+    subject = {
+        item.kind: item.__module__.rpartition(".")[2]
+        for item in vars(resources).values()
+        if isinstance(item, type) and issubclass(item, resources.Resource) and hasattr(item, "kind")
+    }
+    assert {kind: module.partition(".")[0] for kind, (module, _) in kinds.MODULES.items()} == {
+        kind: subject[kind] for kind in kinds.MODULES
+    }
 
 
 def test_no_file_is_called_after_nothing() -> None:

@@ -38,15 +38,15 @@ def error(source: str, **options: Any) -> str:
 def test_a_name_is_looked_for_in_the_folders(tmp_path: Path) -> None:
     (tmp_path / "local.yml").write_text("")
     (tmp_path / "dgx").mkdir()
-    assert sources.find("local", [tmp_path]) == tmp_path / "local.yml"
-    assert sources.find("dgx", [tmp_path]) == tmp_path / "dgx"
-    assert sources.find(str(tmp_path / "local.yml"), [tmp_path / "no"]) == tmp_path / "local.yml"
+    assert sources.find("local", tmp_path) == tmp_path / "local.yml"
+    assert sources.find("dgx", tmp_path) == tmp_path / "dgx"
+    assert sources.find(str(tmp_path / "local.yml"), tmp_path / "no") == tmp_path / "local.yml"
     with pytest.raises(InputError, match=r"no inventory is called 'lcal' in .*; did you mean 'local'"):
-        sources.find("lcal", [tmp_path])
+        sources.find("lcal", tmp_path)
     with pytest.raises(InputError, match="there are: dgx, local; or give a path"):
-        sources.find("zzz", [tmp_path])
+        sources.find("zzz", tmp_path)
     with pytest.raises(InputError, match="does not exist"):
-        sources.find("./zzz.yml", [tmp_path])
+        sources.find("./zzz.yml", tmp_path)
 
 
 def test_ones_own_inventory_wins_over_a_shipped_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

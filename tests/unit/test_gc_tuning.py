@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from provision.cli import garbage, rolling
+from provision.cli import gc_tuning, rolling
 from provision.cli.options import Asked
 
 
@@ -20,9 +20,9 @@ def _as_before() -> Iterator[None]:
 
 def test_a_start_waits_and_a_run_does_not() -> None:
     own = gc.get_threshold()
-    garbage.wait()
-    assert gc.get_threshold()[0] == garbage.PATIENCE
-    garbage.begin()
+    gc_tuning.wait()
+    assert gc.get_threshold()[0] == gc_tuning.PATIENCE
+    gc_tuning.begin()
     assert gc.get_threshold() == own
     assert gc.get_freeze_count() > 1000
 
@@ -38,7 +38,7 @@ def test_a_run_connects_at_pythons_own_pace(monkeypatch: pytest.MonkeyPatch, tmp
 
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
     monkeypatch.setattr(rolling.Rollout, "execute", execute)
-    garbage.wait()
+    gc_tuning.wait()
     with pytest.raises(KeyboardInterrupt):
         rolling.converge("check", Asked(inventory=str(tmp_path)))
     assert seen == [own]

@@ -29,7 +29,7 @@ from provision.events import (
     WaveFinished,
     WaveStarted,
 )
-from provision.report import ending
+from provision.report import summary
 from provision.report.text import Line, details, duration, headline, hosts, indented, line, names, tail, value
 
 STYLE = {
@@ -124,7 +124,7 @@ class Story:
 
     def summary(self, event: Summary) -> Iterator[Line]:
         """The failures once more, what the preflight found, and the last line."""
-        yield from ending.failures(event)
+        yield from summary.failures(event)
         if self._answers:
             counts = ", ".join(f"{self._answers[verdict]} {verdict}" for verdict in Verdict if self._answers[verdict])
             yield line(f"preflight: {counts}", "quiet")
@@ -132,7 +132,7 @@ class Story:
 
     def total(self, event: Summary) -> Line:
         """The last line: how many hosts came out how."""
-        text = ending.total(event, self.told) + f" in {duration(self._clock() - self._started)}"
+        text = summary.total(event, self.told) + f" in {duration(self._clock() - self._started)}"
         return Line(text, "bad" if event.outcome in BAD else "strong")
 
     def _role(self, event: RoleSkipped) -> Iterator[Line]:

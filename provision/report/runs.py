@@ -7,8 +7,8 @@ from typing import Any
 
 from provision.events import Outcome
 from provision.journal import Past
-from provision.report.story import counted
 from provision.report.text import Line, duration, table
+from provision.report.transcript import counted
 
 COLUMNS = ("RUN", "STARTED", "TOOK", "VERB", "OUTCOME", "HOSTS")
 

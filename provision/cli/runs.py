@@ -10,7 +10,7 @@ from provision import journal, report
 from provision.cli import hosts
 from provision.cli.options import Asked
 from provision.errors import InputError
-from provision.report import Story, files, past
+from provision.report import Story, files, runs
 from provision.report.jsonlines import JsonLines
 from provision.report.plain import Plain
 from provision.report.record import Record
@@ -20,7 +20,7 @@ def listed(as_json: bool) -> int:
     """All runs, the newest last."""
     output = report.Output(sys.stdout)
     found = journal.runs(journal.folder())
-    for line in past.listed_json(found) if as_json else past.listed(found):
+    for line in runs.listed_json(found) if as_json else runs.listed(found):
         output.line(line.text)
     return _ended(output)
 
@@ -42,7 +42,7 @@ def show(name: str, asked: Asked) -> int:
     story = Story(diff=asked.diff, verbose=asked.verbose, clock=lambda: now().timestamp())
     view = JsonLines(output, now) if asked.as_json else Plain(output, story)
     for time, event in found.events():
-        at = past.moment(time) or at
+        at = runs.moment(time) or at
         view(event)
     if not found.end:
         report.warn("the run is still going on" if found.lasts() else "the run has no end: it was killed")
