@@ -44,16 +44,24 @@ def jobs(hosts: Iterable[Host], role_path: Sequence[Path], in_run: Sequence[str]
     hosts = list(hosts)
     names = dict.fromkeys(name for host in hosts for name in host.roles)
     loaded = {name: role.load(name, role_path) for name in names}
-    return [Job(host.target, [loaded[name] for name in host.roles], host.settings, in_run) for host in hosts]
+    folders = _templates(role_path)
+    return [Job(host.target, [loaded[name] for name in host.roles], host.settings, in_run, folders) for host in hosts]
+
+
+def _templates(role_path: Sequence[Path]) -> list[Path]:
+    """The folders of templates that go with these folders of roles: each lies beside one."""
+    return [folder.parent / "templates" for folder in role_path]
 
 
 def said(hosts: Sequence[Host], role_path: Sequence[Path]) -> str:
-    """What is asked of these hosts, as one short word: settings, and the source of their roles. A key's path does not
-    count: each worker has its own."""
+    """What is asked of these hosts, as one short word: settings, the source of their roles, and templates. A key's
+    path does not count: each worker has its own."""
     names = sorted({name for host in hosts for name in host.roles})
     sources = {name: hashlib.sha256(role.load(name, role_path).path.read_bytes()).hexdigest() for name in names}
+    files = (file for folder in reversed(_templates(role_path)) for file in sorted(folder.glob("*.j2")))
+    sources |= {file.name: hashlib.sha256(file.read_bytes()).hexdigest() for file in files}
     text = json.dumps([digest(replace(host, target=replace(host.target, private_key_file=None)) for host in hosts)])
-    return hashlib.sha256((text + json.dumps(sources)).encode()).hexdigest()[:16]
+    return hashlib.sha256((text + json.dumps(sources, sort_keys=True)).encode()).hexdigest()[:16]
 
 
 def carry_out(order: Order) -> tuple[Mapping[str, Job], Mask]:
