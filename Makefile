@@ -52,13 +52,13 @@ types: $(STAMP) ## Static types
 	@$(BIN)/mypy
 
 .PHONY: unit
-unit: $(STAMP) ## Tests that need no host
+unit: $(STAMP) ## Tests that need no host (some: make unit ARGS='tests/unit/test_cli.py -k name')
 	@echo "== unit"
-	@$(PYTEST) -q -n 2 tests/unit
+	@$(PYTEST) -q -n 2 $(if $(findstring tests/,$(ARGS)),,tests/unit) $(ARGS)
 
 .PHONY: agent
-agent: $(STAMP) ## The agent's tests, on each Python from 3.6 on that is here
-	@tests/agent/on-each-python
+agent: $(STAMP) ## The agent's tests, on each Python from 3.6 on that is here; ARGS='-k name' too
+	@tests/agent/on-each-python -- $(ARGS)
 
 .PHONY: e2e
 e2e: $(STAMP) ## Tests on real hosts of the lab (root, a few minutes)
@@ -72,8 +72,11 @@ verify: $(STAMP) ## The verb verify on real hosts, and the table of lies that it
 
 # A clone has its own folder: molecule's default is named after the folder `tests` alone, and it empties it.
 .PHONY: molecule
-molecule: $(BIN)/molecule ## Molecule's scenarios on real hosts: converge, idempotence, verify
-	@for scenario in $(SCENARIOS); do \
+molecule: $(STAMP) ## Molecule's scenarios on real hosts: converge, idempotence, verify
+	@$(BIN)/python -m tests.lab possible; status=$$?; \
+	[ $$status = 3 ] && { echo "== molecule SKIPPED"; exit 0; }; [ $$status = 0 ] || exit $$status; \
+	$(MAKE) --no-print-directory $(BIN)/molecule || exit 1; \
+	for scenario in $(SCENARIOS); do \
 	    echo "== molecule $$scenario"; \
 	    (cd tests && PATH="$(CURDIR)/$(BIN):$$PATH" MOLECULE_EPHEMERAL_DIRECTORY="$(CURDIR)/.lab/molecule/$$scenario" \
 	        molecule test --scenario-name $$scenario) || exit 1; \

@@ -8,6 +8,7 @@ all roles are folded into one stage after the last role that has any (provision/
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any
 
 from provision import daemon, faults
@@ -15,6 +16,7 @@ from provision.errors import Refused, RoleFault
 from provision.facts import Facts, Os
 from provision.resources import DaemonEnvironment, DaemonInput, DaemonOption, Resource, Service
 from provision.role import Deferred, Refuse, Role, Settings, Skip
+from provision.templates import Templates
 
 DAEMON = "docker_daemon"
 ENGINE = "docker_engine"
@@ -59,6 +61,7 @@ class RefusedByRole(Refused):
 class _Daemon:
     """What the roles want of the Docker daemon, and after how many stages the last of them has spoken."""
 
+    templates: Sequence[Path] = ()
     options: list[tuple[str, DaemonOption]] = field(default_factory=list)
     environment: list[tuple[str, DaemonEnvironment]] = field(default_factory=list)
     inputs: list[str] = field(default_factory=list)
@@ -69,16 +72,21 @@ class _Daemon:
 
 
 def plan(
-    roles: Sequence[Role], settings: Mapping[str, Settings], facts: Facts, in_run: Collection[str] | None = None
+    roles: Sequence[Role],
+    settings: Mapping[str, Settings],
+    facts: Facts,
+    in_run: Collection[str] | None = None,
+    templates: Sequence[Path] = (),
 ) -> tuple[Stage, ...]:
-    """The stages for one host. `roles` are all of the host's roles, in order; `in_run` those of this run (None: all).
+    """The stages for one host. `roles` are all of the host's roles, in order; `in_run` those of this run (None: all);
+    `templates` the folders that win over the shipped one.
 
     A role that is not in this run has no stage, but its daemon options are folded in: or the run would drop them.
     Raises RefusedByRole.
     """
     disrupt = getattr(settings.get(DAEMON), "disrupt", "idle")
     stages: list[Stage] = []
-    wanted = _Daemon()
+    wanted = _Daemon(templates)
     view = facts
     for role in roles:
         chosen = in_run is None or role.name in in_run
@@ -158,7 +166,7 @@ def _with_daemon(stages: list[Stage], wanted: _Daemon, facts: Facts, in_run: tup
     )
     if folded.deferred is None:
         try:
-            resources = daemon.fold(wanted.options, wanted.environment, facts, in_run)
+            resources = daemon.fold(wanted.options, wanted.environment, facts, in_run, Templates(wanted.templates))
             watched = tuple(_watching(resource, wanted.inputs) for resource in resources)
             folded = replace(folded, resources=own.resources + watched, transaction=True)
         except Deferred as deferred:

@@ -8,12 +8,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from provision import shipped
 from provision.errors import InputError, Problem
 
 if TYPE_CHECKING:
     import jinja2
 
-OURS = Path(__file__).resolve().parent.parent / "templates"
+OURS = shipped.TEMPLATES
 
 
 class Templates:

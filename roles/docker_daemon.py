@@ -27,12 +27,20 @@ Driver = Annotated[str, role.Spelled(r"^[a-z0-9.-]+$", "should be the name of a 
 Registry = Annotated[str, role.Spelled(r"^[^\s/]+(/\d+)?$", "should be HOST, HOST:PORT or a network, as in 10.0.0.0/8")]
 
 
+def _limit(value: object) -> object:
+    return UNLIMITED if value == "unlimited" else value
+
+
+Number = Annotated[int, Field(ge=-1, strict=True)]
+Limit = Annotated[Number, BeforeValidator(_limit, json_schema_input_type=Literal["unlimited"] | Number)]
+
+
 class Ulimit(BaseModel):
     """One ulimit: -1 is unlimited."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
-    soft: Annotated[int, Field(ge=-1, strict=True)]
-    hard: Annotated[int, Field(ge=-1, strict=True)]
+    soft: Limit
+    hard: Limit
 
     @model_validator(mode="after")
     def _ordered(self) -> "Ulimit":
@@ -42,12 +50,9 @@ class Ulimit(BaseModel):
 
 
 def _ulimit(value: object) -> object:
-    if value == "unlimited":
-        value = UNLIMITED
+    value = _limit(value)
     if isinstance(value, bool) or not isinstance(value, int | dict | Ulimit):
         raise ValueError("should be unlimited, a number, or {soft: …, hard: …}")
-    if isinstance(value, dict):
-        return {name: UNLIMITED if limit == "unlimited" else limit for name, limit in value.items()}
     return {"soft": value, "hard": value} if isinstance(value, int) else value
 
 
@@ -150,7 +155,10 @@ class Runtime(BaseModel):
     args: tuple[str, ...] = ()
 
 
-Ulimits = dict[Annotated[str, AfterValidator(_ulimit_name)], Annotated[Ulimit, BeforeValidator(_ulimit)]]
+UlimitForm = BeforeValidator(_ulimit, json_schema_input_type=Literal["unlimited"] | Number | Ulimit)
+Ulimits = dict[Annotated[str, AfterValidator(_ulimit_name)], Annotated[Ulimit, UlimitForm]]
+Size = Annotated[str, BeforeValidator(_size, json_schema_input_type=str | int), AfterValidator(_shm_size)]
+LogOption = Annotated[str, BeforeValidator(_log_option, json_schema_input_type=str | int | float | bool)]
 Address = Annotated[str, AfterValidator(_address)]
 
 
@@ -171,13 +179,13 @@ class Settings(role.Settings):
     """For engines before 17.12 only, which still speak to version 1 registries."""
     default_ulimits: Ulimits | None = None
     """Limits of every container, by name: unlimited, a number (bytes for memlock, stack, …), or {soft: …, hard: …}."""
-    default_shm_size: Annotated[str, BeforeValidator(_size), AfterValidator(_shm_size)] | None = None
+    default_shm_size: Size | None = None
     """Shared memory of every container: 64m, 1G."""
     mtu: Annotated[int, Field(ge=68, le=65535, strict=True)] | None = None
     """MTU of docker0's network."""
     log_driver: Annotated[str, AfterValidator(_log_driver)] | None = None
     """json-file, local, journald, …"""
-    log_opts: dict[str, Annotated[str, BeforeValidator(_log_option)]] | None = None
+    log_opts: dict[str, LogOption] | None = None
     """Options of the log driver: {max-size: 50m, max-file: 3}."""
     data_root: Annotated[str, AfterValidator(_absolute)] | None = None
     """Where images and containers are kept."""

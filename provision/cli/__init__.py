@@ -47,9 +47,8 @@ class _Verbs(click.Group):
 )
 @click.version_option(__version__, prog_name="provision", help="Show the version and exit.")
 def provision() -> None:
-    """Take GPU hosts from a bare OS to proven GPU containers, over SSH.
-
-    \b
+    """\b
+    Take GPU hosts from a bare OS to proven GPU containers, over SSH.
     Example: provision.py check --inventory dgx --diff, then apply.
     Exit status: 0 as asked, 1 a host failed, 2 bad input, 3 not all done, 130 ^C.
     """

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from provision import inventory, journal, report
+from provision import inventory, journal, report, shipped
 from provision.cli import resuming
 from provision.cli.options import Asked
 from provision.errors import InputError, Problem
@@ -20,9 +20,6 @@ from provision.inventory.references import Ask, Placeholder
 from provision.journal import Past
 from provision.rollout.policy import Policy, Wanted, policy
 from provision.secrets import Mask, secrets_in
-
-TOP = Path(__file__).resolve().parents[2]
-"""Where provision.py lies, with inventories/ and roles/."""
 
 
 @dataclass(frozen=True)
@@ -41,16 +38,15 @@ def role_path(asked: Asked) -> list[Path]:
     """Where roles are looked for: beside the inventory, if one is named, then our own. Raises InputError."""
     name = _source(asked)
     if name is None:
-        return [TOP / "roles"]
-    path = sources.find(name)
-    return [(path if path.is_dir() else path.parent) / "roles", TOP / "roles"]
+        return [shipped.ROLES]
+    return shipped.role_path(sources.find(name))
 
 
 def _source(asked: Asked) -> str | None:
     """The inventory that was asked for, or `inventories/default`, or None."""
     if asked.inventory is not None:
         return asked.inventory
-    found = sources.named("default", (Path.cwd() / "inventories", TOP / "inventories"))
+    found = sources.named("default", sources.folders())
     return str(found) if found else None
 
 

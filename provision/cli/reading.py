@@ -1,4 +1,4 @@
-"""The verbs that only read: inventory, roles and schema. None of them connects to anything or resolves a secret."""
+"""The verbs that only read: inventory, kinds, roles and schema. They connect to nothing and resolve no secret."""
 
 import json
 import sys
@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from provision import report, role
 from provision.cli import hosts
 from provision.cli.options import Asked
-from provision.errors import InputError, Problem
+from provision.errors import InputError, Problem, nearest
 from provision.inventory import schema as schema_of
 from provision.report import listing, settings
 from provision.report.text import Line
@@ -35,9 +35,21 @@ def roles(asked: Asked, names: Iterable[str]) -> int:
     return show(settings.described(known) if names else settings.listed(known))
 
 
-def schema(asked: Asked) -> int:
-    """The JSON Schema of inventories."""
-    text = json.dumps(schema_of(_known(asked, ())), indent=2)
+def kinds(asked: Asked, names: Iterable[str]) -> int:
+    """What kinds of resource a role may yield, or all fields of some."""
+    names = list(names)
+    if unknown := [name for name in names if name not in settings.KINDS]:
+        hints = ((name, nearest(name, settings.KINDS)) for name in unknown)
+        hinted = ((name, f"did you mean {close!r}?" if close else "`kinds` lists them") for name, close in hints)
+        raise InputError([Problem(f"no kind is called {name!r}", hint=hint) for name, hint in hinted])
+    if asked.as_json:
+        return show(settings.kinds_json(names or settings.KINDS))
+    return show(settings.kinds_described(names) if names else settings.kinds_listed())
+
+
+def schema(asked: Asked, variables: bool) -> int:
+    """The JSON Schema of inventories, or of files of variables."""
+    text = json.dumps(schema_of(_known(asked, ()), variables=variables), indent=2)
     return show(map(Line, text.splitlines()))
 
 

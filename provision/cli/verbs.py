@@ -145,15 +145,35 @@ def roles(names: tuple[str, ...], **given: Any) -> int:
     return reading.roles(Asked(**given), names)
 
 
-@click.command(params=[options.INVENTORY], short_help="Print the JSON Schema of inventories, for editors.")
-def schema(**given: Any) -> int:
+@click.command(
+    params=[click.Argument(["names"], nargs=-1, metavar="[NAME]..."), options.JSON],
+    short_help="Show what kinds of resource a role may yield.",
+)
+def kinds(names: tuple[str, ...], **given: Any) -> int:
+    """Show what kinds of resource a role may yield; of those named, each field with type, default and meaning.
+
+    Example: provision.py kinds File Service
+    """
+    from provision.cli import reading
+
+    return reading.kinds(Asked(**given), names)
+
+
+@click.command(
+    params=[
+        options.INVENTORY,
+        click.Option(["--variables"], is_flag=True, help="Of files in group_vars/ and host_vars/ instead."),
+    ],
+    short_help="Print the JSON Schema of inventories, for editors.",
+)
+def schema(variables: bool, **given: Any) -> int:
     """Print the JSON Schema of inventories, made from the roles, for editors.
 
     Example: provision.py schema > inventory.schema.json
     """
     from provision.cli import reading
 
-    return reading.schema(Asked(**given))
+    return reading.schema(Asked(**given), variables)
 
 
 @click.command(
@@ -273,4 +293,4 @@ def why(key: str, **given: Any) -> int:
     return asking.why(key, Asked(**given))
 
 
-VERBS = [apply, check, facts, inventory, roles, runs, schema, status, unlock, verify, why]
+VERBS = [apply, check, facts, inventory, kinds, roles, runs, schema, status, unlock, verify, why]

@@ -34,12 +34,32 @@ _CONNECTION: dict[str, dict[str, Any]] = {
 }
 
 
-def schema(roles: Iterable[role.Role]) -> dict[str, Any]:
-    """The schema of an inventory in which these roles can be set."""
+def schema(roles: Iterable[role.Role], *, variables: bool = False) -> dict[str, Any]:
+    """The schema of an inventory in which these roles can be set; with `variables`, of a file in group_vars/ or
+    host_vars/."""
+    definitions = _definitions(roles)
+    head = {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "$id": f"urn:provision:{'variables' if variables else 'inventory'}",
+        "title": "Variables of a group or host" if variables else "Inventory of provision",
+        "description": f"In yaml-language-server, set yaml.customTags to {CUSTOM_TAGS}.",
+        "x-yaml-custom-tags": CUSTOM_TAGS,
+    }
+    if variables:
+        return head | {"anyOf": [{"type": "null"}, {"$ref": "#/$defs/variables"}], "$defs": definitions}
+    return head | {
+        "type": "object",
+        "properties": {"rollout": {"type": "object"}},
+        "additionalProperties": {"$ref": "#/$defs/group"},
+        "$defs": definitions,
+    }
+
+
+def _definitions(roles: Iterable[role.Role]) -> dict[str, Any]:
     definitions: dict[str, Any] = {}
     settings = {known.name: _settings(known, definitions) for known in roles}
     nothing = {"type": "null"}
-    variables = {
+    definitions["variables"] = {
         "type": "object",
         "properties": {
             **_CONNECTION,
@@ -53,7 +73,6 @@ def schema(roles: Iterable[role.Role]) -> dict[str, Any]:
             **settings,
         },
     }
-    definitions["variables"] = variables
     definitions["group"] = {
         "type": ["object", "null"],
         "additionalProperties": False,
@@ -63,16 +82,7 @@ def schema(roles: Iterable[role.Role]) -> dict[str, Any]:
             "vars": {"anyOf": [nothing, {"$ref": "#/$defs/variables"}]},
         },
     }
-    return {
-        "$schema": "https://json-schema.org/draft/2020-12/schema",
-        "title": "Inventory of provision",
-        "description": f"In yaml-language-server, set yaml.customTags to {CUSTOM_TAGS}.",
-        "x-yaml-custom-tags": CUSTOM_TAGS,
-        "type": "object",
-        "properties": {"rollout": {"type": "object"}},
-        "additionalProperties": {"$ref": "#/$defs/group"},
-        "$defs": definitions,
-    }
+    return definitions
 
 
 def _keyed(values: dict[str, Any]) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from provision import shipped
 from provision.errors import InputError, Problem, nearest
 from provision.inventory import document, folder, loader, programs
 from provision.inventory.document import Map
@@ -21,8 +22,6 @@ from provision.inventory.tree import Tree
 from provision.inventory.varfiles import ENDINGS, VariableFiles
 from provision.inventory.vault import Vault
 
-INVENTORIES = Path(__file__).resolve().parent.parent.parent / "inventories"
-"""The program's own, beside provision.py."""
 
 
 @dataclass
@@ -40,7 +39,7 @@ class Source:
 
 def folders() -> tuple[Path, ...]:
     """Where `--inventory NAME` is looked for: the user's own ./inventories, then the program's."""
-    return tuple(dict.fromkeys((Path.cwd() / "inventories", INVENTORIES)))
+    return tuple(dict.fromkeys((Path.cwd() / "inventories", shipped.INVENTORIES)))
 
 
 def named(name: str, places: Sequence[Path]) -> Path | None:

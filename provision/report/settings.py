@@ -1,4 +1,5 @@
-"""What can be set for a role, from its code: names, types, defaults and docs; as text and as JSON lines."""
+"""What can be set for a role, and what fields a kind of resource has, made from the code: names, types,
+defaults and docs; as text and as JSON lines."""
 
 import inspect
 import json
@@ -9,12 +10,21 @@ from typing import Annotated, Any, Literal, get_args, get_origin
 
 from pydantic import BaseModel, JsonValue
 from pydantic.fields import FieldInfo
+from pydantic_core import PydanticUndefined
 
+from provision import resources
 from provision.report.text import Line, clean, table
+from provision.resources import Resource
 from provision.role import Role, document
 from provision.secrets import Secret
 
 WIDTH = 78
+KINDS: dict[str, type[Resource]] = {
+    name: kind
+    for name in sorted(resources.__all__)
+    if inspect.isclass(kind := getattr(resources, name)) and issubclass(kind, Resource) and kind is not Resource
+}
+"""The kinds of resource, by the name that a role writes."""
 _NAMES: tuple[tuple[Any, str], ...] = (
     (None, "nothing"),
     (type(None), "nothing"),
@@ -41,28 +51,59 @@ def described(roles: Iterable[Role]) -> Iterator[Line]:
     for number, role in enumerate(roles):
         if number:
             yield Line("")
-        yield Line(clean(role.name), "strong")
-        yield from _paragraphs(role.doc, 2)
-        yield Line("")
-        document(role.settings)
-        fields = list(_fields(role.settings))
-        if not fields:
-            yield Line("  It has no settings.")
-        for name, info in fields:
-            yield Line(clean(f"  {role.name}.{name}: {type_name(info.annotation)}{_default(info)}"), "place")
-            yield from _paragraphs(info.description or "", 6)
+        yield from _described(role.name, role.doc, role.settings, f"{role.name}.")
+
+
+def kinds_listed() -> list[Line]:
+    """One row a kind of resource that roles may yield."""
+    rows = [(name, _doc(kind).split("\n\n")[0].replace("\n", " ")) for name, kind in KINDS.items()]
+    return table(("KIND", "WHAT IT IS"), rows)
+
+
+def kinds_described(names: Iterable[str]) -> Iterator[Line]:
+    """Each of these kinds with all its fields, those inside of fields included."""
+    for number, name in enumerate(names):
+        if number:
+            yield Line("")
+        yield from _described(name, _doc(KINDS[name]), KINDS[name])
+
+
+def kinds_json(names: Iterable[str]) -> Iterator[Line]:
+    for name in names:
+        yield Line(json.dumps({"type": "kind", "kind": name, "doc": _doc(KINDS[name]), "fields": _rows(KINDS[name])}))
+
+
+def _doc(kind: type[Resource]) -> str:
+    return inspect.cleandoc(kind.__doc__ or "")
+
+
+def _described(title: str, doc: str, model: type[BaseModel], prefix: str = "") -> Iterator[Line]:
+    yield Line(clean(title), "strong")
+    yield from _paragraphs(doc, 2)
+    yield Line("")
+    document(model)
+    fields = list(_fields(model))
+    if not fields:
+        yield Line("  It has no settings.")
+    for name, info in fields:
+        yield Line(clean(f"  {prefix}{name}: {_field_type(info)}{_default(info)}"), "place")
+        yield from _paragraphs(info.description or "", 6)
 
 
 def as_json(roles: Iterable[Role]) -> Iterator[Line]:
     for role in roles:
-        document(role.settings)
-        settings = [
-            {"name": name, "type": type_name(info.annotation), "required": info.is_required(), "doc": info.description}
-            | ({} if info.is_required() else {"default": _plain(info.get_default(call_default_factory=True))})
-            for name, info in _fields(role.settings)
-        ]
+        settings = _rows(role.settings)
         told = {"type": "role", "role": role.name, "doc": role.doc, "path": str(role.path), "settings": settings}
         yield Line(json.dumps(told, default=str))
+
+
+def _rows(model: type[BaseModel]) -> list[dict[str, Any]]:
+    document(model)
+    return [
+        {"name": name, "type": _field_type(info), "required": info.is_required(), "doc": info.description}
+        | ({} if info.is_required() else {"default": _plain(info.get_default(call_default_factory=True))})
+        for name, info in _fields(model)
+    ]
 
 
 def _fields(model: type[BaseModel], prefix: str = "", seen: tuple[Any, ...] = ()) -> Iterator[tuple[str, FieldInfo]]:
@@ -97,12 +138,22 @@ def type_name(annotation: Any) -> str:
     if origin is Literal:
         return " | ".join(found if isinstance(found, str) else json.dumps(found) for found in arguments)
     if origin is Annotated:
-        return type_name(arguments[0])
+        return type_name(_as_written(arguments))
     named = [type_name(argument) for argument in arguments if argument is not ...]
     if isinstance(origin, type) and issubclass(origin, Mapping):
         return f"mapping of {named[0]} to {named[1]}"
     choice = " or ".join(dict.fromkeys(name for name in named if name != "nothing"))
     return f"list of {choice}" if isinstance(origin, type) and issubclass(origin, Collection) else choice
+
+
+def _field_type(info: FieldInfo) -> str:
+    return type_name(_as_written((info.annotation, *info.metadata)))
+
+
+def _as_written(arguments: tuple[Any, ...]) -> Any:
+    """The type of Annotated[type, …] as people write it: a validator that takes more forms tells which."""
+    forms = (getattr(item, "json_schema_input_type", PydanticUndefined) for item in arguments[1:])
+    return next((form for form in forms if form is not PydanticUndefined), arguments[0])
 
 
 def _class_name(annotation: Any) -> str:

@@ -9,6 +9,7 @@ import traceback
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from threading import Event as Flag
 from typing import Any
 
@@ -49,6 +50,8 @@ class Job:
     roles: Sequence[Role]
     settings: Mapping[str, Settings]
     in_run: Sequence[str] | None = None
+    templates: Sequence[Path] = ()
+    """Folders of templates that win over the shipped one."""
     question: Question | None = None
     """Asked in place of sending a plan; goes with a run of `facts_only`."""
 
@@ -59,7 +62,7 @@ class Job:
         return {name: self.settings[name] for name in names if name in self.settings}
 
     def stages(self, facts: Facts) -> Sequence[Stage]:
-        return plan(self.roles, self.settings, facts, self.in_run)
+        return plan(self.roles, self.settings, facts, self.in_run, self.templates)
 
     def apt_configuration(self) -> Secret | None:
         """What the host's roles, in this run or not, say of apt for the time before the host has python."""

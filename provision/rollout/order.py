@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from provision import __version__, inventory, role
+from provision import __version__, inventory, role, shipped
 from provision.errors import InputError, Problem
 from provision.inventory import Host, sources
 from provision.inventory.digest import digest
@@ -19,8 +19,6 @@ from provision.plan import fault
 from provision.rollout.hosts import Job
 from provision.secrets import Mask, secrets_in
 
-ROLES = Path(__file__).resolve().parents[2] / "roles"
-"""Our own."""
 INVENTORY = "PROVISION_INVENTORY"
 """Where a worker has the inventory, in its environment; without it, it is where the controller has it."""
 
@@ -51,16 +49,24 @@ def jobs(hosts: Iterable[Host], role_path: Sequence[Path], in_run: Sequence[str]
     faults = [found for name, settings in some.items() if (found := fault(loaded[name], settings))]
     if faults:
         raise InputError([Problem(str(found)) for found in faults])
-    return [Job(host.target, [loaded[name] for name in host.roles], host.settings, in_run) for host in hosts]
+    folders = _templates(role_path)
+    return [Job(host.target, [loaded[name] for name in host.roles], host.settings, in_run, folders) for host in hosts]
+
+
+def _templates(role_path: Sequence[Path]) -> list[Path]:
+    """The folders of templates that go with these folders of roles: each lies beside one."""
+    return [folder.parent / "templates" for folder in role_path]
 
 
 def said(hosts: Sequence[Host], role_path: Sequence[Path]) -> str:
-    """What is asked of these hosts, as one short word: settings, and the source of their roles. A key's path does not
-    count: each worker has its own."""
+    """What is asked of these hosts, as one short word: settings, the source of their roles, and templates. A key's
+    path does not count: each worker has its own."""
     names = sorted({name for host in hosts for name in host.roles})
     sources = {name: hashlib.sha256(role.load(name, role_path).path.read_bytes()).hexdigest() for name in names}
+    files = (file for folder in reversed(_templates(role_path)) for file in sorted(folder.glob("*.j2")))
+    sources |= {file.name: hashlib.sha256(file.read_bytes()).hexdigest() for file in files}
     text = json.dumps([digest(replace(host, target=replace(host.target, private_key_file=None)) for host in hosts)])
-    return hashlib.sha256((text + json.dumps(sources)).encode()).hexdigest()[:16]
+    return hashlib.sha256((text + json.dumps(sources, sort_keys=True)).encode()).hexdigest()[:16]
 
 
 def carry_out(order: Order) -> tuple[Mapping[str, Job], Mask]:
@@ -69,7 +75,7 @@ def carry_out(order: Order) -> tuple[Mapping[str, Job], Mask]:
     if order.version != __version__:
         raise InputError(f"provision is {order.version} on the controller and {__version__} here: install the same")
     path = sources.find(os.environ.get(INVENTORY) or order.inventory).absolute()
-    role_path = [(path if path.is_dir() else path.parent) / "roles", ROLES]
+    role_path = shipped.role_path(path)
     vault = Path(order.vault_password_file) if order.vault_password_file else None
     found = inventory.load(str(path), no_exec=order.no_exec, vault_password_file=vault)
 

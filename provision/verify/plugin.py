@@ -4,13 +4,11 @@ The law: without an inventory it does nothing at all, since it is loaded into ev
 installed. Secrets are resolved once, in the process that was started; workers of xdist get theirs through their pipe.
 """
 
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 HANDED = "provision_subjects"
-TOP = Path(__file__).resolve().parents[2]
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -63,13 +61,13 @@ class _Workers:
 
 
 def _read(config: pytest.Config, name: str) -> Any:
-    from provision import inventory  # noqa: PLC0415
+    from provision import inventory, shipped  # noqa: PLC0415
     from provision.errors import InputError  # noqa: PLC0415
     from provision.verify.subject import subjects  # noqa: PLC0415
 
     try:
         source = inventory.load(name)
-        path = [source.directory / "roles", TOP / "roles"]
-        return subjects(source, source.select(config.getoption("provision_limit")), path)
+        names = source.select(config.getoption("provision_limit"))
+        return subjects(source, names, shipped.role_path(source.directory))
     except InputError as error:
         raise pytest.UsageError(*map(str, error.problems)) from None

@@ -16,6 +16,7 @@ from typing import Any
 
 import pytest
 
+from provision import shipped
 from provision.errors import InputError, Problem
 from provision.events import (
     Error,
@@ -32,10 +33,9 @@ from provision.events import (
 from provision.secrets import Mask
 from provision.verify import plugin
 from provision.verify.hosts import LOST, Hosts, host_in
-from provision.verify.plugin import TOP
 from provision.verify.subject import Subject
 
-TESTS = TOP / "tests" / "verify"
+TESTS = shipped.TESTS
 OURS = "provision.verify.plugin"
 IN_WORKERS = 2
 """Hosts from which on workers are worth their start (about a second of CPU each)."""
@@ -90,7 +90,7 @@ def _untested(subjects: Sequence[Subject]) -> Iterator[tuple[Subject, str]]:
 
 
 def _pytest(files: list[Path], subjects: Sequence[Subject], tally: "_Tally", count: int, junit: Path | None) -> Any:
-    words = ["-c", os.devnull, "--rootdir", str(TOP), "--import-mode=importlib", "--strict-markers", "-p", OURS]
+    words = ["-c", os.devnull, "--rootdir", str(shipped.TOP), "--import-mode=importlib", "--strict-markers", "-p", OURS]
     words += ["-p", "no:cacheprovider", "-p", "no:terminal", "-p", "no:testinfra", "-p", "xdist"]
     words += ["-n", str(count), "--maxprocesses", str(count)] if count else []
     words += [f"--junitxml={junit}", "-o", "junit_suite_name=provision verify"] if junit else []

@@ -4,11 +4,12 @@ Law: only this file of the lab prints and exits. Every verb can be run again.
 """
 
 import argparse
+import os
 import subprocess
 import sys
 from pathlib import Path
 
-from tests.lab import engine, image
+from tests.lab import engine, image, machine
 from tests.lab.image import HostSpec
 from tests.lab.lab import Lab, down_all
 from tests.lab.machine import cache, program
@@ -51,6 +52,9 @@ def _parser() -> argparse.ArgumentParser:
     run.add_argument("command", nargs=argparse.REMAINDER)
     run.set_defaults(verb=_exec)
 
+    possible = verbs.add_parser("possible", help="can hosts be made here? exit status 3: no (1 with CI=true)")
+    possible.set_defaults(verb=_possible)
+
     images = verbs.add_parser("image", help="list cached images, build one, or remove all")
     images.add_argument("action", choices=("list", "build", "remove"))
     images.add_argument("kind", nargs="?", help="RELEASE[:PYTHON]")
@@ -79,6 +83,14 @@ def _down(arguments: argparse.Namespace) -> int:
     else:
         _say("no lab is up")
     return 0
+
+
+def _possible(_arguments: argparse.Namespace) -> int:
+    reason = machine.lacking()
+    if reason is None:
+        return 0
+    print(f"NO HOSTS: {reason}", file=sys.stderr)
+    return 1 if os.environ.get("CI") == "true" else 3
 
 
 def _status(_arguments: argparse.Namespace) -> int:

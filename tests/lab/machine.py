@@ -19,6 +19,9 @@ POLICY = Path("/usr/sbin/policy-rc.d")
 INOTIFY = Path("/proc/sys/fs/inotify/max_user_instances")
 INOTIFY_NEEDED = 8192  # at the default 128 systemd exits 255 from about the twelfth host on
 
+NOT_ROOT = "the lab starts containers of its own: run it as root"
+CAP_SYS_ADMIN = 21  # linux/capability.h
+
 # a program that must be there -> the Debian package that brings it
 TOOLS: Mapping[str, str] = {
     "dockerd": "docker.io",
@@ -65,11 +68,32 @@ def lock(name: str = "shared") -> Iterator[None]:
         yield
 
 
+def lacking() -> str | None:
+    """Why no hosts can be made on this machine, as a sentence that says what to do; None where they can be."""
+    if os.geteuid() != 0:
+        return NOT_ROOT
+    if not capable():
+        return "the lab needs CAP_SYS_ADMIN, as for mounts: run it on a machine, or in a container that has it"
+    if (missing := _missing(TOOLS)) and not _installed("apt-get"):
+        return f"the lab needs {', '.join(missing)}, and there is no apt-get here: install them"
+    return None
+
+
+def capable(status: Path = Path("/proc/self/status")) -> bool:
+    """Has this process CAP_SYS_ADMIN? Root of an ordinary container has not."""
+    effective = int(status.read_text().split("CapEff:")[1].split()[0], 16)
+    return bool(effective >> CAP_SYS_ADMIN & 1)
+
+
+def _missing(tools: Mapping[str, str]) -> list[str]:
+    return sorted({package for tool, package in tools.items() if not _installed(tool)})
+
+
 def ensure_tools(say: Callable[[str], None], tools: Mapping[str, str] = TOOLS) -> list[str]:
     """Install what is missing with apt, starting nothing; return the packages installed."""
     if os.geteuid() != 0:
-        raise LabError("the lab starts containers of its own: run it as root")
-    missing = sorted({package for tool, package in tools.items() if not _installed(tool)})
+        raise LabError(NOT_ROOT)
+    missing = _missing(tools)
     if missing:
         say(f"installing {' '.join(missing)} with apt (no service is started)")
         install = ["apt-get", "install", "-y", "-q", "--no-install-recommends", *missing]

@@ -17,7 +17,7 @@ ROOT = Path(__file__).parents[2]
 PACKAGE = ROOT / "provision"
 
 LAYERS = [
-    {"errors", "secrets"},
+    {"errors", "secrets", "shipped"},
     {"sentences"},
     {"target", "facts", "events", "resources", "templates", "fact_summary"},
     {"faults"},
@@ -29,6 +29,7 @@ LAYERS = [
     {"rollout"},
     {"report", "verify"},
     {"cli"},
+    {"__main__"},
 ]
 """From the ground up. A module imports only from layers below its own, or from its own package."""
 

@@ -225,7 +225,7 @@ def test_a_public_key_is_no_private_one(inventory: Path, hosts: Hosts) -> None:
 
 def test_without_an_inventory(hosts: Hosts, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.delenv("PROVISION_INVENTORY", raising=False)
-    monkeypatch.setattr("provision.cli.hosts.TOP", tmp_path)
+    monkeypatch.chdir(tmp_path)
     result = run("check")
     assert result.exit_code == 2
     assert result.stderr.startswith("no inventory is named; give --inventory")
@@ -248,7 +248,7 @@ def test_a_second_inventory_is_refused(inventory: Path, hosts: Hosts) -> None:
 def test_the_default_inventory(inventory: Path, hosts: Hosts, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     (tmp_path / "inventories").mkdir()
     (tmp_path / "inventories" / "default").symlink_to(inventory)
-    monkeypatch.setattr("provision.cli.hosts.TOP", tmp_path)
+    monkeypatch.chdir(tmp_path)
     assert run("check", "--limit", "web").exit_code == 0
 
 
@@ -521,3 +521,16 @@ def test_workers_elsewhere_take_the_login_from_their_inventory(inventory: Path, 
     result = run("apply", "-i", inventory, "--executor", "dask+local", "-u", "op")
     assert result.exit_code == 2
     assert "--executor does not go with -u, -b, -k and -K; write ansible_user" in result.stderr
+
+
+def test_kinds() -> None:
+    assert "GpuProof" in run("kinds").stdout
+    assert "path: text (required)" in run("kinds", "File").stdout
+    assert [json.loads(line)["kind"] for line in run("kinds", "--json", "File", "Image").stdout.splitlines()] == [
+        "File",
+        "Image",
+    ]
+    wrong = run("kinds", "Fil", "Zzz")
+    assert wrong.exit_code == 2
+    assert "no kind is called 'Fil'; did you mean 'File'?" in wrong.stderr
+    assert "no kind is called 'Zzz'" in wrong.stderr

@@ -35,7 +35,7 @@ def staged(*roles: Role, in_run: Any = None) -> tuple[Stage, ...]:
 def fold(monkeypatch: pytest.MonkeyPatch) -> None:
     """The real fold has tests of its own; here a directory named after each option stands for it."""
 
-    def fold(options, environment, facts, in_run):
+    def fold(options, environment, facts, in_run, templates):
         if facts.docker.version is None:
             raise Deferred("docker_engine")
         return [Directory(path=f"/{role}/{option.key[0]}") for role, option in options]

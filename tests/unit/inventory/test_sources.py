@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from provision import inventory
+from provision import inventory, shipped
 from provision.errors import InputError
 from provision.inventory import sources
 
@@ -35,7 +35,7 @@ def error(source: str, **options: Any) -> str:
     return str(caught.value)
 
 
-def test_a_name_is_looked_for_beside_the_program(tmp_path: Path) -> None:
+def test_a_name_is_looked_for_in_the_folders(tmp_path: Path) -> None:
     (tmp_path / "local.yml").write_text("")
     (tmp_path / "dgx").mkdir()
     assert sources.find("local", tmp_path) == tmp_path / "local.yml"
@@ -47,6 +47,14 @@ def test_a_name_is_looked_for_beside_the_program(tmp_path: Path) -> None:
         sources.find("zzz", tmp_path)
     with pytest.raises(InputError, match="does not exist"):
         sources.find("./zzz.yml", tmp_path)
+
+
+def test_ones_own_inventory_wins_over_a_shipped_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert sources.find("dgx") == shipped.INVENTORIES / "dgx.yml"
+    (tmp_path / "inventories").mkdir()
+    (tmp_path / "inventories" / "dgx.yml").write_text("")
+    assert sources.find("dgx").resolve() == tmp_path / "inventories" / "dgx.yml"
 
 
 def test_a_file_has_the_variables_beside_it(write: Write) -> None:

@@ -115,3 +115,31 @@ def test_a_docstring_under_a_field_documents_it(tmp_path):
     schema = loaded.settings.model_json_schema()
     assert schema["$defs"]["Inside"]["properties"]["port"]["description"] == "Where it\nlistens."
     assert schema["properties"]["shared"]["description"] == "Of both."
+
+
+def test_kinds_are_listed_with_what_they_are() -> None:
+    lines = [line.text for line in settings.kinds_listed()]
+    assert lines[0].split() == ["KIND", "WHAT", "IT", "IS"]
+    assert [line.split()[0] for line in lines[1:]] == sorted(settings.KINDS)
+    assert any(line.startswith("Directory ") and "A directory with this owner and mode" in line for line in lines)
+
+
+def test_a_kind_is_described_with_its_fields() -> None:
+    text = "\n".join(line.text for line in settings.kinds_described(["File", "JsonKeys"]))
+    assert "File\n  A regular file with exactly this content;" in text
+    assert "  path: text (required)\n" in text
+    assert '  mode: text = "0644"\n' in text
+    assert "  content: text or secret (required)\n" in text
+    assert "\n\nJsonKeys\n" in text
+    assert "  keys[].path: list of text (required)\n      From the top:" in text
+
+
+@pytest.mark.parametrize("name", sorted(settings.KINDS))
+def test_each_kind_says_what_it_is(name: str) -> None:
+    (line,) = settings.kinds_json([name])
+    found = json.loads(line.text)
+    assert (found["type"], found["kind"]) == ("kind", name)
+    assert found["doc"]
+    assert {field["name"].split(".")[0].split("[")[0] for field in found["fields"]} == set(
+        settings.KINDS[name].model_fields
+    )

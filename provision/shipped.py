@@ -1,0 +1,21 @@
+"""The data that is shipped with the program: roles, templates, inventories and the tests of `verify`.
+
+The one place that says where they are. In a clone, and for an editable install, they lie beside the package. In a wheel
+they lie in the package, in provision/data/: setup.py copies them there when the wheel is built.
+"""
+
+from pathlib import Path
+
+_PACKAGE = Path(__file__).resolve().parent
+_INSTALLED = _PACKAGE / "data"
+
+TOP = _INSTALLED if _INSTALLED.is_dir() else _PACKAGE.parent
+ROLES = TOP / "roles"
+TEMPLATES = TOP / "templates"
+INVENTORIES = TOP / "inventories"
+TESTS = TOP / "tests" / "verify"
+
+
+def role_path(inventory: Path) -> list[Path]:
+    """Where the roles of this inventory are looked for: beside it, then among the shipped ones."""
+    return [(inventory if inventory.is_dir() else inventory.parent) / "roles", ROLES]

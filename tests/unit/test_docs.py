@@ -1,0 +1,110 @@
+"""The documents say what the code says: their links lead somewhere, their examples work, their tables are complete."""
+
+import re
+from pathlib import Path
+
+import jsonschema
+import pytest
+import yaml
+
+from provision import inventory, role, shipped
+from provision.facts import Facts
+from provision.inventory import connection, references
+from provision.plan import plan
+from provision.report import settings
+from provision.resources import File, Packages, Service
+
+ROOT = Path(__file__).parents[2]
+DOCS = ROOT / "docs"
+TEXTS = [*sorted(ROOT.glob("*.md")), *sorted(DOCS.glob("*.md"))]
+FACTS = Facts.model_validate({"os": {"id": "debian"}, "architecture": "amd64", "init": "systemd"})
+
+
+def text(name: str) -> str:
+    return (DOCS / name).read_text("utf-8")
+
+
+def example(name: str, path: str) -> str:
+    """The block of a document whose first line is a comment with this path."""
+    blocks = re.findall(r"```[a-z0-9]*\n(.*?)```", text(name), re.DOTALL)
+    [found] = [block for block in blocks if re.fullmatch(f"# {path}", block.split("\n")[0])]
+    return found.partition("\n")[2]
+
+
+@pytest.mark.parametrize("path", TEXTS, ids=lambda path: path.name)
+def test_what_a_document_names_is_there(path: Path) -> None:
+    content = path.read_text("utf-8")
+    links = [link for link in re.findall(r"\]\(([^)#]+)[^)]*\)", content) if "://" not in link]
+    assert [link for link in links if not (path.parent / link).exists()] == []
+    named = re.findall(r"`((?:docs|provision|tests|tools)/[A-Za-z0-9_./-]+)`", content)
+    assert [name for name in named if not (ROOT / name).exists()] == []
+
+
+def test_the_index_names_every_document() -> None:
+    found = set(re.findall(r"\]\(([a-z-]+\.md)\)", text("README.md")))
+    assert found == {path.name for path in DOCS.glob("*.md")} - {"README.md"}
+
+
+@pytest.mark.parametrize("name", sorted(settings.KINDS))
+def test_the_table_of_kinds_has_each_with_its_fields(name: str) -> None:
+    fields = [f"**`{field}`**" if info.is_required() else f"`{field}`" for field, info in _fields(name)]
+    row = f"| `{name}` | {', '.join(fields)} |"
+    assert row in text("roles.md"), f"put this row into docs/roles.md: {row}"
+
+
+def _fields(name: str) -> list[tuple[str, object]]:
+    return [(field, info) for field, info in settings.KINDS[name].model_fields.items() if field != "sensitive"]
+
+
+def test_the_role_of_the_document_works(tmp_path: Path) -> None:
+    for file in ("roles/time_servers.py", "templates/chrony.conf.j2", "checks/time_servers.py", "site.yml"):
+        (tmp_path / file).parent.mkdir(exist_ok=True)
+        (tmp_path / file).write_text(example("roles.md", file))
+    role_path = shipped.role_path(tmp_path)
+    found = inventory.load(str(tmp_path / "site.yml"))
+    assert found.warnings == []
+    [host, *_] = found.resolve(list(found.hosts), role_path=role_path)
+    [stage] = plan([role.load("time_servers", role_path)], host.settings, FACTS)
+    packages, conf, service = stage.resources
+    assert isinstance(packages, Packages)
+    assert isinstance(conf, File)
+    assert isinstance(service, Service)
+    assert "server ntp1.example.com iburst\n" in str(conf.content)
+    assert conf.path in service.files
+    compile((tmp_path / "checks/time_servers.py").read_text(), "checks", "exec")
+
+
+def test_every_way_to_a_secret_is_documented() -> None:
+    for kind in references.KINDS:
+        assert f"`!secret {kind}" in text("secrets.md")
+    assert "`!vault`" in text("secrets.md")
+
+
+def test_every_connection_variable_is_documented() -> None:
+    content = text("inventory.md")
+    assert [name for name in connection.KNOWN if f"`{name}`" not in content] == []
+
+
+@pytest.mark.parametrize("name", ["inventory.md", "secrets.md"])
+def test_examples_of_inventories_are_valid(name: str, tmp_path: Path) -> None:
+    class Loader(yaml.SafeLoader):
+        pass
+
+    Loader.add_multi_constructor("!", lambda loader, tag, node: node.value)
+    schema = inventory.schema(role.load(known, [shipped.ROLES]) for known in role.available([shipped.ROLES]))
+    blocks = [block for block in re.findall(r"```yaml\n(.*?)```", text(name), re.DOTALL) if block.startswith("all:")]
+    assert blocks
+    for block in blocks:
+        assert list(jsonschema.Draft202012Validator(schema).iter_errors(yaml.load(block, Loader))) == []
+
+
+def test_the_design_is_short_and_has_its_laws_in_order() -> None:
+    content = text("design.md")
+    assert len(content.splitlines()) <= 200
+    numbers = [int(number) for number in re.findall(r"^(\d+)\. \*\*", content, re.MULTILINE)]
+    assert numbers == list(range(1, 18))
+
+
+@pytest.mark.parametrize("part", ["## Laws", "## Glossary", "## How data flows"])
+def test_the_design_has_its_parts(part: str) -> None:
+    assert f"\n{part}\n" in text("design.md")
