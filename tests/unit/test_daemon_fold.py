@@ -317,6 +317,11 @@ def test_proxies_with_a_password_are_a_private_environment_file_before() -> None
     assert "p%40ss" not in repr(found)
 
 
+def test_the_files_of_docker_s_proxies_make_it_stale() -> None:
+    service = one(fold(facts("20.10.24"), environment=PROXIES), Service)
+    assert {f"{FOLDER}/http-proxy.conf", "/etc/docker/http-proxy.env"} <= set(service.files)
+
+
 def test_proxies_without_one_are_in_the_drop_in_with_percent_signs_doubled() -> None:
     plain = [("apt_proxy", DaemonEnvironment(name="HTTPS_PROXY", value="http://proxy:3128/a%20b"))]
     contents = files(fold(facts("20.10.24"), environment=plain))
