@@ -104,7 +104,7 @@ def _names(found: Inventory, asked: Asked, past: Past | None) -> list[str]:
 
 def folders(asked: Asked) -> list[Problem]:
     """Reports are written at the end: where they cannot be is told at the beginning."""
-    wanted = (("--report", asked.report), ("--junit", asked.junit))
+    wanted = (("--report", asked.report), ("--junit", asked.junit), ("--metrics", asked.metrics))
     return [
         Problem(f"{option}: there is no folder {path.parent}", hint="make it first")
         for option, path in wanted

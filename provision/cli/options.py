@@ -36,6 +36,7 @@ class Asked:
     executor: str | None = None
     report: Path | None = None
     junit: Path | None = None
+    metrics: Path | None = None
 
 
 def _listed(context: click.Context, parameter: click.Parameter, given: str | None) -> tuple[str, ...] | None:
@@ -87,9 +88,10 @@ WAVES = _option("--waves", metavar="1,10%,100%", help="How many are done when ea
 MAX_FAILURES = _option("--max-failures", metavar="N|P%", help="Stop at so many. [default: none; with waves 1]")
 EXECUTOR = _option("--executor", metavar="URL", help="On Dask: dask+tls://HOST:PORT, dask+local:N.")
 RESUME = _option("--resume", metavar="RUN", help="Go on with a run: an ID, or last.")
-WHAT_FOR = _option("--comment", metavar="TEXT", default="", callback=_one_line, help="What for; others see it.")
+WHAT_FOR = _option("--comment", metavar="TEXT", default="", callback=_one_line, help="Why; others see it.")
 REPORT = _option("--report", metavar="FILE", type=click.Path(path_type=Path), help="Write one HTML page.")
 JUNIT = _option("--junit", metavar="FILE", type=click.Path(path_type=Path), help="Write JUnit's XML.")
+METRICS = _option("--metrics", metavar="FILE", type=click.Path(path_type=Path), help="Prometheus metrics.")
 YES = _option("--yes", is_flag=True, help="Do not ask.")
 JSON = _option("--json", "as_json", is_flag=True, help="JSON lines on stdout.")
 VERBOSE = _option("-v", "--verbose", is_flag=True, help="Show what is ok.")

@@ -16,6 +16,10 @@ FLAG_WIDTH = 38
 """Characters; two flags with their help stand in one line of 80."""
 
 
+BRIEF = (options.REPORT, options.JUNIT, options.METRICS, options.WHAT_FOR)
+"""Options with few enough words to stand beside another one."""
+
+
 class _Verb(click.Command):
     """A verb of many options: flags stand two in a line, and --help does not explain itself, or its help would be
     longer than a screen."""
@@ -34,7 +38,7 @@ class _Verb(click.Command):
 
 def _brief(option: click.Parameter) -> bool:
     """Does it stand beside another one in a line: a flag, or an option with as few words?"""
-    return getattr(option, "is_flag", False) or option in (options.REPORT, options.JUNIT)
+    return getattr(option, "is_flag", False) or option in BRIEF
 
 
 @click.command(
@@ -43,7 +47,8 @@ def _brief(option: click.Parameter) -> bool:
         options.INVENTORY, options.LIMIT, options.ROLES, options.CHECK, options.DIFF, options.SET, options.FORKS,
         options.WAVES, options.MAX_FAILURES, options.RESUME, options.TIMEOUT, options.WHAT_FOR, options.EXECUTOR,
         options.YES,
-        options.JSON, options.REPORT, options.JUNIT, options.VERBOSE, options.ACCEPT, options.VAULT, options.NO_EXEC,
+        options.JSON, options.REPORT, options.JUNIT, options.METRICS, options.VERBOSE, options.ACCEPT, options.VAULT,
+        options.NO_EXEC,
     ],
     short_help="Make hosts what their roles ask for.",
 )  # fmt: skip
@@ -63,7 +68,7 @@ def apply(**given: Any) -> int:
     params=[
         options.INVENTORY, options.LIMIT, options.ROLES, options.DIFF, options.SET, options.FORKS,
         options.MAX_FAILURES, options.TIMEOUT, options.EXECUTOR, options.JSON, options.REPORT, options.JUNIT,
-        options.VERBOSE, options.ACCEPT, options.VAULT, options.NO_EXEC,
+        options.METRICS, options.VERBOSE, options.ACCEPT, options.VAULT, options.NO_EXEC,
     ],
     short_help="Say what apply would change; change nothing.",
 )  # fmt: skip
@@ -153,7 +158,7 @@ def schema(**given: Any) -> int:
             help="Processes, each with a host at a time.",
         ),
         click.Option(["--junit"], metavar="FILE", type=click.Path(path_type=Path), help="Write JUnit's XML there."),
-        options.JSON, options.VERBOSE, options.VAULT, options.NO_EXEC,
+        options.METRICS, options.JSON, options.VERBOSE, options.VAULT, options.NO_EXEC,
     ],
     short_help="Test hosts from outside, with testinfra.",
 )  # fmt: skip
@@ -200,8 +205,8 @@ def show(run: str, **given: Any) -> int:
 
 @click.command(
     params=[
-        options.INVENTORY, options.LIMIT, options.FORKS, options.TIMEOUT, options.JSON, options.VERBOSE, options.ACCEPT,
-        options.VAULT, options.NO_EXEC,
+        options.INVENTORY, options.LIMIT, options.FORKS, options.TIMEOUT, options.JSON, options.METRICS,
+        options.VERBOSE, options.ACCEPT, options.VAULT, options.NO_EXEC,
     ],
     short_help="Show what is pending, done and proven, and who is at work.",
 )  # fmt: skip

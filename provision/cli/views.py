@@ -22,7 +22,7 @@ class Views:
     def __init__(self, view: report.View, run: str, asked: Asked, told: Mapping[str, Any] | None) -> None:
         """`told` None: this run is not recorded."""
         self._view = view
-        self._wanted: Mapping[str, Path | None] = {"html": asked.report, "junit": asked.junit}
+        self._wanted: Mapping[str, Path | None] = {"html": asked.report, "junit": asked.junit, "metrics": asked.metrics}
         self._record = Record() if any(self._wanted.values()) else None
         self._journal = Journal(journal.folder(), run, told) if told is not None else None
 
