@@ -3,6 +3,7 @@
 The law: declarations only; an option that does nothing yet does not exist.
 """
 
+import shlex
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -37,6 +38,7 @@ class Asked:
     report: Path | None = None
     junit: Path | None = None
     metrics: Path | None = None
+    on_event: tuple[str, ...] | None = None
 
 
 def _listed(context: click.Context, parameter: click.Parameter, given: str | None) -> tuple[str, ...] | None:
@@ -55,6 +57,19 @@ def _one_line(context: click.Context, parameter: click.Parameter, given: str) ->
     if len(line) > COMMENT:
         raise click.BadParameter(f"has {len(line)} characters, and there is room for {COMMENT}")
     return line
+
+
+def _argv(context: click.Context, parameter: click.Parameter, given: str | None) -> tuple[str, ...] | None:
+    """A program with its arguments, in a shell's quotes; no shell ever sees it."""
+    if given is None:
+        return None
+    try:
+        words = tuple(shlex.split(given))
+    except ValueError as error:
+        raise click.BadParameter(str(error)) from None
+    if not words:
+        raise click.BadParameter("name a program")
+    return words
 
 
 def _option(*names: str, **settings: Any) -> click.Option:
@@ -87,11 +102,12 @@ TIMEOUT = _option(
 WAVES = _option("--waves", metavar="1,10%,100%", help="How many are done when each wave ends.")
 MAX_FAILURES = _option("--max-failures", metavar="N|P%", help="Stop at so many. [default: none; with waves 1]")
 EXECUTOR = _option("--executor", metavar="URL", help="On Dask: dask+tls://HOST:PORT, dask+local:N.")
-RESUME = _option("--resume", metavar="RUN", help="Go on with a run: an ID, or last.")
+RESUME = _option("--resume", metavar="RUN", help="Go on with: ID or last.")
 WHAT_FOR = _option("--comment", metavar="TEXT", default="", callback=_one_line, help="Why; others see it.")
 REPORT = _option("--report", metavar="FILE", type=click.Path(path_type=Path), help="Write one HTML page.")
 JUNIT = _option("--junit", metavar="FILE", type=click.Path(path_type=Path), help="Write JUnit's XML.")
 METRICS = _option("--metrics", metavar="FILE", type=click.Path(path_type=Path), help="Prometheus metrics.")
+ON_EVENT = _option("--on-event", metavar="PROGRAM", callback=_argv, help="Run on events.")
 YES = _option("--yes", is_flag=True, help="Do not ask.")
 JSON = _option("--json", "as_json", is_flag=True, help="JSON lines on stdout.")
 VERBOSE = _option("-v", "--verbose", is_flag=True, help="Show what is ok.")

@@ -16,7 +16,7 @@ FLAG_WIDTH = 38
 """Characters; two flags with their help stand in one line of 80."""
 
 
-BRIEF = (options.REPORT, options.JUNIT, options.METRICS, options.WHAT_FOR)
+BRIEF = (options.REPORT, options.JUNIT, options.METRICS, options.WHAT_FOR, options.RESUME, options.ON_EVENT)
 """Options with few enough words to stand beside another one."""
 
 
@@ -46,7 +46,7 @@ def _brief(option: click.Parameter) -> bool:
     params=[
         options.INVENTORY, options.LIMIT, options.ROLES, options.CHECK, options.DIFF, options.SET, options.FORKS,
         options.WAVES, options.MAX_FAILURES, options.RESUME, options.TIMEOUT, options.WHAT_FOR, options.EXECUTOR,
-        options.YES,
+        options.YES, options.ON_EVENT,
         options.JSON, options.REPORT, options.JUNIT, options.METRICS, options.VERBOSE, options.ACCEPT, options.VAULT,
         options.NO_EXEC,
     ],
@@ -68,7 +68,7 @@ def apply(**given: Any) -> int:
     params=[
         options.INVENTORY, options.LIMIT, options.ROLES, options.DIFF, options.SET, options.FORKS,
         options.MAX_FAILURES, options.TIMEOUT, options.EXECUTOR, options.JSON, options.REPORT, options.JUNIT,
-        options.METRICS, options.VERBOSE, options.ACCEPT, options.VAULT, options.NO_EXEC,
+        options.METRICS, options.ON_EVENT, options.VERBOSE, options.ACCEPT, options.VAULT, options.NO_EXEC,
     ],
     short_help="Say what apply would change; change nothing.",
 )  # fmt: skip
