@@ -5,8 +5,8 @@ import json
 
 import pytest
 
+from provision.daemon.options import size
 from provision.verify.asked import agree, skip_unless
-from provision.verify.dockerd import size
 
 IN_FORCE = {
     "storage_driver": "Driver",
