@@ -48,15 +48,15 @@ def verify(asked: Asked, junit: Path | None) -> int:
             record(event)
             view(event)
 
-        complete = True
+        wanted = {"metrics": asked.metrics}
         try:
             summary = runner.verify(rolling.run_id(), found, sink, mask, forks=asked.forks, junit=junit)
         except KeyboardInterrupt:
+            files.write(record, wanted)
             return INTERRUPTED
         finally:
             view.close()
-            if record.run:  # else nothing was verified: there is an error in the input
-                complete = files.write(record, {"metrics": asked.metrics})
+        complete = files.write(record, wanted)
         if output.problem:
             report.warn(output.problem)
             return 1
