@@ -152,7 +152,8 @@ class Story:
         yield line(f"{event.host}: preflight {event.verdict}: {event.question}: {told}", VERDICTS[event.verdict])
 
     def _resource(self, event: ResourceDone) -> Iterator[Line]:
-        if event.outcome is Outcome.OK and not self.verbose:
+        proven_now = (event.proof or {}).get("ran", False)
+        if event.outcome is Outcome.OK and not self.verbose and not proven_now:
             return
         text = f"{event.host}: {event.outcome} {event.role}"
         if event.kind != "role":
