@@ -4,6 +4,7 @@ The law: all that is wrong is found before anything is connected to, and told at
 """
 
 import getpass
+import shutil
 import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -66,7 +67,7 @@ def select(asked: Asked, *, secrets: bool = True, past: Past | None = None, hook
     """The hosts that were asked for; with `past`, those that it left unfinished; `hooks`: for a run that hooks are for.
     Raises InputError with everything that is wrong; warnings go to standard error."""
     found = read(asked)
-    problems = folders(asked)
+    problems = folders(asked) + _event_hook(asked)
     try:
         names = _names(found, asked, past)
     except InputError as error:
@@ -105,12 +106,24 @@ def _names(found: Inventory, asked: Asked, past: Past | None) -> list[str]:
 
 def folders(asked: Asked) -> list[Problem]:
     """Reports are written at the end: where they cannot be is told at the beginning."""
-    wanted = (("--report", asked.report), ("--junit", asked.junit))
+    wanted = (("--report", asked.report), ("--junit", asked.junit), ("--metrics", asked.metrics))
     return [
         Problem(f"{option}: there is no folder {path.parent}", hint="make it first")
         for option, path in wanted
         if path is not None and not path.absolute().parent.is_dir()
     ]
+
+
+def _event_hook(asked: Asked) -> list[Problem]:
+    """What is wrong with the program of --on-event."""
+    if asked.on_event is None:
+        return []
+    if asked.no_exec:
+        return [Problem("--on-event is a program, and --no-exec forbids those", hint="leave out one of the two")]
+    if shutil.which(asked.on_event[0]) is None:
+        hint = "give its path, and make it executable"
+        return [Problem(f"--on-event: there is no program {asked.on_event[0]!r} here", hint=hint)]
+    return []
 
 
 def _resolve(source: Inventory, names: list[str], asked: Asked, secrets: bool) -> list[Host]:

@@ -3,6 +3,7 @@
 The law: declarations only; an option that does nothing yet does not exist.
 """
 
+import shlex
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -42,6 +43,8 @@ class Asked:
     executor: str | None = None
     report: Path | None = None
     junit: Path | None = None
+    metrics: Path | None = None
+    on_event: tuple[str, ...] | None = None
 
 
 def _listed(context: click.Context, parameter: click.Parameter, given: str | None) -> tuple[str, ...] | None:
@@ -75,6 +78,19 @@ def _one(context: click.Context, parameter: click.Parameter, given: tuple[str, .
     if len(given) > 1:
         raise click.BadParameter("give one inventory: a directory with several files is read as one")
     return given[0] if given else None
+
+
+def _argv(context: click.Context, parameter: click.Parameter, given: str | None) -> tuple[str, ...] | None:
+    """A program with its arguments, in a shell's quotes; no shell ever sees it."""
+    if given is None:
+        return None
+    try:
+        words = tuple(shlex.split(given))
+    except ValueError as error:
+        raise click.BadParameter(str(error)) from None
+    if not words:
+        raise click.BadParameter("name a program")
+    return words
 
 
 class Count(click.ParamType):  # type: ignore[type-arg] # not generic in each version of click
@@ -134,13 +150,15 @@ TIMEOUT = _option(
     default=3600,
     help="A host's. [3600]",
 )
-WAVES = _option("--waves", metavar="1,10%,100%", help="How many are done when each wave ends.")
+WAVES = _option("--waves", metavar="1,10%,100%", help="Cumulative sizes.")
 MAX_FAILURES = _option("--max-failures", metavar="N|P%", help="Stop at so many.")
-EXECUTOR = _option("--executor", metavar="URL", help="On Dask: dask+tls://HOST:PORT, dask+local:N.")
+EXECUTOR = _option("--executor", metavar="URL", help="dask+tls://HOST:PORT.")
 RESUME = _option("--resume", metavar="RUN", help="Go on: an ID, or last.")
 WHAT_FOR = _option("--comment", metavar="TEXT", default="", callback=_one_line, help="Others see it.")
 REPORT = _option("--report", metavar="FILE", type=click.Path(path_type=Path), help="Write one HTML page.")
 JUNIT = _option("--junit", metavar="FILE", type=click.Path(path_type=Path), help="Write JUnit's XML.")
+METRICS = _option("--metrics", metavar="FILE", type=click.Path(path_type=Path), help="Prometheus metrics.")
+ON_EVENT = _option("--on-event", metavar="PROGRAM", callback=_argv, help="Run on events.")
 YES = _option("--yes", is_flag=True, help="Do not ask.")
 JSON = _option("--json", "as_json", is_flag=True, help="JSON lines on stdout.")
 VERBOSE = _option("-v", "--verbose", is_flag=True, help="Show what is ok.")
@@ -156,7 +174,7 @@ ASK_PASS = _option("-k", "--ask-pass", is_flag=True, help="Ask SSH's.")
 ASK_BECOME_PASS = _option("-K", "--ask-become-pass", is_flag=True, help="Ask sudo's.")
 LOGIN = (USER, BECOME, ASK_PASS, ASK_BECOME_PASS)
 """How hosts are logged in to, for all of them."""
-BRIEF = (ROLES, FORKS, TIMEOUT, MAX_FAILURES, RESUME, WHAT_FOR, REPORT, JUNIT, USER)
+BRIEF = (ROLES, FORKS, TIMEOUT, MAX_FAILURES, RESUME, WHAT_FOR, REPORT, JUNIT, METRICS, ON_EVENT, USER, WAVES, EXECUTOR)
 """Options whose help is short enough for two of them to stand in one line."""
 ANSIBLE = {
     "-t": "--roles",

@@ -51,7 +51,8 @@ def _brief(option: click.Parameter) -> bool:
     params=[
         options.INVENTORY, options.LIMIT, options.ROLES, options.CHECK, options.DIFF, options.SET, options.FORKS,
         options.WAVES, options.MAX_FAILURES, options.RESUME, options.TIMEOUT, options.WHAT_FOR, options.EXECUTOR,
-        options.YES, options.JSON, options.REPORT, options.JUNIT, options.VERBOSE, options.QUIET, options.LIST_HOSTS,
+        options.YES, options.ON_EVENT, options.JSON, options.REPORT, options.JUNIT, options.METRICS,
+        options.VERBOSE, options.QUIET, options.LIST_HOSTS,
         *options.LOGIN, options.ACCEPT, options.VAULT, options.NO_EXEC,
     ],
     short_help="Make hosts what their roles ask for.",
@@ -72,6 +73,7 @@ def apply(**given: Any) -> int:
     params=[
         options.INVENTORY, options.LIMIT, options.ROLES, options.DIFF, options.SET, options.FORKS,
         options.MAX_FAILURES, options.TIMEOUT, options.EXECUTOR, options.JSON, options.REPORT, options.JUNIT,
+        options.METRICS, options.ON_EVENT,
         options.VERBOSE, options.QUIET, options.LIST_HOSTS, *options.LOGIN, options.ACCEPT, options.VAULT,
         options.NO_EXEC,
     ],
@@ -185,6 +187,7 @@ def schema(variables: bool, **given: Any) -> int:
             help="Processes, each with a host at a time.",
         ),
         click.Option(["--junit"], metavar="FILE", type=click.Path(path_type=Path), help="Write JUnit's XML there."),
+        options.METRICS,
         options.JSON, options.VERBOSE, options.QUIET, *options.LOGIN, options.VAULT, options.NO_EXEC,
     ],
     short_help="Test hosts from outside, with testinfra.",
@@ -233,7 +236,8 @@ def show(run: str, **given: Any) -> int:
 @click.command(
     cls=_Verb,
     params=[
-        options.INVENTORY, options.LIMIT, options.FORKS, options.TIMEOUT, options.JSON, options.VERBOSE, *options.LOGIN,
+        options.INVENTORY, options.LIMIT, options.FORKS, options.TIMEOUT, options.JSON, options.METRICS,
+        options.VERBOSE, *options.LOGIN,
         options.ACCEPT, options.VAULT, options.NO_EXEC,
     ],
     short_help="Show what is pending, done and proven, and who is at work.",

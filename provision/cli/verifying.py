@@ -7,12 +7,16 @@ sees: what happened is told by events.
 import importlib.util
 import os
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 from provision import report
 from provision.cli import hosts, rolling
 from provision.cli.options import Asked
 from provision.errors import InputError, Problem
+from provision.events import Event
+from provision.report import files
+from provision.report.record import Record
 from provision.report.summary import exit_status
 from provision.secrets import Mask, secrets_in
 
@@ -26,8 +30,8 @@ def verify(asked: Asked, junit: Path | None) -> int:
     if missing:
         hint = "run: pip install 'provision[verify]'"
         raise InputError([Problem(f"verify needs {', '.join(missing)}, which this Python does not have", hint=hint)])
-    if junit is not None and not junit.absolute().parent.is_dir():
-        raise InputError([Problem(f"--junit: there is no folder {junit.parent}", hint="make it first")])
+    if problems := hosts.folders(replace(asked, junit=junit)):
+        raise InputError(problems)
     from provision.verify import runner, subject
 
     source = hosts.read(asked)
@@ -40,13 +44,22 @@ def verify(asked: Asked, junit: Path | None) -> int:
     with os.fdopen(os.dup(sys.stdout.fileno()), "w", encoding=sys.stdout.encoding) as stream:
         output = report.Output(stream)
         view = report.view(output, report.Story(verbose=asked.verbose, quiet=asked.quiet), as_json=asked.as_json)
+        record = Record()
+
+        def sink(event: Event) -> None:
+            record(event)
+            view(event)
+
+        wanted = {"metrics": asked.metrics}
         try:
-            summary = runner.verify(rolling.run_id(), found, view, mask, forks=asked.forks, junit=junit)
+            summary = runner.verify(rolling.run_id(), found, sink, mask, forks=asked.forks, junit=junit)
         except KeyboardInterrupt:
+            files.write(record, wanted)
             return INTERRUPTED
         finally:
             view.close()
+        complete = files.write(record, wanted)
         if output.problem:
             report.warn(output.problem)
             return 1
-        return INTERRUPTED if output.closed else exit_status(summary)
+        return INTERRUPTED if output.closed else exit_status(summary) or (0 if complete else 1)

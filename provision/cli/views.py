@@ -14,6 +14,7 @@ from provision.events import Event
 from provision.journal import Journal
 from provision.report import files
 from provision.report.record import Record
+from provision.rollout.event_hook import EventHook
 
 
 class Views:
@@ -22,12 +23,16 @@ class Views:
     def __init__(self, view: report.View, run: str, asked: Asked, told: Mapping[str, Any] | None) -> None:
         """`told` None: this run is not recorded."""
         self._view = view
-        self._wanted: Mapping[str, Path | None] = {"html": asked.report, "junit": asked.junit}
+        self._wanted: Mapping[str, Path | None] = {"html": asked.report, "junit": asked.junit, "metrics": asked.metrics}
         self._record = Record() if any(self._wanted.values()) else None
+        self._hook: EventHook | None = None
+        if asked.on_event is not None and told is not None:
+            about = {"run": run, **{name: told[name] for name in ("verb", "by", "comment")}}
+            self._hook = EventHook(asked.on_event, about)
         self._journal = Journal(journal.folder(), run, told) if told is not None else None
 
     def __call__(self, event: Event) -> None:
-        for listener in (self._journal, self._record, self._view):
+        for listener in (self._journal, self._record, self._view, self._hook):
             if listener is not None:
                 listener(event)
 
@@ -38,6 +43,8 @@ class Views:
         if self._record is not None:
             complete = files.write(self._record, self._wanted)
             self._record = None
+        if self._hook is not None and (problem := self._hook.close()):
+            report.warn(f"warning: {problem}")
         if self._journal is not None:
             self._journal.close()
             if self._journal.problem:

@@ -8,7 +8,6 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from posixpath import dirname
-from typing import Any
 
 from provision.daemon.options import PROXIES_SINCE, Version
 from provision.errors import InputError, Problem
@@ -96,8 +95,3 @@ def _shown(value: str | Secret) -> str | None:
     text = text_of(value)
     masked = re.sub(r"^([a-z0-9+.-]+://)[^/@]*@", r"\1xxxxx:xxxxx@", text, flags=re.IGNORECASE)
     return None if isinstance(value, Secret) and masked == text else masked
-
-
-def revealed(value: Any) -> Any:
-    """A daemon.json value without its secrets' wrapping, for what never leaves the controller."""
-    return text_of(value) if isinstance(value, str | Secret) else value

@@ -23,7 +23,6 @@ from provision.inventory.varfiles import ENDINGS, VariableFiles
 from provision.inventory.vault import Vault
 
 
-
 @dataclass
 class Source:
     """What was read: the tree, where it lies, and what is odd about it."""

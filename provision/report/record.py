@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from provision.events import (
+    Answered,
     Error,
     Event,
     HostChecked,
@@ -48,6 +49,13 @@ class HostRecord:
     notices: list[str] = field(default_factory=list)
     answers: list[Preflight] = field(default_factory=list)
     """Of the preflight. They are not asked again when the host starts anew."""
+    status: Mapping[str, Any] | None = None
+    """What it has answered to `status`."""
+
+    def finish(self, event: HostFinished) -> None:
+        self.outcome = event.outcome
+        if event.outcome is not Outcome.NOT_STARTED:
+            self.seconds, self.error, self.rolled_back = event.seconds, event.error, event.rolled_back
 
 
 @dataclass
@@ -120,15 +128,14 @@ class Record:
                 host.steps.append(event)
             case Preflight():
                 host.answers.append(event)
+            case Answered() if event.question == "status":
+                host.status = event.answer
             case Notice():
                 host.notices.append(event.text)
             case HostChecked():
                 host.outcome, host.seconds = Outcome.NOT_STARTED, event.seconds
-            case HostFinished() if event.outcome is Outcome.NOT_STARTED:
-                host.outcome = event.outcome
             case HostFinished():
-                host.outcome, host.seconds, host.error = event.outcome, event.seconds, event.error
-                host.rolled_back = event.rolled_back
+                host.finish(event)
 
     def _hear_run(self, event: Event) -> None:
         match event:

@@ -59,14 +59,6 @@ LIMIT_NAMES = {
 """Docker's name of an ulimit to proc(5)'s."""
 
 
-def size(text: str) -> int:
-    """Bytes of a size as Docker takes it: 64m, 1G, 1GiB, 512b."""
-    found = re.fullmatch(r"([\d.]+) ?([kmgt]?)(i?b)?", text.lower())
-    if found is None:
-        raise ValueError(f"{text!r} is no size")
-    return int(float(found[1]) * UNITS[found[2]])
-
-
 class Container:
     """What one container got."""
 

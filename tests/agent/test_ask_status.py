@@ -79,6 +79,30 @@ def test_whoever_finds_the_host_locked_hears_what_for_and_since_when(start, tmp_
     assert cause.endswith(" s): 'kernel rollout'")
 
 
+class Impatient:
+    """Hears of each second of the wait, and does not wait for ever."""
+
+    def __init__(self):
+        self.told = []
+
+    def progress(self, text):
+        self.told.append(text)
+        assert len(self.told) < 10, "it waits for an orphan without end"
+
+
+def test_an_orphan_is_waited_for_and_not_without_end(tmp_path, monkeypatch):
+    monkeypatch.setattr(lock, "WAIT_FOR_ORPHAN", 0.5)
+    system = System(str(tmp_path / "state"))
+    orphan = lock.Lock(system, {"id": "r1", "by": "me"})
+    orphan.take(None)
+    orphan.orphan()
+    line = Impatient()
+    with pytest.raises(Failed, match="another run holds this host: run r1 of me"):
+        lock.Lock(system, {"id": "r2", "by": "you"}).take(line)
+    assert line.told[0].startswith("waiting for an interrupted run to end its step (run r1 of me")
+    orphan.release()
+
+
 def test_a_look_at_the_lock_takes_nothing(start, tmp_path):
     """A thousand looks, while runs take the lock again and again: none of them finds it held."""
     system = System(str(tmp_path / "state"))

@@ -167,7 +167,9 @@ def test_limits_are_compared_as_configured():
 
 
 @pytest.mark.parametrize(
-    ("text", "size"), [("1G", 1 << 30), ("64m", 64 << 20), ("1GiB", 1 << 30), ("1073741824", 1 << 30), ("x", None)]
+    ("text", "size"),
+    [("1G", 1 << 30), ("64m", 64 << 20), ("1GiB", 1 << 30), ("1073741824", 1 << 30), ("x", None), ("", None)]
+    + [("1 g", 1 << 30), ("1.5k", 1536), ("1p", 1 << 50), ("512b", 512), (" 64MB\n", 64 << 20), ("1.2.3g", None)],
 )
 def test_sizes_as_docker_reads_them(text, size):
     assert container_checks.size(text) == size

@@ -52,6 +52,12 @@ def test_it_is_enabled_then_started_and_a_second_run_asks_nothing(host):
     assert host.ran == []
 
 
+def test_the_first_start_of_docker_can_cut_the_host_off_and_another_service_s_cannot():
+    assert service().cuts({"running": (False, True)}) is True
+    assert service(name="nvidia-persistenced", ready="running").cuts({"running": (False, True)}) is False
+    assert service().cuts({"enabled": (False, True)}) is False
+
+
 def test_check_starts_nothing(host):
     result = run(host, check=True)
     assert result["outcome"] == "would-change"

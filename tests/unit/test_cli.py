@@ -428,6 +428,27 @@ def test_roles_and_schema_know_the_roles_beside_the_inventory(inventory: Path) -
     assert len(wrong.stderr.splitlines()) == 2
 
 
+# -- metrics
+
+
+@pytest.mark.parametrize("verb", ["apply", "check"])
+def test_metrics_of_a_run_are_written(verb: str, inventory: Path, hosts: Hosts) -> None:
+    path = inventory / "provision.prom"
+    assert web(verb, inventory, "--metrics", str(path)).exit_code == 0
+    text = path.read_text()
+    assert f'provision_hosts{{verb="{verb}",outcome="ok"}} 2\n' in text
+    assert f'provision_last_success_timestamp_seconds{{verb="{verb}"}} ' in text
+
+
+def test_metrics_that_cannot_be_written_are_told_before_the_run_and_nothing_is_touched(
+    inventory: Path, hosts: Hosts
+) -> None:
+    for verb in ("apply", "check", "status", "verify"):
+        result = run(verb, "-i", inventory, "--metrics", "no/x.prom")
+        assert (result.exit_code, result.stderr) == (2, "--metrics: there is no folder no; make it first\n"), verb
+    assert not hosts.jobs
+
+
 # -- help
 
 

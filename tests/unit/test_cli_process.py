@@ -158,6 +158,21 @@ def test_bad_input_is_one_line_a_problem_and_no_traceback(start: Start, tmp_path
     assert len(err.splitlines()) == 1
 
 
+def test_verify_writes_metrics(start: Start, here: Path) -> None:
+    (here / "tests").mkdir()
+    (here / "tests" / "test_greeting.py").write_text("def test_it_is_there() -> None:\n    assert False\n")
+    hosts = here / "hosts.yml"
+    hosts.write_text(hosts.read_text().replace("roles:", "verify_tests: tests, roles:"))
+    status, _, err = ended(start("verify", "-i", here, "--metrics", here / "provision.prom"))
+    text = (here / "provision.prom").read_text()
+    assert (status, err) == (1, "")
+    assert 'provision_hosts{verb="verify",outcome="failed"} 1\n' in text
+    assert "provision_last_success_timestamp_seconds" not in text
+    (here / "tests" / "test_greeting.py").write_text("nonsense\n")
+    assert ended(start("verify", "-i", here, "--metrics", here / "other.prom"))[0] == 2
+    assert not (here / "other.prom").exists()
+
+
 @pytest.fixture
 def another(tmp_path: Path) -> Path:
     """The Python of a virtual environment that has nothing of ours."""

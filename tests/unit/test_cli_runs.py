@@ -158,6 +158,34 @@ def test_runs_are_listed_and_shown_again(hosts: Hosts) -> None:
     assert run("runs", "show", "nope").exit_code == 2
 
 
+def test_a_program_is_told_of_the_run_and_its_failure_changes_nothing(hosts: Hosts, tmp_path: Path) -> None:
+    (tmp_path / "tell").write_text('#!/bin/sh\necho "$1" >> log\ncat >> log\nexit 3\n')
+    (tmp_path / "tell").chmod(0o755)
+    words = ("apply", "-i", "hosts.yml", "--comment", "driver", "--waves", "1,100%")
+    result = run(*words, "--on-event", "./tell 'to; ops'")
+    assert result.exit_code == 0
+    assert result.stderr.count("--on-event") == 1
+    assert "warning: --on-event: ./tell failed at 6 of 6 events (first at start: ended with status 3" in result.stderr
+    lines = (tmp_path / "log").read_text().splitlines()
+    assert lines[::2] == ["to; ops"] * 6
+    told = [json.loads(line) for line in lines[1::2]]
+    assert [item["event"] for item in told] == ["start", "wave", "wave", "wave", "wave", "end"]
+    assert {(item["verb"], item["comment"]) for item in told} == {("apply", "driver")}
+    assert told[-1]["outcomes"] == {"changed": 6}
+
+
+def test_a_program_of_on_event_that_cannot_run_is_bad_input(hosts: Hosts) -> None:
+    for words, said in (
+        (("--on-event", "./nothing"), "--on-event: there is no program './nothing' here; give its path"),
+        (("--on-event", "/bin/true", "--no-exec"), "--on-event is a program, and --no-exec forbids those"),
+        (("--on-event", ""), "name a program"),
+        (("--on-event", "tell 'ops"), "No closing quotation"),
+    ):
+        result = run("check", "-i", "hosts.yml", *words)
+        assert (result.exit_code, said in result.stderr) == (2, True), result.stderr
+    assert hosts.touched == []
+
+
 def test_reports_of_a_run_and_of_a_past_one(hosts: Hosts, tmp_path: Path) -> None:
     stopped(hosts, "--report", "now.html", "--junit", "now.xml")
     assert run("runs", "show", "--report", "then.html", "--junit", "then.xml").exit_code == 0

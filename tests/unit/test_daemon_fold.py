@@ -5,10 +5,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from provision import daemon, role
 from provision.agent.docker import flags as agent_flags
+from provision.agent.gpu.proof import container_checks
 from provision.daemon import command_line
+from provision.daemon.options import size
 from provision.errors import InputError
 from provision.facts import Docker, Facts, Os, Unit
 from provision.resources import (
@@ -317,6 +321,11 @@ def test_proxies_with_a_password_are_a_private_environment_file_before() -> None
     assert "p%40ss" not in repr(found)
 
 
+def test_the_files_of_docker_s_proxies_make_it_stale() -> None:
+    service = one(fold(facts("20.10.24"), environment=PROXIES), Service)
+    assert {f"{FOLDER}/http-proxy.conf", "/etc/docker/http-proxy.env"} <= set(service.files)
+
+
 def test_proxies_without_one_are_in_the_drop_in_with_percent_signs_doubled() -> None:
     plain = [("apt_proxy", DaemonEnvironment(name="HTTPS_PROXY", value="http://proxy:3128/a%20b"))]
     contents = files(fold(facts("20.10.24"), environment=plain))
@@ -354,8 +363,13 @@ def test_no_option_is_still_a_service_that_runs() -> None:
     ],
 )
 def test_the_agent_reads_a_command_line_as_we_do(line: str) -> None:
-    ours = [(given.name, given.value, given.words) for given in command_line.parse(line.split())]
+    ours = [(item.name, item.value, item.words) for item in command_line.parse(line.split())]
     assert ours == agent_flags.parse(line.split())
+
+
+@given(st.text(alphabet="0123456789.kKmMgGtTpPiIbBx \n", max_size=8))
+def test_the_agent_reads_a_size_as_we_do(text: str) -> None:
+    assert container_checks.size(text) == size(text)
 
 
 def test_the_fold_is_pure() -> None:

@@ -3,7 +3,7 @@
 import base64
 import json
 import pickle
-from urllib.parse import quote
+from urllib.parse import quote, quote_plus
 
 import pytest
 from hypothesis import given
@@ -48,6 +48,7 @@ def test_a_model_takes_it_and_does_not_dump_it() -> None:
         VALUE,
         quote(VALUE),
         quote(VALUE, safe=""),
+        quote_plus(VALUE),
         quote(VALUE, safe="").replace("%", "%%"),
         json.dumps(VALUE),
         base64.b64encode(f"user:{VALUE}".encode()).decode(),

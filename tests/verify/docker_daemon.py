@@ -4,9 +4,9 @@ import ipaddress
 
 import pytest
 
+from provision.daemon.options import size
 from provision.verify import network
 from provision.verify.asked import agree, skip_unless
-from provision.verify.dockerd import size
 
 IN_FORCE = {
     "storage_driver": "Driver",

@@ -14,7 +14,6 @@ from ..host.errors import Failed
 
 GPU_CLASSES = ("0300", "0302")
 SWITCH_CLASS = "0680"
-FABRIC_MANAGER = ("nvidia-fabricmanager", "nv-fabricmanager")
 
 
 def counted(number, thing, verb=False):

@@ -17,7 +17,6 @@ from .host_checks import FAILED, PASSED, UNKNOWN, check
 
 NO_ROOM = r"failed with (?:2|46)\b"
 """CUDA: out of memory, and a GPU in exclusive use."""
-SIZES = {"": 1, "b": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30, "t": 1 << 40}
 
 
 def answered(name, ran, log):
@@ -142,11 +141,9 @@ def configured(system, pid):
 
 
 def size(text):
-    """Bytes of 64m, 1G, 1GiB or a number, as Docker reads it; None where it is none."""
-    word = str(text).strip().lower().replace("ib", "").rstrip("b") or "0"
-    unit = word[-1] if word[-1] in SIZES else ""
-    number = word[: len(word) - len(unit)]
-    return int(float(number) * SIZES[unit]) if number.replace(".", "", 1).isdigit() else None
+    """Bytes of a size as Docker reads it (64m, 1G, 1.5GiB, 1073741824), or None; as in daemon/options.py."""
+    match = re.match(r"(\d+(?:\.\d+)?) ?([kmgtp]?)i?b?$", str(text).strip().lower())
+    return int(float(match.group(1)) * 1024 ** "_kmgtp".index(match.group(2) or "_")) if match else None
 
 
 def limits(answer, expected):

@@ -1,0 +1,112 @@
+"""Metrics of a run in Prometheus' text format, for node_exporter's textfile collector.
+
+The law: only what events say is a sample; what no host has told of is left out. A run is a success where every host is
+as asked (exit status 0); the time of the last one is kept from the file that was there.
+"""
+
+import re
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from provision.events import BAD, Outcome, ResourceDone
+from provision.report.record import HostRecord, Record
+
+SUCCESS = "provision_last_success_timestamp_seconds"
+LEFT = {*BAD, Outcome.PENDING, Outcome.WOULD_CHANGE}
+"""Outcomes of hosts that are not as asked."""
+Sample = tuple[Mapping[str, str], float]
+
+
+def metrics(record: Record, before: str = "") -> str:
+    """The text. `before` is that of the run before this one."""
+    ended = record.started.timestamp() + record.seconds
+    outcomes = Counter(host.outcome for host in record.hosts.values())
+    good = record.outcome is not None and not outcomes.keys() & LEFT
+    success = ended if good else _last_success(before, record.verb)
+    families: list[tuple[str, str, Iterable[Sample]]] = [
+        ("provision_hosts", "Hosts of the last run by outcome.",
+         [({"outcome": str(outcome)}, outcomes[outcome]) for outcome in Outcome]),
+        ("provision_run_timestamp_seconds", "When the last run ended.", [({}, ended)]),
+        ("provision_run_duration_seconds", "How long the last run took.", [({}, record.seconds)]),
+        (SUCCESS, "When the last run ended after which every host was as asked.",
+         [] if success is None else [({}, success)]),
+        ("provision_host_pending_seconds", "Age of the oldest change that waits on the host.", _each(record, _pending)),
+        ("provision_host_proof_age_seconds", "Age of the last proof that containers get the GPUs.",
+         _each(record, _proof_age)),
+        ("provision_gpus_proven", "GPUs of the last proof, 0 where it did not pass.", _each(record, _proven)),
+    ]  # fmt: skip
+    return "".join(line for family in families for line in _family(*family, record.verb))
+
+
+def _family(name: str, about: str, samples: Iterable[Sample], verb: str) -> Iterator[str]:
+    lines = [f"{name}{_labels({'verb': verb} | dict(labels))} {_number(number)}\n" for labels, number in samples]
+    if lines:
+        yield f"# HELP {name} {about}\n# TYPE {name} gauge\n"
+        yield from lines
+
+
+def _labels(labels: Mapping[str, str]) -> str:
+    return "{" + ",".join(f'{name}="{_escaped(value)}"' for name, value in labels.items()) + "}"
+
+
+def _escaped(value: str) -> str:
+    return value.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
+
+
+def _number(number: float) -> str:
+    return f"{number:.3f}".rstrip("0").rstrip(".")
+
+
+def _last_success(before: str, verb: str) -> float | None:
+    labels = re.escape(_labels({"verb": verb}))
+    found = re.search(rf"^{SUCCESS}{labels} (\d+(?:\.\d+)?)$", before, re.MULTILINE)
+    return float(found[1]) if found else None
+
+
+def _each(record: Record, measure: Any) -> Iterator[Sample]:
+    for host in record.hosts.values():
+        number = measure(host, record)
+        if number is not None:
+            yield {"host": host.name}, number
+
+
+def _pending(host: HostRecord, record: Record) -> float | None:
+    ages = [item["age"] for item in (host.status or {}).get("pending", ()) if item["age"] is not None]
+    return max(ages, default=None)
+
+
+def _proof_age(host: HostRecord, record: Record) -> float | None:
+    step = _proof(host)
+    if step is None:
+        age: float | None = (_told(host) or {}).get("age")
+        return age
+    try:
+        made = datetime.strptime(str((step.proof or {}).get("time")), "%Y-%m-%dT%H:%M:%SZ").replace(tzinfo=UTC)
+    except ValueError:
+        return None
+    return max(0.0, record.started.timestamp() + record.seconds - made.timestamp())
+
+
+def _proven(host: HostRecord, record: Record) -> float | None:
+    step = _proof(host)
+    if step is None:
+        told = _told(host)
+        return None if told is None else told["gpus"] if told["verdict"] == "passed" else 0
+    proof = step.proof or {}
+    gpus = proof.get("gpus")
+    if not isinstance(gpus, list | tuple):
+        return None
+    holds = step.outcome in {Outcome.OK, Outcome.CHANGED} and proof.get("verdict") == "passed"
+    return len(gpus) if holds else 0
+
+
+def _proof(host: HostRecord) -> ResourceDone | None:
+    return next((step for step in reversed(host.steps) if step.proof is not None), None)
+
+
+def _told(host: HostRecord) -> Mapping[str, Any] | None:
+    """The last proof, as the host has answered to `status`."""
+    found: Mapping[str, Any] | None = (host.status or {}).get("proof")
+    return found
