@@ -1,12 +1,14 @@
 """One run a host at a time. The lock is the kernel's (flock), so a run that died holds nothing; the file says who.
 
 The law: a look at the lock takes nothing, not even for a moment: a run that starts just then would find the host held.
+The main thread releases it while the reading thread may say that the controller is gone: one of the two at a time.
 """
 
 import errno
 import fcntl
 import json
 import os
+import threading
 import time
 
 from . import clock
@@ -25,6 +27,7 @@ class Lock:
         self._run = run
         self._fd = None
         self._path = None
+        self._signing = threading.Lock()
         self.left = {}  # the run that held the lock last, where it died without a word: SIGKILL, or the power
 
     def take(self, line):
@@ -43,10 +46,11 @@ class Lock:
                 )
             line.progress("waiting for an interrupted run to end its step ({})".format(named(owner)))
             time.sleep(1)
-        self._fd = fd
         self.left = _owner(fd)
         self._record = dict(self._run, pid=os.getpid(), since=clock.now())
-        self._sign()
+        with self._signing:
+            self._fd = fd
+            self._sign()
 
     def _sign(self):
         os.ftruncate(self._fd, 0)
@@ -57,15 +61,17 @@ class Lock:
 
     def orphan(self):
         """The controller is gone: say so to whom waits. Called from another thread; the lock itself stays."""
-        if self._fd is not None:
-            self._record["orphan"] = True
-            self._sign()
+        with self._signing:
+            if self._fd is not None:
+                self._record["orphan"] = True
+                self._sign()
 
     def release(self):
-        if self._fd is not None:
-            os.ftruncate(self._fd, 0)
-            os.close(self._fd)
-            self._fd = None
+        with self._signing:
+            if self._fd is not None:
+                os.ftruncate(self._fd, 0)
+                os.close(self._fd)
+                self._fd = None
 
 
 def look(system):

@@ -124,6 +124,8 @@ def _locked(line, system, options):
     lock = Lock(system, options["run"])
     lock.take(line)
     line.on_end = lock.orphan
+    if line.ended:  # before that: nobody has called it
+        lock.orphan()
     return lock
 
 
