@@ -10,8 +10,11 @@ TYPES = {stat.S_IFREG: "file", stat.S_IFDIR: "directory", stat.S_IFLNK: "link"}
 
 
 def described(system, path):
-    """Type, mode, owner and group of what is at `path` (the link itself, not its target), or None."""
-    status = system.stat(path)
+    """Type, mode, owner and group of what is at `path`, or to where a link there leads; None where nothing is."""
+    return _described(system.stat(system.place(path)))
+
+
+def _described(status):
     if status is None:
         return None
     return {
@@ -55,8 +58,10 @@ class File(Resource):
         return {"type": "file", "content": self.content, "mode": self.mode, "owner": self.owner, "group": self.group}
 
     def actual(self, system):
+        if self.content is None:
+            return _described(system.stat(self.path))  # a link goes, and not what it leads to
         state = described(system, self.path)
-        if state is not None and state["type"] == "file" and self.content is not None:
+        if state is not None and state["type"] == "file":
             state["content"] = system.text(self.path)
         return state
 

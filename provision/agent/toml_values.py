@@ -25,7 +25,7 @@ class TomlValues(Resource):
         return dict(self.values)
 
     def actual(self, system):
-        text = system.text(self.path)
+        text = system.text(system.place(self.path))
         if text is None:
             return None
         found = values(text)

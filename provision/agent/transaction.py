@@ -109,9 +109,14 @@ def path_of(system):
 
 
 def _before(system, path):
-    """A file as it is: contents, mode and owner; nothing of these where there is none."""
-    data, status = system.read(path), system.stat(path)
-    entry = {"path": path, "data": None, "mode": None, "uid": None, "gid": None}
+    """A file as it is, that behind a link included: contents, mode and owner; nothing of these where there is none."""
+    link = system.link(path)
+    entry = {"path": path, "data": None, "mode": None, "uid": None, "gid": None, "link": link}
+    try:
+        status = system.stat(system.place(path))
+    except Failed:  # nobody writes where such a link leads: it is only removed
+        return entry
+    data = system.read(path)
     if data is None:
         return entry
     packed = base64.b64encode(data).decode("ascii")
@@ -121,10 +126,13 @@ def _before(system, path):
 def _restore(system, entry):
     path = entry["path"]
     try:
-        if entry["data"] is None:
-            system.remove(path)
-        else:
+        link = entry.get("link")  # absent in a journal of an earlier version
+        if link is not None and system.link(path) != link:
+            system.make_link(link, path)
+        if entry["data"] is not None:
             system.write(path, base64.b64decode(entry["data"]), entry["mode"], entry["uid"], entry["gid"])
+        elif link is None:
+            system.remove(path)
     except OSError as error:
         raise Failed("{} could not be put back: {}".format(path, os.strerror(error.errno or 0)), "do it by hand")
 

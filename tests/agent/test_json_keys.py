@@ -235,3 +235,22 @@ def test_a_key_cannot_go_into_what_is_no_object(path, system):
     path.parent.mkdir()
     path.write_text('{"runtimes": []}')
     assert "runtimes.nvidia" in run(keys(path, key(NVIDIA, "runtimes", "nvidia")), system)["error"]["cause"]
+
+
+def test_a_key_is_changed_through_a_link_and_one_that_others_can_turn_is_refused(path, system, tmp_path):
+    path.parent.mkdir()
+    (tmp_path / "open").mkdir()
+    target = tmp_path / "open" / "daemon.json"
+    target.write_text("{}")
+    path.symlink_to(target)
+    asked = keys(path, key(1400, "mtu"))
+    assert run(asked, system)["outcome"] == "changed"
+    assert run(asked, system)["outcome"] == "ok"
+    assert os.readlink(str(path)) == str(target)
+    assert json.loads(target.read_text()) == {"mtu": 1400}
+    if os.geteuid() == 0:
+        (tmp_path / "open").chmod(0o777)
+        for check in (True, False):
+            cause = run(keys(path, key(1500, "mtu")), system, check)["error"]["cause"]
+            assert "which others than root may change" in cause
+        assert json.loads(target.read_text()) == {"mtu": 1400}
