@@ -43,6 +43,21 @@ def owner_ids(system, resource):
     return uid, gid
 
 
+def lets_fewer_in(status, mode, uid, gid):
+    """Is a file as found stricter than asked? Then somebody has hardened the host, and that stays so."""
+    found = stat.S_IMODE(status.st_mode)
+    group = status.st_gid == gid or not (found >> 3) & 7 & ~mode  # its group may do no more than anybody may
+    return status.st_uid == uid and found != mode and not found & ~mode and group
+
+
+def rights(system, path, mode, uid, gid):
+    """(mode, uid, gid) for the next edition of a file that others write to as well: as asked, or stricter as found."""
+    status = system.stat(system.place(path))
+    if status is not None and lets_fewer_in(status, mode, uid, gid):
+        return stat.S_IMODE(status.st_mode), uid, status.st_gid
+    return mode, uid, gid
+
+
 class File(Resource):
     fields = ("path", "content", "mode", "owner", "group", "sensitive", "validate_with")
 

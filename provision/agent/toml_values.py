@@ -9,6 +9,7 @@ ours in any other form is refused, not guessed at.
 import json
 import re
 
+from . import file
 from .resource import Failed, Resource
 
 SECTION = re.compile(r"^\s*\[([A-Za-z0-9_.\"-]+)\]\s*(?:#.*)?$")
@@ -35,7 +36,8 @@ class TomlValues(Resource):
         text = system.text(self.path) or ""
         for key in sorted(diff):
             text = changed(text, key, self.values[key])
-        system.write(self.path, text.encode("utf-8", "surrogateescape"), 0o644)
+        rights = file.rights(system, self.path, 0o644, 0, 0)
+        system.write(self.path, text.encode("utf-8", "surrogateescape"), *rights)
 
 
 def values(text):

@@ -117,9 +117,9 @@ def test_a_key_that_somebody_else_changed_is_named_before_it_is_changed_back(pat
 def test_the_mode_is_repaired_without_a_new_file(path, system):
     resource = keys(path, key(1400, "mtu"))
     run(resource, system)
-    path.chmod(0o600)
+    path.chmod(0o664)
     inode = path.stat().st_ino
-    assert shown(run(resource, system)) == {"mode": ("0600", "0644")}
+    assert shown(run(resource, system)) == {"mode": ("0664", "0644")}
     assert path.stat().st_ino == inode
 
 
@@ -254,3 +254,20 @@ def test_a_key_is_changed_through_a_link_and_one_that_others_can_turn_is_refused
             cause = run(keys(path, key(1500, "mtu")), system, check)["error"]["cause"]
             assert "which others than root may change" in cause
         assert json.loads(target.read_text()) == {"mtu": 1400}
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="gives files to other groups")
+@pytest.mark.parametrize(
+    ("mode", "group", "stays"),
+    [(0o600, 0, True), (0o640, 54321, True), (0o400, 0, True), (0o664, 0, False), (0o660, 54321, False)],
+)
+def test_a_file_that_is_stricter_than_ours_stays_so(path, system, mode, group, stays):
+    run(keys(path, key(1400, "mtu")), system)
+    os.chown(str(path), 0, group)
+    path.chmod(mode)
+    assert run(keys(path, key(1400, "mtu")), system, check=True)["outcome"] == ("ok" if stays else "would-change")
+    assert run(keys(path, key(1500, "mtu")), system)["outcome"] == "changed"
+    status = path.stat()
+    kept = (mode, group) if stays else (0o644, 0)
+    assert (status.st_mode & 0o777, status.st_gid) == kept
+    assert json.loads(path.read_text()) == {"mtu": 1500}

@@ -75,3 +75,12 @@ def test_a_value_of_an_odd_form_is_refused(tmp_path):
 
 def test_a_top_level_key_stands_before_the_first_section():
     assert changed("[a]\nb = 1\n", "c", 2) == "c = 2\n[a]\nb = 1\n"
+
+
+def test_a_stricter_mode_stays(tmp_path):
+    path = tmp_path / "config.toml"
+    path.write_text(TEXT)
+    path.chmod(0o600)
+    system = System(state=str(tmp_path / "state"))
+    assert converge(toml(path, {"disable-require": True}), system, False)["outcome"] == "changed"
+    assert path.stat().st_mode & 0o777 == 0o600
