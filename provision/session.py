@@ -11,6 +11,7 @@ from dataclasses import InitVar, asdict, dataclass, field
 from threading import Event as Flag
 
 from provision import bundle, messages
+from provision.accounting import Accounting
 from provision.agent.wire import Decoder, WireError, encode
 from provision.errors import ConnectionLost, HostError, HostTimeout, ProtocolError, Refused
 from provision.events import Answered, Error, HostFacts, Notice, Outcome, Progress, ResourceDone, RoleSkipped, Sink
@@ -55,6 +56,7 @@ class Session:
     _answer_came: bool = field(default=False, init=False)
     _planned_from: int = field(default=-1, init=False)
     """The stage from which the rest was planned last; each time it is a later one, or there would be no end."""
+    _accounting: Accounting = field(default_factory=Accounting, init=False)
     _sent: list[Stage] = field(default_factory=list, init=False)
     _done: set[str] = field(default_factory=set, init=False)
     _skipped: set[str] = field(default_factory=set, init=False)
@@ -190,6 +192,8 @@ class Session:
     def _part(self) -> None:
         if isinstance(self.planner, Question) and not self._answer_came:
             raise ProtocolError(f"the agent left without an answer to {self.planner.name}")
+        if not self._cancelled:
+            self._accounting.close(self._sent)
 
     def _recall(self, earlier: messages.Earlier) -> None:
         """This very run was here before, and its worker was lost: its changes count, and its failure is one."""
@@ -260,6 +264,7 @@ class Session:
         return bundle.modules(new)
 
     def _report(self, result: messages.Result) -> None:
+        self._accounting.add(result, self._sent)
         if self.run.preflight is not None:
             self._asks = result.outcome == "would-change" or (self._asks and result.outcome == "ok")
         if result.outcome == "ok" and f"{result.role}: {result.kind} {result.name}" in self._told:

@@ -21,7 +21,7 @@ LAYERS = [
     {"transport", "bundle", "role", "messages", "journal"},
     {"daemon", "inventory"},
     {"plan", "preflight", "bootstrap", "login", "lifeline", "questions"},
-    {"run"},
+    {"run", "accounting"},
     {"session"},
     {"rollout"},
     {"report", "verify"},

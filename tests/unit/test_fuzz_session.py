@@ -219,7 +219,7 @@ print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) // 1024)
     ("flood", "words"),
     [
         ("beats", "said more than 32 MiB"),
-        ("results", "said more than 32 MiB"),
+        ("results", "which was not planned"),
         ("a frame", "over the limit of 8388608"),
         ("a login", "prints without end"),
         ("replans", "asked for stage 0 anew, and once more"),
