@@ -154,11 +154,13 @@ def _hold_session(job: Job, run: Run, pool: Pool, sink: Sink, cancel: Flag) -> N
 def _confirm(target: Target, run: Run, pool: Pool, cancel: Flag, seconds: float) -> bool:
     """Tell a host over a new connection that it can be reached; False where none gets through in time."""
     end = time.monotonic() + seconds
+    limits = replace(run.limits, login=min(run.limits.login, seconds + 1), host=min(run.limits.host, seconds + 1))
+    run = replace(run, confirms=True, limits=limits)
     while not cancel.is_set():
         try:
             connection = pool.connect(target)
             try:
-                Session(target, connection, None, replace(run, confirms=True), lambda event: None, cancel).execute()
+                Session(target, connection, None, run, lambda event: None, cancel).execute()
             finally:
                 connection.close()
         except HostError:

@@ -1,6 +1,7 @@
 """The conversation with one host, against a channel that follows a script and forgives nothing."""
 
 import threading
+import time
 from types import SimpleNamespace
 from typing import Any
 
@@ -556,6 +557,38 @@ def test_a_host_that_is_not_heard_any_more_after_its_change_is_looked_for_once_m
         asked_to_confirm(MARKER + HELLO, armed, reached=True)
     with pytest.raises(ConnectionLost, match="cut this host off: no new connection reached it within 7 s"):
         asked_to_confirm(MARKER + HELLO, armed, reached=False)
+
+
+def waits(seconds: float) -> bytes:
+    return encode({"type": "armed", "seconds": seconds}) + encode({"type": "confirm", "seconds": seconds})
+
+
+@pytest.mark.parametrize(("timeout", "most"), [(3600.0, 7.0), (3.0, 3.0)])
+def test_a_host_does_not_say_how_long_we_wait_for_it(timeout: float, most: float) -> None:
+    asked = list[float]()
+    run = Run("r1", "me@here", check=False, limits=Limits(confirm=7, host=timeout))
+    channel = Channel(MARKER + HELLO, waits(1e300), result(), BYE)
+    reached = lambda seconds: asked.append(seconds) or True  # noqa: E731
+    flag = threading.Event()
+    Session(Target("h1", "h1"), Connection(channel), lambda f: PLAN, run, lambda e: None, flag, reached).execute()
+    assert most - 1 < asked[0] <= most
+
+
+@pytest.mark.parametrize("number", [b"-1.25", b"-1e99"])
+def test_a_wait_that_is_no_length_of_time_is_our_bug(number: bytes) -> None:
+    odd = waits(77.25).replace(b"77.25", number)
+    with pytest.raises(ProtocolError, match="armed message is malformed"):
+        asked_to_confirm(MARKER + HELLO, odd, BYE, reached=True)
+
+
+def test_a_host_that_waits_again_and_again_ends_at_its_time_limit() -> None:
+    run = Run("r1", "me@here", check=False, limits=Limits(host=0.2))
+    channel = Channel(MARKER + HELLO, waits(7) * 100)
+    reached = lambda seconds: time.sleep(0.05) is None  # noqa: E731
+    flag = threading.Event()
+    session = Session(Target("h1", "h1"), Connection(channel), lambda f: PLAN, run, lambda e: None, flag, reached)
+    with pytest.raises(HostTimeout, match=r"took longer than 0\.2 s"):
+        session.execute()
 
 
 def earlier(changed: list[str], failed: list[str]) -> bytes:
