@@ -8,6 +8,7 @@ import errno
 import fcntl
 import json
 import os
+import stat
 import threading
 import time
 
@@ -33,7 +34,7 @@ class Lock:
     def take(self, line):
         """Take the lock, or raise Failed naming who holds it."""
         self._path = os.path.join(self._system.memory.directory(), NAME)
-        fd = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+        fd = _opened(self._path, os.O_RDWR | os.O_CREAT)
         deadline = time.monotonic() + WAIT_FOR_ORPHAN
         while not _try(fd):
             owner = _owner(fd)
@@ -78,7 +79,7 @@ def look(system):
     """(the record of who took the lock last, or {}; the PID of who holds it now, or None)."""
     path = os.path.join(system.state, NAME)
     try:
-        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
+        fd = _opened(path, os.O_RDONLY)
     except (FileNotFoundError, NotADirectoryError):
         return {}, None
     try:
@@ -90,7 +91,7 @@ def look(system):
 
 def clear(system):
     """Remove the name that a run which died has left; False where somebody holds the lock by now."""
-    fd = os.open(os.path.join(system.state, NAME), os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW)
+    fd = _opened(os.path.join(system.state, NAME), os.O_RDWR)
     try:
         free = _try(fd)
         if free:
@@ -98,6 +99,21 @@ def clear(system):
         return free
     finally:
         os.close(fd)
+
+
+def _opened(path, flags):
+    """A descriptor of the lock. Failed where something else lies there; a fifo does not hold us up."""
+    try:
+        fd = os.open(path, flags | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK, 0o600)
+    except OSError as error:
+        if error.errno not in (errno.ELOOP, errno.EISDIR, errno.ENXIO):
+            raise
+        fd = None
+    if fd is not None and stat.S_ISREG(os.fstat(fd).st_mode):
+        return fd
+    if fd is not None:
+        os.close(fd)
+    raise Failed("{} is not a regular file".format(path), "move it away, then run again")
 
 
 def _holder(system, status):

@@ -8,7 +8,7 @@ import _signal as signal
 import os
 import sys
 
-from . import facts, history
+from . import facts, history, state
 from .line import Cancelled, Line
 from .lock import Lock
 from .resource import FIXES, Failed, Unknown, os_error
@@ -69,6 +69,8 @@ def _run(line, options, sources):
     system.sources = sources
     system.progress = line.progress
     line.step("facts")
+    if os.geteuid() == 0:  # others cannot read what is in it, and are only told facts
+        state.check(system)
     if options["confirms"]:
         from .group import confirm
 

@@ -8,7 +8,7 @@ is put back, and the next run tells.
 import base64
 import time
 
-from . import deadman
+from . import deadman, state
 from .group import tell
 from .lock import Lock
 from .resource import Failed
@@ -31,6 +31,7 @@ def start(options, sources):
     system = System(options["state"])
     system.sources = sources
     booting = options["booting"]
+    state.check(system)
     if not _due(system, booting):
         return
     lock = Lock(system, {"id": "undo", "by": "the host itself"})
