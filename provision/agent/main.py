@@ -71,6 +71,8 @@ def _run(line, options, sources):
     line.step("facts")
     if os.geteuid() == 0:  # others cannot read what is in it, and are only told facts
         state.check(system)
+        if not facts_only:
+            state.check_journal(system)
     if options["confirms"]:
         from .group import confirm
 
@@ -163,7 +165,7 @@ def _interrupted(system, locks):
     if undone is not None:
         if locks:  # told once, to a run that may write or that has nothing to write
             system.memory.put("runs", "undone", None)
-        return {"run": undone["run"], "role": None, "step": None, "error": None, "undone": undone["text"]}
+        return {"run": undone.get("run"), "role": None, "step": None, "error": None, "undone": undone.get("text")}
     if locks and locks[0].left:
         return {"run": locks[0].left, "role": None, "step": None, "error": None}
     return system.memory.get("runs", "interrupted")

@@ -14,6 +14,14 @@ FILES = ("lock", "state.json", UNDO + "/journal.json", UNDO + "/agent", UNDO + "
 LOOK = "look at what is in it, then give it to root alone (chown, chmod), or move it away"
 
 
+def check_journal(system):
+    """Failed where a change was left open, and nobody could put it back."""
+    if system.stat(os.path.join(system.state, UNDO, "journal.json")) is not None:
+        from .transaction import Transaction  # only where there is one
+
+        Transaction.left(system)
+
+
 def check(system):
     """Failed where the directory, or a file of ours in it, is of another type or in other hands."""
     path = system.state

@@ -11,7 +11,7 @@ import base64
 import json
 import os
 
-from . import clock, kinds
+from . import clock, kinds, shapes
 from .memory import UNDO
 from .resource import Failed
 
@@ -41,8 +41,10 @@ class Transaction:
         if data is None:
             return None
         try:
-            return cls(system, json.loads(data.decode("ascii")), service)
-        except ValueError:
+            record = json.loads(data.decode("ascii"))
+            _check(record)
+            return cls(system, record, service)
+        except (ValueError, TypeError, RecursionError):
             fix = "look at what it would restore, then move it away"
             raise Failed("{} is damaged".format(path_of(system)), fix) from None
 
@@ -102,6 +104,16 @@ class Transaction:
         if self._system.stat(folder) is None:
             self._system.make_directory(folder, 0o700, os.geteuid(), os.getegid())
         self._system.keep(path_of(self._system), json.dumps(self.record).encode("ascii"))
+
+
+def _check(record):
+    if not shapes.fits(record, shapes.JOURNAL):
+        raise ValueError("no journal of ours")
+    for entry in record["files"]:
+        if entry["data"] is not None:
+            base64.b64decode(entry["data"], validate=True)
+            if None in (entry["mode"], entry["uid"], entry["gid"]):
+                raise ValueError("a file without its owner or mode")
 
 
 def path_of(system):

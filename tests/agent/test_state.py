@@ -1,5 +1,6 @@
 """A state directory that cannot be believed is one sentence, whatever is asked, and is left as it is."""
 
+import json
 import os
 
 import pytest
@@ -7,6 +8,8 @@ import pytest
 from provision.agent import lock, state, undo
 from provision.agent.resource import Failed
 from provision.agent.system import ReadOnly, System
+
+from .conversation import file, stage
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="gives files to other users")
 
@@ -106,3 +109,75 @@ def test_the_boot_undoes_nothing_by_the_word_of_another_user(folder, tmp_path):
     os.chown(str(folder), 12345, 12345)
     with pytest.raises(Failed):
         undo.start({"state": str(folder), "booting": True}, None)
+
+
+def planned(start, way, path):
+    """What an agent says to a plan of one file."""
+    agent = start(**way)
+    message = agent.hear(limit=10)
+    if message["type"] == "refused":
+        return message
+    agent.plan(stage("r", file(path)))
+    return [heard for heard in agent.hear_all() if heard["type"] != "started"][0]
+
+
+ODD = [
+    "null", "[]", "3", '"x"', "[" * 100000, '{"asked": []}', '{"asked": {"r": []}}', '{"asked": {"r": {"x": 1}}}',
+    '{"asked": {"r": {"x": {"kind": 1, "fields": {}}}}}', '{"salt": 1}', '{"runs": {"undone": 3}}',
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("text", ODD, ids=range(len(ODD)))
+def test_a_state_file_of_other_types_is_one_sentence(start, folder, tmp_path, text):
+    (folder / "state.json").write_text(text)
+    for way in ({"check": True}, {}):
+        message = planned(start, way, tmp_path / "f")
+        assert message["type"] == "refused", message
+        assert "state.json is damaged" in message["cause"]
+    assert (folder / "state.json").read_text() == text
+    assert not (tmp_path / "f").exists()
+
+
+WHOLE = {
+    "run": {"id": "r0"}, "service": None, "files": [], "ran": None, "touched": False, "memory": {}, "deadline": None,
+}  # fmt: skip
+ENTRY = {"path": "/x", "data": "eA==", "mode": 420, "uid": 0, "gid": 0}
+JOURNALS = ["", "[]", "null", "{}", "[" * 100000] + [
+    json.dumps(dict(WHOLE, **odd))
+    for odd in (
+        {"files": {}}, {"files": [{}]}, {"files": [dict(ENTRY, data=1)]}, {"files": [dict(ENTRY, data="%")]},
+        {"files": [dict(ENTRY, mode=None)]}, {"service": 1}, {"service": {"odd": 1}}, {"memory": []}, {"deadline": "x"},
+    )
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("text", JOURNALS, ids=range(len(JOURNALS)))
+def test_a_journal_that_is_none_is_one_sentence(folder, text):
+    (folder / "undo" / "journal.json").write_text(text)
+    with pytest.raises(Failed) as caught:
+        state.check_journal(ReadOnly(str(folder)))
+    assert caught.value.cause == "{} is damaged".format(folder / "undo" / "journal.json")
+
+
+def test_a_damaged_journal_is_said_in_check_and_apply_alike(start, folder, tmp_path):
+    (folder / "undo" / "journal.json").write_text("[]")
+    for way in ({"check": True}, {}):
+        assert "journal.json is damaged" in planned(start, way, tmp_path / "f")["cause"]
+    (folder / "undo" / "journal.json").write_text(json.dumps(dict(WHOLE, files=[ENTRY])))
+    assert planned(start, {"check": True}, tmp_path / "f")["outcome"] == "would-change"
+
+
+NEWER = {
+    "newkind x": {"kind": "newkind", "fields": {"name": "x"}},
+    "file /y": {"kind": "file", "fields": {"path": "/y", "colour": "red"}},
+}
+
+
+def test_what_only_a_newer_version_knows_is_left_alone_and_said(start, folder, tmp_path):
+    (folder / "state.json").write_text(json.dumps({"asked": {"r": NEWER}}))
+    for way, outcome in (({"check": True}, "would-change"), ({}, "changed"), ({}, "ok")):
+        result = planned(start, way, tmp_path / "f")
+        assert result["outcome"] == outcome, result
+        assert "left as it is, for only a newer version knows it: file /y, newkind x" in result["note"]
+        remembered = json.loads((folder / "state.json").read_text())["asked"]["r"]
+        assert {key: remembered[key] for key in NEWER} == NEWER

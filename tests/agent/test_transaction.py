@@ -55,14 +55,14 @@ def test_what_is_wrong_before_anything_is_changed_changes_nothing(lab):
 
 
 def test_what_the_host_remembers_of_us_goes_back_too(lab):
-    lab.system.memory.put("json_keys", "daemon.json", {"bip": 1})
+    lab.system.memory.put("kinds", "daemon.json", {"bip": 1})
     lab.runs_with("old")
     apply = File.apply
 
     class Owning(File):
         def apply(self, system, diff):
             apply(self, system, diff)
-            system.memory.put("json_keys", "daemon.json", {"bip": 2})
+            system.memory.put("kinds", "daemon.json", {"bip": 2})
 
     original = kinds.make
     kinds.make = lambda kind, fields: Owning(**fields) if kind == "file" else original(kind, fields)
@@ -71,7 +71,7 @@ def test_what_the_host_remembers_of_us_goes_back_too(lab):
     finally:
         kinds.make = original
     memory = lab.system.memory
-    assert memory.get("json_keys", "daemon.json") == {"bip": 1}
+    assert memory.get("kinds", "daemon.json") == {"bip": 1}
     record = memory.get("written", str(lab.config))
     assert record["digest"] == memory.digest(b"old"), "when we last wrote a file stays true"
 
