@@ -9,6 +9,7 @@ import time
 from . import docker_socket, inputs
 from .resource import Failed, Unknown
 
+RUNNING = "/containers/json?filters=%7B%22status%22%3A%5B%22running%22%5D%7D"
 LIMIT = 60
 """Seconds until they must be back."""
 
@@ -20,8 +21,8 @@ def expected(system):
         return {}
     try:
         kept = bool((docker_socket.get(system, pid, "/info") or {}).get("LiveRestoreEnabled"))
-        running = docker_socket.get(system, pid, "/containers/json?filters=%7B%22status%22%3A%5B%22running%22%5D%7D")
-        return {item["Id"]: name(item) for item in running or [] if kept or _promised(system, pid, item["Id"])}
+        running = docker_socket.containers(system, pid, RUNNING)
+        return {item["Id"]: name(item) for item in running if kept or _promised(system, pid, item["Id"])}
     except Unknown:
         return {}
 
@@ -32,10 +33,8 @@ def wait_for(system, containers):
     missing = dict(containers)
     while missing:
         pid = docker_socket.process(system)
-        listed = docker_socket.get(system, pid, "/containers/json") if pid is not None else []
-        missing = {
-            key: called for key, called in containers.items() if key not in {item["Id"] for item in listed or []}
-        }
+        listed = docker_socket.containers(system, pid) if pid is not None else []
+        missing = {key: called for key, called in containers.items() if key not in {item["Id"] for item in listed}}
         if missing and time.monotonic() > end:
             names = ", ".join(sorted(missing.values()))
             fix = "look at what they say: docker logs {}".format(sorted(missing.values())[0])
