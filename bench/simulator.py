@@ -16,7 +16,10 @@ from pathlib import Path
 from typing import Any
 
 from provision import cli
-from provision.agent import file, kinds, main, system
+from provision.agent import main
+from provision.agent.engine import kinds
+from provision.agent.files import file
+from provision.agent.host import system
 from provision.agent.wire import MARKER
 from provision.cli import rolling
 from provision.errors import ConnectionLost, HostError, Unreachable

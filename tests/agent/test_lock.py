@@ -6,10 +6,10 @@ import time
 
 import pytest
 
-from provision.agent.line import Line
-from provision.agent.lock import NAME, Lock
+from provision.agent.host.lock import NAME, Lock
+from provision.agent.host.system import System
 from provision.agent.main import _locked
-from provision.agent.system import System
+from provision.agent.run.link import Line
 
 
 class Ended:
