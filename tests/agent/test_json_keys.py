@@ -271,3 +271,17 @@ def test_a_file_that_is_stricter_than_ours_stays_so(path, system, mode, group, s
     kept = (mode, group) if stays else (0o644, 0)
     assert (status.st_mode & 0o777, status.st_gid) == kept
     assert json.loads(path.read_text()) == {"mtu": 1500}
+
+
+LARGE = pytest.param('{"a": "%s"}' % ("x" * 2000000), id="large")
+
+
+@pytest.mark.parametrize("text", ['{"a": NaN}', '{"a": -Infinity}', '{"a": 1e999}', LARGE])
+def test_what_dockerd_does_not_take_is_named_with_its_file(path, system, text):
+    path.parent.mkdir()
+    path.write_text(text)
+    for check in (True, False):
+        error = run(keys(path, key(1400, "mtu")), system, check)["error"]
+        assert error["cause"].startswith(str(path))
+        assert error["fix"].endswith("nothing was written")
+    assert path.read_text() == text
