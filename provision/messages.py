@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from provision import events
-from provision.errors import ProtocolError
+from provision.errors import Garbled, ProtocolError
 from provision.facts import Facts
 
 Wait = Annotated[float, Field(ge=0, allow_inf_nan=False)]
@@ -201,7 +201,7 @@ DEEPEST = 50
 def parse(raw: dict[str, Any]) -> Message:
     """One message of the agent, checked; ProtocolError where it is none."""
     if not _within(raw, DEEPEST):
-        raise ProtocolError(f"the agent's {raw['type']!r:.80} message is nested too deeply")
+        raise Garbled(f"the agent's {raw['type']!r:.80} message is nested too deeply")
     kind = _KINDS.get(raw["type"])
     if kind is None:
         raise ProtocolError(f"the agent said {raw['type']!r:.80}, which is nothing that an agent says")

@@ -13,7 +13,7 @@ from threading import Event as Flag
 from provision import bundle, messages
 from provision.accounting import Accounting
 from provision.agent.wire import Decoder, WireError, encode
-from provision.errors import ConnectionLost, HostError, HostTimeout, ProtocolError, Refused
+from provision.errors import ConnectionLost, Garbled, HostError, HostTimeout, ProtocolError, Refused
 from provision.events import Answered, Error, HostFacts, Notice, Outcome, Progress, ResourceDone, RoleSkipped, Sink
 from provision.facts import Facts
 from provision.login import Login
@@ -111,7 +111,7 @@ class Session:
                 raise ConnectionLost("the connection ended", "run again to see where it stands")
             said += len(data)
             if said > MOST:
-                raise ProtocolError(f"the agent has said more than {MOST >> 20} MiB, in the step {self._step!r:.200}")
+                raise Garbled(f"the agent has said more than {MOST >> 20} MiB, in the step {self._step!r:.200}")
             self._left()
         if self._cancelled:
             raise Interrupted(f"interrupted in the step {self._step!r}", "run again to converge")
@@ -312,4 +312,4 @@ def _decoded(decoder: Decoder, data: bytes) -> list[messages.Message]:
     try:
         return [messages.parse(raw) for raw in decoder.feed(data)]
     except WireError as error:
-        raise ProtocolError(str(error)) from None
+        raise Garbled(str(error)) from None

@@ -13,7 +13,7 @@ from threading import Event as Flag
 from typing import Any
 
 from provision import bootstrap, preflight
-from provision.errors import HostError, ProvisionError, Refused, Unreachable
+from provision.errors import HostError, ProtocolError, ProvisionError, Refused, Unreachable
 from provision.events import (
     Answered,
     Error,
@@ -107,6 +107,8 @@ def run_host(job: Job, run: Run, pool: Pool, sink: Sink, cancel: Flag) -> HostFi
     except HostError as error:
         outcome = Outcome.UNREACHABLE if isinstance(error, Unreachable) else Outcome.FAILED
         tally.error = Error(error.cause, error.fix)
+    except ProtocolError as error:
+        outcome, tally.error = Outcome.FAILED, Error(str(error), error.fix)
     except ProvisionError as error:
         outcome, tally.error = Outcome.FAILED, Error(str(error), "this is a bug of provision: please report it")
     except Exception as error:  # a bug of ours on one host must not end the others
