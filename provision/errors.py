@@ -9,6 +9,7 @@
     │   ├── RoleFault         a role's own code is wrong: FILE:LINE; the run starts no more hosts
     │   └── Refused           we will not work on this host as it is; nothing was written
     └── ProtocolError         our bug: controller and agent did not understand one another
+        └── Garbled           bytes that no agent of ours sends: the host's matter
 
 Library code raises these; it never exits and never prints. Each message is one sentence, and says what to do.
 """
@@ -85,6 +86,14 @@ class Refused(HostError):
 
 class ProtocolError(ProvisionError):
     """Controller and agent did not understand one another: a bug of ours, or a host that lies."""
+
+    fix = "this is a bug of provision: please report it"
+
+
+class Garbled(ProtocolError):
+    """What no agent of ours sends: frames that are none, nested without end, or more than there is to say."""
+
+    fix = "look at what runs as python3 on this host (ansible_python_interpreter), and at its memory; then run again"
 
 
 def nearest(word: str, candidates: Iterable[str]) -> str | None:

@@ -5,13 +5,16 @@ a `ProtocolError`.
 """
 
 from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from provision import events
-from provision.errors import ProtocolError
+from provision.errors import Garbled, ProtocolError
 from provision.facts import Facts
+
+Wait = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+"""Seconds; how long we really wait is for our own limits to say."""
 
 
 class _Message(BaseModel):
@@ -146,14 +149,14 @@ class Armed(_Message):
     """A change that can cut the host off comes now; it will wait so many seconds for a new connection."""
 
     type: Literal["armed"]
-    seconds: float
+    seconds: Wait
 
 
 class Confirm(_Message):
     """The change was made: somebody must show within so many seconds that a new connection reaches the host."""
 
     type: Literal["confirm"]
-    seconds: float
+    seconds: Wait
 
 
 class Bye(_Message):
@@ -198,7 +201,7 @@ DEEPEST = 50
 def parse(raw: dict[str, Any]) -> Message:
     """One message of the agent, checked; ProtocolError where it is none."""
     if not _within(raw, DEEPEST):
-        raise ProtocolError(f"the agent's {raw['type']!r:.80} message is nested too deeply")
+        raise Garbled(f"the agent's {raw['type']!r:.80} message is nested too deeply")
     kind = _KINDS.get(raw["type"])
     if kind is None:
         raise ProtocolError(f"the agent said {raw['type']!r:.80}, which is nothing that an agent says")

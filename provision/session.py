@@ -11,8 +11,9 @@ from dataclasses import InitVar, asdict, dataclass, field
 from threading import Event as Flag
 
 from provision import bundle, messages
+from provision.accounting import Accounting
 from provision.agent.wire import Decoder, WireError, encode
-from provision.errors import ConnectionLost, HostError, HostTimeout, ProtocolError, Refused
+from provision.errors import ConnectionLost, Garbled, HostError, HostTimeout, ProtocolError, Refused
 from provision.events import Answered, Error, HostFacts, Notice, Outcome, Progress, ResourceDone, RoleSkipped, Sink
 from provision.facts import Facts
 from provision.login import Login
@@ -50,11 +51,13 @@ class Session:
     cancel: Flag
     reached: InitVar[Reached] = lambda seconds: True
     _state: str = field(default="waiting for hello", init=False)
+    _deadline: float = field(default=0.0, init=False)
     _step: str = field(default="login", init=False)
     _facts: Facts | None = field(default=None, init=False)
     _answer_came: bool = field(default=False, init=False)
     _planned_from: int = field(default=-1, init=False)
     """The stage from which the rest was planned last; each time it is a later one, or there would be no end."""
+    _accounting: Accounting = field(default_factory=Accounting, init=False)
     _sent: list[Stage] = field(default_factory=list, init=False)
     _done: set[str] = field(default_factory=set, init=False)
     _skipped: set[str] = field(default_factory=set, init=False)
@@ -75,12 +78,12 @@ class Session:
         silent = f"did not start our loader within {self.run.limits.login:g} s"
         login = Login(self.target, bundle.block(self.run.options()))
         channel = self.connection.open(login.command)  # kind `openssh` connects here, and may wait for its turn
-        deadline = time.monotonic() + self.run.limits.host
+        self._deadline = time.monotonic() + self.run.limits.host
         login_ends = time.monotonic() + self.run.limits.login
         try:
             rest = login.hold(channel, lambda: self._receive(channel, login_ends, silent))
             try:
-                self._converse(channel, rest, deadline)
+                self._converse(channel, rest)
             except (ConnectionLost, HostTimeout) as error:
                 raise self._lifeline.explain(error, self._step) from None
         finally:
@@ -88,7 +91,7 @@ class Session:
 
     # -- conversation
 
-    def _converse(self, channel: Channel, rest: bytes, deadline: float) -> None:
+    def _converse(self, channel: Channel, rest: bytes) -> None:
         decoder = Decoder(FRAME)
         data, said = rest, len(rest)
         while self._state != "over":
@@ -98,7 +101,7 @@ class Session:
             if self._state == "over":
                 break
             heard = time.monotonic()
-            limit = min(deadline, heard + self.run.limits.silence)
+            limit = min(self._deadline, heard + self.run.limits.silence)
             data = self._receive(
                 channel, limit, f"went silent in the step {self._step!r}", f"in the step {self._step!r}"
             )
@@ -108,15 +111,20 @@ class Session:
                 raise ConnectionLost("the connection ended", "run again to see where it stands")
             said += len(data)
             if said > MOST:
-                raise ProtocolError(f"the agent has said more than {MOST >> 20} MiB, in the step {self._step!r:.200}")
-            if time.monotonic() > deadline:
-                raise HostTimeout(
-                    f"took longer than {self.run.limits.host:g} s, in the step {self._step!r}", "raise --timeout"
-                )
+                raise Garbled(f"the agent has said more than {MOST >> 20} MiB, in the step {self._step!r:.200}")
+            self._left()
         if self._cancelled:
             raise Interrupted(f"interrupted in the step {self._step!r}", "run again to converge")
         if self._asks:
             raise ProtocolError("the agent has not answered the questions of the preflight")
+
+    def _left(self) -> float:
+        """Seconds that this host has yet; HostTimeout where there are none."""
+        left = self._deadline - time.monotonic()
+        if left <= 0:
+            cause = f"took longer than {self.run.limits.host:g} s, in the step {self._step!r}"
+            raise HostTimeout(cause, "raise --timeout")
+        return left
 
     def _receive(self, channel: Channel, deadline: float, silent: str, where: str = "before the agent ran") -> bytes:
         """The next bytes, b"" at the end. HostTimeout with `silent` past the deadline; a cancel is passed on once."""
@@ -190,6 +198,8 @@ class Session:
     def _part(self) -> None:
         if isinstance(self.planner, Question) and not self._answer_came:
             raise ProtocolError(f"the agent left without an answer to {self.planner.name}")
+        if not self._cancelled:
+            self._accounting.close(self._sent)
 
     def _recall(self, earlier: messages.Earlier) -> None:
         """This very run was here before, and its worker was lost: its changes count, and its failure is one."""
@@ -246,12 +256,13 @@ class Session:
         channel.send(encode(plan))
 
     def _hold_on(self, channel: Channel, message: messages.Armed | messages.Confirm) -> None:
+        seconds = min(message.seconds, self.run.limits.confirm, self._left())
         if isinstance(message, messages.Armed):
-            self._lifeline.arm(message.seconds)
+            self._lifeline.arm(seconds)
             return
         self._step = "waiting for a new connection"
         self.sink(Progress(self.target.name, self._step))
-        self._lifeline.reach(message.seconds)
+        self._lifeline.reach(seconds)
 
     def _unsent(self, names: Sequence[str]) -> Mapping[str, str]:
         """Those modules that this agent does not have yet: it keeps them to its end."""
@@ -260,6 +271,7 @@ class Session:
         return bundle.modules(new)
 
     def _report(self, result: messages.Result) -> None:
+        self._accounting.add(result, self._sent)
         if self.run.preflight is not None:
             self._asks = result.outcome == "would-change" or (self._asks and result.outcome == "ok")
         if result.outcome == "ok" and f"{result.role}: {result.kind} {result.name}" in self._told:
@@ -300,4 +312,4 @@ def _decoded(decoder: Decoder, data: bytes) -> list[messages.Message]:
     try:
         return [messages.parse(raw) for raw in decoder.feed(data)]
     except WireError as error:
-        raise ProtocolError(str(error)) from None
+        raise Garbled(str(error)) from None

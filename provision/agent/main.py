@@ -12,6 +12,7 @@ from .facts import gather
 from .host.errors import FIXES, Failed, Unknown, os_error
 from .host.lock import Lock
 from .host.system import ReadOnly, System
+from .rollback import state_check
 from .run import history
 from .run.link import Cancelled, Line
 from .run.run import Run, take_modules
@@ -70,6 +71,10 @@ def _run(line, options, sources):
     system.sources = sources
     system.progress = line.progress
     line.step("facts")
+    if os.geteuid() == 0:  # others cannot read what is in it, and are only told facts
+        state_check.check(system)
+        if not facts_only:
+            state_check.check_journal(system)
     if options["confirms"]:
         from .rollback.confirmed import confirm
 
@@ -125,6 +130,8 @@ def _locked(line, system, options):
     lock = Lock(system, options["run"])
     lock.take(line)
     line.on_end = lock.orphan
+    if line.ended:  # before that: nobody has called it
+        lock.orphan()
     return lock
 
 
@@ -160,7 +167,7 @@ def _interrupted(system, locks):
     if undone is not None:
         if locks:  # told once, to a run that may write or that has nothing to write
             system.memory.put("runs", "undone", None)
-        return {"run": undone["run"], "role": None, "step": None, "error": None, "undone": undone["text"]}
+        return {"run": undone.get("run"), "role": None, "step": None, "error": None, "undone": undone.get("text")}
     if locks and locks[0].left:
         return {"run": locks[0].left, "role": None, "step": None, "error": None}
     return system.memory.get("runs", "interrupted")

@@ -14,7 +14,7 @@ from threading import Event as Flag
 from typing import Any
 
 from provision import bootstrap, preflight
-from provision.errors import HostError, ProvisionError, Refused, RoleFault, Unreachable
+from provision.errors import HostError, ProtocolError, ProvisionError, Refused, RoleFault, Unreachable
 from provision.events import (
     Answered,
     Error,
@@ -113,6 +113,8 @@ def run_host(job: Job, run: Run, pool: Pool, sink: Sink, cancel: Flag) -> HostFi
     except HostError as error:
         outcome = Outcome.UNREACHABLE if isinstance(error, Unreachable) else Outcome.FAILED
         tally.error = Error(error.cause, error.fix)
+    except ProtocolError as error:
+        outcome, tally.error = Outcome.FAILED, Error(str(error), error.fix)
     except ProvisionError as error:
         outcome, tally.error = Outcome.FAILED, Error(str(error), "this is a bug of provision: please report it")
     except Exception as error:  # a bug of ours on one host must not end the others
@@ -160,11 +162,13 @@ def _hold_session(job: Job, run: Run, pool: Pool, sink: Sink, cancel: Flag) -> N
 def _confirm(target: Target, run: Run, pool: Pool, cancel: Flag, seconds: float) -> bool:
     """Tell a host over a new connection that it can be reached; False where none gets through in time."""
     end = time.monotonic() + seconds
+    limits = replace(run.limits, login=min(run.limits.login, seconds + 1), host=min(run.limits.host, seconds + 1))
+    run = replace(run, confirms=True, limits=limits)
     while not cancel.is_set():
         try:
             connection = pool.connect(target)
             try:
-                Session(target, connection, None, replace(run, confirms=True), lambda event: None, cancel).execute()
+                Session(target, connection, None, run, lambda event: None, cancel).execute()
             finally:
                 connection.close()
         except HostError:

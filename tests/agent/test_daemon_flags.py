@@ -139,3 +139,10 @@ def test_lines_joined_by_a_backslash_are_one_value(path, system):
     path.write_text('DOCKER_OPTS="--debug \\\n  --mtu=1400"\nA=1\n')
     run(opts(path, ("bip", "10.0.0.1/24")), system)
     assert path.read_text() == 'DOCKER_OPTS="--debug --mtu=1400 --bip=10.0.0.1/24"\nA=1\n'
+
+
+def test_a_stricter_mode_stays(path, system):
+    path.write_text("# theirs\n")
+    path.chmod(0o600)
+    assert run(opts(path, ("bip", "10.0.0.1/24")), system)["outcome"] == "changed"
+    assert path.stat().st_mode & 0o777 == 0o600

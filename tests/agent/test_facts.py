@@ -276,6 +276,9 @@ def test_what_docker_opts_says(content, options, problem):
     "content, problem",
     [
         ("{", "daemon.json:1: is not JSON"),
+        ('{"a": {"b": [NaN]}}', "daemon.json: NaN is no number of JSON"),
+        ('{"a": -1e999}', "daemon.json: -1e999 is no number of JSON"),
+        pytest.param('{"a": "%s"}' % ("x" * 2000000), "daemon.json is larger than 1048576 bytes", id="large"),
         ('{\n  "a": 1,\n  // no\n}', "daemon.json:3: JSON has no comments"),
         ('{"a": 1, "a": 2}', "'a' stands twice"),
         ("[]", "not a JSON object"),

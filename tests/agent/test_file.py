@@ -116,12 +116,44 @@ def test_an_unknown_owner_is_a_difference_in_check_and_a_failure_in_apply(system
     assert "user 'nobody-of-that-name', which does not exist" in result["error"]["cause"]
 
 
-def test_a_link_at_the_path_is_replaced_and_its_target_left_alone(system, tmp_path):
+def test_a_change_through_a_link_keeps_the_link(system, tmp_path):
+    (tmp_path / "conf").mkdir()
+    target = tmp_path / "conf" / "target"
+    target.write_text("text\n")
+    target.chmod(0o600)
+    (tmp_path / "f").symlink_to("conf/target")
+    for content in ("text\n", "new\n"):  # a difference of the mode alone, then of the content
+        assert converge(file(tmp_path / "f", content=content), system, False)["outcome"] == "changed"
+        assert converge(file(tmp_path / "f", content=content), system, False)["outcome"] == "ok"
+        assert os.readlink(str(tmp_path / "f")) == "conf/target"
+        assert target.read_text() == content
+        assert stat.S_IMODE(target.stat().st_mode) == 0o640
+
+
+def test_a_file_that_is_not_wanted_loses_its_link_and_not_the_target(system, tmp_path):
     (tmp_path / "target").write_text("precious")
-    (tmp_path / "f").symlink_to(tmp_path / "target")
-    assert converge(file(tmp_path / "f"), system, False)["outcome"] == "changed"
-    assert not (tmp_path / "f").is_symlink()
+    for target in ("target", "nowhere"):
+        (tmp_path / "f").symlink_to(target)
+        assert converge(file(tmp_path / "f", content=None), system, False)["outcome"] == "changed"
+        assert not os.path.lexists(str(tmp_path / "f"))
     assert (tmp_path / "target").read_text() == "precious"
+
+
+@root_only
+@pytest.mark.parametrize("target", ["f", "nowhere", "alice/f", "open/f", "alice/../open/f"])
+def test_a_link_that_leads_nowhere_or_where_others_write_is_refused(system, tmp_path, target):
+    for folder in ("alice", "open"):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "f").write_text("theirs")
+    os.chown(str(tmp_path / "alice"), 12345, 12345)
+    (tmp_path / "open").chmod(0o777)
+    (tmp_path / "f").symlink_to(target)
+    for check in (True, False):
+        error = converge(file(tmp_path / "f"), system, check)["error"]
+        assert "f is a symbolic link" in error["cause"]
+        assert error["fix"]
+    assert os.readlink(str(tmp_path / "f")) == target
+    assert (tmp_path / "alice" / "f").read_text() == (tmp_path / "open" / "f").read_text() == "theirs"
 
 
 @root_only

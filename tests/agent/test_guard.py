@@ -146,3 +146,25 @@ def test_one_and_many():
     things = [{"name": "a", "user": "alice"}, {"name": "b", "user": None}]
     assert in_use.named(things, "container", "containers") == "2 containers: a (alice), b"
     assert in_use.named(things[:1], "container", "containers") == "1 container: a (alice)"
+
+
+@pytest.mark.parametrize("said", [None, {}, False, "", 3, [3], [{}], [{"Id": None}]])
+def test_a_docker_that_tells_of_no_list_is_not_idle_while_a_shim_runs(host, said):
+    host.files["/proc/77/comm"] = "containerd-shim\n"
+    host.api["/containers/json"] = said
+    assert "1 container: shim 77" in may(host, impact(RESTART, ["bip"]))
+
+
+@pytest.mark.parametrize("said", [{}, [], {"HostConfig": None}, {"HostConfig": []}])
+def test_a_container_of_which_docker_tells_nothing_counts_as_cut_off(host, said):
+    container(host, "train")
+    host.api["/containers/train/json"] = said
+    assert "train" in may(host, impact(NONE, [], systemd=True))
+    assert "train" in may(host, impact(RESTART, ["bip"]))
+
+
+@pytest.mark.parametrize("said", [None, [], {}])
+def test_a_docker_that_does_not_tell_its_driver_of_control_groups_may_have_systemds(host, said):
+    container(host, "train", Runtime="nvidia")
+    host.api["/info"] = said
+    assert "train" in may(host, impact(NONE, [], systemd=True))

@@ -117,9 +117,9 @@ def test_a_key_that_somebody_else_changed_is_named_before_it_is_changed_back(pat
 def test_the_mode_is_repaired_without_a_new_file(path, system):
     resource = keys(path, key(1400, "mtu"))
     run(resource, system)
-    path.chmod(0o600)
+    path.chmod(0o664)
     inode = path.stat().st_ino
-    assert shown(run(resource, system)) == {"mode": ("0600", "0644")}
+    assert shown(run(resource, system)) == {"mode": ("0664", "0644")}
     assert path.stat().st_ino == inode
 
 
@@ -235,3 +235,53 @@ def test_a_key_cannot_go_into_what_is_no_object(path, system):
     path.parent.mkdir()
     path.write_text('{"runtimes": []}')
     assert "runtimes.nvidia" in run(keys(path, key(NVIDIA, "runtimes", "nvidia")), system)["error"]["cause"]
+
+
+def test_a_key_is_changed_through_a_link_and_one_that_others_can_turn_is_refused(path, system, tmp_path):
+    path.parent.mkdir()
+    (tmp_path / "open").mkdir()
+    target = tmp_path / "open" / "daemon.json"
+    target.write_text("{}")
+    path.symlink_to(target)
+    asked = keys(path, key(1400, "mtu"))
+    assert run(asked, system)["outcome"] == "changed"
+    assert run(asked, system)["outcome"] == "ok"
+    assert os.readlink(str(path)) == str(target)
+    assert json.loads(target.read_text()) == {"mtu": 1400}
+    if os.geteuid() == 0:
+        (tmp_path / "open").chmod(0o777)
+        for check in (True, False):
+            cause = run(keys(path, key(1500, "mtu")), system, check)["error"]["cause"]
+            assert "which others than root may change" in cause
+        assert json.loads(target.read_text()) == {"mtu": 1400}
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="gives files to other groups")
+@pytest.mark.parametrize(
+    ("mode", "group", "stays"),
+    [(0o600, 0, True), (0o640, 54321, True), (0o400, 0, True), (0o664, 0, False), (0o660, 54321, False)],
+)
+def test_a_file_that_is_stricter_than_ours_stays_so(path, system, mode, group, stays):
+    run(keys(path, key(1400, "mtu")), system)
+    os.chown(str(path), 0, group)
+    path.chmod(mode)
+    assert run(keys(path, key(1400, "mtu")), system, check=True)["outcome"] == ("ok" if stays else "would-change")
+    assert run(keys(path, key(1500, "mtu")), system)["outcome"] == "changed"
+    status = path.stat()
+    kept = (mode, group) if stays else (0o644, 0)
+    assert (status.st_mode & 0o777, status.st_gid) == kept
+    assert json.loads(path.read_text()) == {"mtu": 1500}
+
+
+LARGE = pytest.param('{"a": "%s"}' % ("x" * 2000000), id="large")
+
+
+@pytest.mark.parametrize("text", ['{"a": NaN}', '{"a": -Infinity}', '{"a": 1e999}', LARGE])
+def test_what_dockerd_does_not_take_is_named_with_its_file(path, system, text):
+    path.parent.mkdir()
+    path.write_text(text)
+    for check in (True, False):
+        error = run(keys(path, key(1400, "mtu")), system, check)["error"]
+        assert error["cause"].startswith(str(path))
+        assert error["fix"].endswith("nothing was written")
+    assert path.read_text() == text

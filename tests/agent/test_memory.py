@@ -15,11 +15,11 @@ def memory(tmp_path):
 
 
 def test_records_last(tmp_path):
-    memory(tmp_path).put("services", "docker", {"pid": 1})
-    assert memory(tmp_path).get("services", "docker") == {"pid": 1}
-    assert memory(tmp_path).section("services") == {"docker": {"pid": 1}}
-    memory(tmp_path).put("services", "docker", None)
-    assert memory(tmp_path).get("services", "docker") is None
+    memory(tmp_path).put("programs", "docker", {"pid": 1})
+    assert memory(tmp_path).get("programs", "docker") == {"pid": 1}
+    assert memory(tmp_path).section("programs") == {"docker": {"pid": 1}}
+    memory(tmp_path).put("programs", "docker", None)
+    assert memory(tmp_path).get("programs", "docker") is None
 
 
 def test_nothing_is_written_where_nothing_changes(tmp_path):

@@ -175,3 +175,12 @@ def test_values_of_others_may_have_any_form(tmp_path):
 
 def test_a_head_at_the_end_of_a_file_without_a_last_newline():
     assert changed("[a]", "a.b", 1) == "[a]\nb = 1\n"
+
+
+def test_a_stricter_mode_stays(tmp_path):
+    path = tmp_path / "config.toml"
+    path.write_text(TEXT)
+    path.chmod(0o600)
+    system = System(state=str(tmp_path / "state"))
+    assert converge(toml(path, {"disable-require": True}), system, False)["outcome"] == "changed"
+    assert path.stat().st_mode & 0o777 == 0o600

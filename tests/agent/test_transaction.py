@@ -1,6 +1,7 @@
 """Changes that stand or fall together: looked at first, then the way back on disk, then all of them or none."""
 
 import base64
+import os
 
 from provision.agent.engine import kinds
 from provision.agent.files.file import File
@@ -54,14 +55,14 @@ def test_what_is_wrong_before_anything_is_changed_changes_nothing(lab):
 
 
 def test_what_the_host_remembers_of_us_goes_back_too(lab):
-    lab.system.memory.put("json_keys", "daemon.json", {"bip": 1})
+    lab.system.memory.put("kinds", "daemon.json", {"bip": 1})
     lab.runs_with("old")
     apply = File.apply
 
     class Owning(File):
         def apply(self, system, diff):
             apply(self, system, diff)
-            system.memory.put("json_keys", "daemon.json", {"bip": 2})
+            system.memory.put("kinds", "daemon.json", {"bip": 2})
 
     original = kinds.make
     kinds.make = lambda kind, fields: Owning(**fields) if kind == "file" else original(kind, fields)
@@ -70,7 +71,7 @@ def test_what_the_host_remembers_of_us_goes_back_too(lab):
     finally:
         kinds.make = original
     memory = lab.system.memory
-    assert memory.get("json_keys", "daemon.json") == {"bip": 1}
+    assert memory.get("kinds", "daemon.json") == {"bip": 1}
     record = memory.get("written", str(lab.config))
     assert record["digest"] == memory.digest(b"old"), "when we last wrote a file stays true"
 
@@ -131,3 +132,30 @@ def test_a_way_back_that_fails_stands_beside_what_went_wrong_first(lab, monkeypa
     assert result["error"]["cause"].startswith("docker does not start; and the way back failed: ")
     assert "daemon.json could not be put back" in result["error"]["cause"]
     assert lab.journal() is not None, "what it would take is still there"
+
+
+def test_a_rolled_back_change_through_a_link_leaves_the_link_and_its_file_as_they_were(lab):
+    lab.runs_with("old")
+    (lab.path / "opt").mkdir()
+    target = lab.path / "opt" / "daemon.json"
+    lab.config.rename(target)
+    target.chmod(0o640)
+    lab.config.symlink_to(target)
+    result = lab.run(at(lab.config, "bad"))
+    assert (result["outcome"], result["rolled_back"]) == ("failed", True)
+    assert os.readlink(str(lab.config)) == str(target)
+    assert target.read_text() == "old"
+    assert target.stat().st_mode & 0o7777 == 0o640
+
+
+def test_a_link_that_was_removed_is_back_after_a_roll_back(lab):
+    lab.runs_with("old")
+    for target in ("there", "nowhere"):
+        (lab.path / "there").write_text("precious")
+        lab.other.symlink_to(target)
+        result = lab.run(at(lab.other, None), at(lab.config, "bad"))
+        assert result["rolled_back"] is True, result
+        assert os.readlink(str(lab.other)) == target
+        assert (lab.path / "there").read_text() == "precious"
+        lab.other.unlink()
+    assert not (lab.path / "nowhere").exists()

@@ -24,7 +24,7 @@ LAYERS = [
     {"transport", "bundle", "role", "messages", "journal"},
     {"daemon", "inventory"},
     {"plan", "preflight", "bootstrap", "login", "reachability", "questions"},
-    {"run"},
+    {"run", "accounting"},
     {"session"},
     {"rollout"},
     {"report", "verify"},

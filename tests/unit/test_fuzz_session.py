@@ -13,7 +13,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from provision.agent.wire import MARKER, encode
+from provision.agent.wire import HEADER, MAGIC, MARKER, encode
 from provision.events import Event, RunStarted
 from provision.facts import Facts
 from provision.journal import codec
@@ -219,7 +219,7 @@ print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) // 1024)
     ("flood", "words"),
     [
         ("beats", "said more than 32 MiB"),
-        ("results", "said more than 32 MiB"),
+        ("results", "which was not planned"),
         ("a frame", "over the limit of 8388608"),
         ("a login", "prints without end"),
         ("replans", "asked for stage 0 anew, and once more"),
@@ -232,3 +232,25 @@ def test_a_host_that_never_stops_is_that_hosts_failure_in_bounded_memory(flood: 
     *said, grown = ended.stdout.splitlines()
     assert words in "\n".join(said), ended.stderr
     assert int(grown) < 150, "MiB"
+
+
+@pytest.mark.parametrize(
+    ("said", "ours"),
+    [
+        (HEADER.pack(MAGIC, 2**32 - 1), False),
+        (HEADER.pack(MAGIC, 200_000) + b"[" * 200_000, False),
+        (HEADER.pack(MAGIC, 2) + b"\xff\xff", False),
+        (b"Segmentation fault", False),
+        (encode({"type": "answer", "answer": {}}), True),
+    ],
+)
+def test_what_no_agent_sends_is_the_hosts_matter_and_not_a_bug_of_ours(said: bytes, ours: bool) -> None:
+    job = Job(Target("h1", "h1"), (), {})
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(Job, "stages", lambda self, facts: planned(facts))
+        script = [MARKER + encode({"type": "hello", "protocol": 1, "facts": FACTS, "interrupted": None}) + said]
+        run, mask = Run("R", "me@here", False), Mask([])
+        summary = Rollout(run, "apply", [job], lambda e: None, mask, 1, Policy()).execute(OneHost(script))  # type: ignore[arg-type]
+    error = summary.hosts["h1"].error
+    assert error is not None
+    assert ("bug of provision" in error.fix) is ours, error

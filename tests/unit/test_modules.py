@@ -11,7 +11,7 @@ from provision.agent.wire import MARKER, Decoder, encode
 from provision.events import HostFacts
 from provision.plan import Stage
 from provision.resources import Directory, GpuProof
-from tests.unit.test_session import BYE, FACTS, HELLO, Channel, hold
+from tests.unit.test_session import BYE, FACTS, HELLO, Channel, hold, result
 
 REPLAN = {"type": "replan", "facts": FACTS}
 
@@ -35,19 +35,22 @@ def test_a_module_is_the_file_itself() -> None:
 
 def test_pynvml_is_sent_once_and_only_with_a_plan_that_needs_it() -> None:
     stages = [Stage("a", (Directory(path="/a"),)), Stage("b", (GpuProof(),))]
-    channel = Channel(MARKER + HELLO, encode({**REPLAN, "stage": 1}), BYE)
+    first, second = result(role="a", name="/a"), result(role="b", kind="gpu_proof", name="gpu", stage=1)
+    channel = Channel(MARKER + HELLO, first, encode({**REPLAN, "stage": 1}), second, BYE)
     hold(channel, planner=lambda facts: stages)
-    first, second = said(channel)
-    assert list(first["modules"]) == ["pynvml"]
-    assert second["modules"] == {}
-    channel = Channel(MARKER + HELLO, BYE)
+    told, again = said(channel)
+    assert list(told["modules"]) == ["pynvml"]
+    assert again["modules"] == {}
+    channel = Channel(MARKER + HELLO, first, BYE)
     hold(channel, planner=lambda facts: stages[:1])
     assert said(channel)[0]["modules"] == {}
 
 
 def test_a_second_new_plan_has_all_stages_that_are_still_to_come() -> None:
     stages = [Stage(name, (Directory(path=f"/{name}"),)) for name in "abcd"]
-    channel = Channel(MARKER + HELLO, encode({**REPLAN, "stage": 1}), encode({**REPLAN, "stage": 2}), BYE)
+    told = [result(role=name, name=f"/{name}", stage=stage) for stage, name in enumerate("abcd")]
+    replans = [encode({**REPLAN, "stage": stage}) for stage in (1, 2)]
+    channel = Channel(MARKER + HELLO, told[0], replans[0], told[1], replans[1], *told[2:], BYE)
     hold(channel, planner=lambda facts: stages)
     plans = [[stage["role"] for stage in message["stages"]] for message in said(channel)]
     assert plans == [["a", "b", "c", "d"], ["b", "c", "d"], ["c", "d"]]

@@ -1,6 +1,7 @@
 """The conversation with one host, against a channel that follows a script and forgives nothing."""
 
 import threading
+import time
 from types import SimpleNamespace
 from typing import Any
 
@@ -34,6 +35,7 @@ from provision.target import Target
 FACTS = {"os": {"id": "debian"}, "architecture": "amd64", "init": "systemd"}
 HELLO = encode({"type": "hello", "protocol": 1, "facts": FACTS, "interrupted": None})
 BYE = encode({"type": "bye"})
+PLAN = [Stage("r", (Directory(path="/x"),))]
 
 
 class Channel:
@@ -108,7 +110,8 @@ def hold(
 
 def result(**changes: Any) -> bytes:
     message = {
-        "type": "result", "role": "r", "kind": "file", "name": "/x", "stage": 0, "position": 0, "outcome": "changed",
+        "type": "result", "role": "r", "kind": "directory", "name": "/x", "stage": 0, "position": 0,
+        "outcome": "changed",
         "diff": [{"key": "mode", "before": "0600", "after": "0644"}], "note": "", "error": None, "seconds": 0.1,
     }  # fmt: skip
     return encode({**message, **changes})
@@ -308,7 +311,8 @@ def test_after_a_change_the_rest_is_planned_with_fresh_facts() -> None:
     first = [Stage("a", (Directory(path="/a"),)), Stage("b", deferred="a"), Stage("c", skipped="no GPU")]
     second = [Stage("a", (Directory(path="/a"),)), Stage("b", (Directory(path="/b"),)), Stage("c", skipped="no GPU")]
     replan = encode({"type": "replan", "stage": 1, "facts": FACTS})
-    channel = Channel(MARKER + HELLO, replan, BYE)
+    told = [result(role=role, name=f"/{role}", stage=stage) for stage, role in enumerate("ab")]
+    channel = Channel(MARKER + HELLO, told[0], replan, told[1], BYE)
     events, _ = hold(channel, planner=stages_by_round(first, second))
     last_plan = channel.sent.rsplit(b'"plan"', 1)[1]
     assert b"/b" in last_plan
@@ -413,7 +417,7 @@ BEAT = encode({"type": "beat", "step": "facts", "seconds": 5.0, "text": ""})
 
 def test_a_late_answer_to_a_beat_does_not_hide_the_end() -> None:
     """A controller under load reads beats of an agent that has long said all there is to say, and gone."""
-    events, _ = hold(Ended(MARKER + HELLO, BEAT + BEAT + result(), BYE))
+    events, _ = hold(Ended(MARKER + HELLO, BEAT + BEAT + result(), BYE), planner=lambda facts: PLAN)
     assert [event.outcome for event in events if isinstance(event, ResourceDone)] == [Outcome.CHANGED]
 
 
@@ -425,7 +429,7 @@ def test_a_beat_of_a_process_that_died_without_a_bye_is_an_early_end() -> None:
 def test_a_cancel_that_comes_after_the_end_does_not_hide_it() -> None:
     flag = threading.Event()
     channel = Ended(MARKER + HELLO, lambda c: flag.set(), result(), BYE)
-    session = Session(Target("h1", "h1"), Connection(channel), lambda facts: [], Run("r1", "me", False), print, flag)
+    session = Session(Target("h1", "h1"), Connection(channel), lambda facts: PLAN, Run("r1", "me", False), print, flag)
     with pytest.raises(Interrupted):
         session.execute()
 
@@ -434,7 +438,7 @@ def test_a_cancel_is_passed_on_once_and_the_step_in_hand_ends() -> None:
     cancel = threading.Event()
     channel = Channel(MARKER + HELLO, lambda c: cancel.set(), result(), b"")
     session = Session(
-        Target("h1", "h1"), Connection(channel), lambda f: [], Run("r", "me", False), lambda e: None, cancel
+        Target("h1", "h1"), Connection(channel), lambda f: PLAN, Run("r", "me", False), lambda e: None, cancel
     )
     with pytest.raises(Interrupted):
         session.execute()
@@ -442,7 +446,7 @@ def test_a_cancel_is_passed_on_once_and_the_step_in_hand_ends() -> None:
 
 
 def test_a_secret_in_a_plan_travels_only_on_the_wire() -> None:
-    channel = Channel(MARKER + HELLO, BYE)
+    channel = Channel(MARKER + HELLO, result(kind="file"), BYE)
     stage = Stage("r", (File(path="/x", content=Secret("hunter2")),))
     events, connection = hold(channel, planner=lambda facts: [stage])
     assert b"hunter2" in channel.sent
@@ -464,7 +468,10 @@ ANSWERS = encode(
 )
 
 
-def look(channel: Channel, planner: Any = lambda facts: [Stage("r", (Directory(path="/x"),))]) -> list[Event]:
+TWO = [Stage("r", (Directory(path="/x"), Directory(path="/y")))]
+
+
+def look(channel: Channel, planner: Any = lambda facts: PLAN) -> list[Event]:
     events: list[Event] = []
     run = Run("r1", "me@here", check=True, preflight=Wanted(data_root="/raid"), settle=True)
     Session(Target("h1", "h1"), Connection(channel), planner, run, events.append, threading.Event()).execute()
@@ -481,14 +488,16 @@ def test_the_answers_of_a_host_are_events_and_what_it_cannot_know_comes_with_the
 
 @pytest.mark.parametrize("outcome", ["ok", "failed"])
 def test_a_host_with_nothing_to_change_or_a_failure_need_not_answer(outcome: str) -> None:
-    look(Channel(MARKER + HELLO, result(outcome="would-change"), result(outcome=outcome), ANSWERS, BYE))
+    second = result(outcome=outcome, name="/y", position=1)
+    look(Channel(MARKER + HELLO, result(outcome="would-change"), second, ANSWERS, BYE), lambda facts: TWO)
     look(Channel(MARKER + HELLO, result(outcome="ok"), BYE))
     look(Channel(MARKER + HELLO, result(outcome="failed"), BYE))
 
 
 def test_a_host_that_does_not_answer_where_it_has_to_is_our_bug() -> None:
+    second = result(outcome="ok", name="/y", position=1)
     with pytest.raises(ProtocolError, match="has not answered"):
-        look(Channel(MARKER + HELLO, result(outcome="would-change"), result(outcome="ok"), BYE))
+        look(Channel(MARKER + HELLO, result(outcome="would-change"), second, BYE), lambda facts: TWO)
     with pytest.raises(ProtocolError, match="has not answered"):
         look(Channel(MARKER + HELLO, BYE), lambda facts: [Stage("r", deferred="docker_engine")])
     with pytest.raises(ProtocolError, match="malformed"):
@@ -508,14 +517,14 @@ def asked_to_confirm(*incoming: bytes, reached: bool) -> tuple[Channel, list[flo
     run = Run("r1", "me@here", check=False, limits=Limits(confirm=7, silence=0.2))
     target = Target("h1", "h1")
     flag = threading.Event()
-    session = Session(target, Connection(channel), lambda facts: [], run, events.append, flag, ask)
+    session = Session(target, Connection(channel), lambda facts: PLAN, run, events.append, flag, ask)
     session.execute()
     return channel, asked, events
 
 
 def test_a_host_that_may_be_cut_off_hears_that_it_was_reached_by_the_new_connection_alone() -> None:
-    quiet, _, _ = asked_to_confirm(MARKER + HELLO, BYE, reached=True)
-    channel, asked, _ = asked_to_confirm(MARKER + HELLO, CONFIRM, BYE, reached=True)
+    quiet, _, _ = asked_to_confirm(MARKER + HELLO, result(), BYE, reached=True)
+    channel, asked, _ = asked_to_confirm(MARKER + HELLO, CONFIRM, result(), BYE, reached=True)
     assert asked == [7]
     # A second word by the old one would lie there where the agent next waits for a plan: it was taken for one.
     assert channel.sent == quiet.sent
@@ -550,21 +559,52 @@ def test_a_host_that_is_not_heard_any_more_after_its_change_is_looked_for_once_m
         asked_to_confirm(MARKER + HELLO, armed, reached=False)
 
 
+def waits(seconds: float) -> bytes:
+    return encode({"type": "armed", "seconds": seconds}) + encode({"type": "confirm", "seconds": seconds})
+
+
+@pytest.mark.parametrize(("timeout", "most"), [(3600.0, 7.0), (3.0, 3.0)])
+def test_a_host_does_not_say_how_long_we_wait_for_it(timeout: float, most: float) -> None:
+    asked = list[float]()
+    run = Run("r1", "me@here", check=False, limits=Limits(confirm=7, host=timeout))
+    channel = Channel(MARKER + HELLO, waits(1e300), result(), BYE)
+    reached = lambda seconds: asked.append(seconds) or True  # noqa: E731
+    flag = threading.Event()
+    Session(Target("h1", "h1"), Connection(channel), lambda f: PLAN, run, lambda e: None, flag, reached).execute()
+    assert most - 1 < asked[0] <= most
+
+
+@pytest.mark.parametrize("number", [b"-1.25", b"-1e99"])
+def test_a_wait_that_is_no_length_of_time_is_our_bug(number: bytes) -> None:
+    odd = waits(77.25).replace(b"77.25", number)
+    with pytest.raises(ProtocolError, match="armed message is malformed"):
+        asked_to_confirm(MARKER + HELLO, odd, BYE, reached=True)
+
+
+def test_a_host_that_waits_again_and_again_ends_at_its_time_limit() -> None:
+    run = Run("r1", "me@here", check=False, limits=Limits(host=0.2))
+    channel = Channel(MARKER + HELLO, waits(7) * 100)
+    reached = lambda seconds: time.sleep(0.05) is None  # noqa: E731
+    flag = threading.Event()
+    session = Session(Target("h1", "h1"), Connection(channel), lambda f: PLAN, run, lambda e: None, flag, reached)
+    with pytest.raises(HostTimeout, match=r"took longer than 0\.2 s"):
+        session.execute()
+
+
 def earlier(changed: list[str], failed: list[str]) -> bytes:
     told = {"changed": changed, "failed": failed}
     return encode({"type": "hello", "protocol": 1, "facts": FACTS, "interrupted": None, "earlier": told})
 
 
 def test_what_this_run_changed_before_its_worker_was_lost_is_changed_once() -> None:
-    plan = [Stage("r", (Directory(path="/x"),))]
-    changed = ["r: file /x", "r: packages curl jq", "r: file /x"]
-    script = MARKER + earlier(changed, []), result(outcome="ok", diff=[]), result(name="/y"), BYE
-    events, _ = hold(Channel(*script), planner=lambda facts: plan)
+    changed = ["r: directory /x", "r: packages curl jq", "r: directory /x"]
+    script = MARKER + earlier(changed, []), result(outcome="ok", diff=[]), result(name="/y", position=1), BYE
+    events, _ = hold(Channel(*script), planner=lambda facts: TWO)
     done = [(event.kind, event.name, event.outcome) for event in events if isinstance(event, ResourceDone)]
     assert done == [
-        ("file", "/x", Outcome.CHANGED),
+        ("directory", "/x", Outcome.CHANGED),
         ("packages", "curl jq", Outcome.CHANGED),
-        ("file", "/y", Outcome.CHANGED),
+        ("directory", "/y", Outcome.CHANGED),
     ]
 
 

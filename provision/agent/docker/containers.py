@@ -10,6 +10,7 @@ from ..host.errors import Failed, Unknown
 from ..services import staleness
 from . import daemon_socket
 
+RUNNING = "/containers/json?filters=%7B%22status%22%3A%5B%22running%22%5D%7D"
 LIMIT = 60
 """Seconds until they must be back."""
 
@@ -21,8 +22,8 @@ def expected(system):
         return {}
     try:
         kept = bool((daemon_socket.get(system, pid, "/info") or {}).get("LiveRestoreEnabled"))
-        running = daemon_socket.get(system, pid, "/containers/json?filters=%7B%22status%22%3A%5B%22running%22%5D%7D")
-        return {item["Id"]: name(item) for item in running or [] if kept or _promised(system, pid, item["Id"])}
+        running = daemon_socket.containers(system, pid, RUNNING)
+        return {item["Id"]: name(item) for item in running if kept or _promised(system, pid, item["Id"])}
     except Unknown:
         return {}
 
@@ -33,10 +34,8 @@ def wait_for(system, containers):
     missing = dict(containers)
     while missing:
         pid = daemon_socket.process(system)
-        listed = daemon_socket.get(system, pid, "/containers/json") if pid is not None else []
-        missing = {
-            key: called for key, called in containers.items() if key not in {item["Id"] for item in listed or []}
-        }
+        listed = daemon_socket.containers(system, pid) if pid is not None else []
+        missing = {key: called for key, called in containers.items() if key not in {item["Id"] for item in listed}}
         if missing and time.monotonic() > end:
             names = ", ".join(sorted(missing.values()))
             fix = "look at what they say: docker logs {}".format(sorted(missing.values())[0])

@@ -47,6 +47,8 @@ class JsonKeys(Resource):
         state = file.described(system, self.path) or self._as_asked()
         if not self.keys and self.path not in system.memory.section(SECTION):
             state.update(self._as_asked())  # nothing of ours is in it: its mode is not our business
+        elif self._is_stricter(system):
+            state.update(self._as_asked())
         elif self._holds_a_foreign_password(document):
             state["mode"] = self.mode
         for key in self.keys:
@@ -67,7 +69,8 @@ class JsonKeys(Resource):
         _make_directory(system, self.path)
         found = file.described(system, self.path)
         mode = found["mode"] if found and self._holds_a_foreign_password(document) else self.mode
-        system.write(self.path, _text(document), int(mode, 8), uid, gid, lambda staged: self._validate(system, staged))
+        mode, uid, gid = file.rights(system, self.path, int(mode, 8), uid, gid)
+        system.write(self.path, _text(document), mode, uid, gid, lambda staged: self._validate(system, staged))
 
     def prove(self, system):
         """The planned file, taken by dockerd with the DOCKER_OPTS that are planned beside it."""
@@ -129,6 +132,10 @@ class JsonKeys(Resource):
 
     def _as_asked(self):
         return {"mode": self.mode, "owner": self.owner, "group": self.group}
+
+    def _is_stricter(self, system):
+        status, uid, gid = system.stat(system.place(self.path)), system.uid(self.owner), system.gid(self.group)
+        return status is not None and file.lets_fewer_in(status, int(self.mode, 8), uid, gid)
 
     def _holds_a_foreign_password(self, document):
         """Somebody else's proxies with a login: then who may read the file is theirs to say."""

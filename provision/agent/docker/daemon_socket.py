@@ -12,7 +12,7 @@ from . import flags
 from .engine_facts import process
 
 SOCKET = "/var/run/docker.sock"
-__all__ = ["SOCKET", "address", "get", "log", "ping", "process", "start"]
+__all__ = ["SOCKET", "address", "containers", "get", "log", "ping", "process", "start"]
 
 
 def log(system):
@@ -59,7 +59,18 @@ def get(system, pid, target, timeout=10):
         raise Unknown(
             "Docker answers GET {} with status {}: {}".format(target, status, body[:200].decode("utf-8", "replace"))
         )
-    return json.loads(body.decode("utf-8"))
+    try:
+        return json.loads(body.decode("utf-8"))
+    except (ValueError, RecursionError):
+        raise Unknown("Docker answers GET {} with what is not JSON".format(target)) from None
+
+
+def containers(system, pid, target="/containers/json"):
+    """Docker's list of containers; Unknown where it is none: a Docker that is half dead is not an idle one."""
+    listed = get(system, pid, target)
+    if not isinstance(listed, list) or not all(isinstance(item, dict) and item.get("Id") for item in listed):
+        raise Unknown("Docker answers GET {} with no list of containers".format(target))
+    return listed
 
 
 def ping(system, pid, timeout=5):

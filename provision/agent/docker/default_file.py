@@ -60,7 +60,7 @@ class DaemonFlags(Resource):
         self._remember(system)
         if system.stat("/etc/default") is None and self.path.startswith("/etc/default/"):
             system.make_directory("/etc/default", 0o755)
-        system.write(self.path, data, 0o600 if self.sensitive else 0o644)
+        system.write(self.path, data, *file.rights(system, self.path, 0o600 if self.sensitive else 0o644, 0, 0))
         self._remember_variables(system)
 
     def foresee(self, system):

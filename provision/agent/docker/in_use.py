@@ -26,11 +26,12 @@ def look_at(system):
 
 def _containers(system, pid):
     try:
-        listed = daemon_socket.get(system, pid, "/containers/json") or []
-        info = daemon_socket.get(system, pid, "/info") or {}
+        listed = daemon_socket.containers(system, pid)
+        info = daemon_socket.get(system, pid, "/info")
     except Unknown:
-        return [_unseen(shim) for shim in _shims(system)]
-    loses_devices = info.get("CgroupDriver") == "systemd" and not _links_are_there(system)
+        return [_unseen("shim {}".format(shim)) for shim in _shims(system)]
+    driver = info.get("CgroupDriver", "systemd") if isinstance(info, dict) else "systemd"  # not told: it may be
+    loses_devices = driver == "systemd" and not _links_are_there(system)
     found = [_container(system, pid, item, loses_devices) for item in listed]
     return [container for container in found if container is not None]
 
@@ -40,10 +41,13 @@ def _container(system, pid, item, loses_devices):
     known = daemon_socket.get(system, pid, "/containers/{}/json".format(item["Id"]))
     if known is None:
         return None  # it has ended since
-    host = known.get("HostConfig") or {}
+    name = containers.name(item)
+    host = known.get("HostConfig") if isinstance(known, dict) else None
+    if not isinstance(host, dict):
+        return dict(_unseen(name), id=item["Id"])
     return {
         "id": item["Id"],
-        "name": containers.name(item),
+        "name": name,
         "image": item.get("Image") or "",
         "user": _user_of(system, (known.get("State") or {}).get("Pid")),
         "restarts": containers.promised(known),
@@ -51,8 +55,8 @@ def _container(system, pid, item, loses_devices):
     }
 
 
-def _unseen(pid):
-    return {"id": None, "name": "shim {}".format(pid), "image": "", "user": None, "restarts": False, "cut_off": True}
+def _unseen(name):
+    return {"id": None, "name": name, "image": "", "user": None, "restarts": False, "cut_off": True}
 
 
 def _has_gpus_behind_systemd(host):

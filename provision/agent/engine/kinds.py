@@ -34,6 +34,15 @@ MODULES = {
 }
 
 
+def known(record):
+    """Can this version make that resource? One that a newer version has asked for may be of a kind that is new."""
+    try:
+        make(record["kind"], record["fields"])
+    except (ValueError, TypeError):  # the kind, or its fields
+        return False
+    return True
+
+
 def make(kind, fields):
     """The resource of that kind with those fields."""
     if kind not in MODULES:

@@ -11,8 +11,11 @@ TYPES = {stat.S_IFREG: "file", stat.S_IFDIR: "directory", stat.S_IFLNK: "link"}
 
 
 def described(system, path):
-    """Type, mode, owner and group of what is at `path` (the link itself, not its target), or None."""
-    status = system.stat(path)
+    """Type, mode, owner and group of what is at `path`, or to where a link there leads; None where nothing is."""
+    return _described(system.stat(system.place(path)))
+
+
+def _described(status):
     if status is None:
         return None
     return {
@@ -41,6 +44,21 @@ def owner_ids(system, resource):
     return uid, gid
 
 
+def lets_fewer_in(status, mode, uid, gid):
+    """Is a file as found stricter than asked? Then somebody has hardened the host, and that stays so."""
+    found = stat.S_IMODE(status.st_mode)
+    group = status.st_gid == gid or not (found >> 3) & 7 & ~mode  # its group may do no more than anybody may
+    return status.st_uid == uid and found != mode and not found & ~mode and group
+
+
+def rights(system, path, mode, uid, gid):
+    """(mode, uid, gid) for the next edition of a file that others write to as well: as asked, or stricter as found."""
+    status = system.stat(system.place(path))
+    if status is not None and lets_fewer_in(status, mode, uid, gid):
+        return stat.S_IMODE(status.st_mode), uid, status.st_gid
+    return mode, uid, gid
+
+
 class File(Resource):
     fields = ("path", "content", "mode", "owner", "group", "sensitive", "validate_with")
 
@@ -56,8 +74,10 @@ class File(Resource):
         return {"type": "file", "content": self.content, "mode": self.mode, "owner": self.owner, "group": self.group}
 
     def actual(self, system):
+        if self.content is None:
+            return _described(system.stat(self.path))  # a link goes, and not what it leads to
         state = described(system, self.path)
-        if state is not None and state["type"] == "file" and self.content is not None:
+        if state is not None and state["type"] == "file":
             state["content"] = system.text(self.path)
         return state
 

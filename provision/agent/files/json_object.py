@@ -5,12 +5,19 @@ so is a key that stands twice, of which a parser would silently keep one.
 """
 
 import json
+import sys
 
 from ..host.errors import Failed
+
+LARGEST = sys.float_info.max
+MOST = 1024 * 1024
+"""Bytes; a daemon.json of all options is a hundredth of that."""
 
 
 def parse(data, path):
     """The object in `data` (bytes), its keys in order; {} where there is nothing in it. `path` is for the sentence."""
+    if len(data) > MOST:
+        raise Failed("{} is larger than {} bytes".format(path, MOST), "look at what fills it; nothing was written")
     if not data.strip():
         return {}
     if data.startswith(b"\xef\xbb\xbf"):
@@ -18,7 +25,11 @@ def parse(data, path):
             "{}:1: begins with a byte order mark, which Docker does not take".format(path), "save it as plain UTF-8"
         )
     try:
-        document = json.loads(data.decode("utf-8"), object_pairs_hook=_unique)
+        text = data.decode("utf-8")
+        document = json.loads(text, object_pairs_hook=_unique, parse_constant=_finite, parse_float=_finite)
+    except _NoNumber as error:
+        cause = "{}: {} is no number of JSON, and Docker does not take it".format(path, error)
+        raise Failed(cause, "correct it by hand; nothing was written") from None
     except _Duplicate as error:
         raise Failed("{}: {} stands twice in one object".format(path, error), "remove one of the two") from None
     except UnicodeDecodeError as error:
@@ -38,6 +49,17 @@ def parse(data, path):
 
 class _Duplicate(ValueError):
     """A key that stands twice."""
+
+
+class _NoNumber(ValueError):
+    """What only Python reads as a number: NaN, Infinity, 1e999."""
+
+
+def _finite(text):
+    value = float(text)
+    if not -LARGEST <= value <= LARGEST:
+        raise _NoNumber(text)
+    return value
 
 
 def _unique(pairs):

@@ -11,6 +11,7 @@ import re
 
 from ..engine.resource import Resource
 from ..host.errors import Failed
+from . import file
 
 PART = re.compile(r"""[A-Za-z0-9_-]+|"(?:[^"\\\n]|\\.)*"|'[^'\n]*'""")
 NAME = r"(?:{0})(?:[ \t]*\.[ \t]*(?:{0}))*".format(PART.pattern)
@@ -33,7 +34,7 @@ class TomlValues(Resource):
         return dict(self.values)
 
     def actual(self, system):
-        text = system.text(self.path)
+        text = system.text(system.place(self.path))
         if text is None:
             return None
         try:
@@ -52,7 +53,8 @@ class TomlValues(Resource):
         text = system.text(self.path) or ""
         for key in sorted(diff):
             text = changed(text, key, self.values[key])
-        system.write(self.path, text.encode("utf-8", "surrogateescape"), 0o644)
+        rights = file.rights(system, self.path, 0o644, 0, 0)
+        system.write(self.path, text.encode("utf-8", "surrogateescape"), *rights)
 
 
 class Odd(ValueError):

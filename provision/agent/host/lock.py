@@ -1,12 +1,15 @@
 """One run a host at a time. The lock is the kernel's (flock), so a run that died holds nothing; the file says who.
 
 The law: a look at the lock takes nothing, not even for a moment: a run that starts just then would find the host held.
+The main thread releases it while the reading thread may say that the controller is gone: one of the two at a time.
 """
 
 import errno
 import fcntl
 import json
 import os
+import stat
+import threading
 import time
 
 from . import times
@@ -25,12 +28,13 @@ class Lock:
         self._run = run
         self._fd = None
         self._path = None
+        self._signing = threading.Lock()
         self.left = {}  # the run that held the lock last, where it died without a word: SIGKILL, or the power
 
     def take(self, line):
         """Take the lock, or raise Failed naming who holds it."""
         self._path = os.path.join(self._system.memory.directory(), NAME)
-        fd = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+        fd = _opened(self._path, os.O_RDWR | os.O_CREAT)
         deadline = time.monotonic() + WAIT_FOR_ORPHAN
         while not _try(fd):
             owner = _owner(fd)
@@ -43,10 +47,11 @@ class Lock:
                 )
             line.progress("waiting for an interrupted run to end its step ({})".format(named(owner)))
             time.sleep(1)
-        self._fd = fd
         self.left = _owner(fd)
         self._record = dict(self._run, pid=os.getpid(), since=times.now())
-        self._sign()
+        with self._signing:
+            self._fd = fd
+            self._sign()
 
     def _sign(self):
         os.ftruncate(self._fd, 0)
@@ -57,22 +62,24 @@ class Lock:
 
     def orphan(self):
         """The controller is gone: say so to whom waits. Called from another thread; the lock itself stays."""
-        if self._fd is not None:
-            self._record["orphan"] = True
-            self._sign()
+        with self._signing:
+            if self._fd is not None:
+                self._record["orphan"] = True
+                self._sign()
 
     def release(self):
-        if self._fd is not None:
-            os.ftruncate(self._fd, 0)
-            os.close(self._fd)
-            self._fd = None
+        with self._signing:
+            if self._fd is not None:
+                os.ftruncate(self._fd, 0)
+                os.close(self._fd)
+                self._fd = None
 
 
 def look(system):
     """(the record of who took the lock last, or {}; the PID of who holds it now, or None)."""
     path = os.path.join(system.state, NAME)
     try:
-        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
+        fd = _opened(path, os.O_RDONLY)
     except (FileNotFoundError, NotADirectoryError):
         return {}, None
     try:
@@ -84,7 +91,7 @@ def look(system):
 
 def clear(system):
     """Remove the name that a run which died has left; False where somebody holds the lock by now."""
-    fd = os.open(os.path.join(system.state, NAME), os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW)
+    fd = _opened(os.path.join(system.state, NAME), os.O_RDWR)
     try:
         free = _try(fd)
         if free:
@@ -92,6 +99,21 @@ def clear(system):
         return free
     finally:
         os.close(fd)
+
+
+def _opened(path, flags):
+    """A descriptor of the lock. Failed where something else lies there; a fifo does not hold us up."""
+    try:
+        fd = os.open(path, flags | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK, 0o600)
+    except OSError as error:
+        if error.errno not in (errno.ELOOP, errno.EISDIR, errno.ENXIO):
+            raise
+        fd = None
+    if fd is not None and stat.S_ISREG(os.fstat(fd).st_mode):
+        return fd
+    if fd is not None:
+        os.close(fd)
+    raise Failed("{} is not a regular file".format(path), "move it away, then run again")
 
 
 def _holder(system, status):

@@ -11,6 +11,8 @@ import stat
 
 from .errors import Failed
 
+LINKS = 40
+"""As many as the kernel follows."""
 DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
 
 
@@ -56,6 +58,47 @@ def _enter(fd, part, path):
         raise
     os.close(fd)
     return inner
+
+
+def behind(path):
+    """The file that a symbolic link leads to. Failed where there is none, or where others could turn the way to it."""
+    place, left, links = "/", os.path.abspath(path).split("/"), 0
+    while left:
+        part = left.pop(0)
+        if part == "..":
+            place = os.path.dirname(place)
+        if part in ("", ".", ".."):
+            continue
+        inner = os.path.join(place, part)
+        status = _lstat(path, inner)
+        _refuse_others(path, place, status)
+        if not stat.S_ISLNK(status.st_mode):
+            place = inner
+            continue
+        links += 1
+        if links > LINKS:
+            raise Failed("{} is a symbolic link that leads to itself".format(path), "put a file in its place")
+        target = os.readlink(inner)
+        place = "/" if target.startswith("/") else place
+        left = target.split("/") + left
+    return place
+
+
+def _lstat(path, inner):
+    try:
+        return os.lstat(inner)
+    except (FileNotFoundError, NotADirectoryError):
+        cause = "{} is a symbolic link, and {}, to which it leads, does not exist".format(path, inner)
+        raise Failed(cause, "remove the link, or put the file where it leads") from None
+
+
+def _refuse_others(path, directory, entry):
+    """Failed where others than root could put something else in the place of this entry."""
+    status = os.lstat(directory)
+    sticky = status.st_mode & stat.S_ISVTX and entry.st_uid == 0
+    if os.geteuid() == 0 and (status.st_uid != 0 or (status.st_mode & 0o022 and not sticky)):
+        cause = "{} is a symbolic link that leads through {}, which others than root may change".format(path, directory)
+        raise Failed(cause, "put a file in its place, or give that directory to root alone")
 
 
 def _is_link(fd, name):

@@ -17,6 +17,7 @@ except ImportError:
         from hashlib import sha256
 
 from .errors import Failed
+from .shapes import RECORDS, fits
 
 UNDO = "undo"
 """The folder, beside the document, with the way back of a change that is at work (rollback/transaction.py)."""
@@ -36,13 +37,19 @@ class Memory:
             data = self._system.read(self._path)
             try:
                 document = json.loads(data.decode("ascii")) if data else {}
-            except ValueError:
-                raise Failed(
-                    "{} is damaged".format(self._path),
-                    "move it away; the next run then compares with the live system instead",
-                ) from None
+            except (ValueError, RecursionError):
+                raise self._damaged() from None
+            sections = dict({name: dict for name in RECORDS}, salt=str)
+            if not fits(document, dict) or not all(
+                fits(document.get(name, kind()), kind) for name, kind in sections.items()
+            ):
+                raise self._damaged()
             self._document = document
         return self._document
+
+    def _damaged(self, what=""):
+        fix = "move it away; the next run then compares with the live system instead"
+        return Failed("{} is damaged{}".format(self._path, what), fix)
 
     def section(self, name):
         """A copy of one section: {key: record}."""
@@ -50,7 +57,10 @@ class Memory:
 
     def get(self, section, key):
         """One record, or None."""
-        return self._load().get(section, {}).get(key)
+        record = self._load().get(section, {}).get(key)
+        if record is not None and not fits(record, RECORDS.get(section, object)):
+            raise self._damaged(": {} under {} is no record of ours".format(json.dumps(key), section))
+        return record
 
     def put(self, section, key, record):
         """Keep a record (None forgets it). Nothing is written where nothing changes."""

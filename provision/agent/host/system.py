@@ -120,6 +120,10 @@ class System:
         except (FileNotFoundError, NotADirectoryError):
             return []
 
+    def place(self, path):
+        """Where a file that we manage is: what a symbolic link leads to, or `path` itself. See `safe_files.behind`."""
+        return path if self.link(path) is None else safe_files.behind(path)
+
     def link(self, path):
         """Where a symbolic link points, or None."""
         try:
@@ -177,20 +181,21 @@ class System:
 
     def changed_at(self, path):
         """When a file was last changed, as `uptime` then was; None where it is absent or its time is in the future."""
-        status = self.stat(path)
-        age = time.time() - status.st_ctime if status is not None else -1
+        found = [self.stat(name) for name in {path, self.place(path)}]  # a link may be turned, its file be written
+        age = time.time() - max(status.st_ctime for status in found) if None not in found else -1
         return self.uptime() - age if age >= 0 else None
 
     # -- writing
 
     def write(self, path, data, mode=0o644, uid=0, gid=0, validate=None):
-        """Replace (or create) a file: sibling, owner, mode, fsync, `validate(sibling)`, rename.
+        """Replace (or create) a file: sibling, owner, mode, fsync, `validate(sibling)`, rename. A link to it stays.
 
         When it was written is kept as (boot id, uptime): whether a process is older than that, no clock can spoil.
         """
+        place = self.place(path)
         record = {"digest": self.memory.digest(data), "boot": self.boot_id(), "uptime": None}
         self.memory.put("written", path, record)
-        safe_files.replace(path, data, mode, uid, gid, validate)
+        safe_files.replace(place, data, mode, uid, gid, validate)
         self.memory.put("written", path, dict(record, uptime=self.uptime()))
 
     def keep(self, path, data):
@@ -198,11 +203,11 @@ class System:
         safe_files.replace(path, data, 0o600, os.geteuid(), os.getegid())
 
     def set_mode(self, path, mode):
-        with safe_files.opened(path) as fd:
+        with safe_files.opened(self.place(path)) as fd:
             os.fchmod(fd, mode)
 
     def set_owner(self, path, uid, gid):
-        with safe_files.opened(path) as fd:
+        with safe_files.opened(self.place(path)) as fd:
             os.fchown(fd, uid, gid)
 
     def make_directory(self, path, mode=0o755, uid=0, gid=0):
@@ -217,7 +222,7 @@ class System:
 
     def try_out(self, path, data, mode, validate):
         """`validate` a file as `write` would put it there, and leave nothing behind."""
-        safe_files.try_out(path, data, mode, validate)
+        safe_files.try_out(self.place(path), data, mode, validate)
 
     def rename(self, source, destination):
         os.rename(source, destination)

@@ -66,8 +66,9 @@ class AptSource(Resource):
         if self.present:
             self._refuse_conflicts(system, source, keyring)
         content = system.text(source)
-        state = {"source": self._text() if content == text else content, "source mode": _mode(system, source)}
-        state.update({"key": self._key(system, keyring), "key mode": _mode(system, keyring)})
+        state = {"source": self._text() if content == text else content, "key": self._key(system, keyring)}
+        if self.present:
+            state.update({"source mode": _mode(system, source), "key mode": _mode(system, keyring)})
         for name in self.replaces:
             path = "{}/{}".format(source_list.PARTS, name)
             content = look.text(system, path) if path != source else None
@@ -141,7 +142,7 @@ class AptSource(Resource):
 
 
 def _mode(system, path):
-    status = system.stat(path)
+    status = system.stat(system.place(path))
     if status is None:
         return None
     if not stat.S_ISREG(status.st_mode):

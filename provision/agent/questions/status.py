@@ -99,10 +99,11 @@ def _proof(system):
 def _unmanaged(memory, roles):
     """Roles that wrote something here and are not the host's any more, with what is left of each."""
     found = [(role, name) for role, record in _records(memory, "asked") for name in record]
-    for path, record in _records(memory, "json_keys"):
-        for name, item in record.items():
+    for path in memory.section("json_keys"):
+        for name, item in memory.get("json_keys", path).items():
             found.append((item["role"], "{} in {}".format(".".join(json.loads(name)), path)))
-    for path, record in _records(memory, "daemon_flags"):
+    for path in memory.section("daemon_flags"):
+        record = memory.get("daemon_flags", path)
         found += [(role, "--{} in {}".format(name, path)) for name, _, role in record["flags"]]
     left = {}
     for role, thing in sorted(found):

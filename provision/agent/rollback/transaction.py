@@ -12,7 +12,7 @@ import json
 import os
 
 from ..engine import kinds
-from ..host import times
+from ..host import shapes, times
 from ..host.errors import Failed
 from ..host.state import UNDO
 
@@ -42,8 +42,10 @@ class Transaction:
         if data is None:
             return None
         try:
-            return cls(system, json.loads(data.decode("ascii")), service)
-        except ValueError:
+            record = json.loads(data.decode("ascii"))
+            _check(record)
+            return cls(system, record, service)
+        except (ValueError, TypeError, RecursionError):
             fix = "look at what it would restore, then move it away"
             raise Failed("{} is damaged".format(path_of(system)), fix) from None
 
@@ -105,14 +107,29 @@ class Transaction:
         self._system.keep(path_of(self._system), json.dumps(self.record).encode("ascii"))
 
 
+def _check(record):
+    if not shapes.fits(record, shapes.JOURNAL):
+        raise ValueError("no journal of ours")
+    for entry in record["files"]:
+        if entry["data"] is not None:
+            base64.b64decode(entry["data"], validate=True)
+            if None in (entry["mode"], entry["uid"], entry["gid"]):
+                raise ValueError("a file without its owner or mode")
+
+
 def path_of(system):
     return os.path.join(system.state, UNDO, "journal.json")
 
 
 def _before(system, path):
-    """A file as it is: contents, mode and owner; nothing of these where there is none."""
-    data, status = system.read(path), system.stat(path)
-    entry = {"path": path, "data": None, "mode": None, "uid": None, "gid": None}
+    """A file as it is, that behind a link included: contents, mode and owner; nothing of these where there is none."""
+    link = system.link(path)
+    entry = {"path": path, "data": None, "mode": None, "uid": None, "gid": None, "link": link}
+    try:
+        status = system.stat(system.place(path))
+    except Failed:  # nobody writes where such a link leads: it is only removed
+        return entry
+    data = system.read(path)
     if data is None:
         return entry
     packed = base64.b64encode(data).decode("ascii")
@@ -122,10 +139,13 @@ def _before(system, path):
 def _restore(system, entry):
     path = entry["path"]
     try:
-        if entry["data"] is None:
-            system.remove(path)
-        else:
+        link = entry.get("link")  # absent in a journal of an earlier version
+        if link is not None and system.link(path) != link:
+            system.make_link(link, path)
+        if entry["data"] is not None:
             system.write(path, base64.b64decode(entry["data"]), entry["mode"], entry["uid"], entry["gid"])
+        elif link is None:
+            system.remove(path)
     except OSError as error:
         raise Failed("{} could not be put back: {}".format(path, os.strerror(error.errno or 0)), "do it by hand")
 

@@ -11,7 +11,7 @@ import time
 from ..host.errors import Failed
 from ..host.lock import Lock
 from ..host.system import System
-from . import deadman
+from . import deadman, state_check
 from .confirmed import tell
 from .transaction import Transaction
 
@@ -31,6 +31,7 @@ def start(options, sources):
     system = System(options["state"])
     system.sources = sources
     booting = options["booting"]
+    state_check.check(system)
     if not _due(system, booting):
         return
     lock = Lock(system, {"id": "undo", "by": "the host itself"})

@@ -39,7 +39,8 @@ class Line:
         self._step = None
         self.cancelled = False
         self.stopped = False  # somebody on the host wants us to end
-        self.on_end = lambda: None  # called when the controller is gone
+        self.ended = False  # the controller is gone, and `on_end` was called or is about to be
+        self.on_end = lambda: None
 
     def start(self):
         threading.Thread(target=self._pump, daemon=True).start()
@@ -84,6 +85,7 @@ class Line:
         finally:
             self.cancelled = True
             self._messages.put(None)
+            self.ended = True
             self.on_end()
 
     def _read_and_beat(self, decoder):

@@ -149,11 +149,15 @@ class Run:
         """What this role asked for last time: {key: the resource that undoes it}."""
         return dict(self.system.memory.get("asked", role) or {})
 
+    def of_newer_versions(self, role):
+        """Those of them that this version does not know: they are left alone, and stay remembered."""
+        return {key: record for key, record in self.asked(role).items() if not kinds.known(record)}
+
     def remember(self, role, items, record=None):
         """Keep what was asked beside `record`: at once for each that is done, since the next one may end the run."""
         if not self.keeps:
             return
-        record = self.asked(role) if record is None else record
+        record = self.asked(role) if record is None else dict(record, **self.of_newer_versions(role))
         for item in items:
             undo = kinds.make(item["kind"], item["fields"]).when_dropped()
             if undo is not None:

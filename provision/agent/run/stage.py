@@ -31,6 +31,7 @@ class Stage:
         self._plan = plan
         self.role = plan["role"]
         self._guard = Guard(run.system, plan["disrupt"])
+        self._newer = run.of_newer_versions(self.role)
         self._items = self._ordered()
         self._resources = self._made()
 
@@ -147,6 +148,10 @@ class Stage:
         if not settled:
             self._settle(self._resources[position], result)
         shown = {key: value for key, value in result.items() if key not in INSIDE}
+        if self._newer:
+            left = "left as it is, for only a newer version knows it: {}".format(", ".join(sorted(self._newer)))
+            shown["note"] = "; ".join(part for part in (shown["note"], left) if part)
+            self._newer = {}  # said once
         self._run.line.send(dict(shown, type="result", role=self.role, **self._place(position)))
         self._run.ended(self.role, self._name(position), self._items[position], result)
         if result["outcome"] in GOOD:
@@ -177,6 +182,7 @@ class Stage:
         items = self._plan["resources"]
         first = next((n for n, item in enumerate(items) if item["kind"] == "service"), len(items))
         asked = {key_of(item) for item in items}
+        asked.update(self._newer)
         dropped = [record for key, record in sorted(self._run.asked(self.role).items()) if key not in asked]
         return items[:first] + dropped + items[first:]
 

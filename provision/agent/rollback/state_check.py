@@ -1,0 +1,55 @@
+"""The state directory: whether what stands in it can be believed, before any of it is read.
+
+The law: what we remember is run as root (the undo program, the commands that undo what is asked for no more), so it is
+root's own and nobody else may write it. Reads only; each fault is one sentence with what to do.
+"""
+
+import os
+import stat
+
+from ..host.errors import Failed
+from ..host.state import UNDO
+
+FILES = ("lock", "state.json", UNDO + "/journal.json", UNDO + "/agent", UNDO + "/undo.py")
+LOOK = "look at what is in it, then give it to root alone (chown, chmod), or move it away"
+
+
+def check_journal(system):
+    """Failed where a change was left open, and nobody could put it back."""
+    if system.stat(os.path.join(system.state, UNDO, "journal.json")) is not None:
+        from .transaction import Transaction  # only where there is one
+
+        Transaction.left(system)
+
+
+def check(system):
+    """Failed where the directory, or a file of ours in it, is of another type or in other hands."""
+    path = system.state
+    status = system.stat(path)
+    if status is None:
+        return
+    if stat.S_ISLNK(status.st_mode):
+        status = system.stat(system.place(path))
+    if not stat.S_ISDIR(status.st_mode):
+        raise Failed("{} is not a directory".format(path), "move it away, then run again")
+    _refuse_others(path, status)
+    _check_inside(system, UNDO, stat.S_ISDIR, "a directory")
+    for name in FILES:
+        _check_inside(system, name, stat.S_ISREG, "a regular file")
+
+
+def _check_inside(system, name, is_right, what):
+    path = os.path.join(system.state, name)
+    status = system.stat(path)
+    if status is None:
+        return
+    if not is_right(status.st_mode):
+        raise Failed("{} is not {}".format(path, what), "move it away, then run again")
+    _refuse_others(path, status)
+
+
+def _refuse_others(path, status):
+    if status.st_uid != os.geteuid():
+        raise Failed("{} belongs to another user than root, so we do not go by it".format(path), LOOK)
+    if status.st_mode & 0o022:
+        raise Failed("{} may be written by others than root, so we do not go by it".format(path), LOOK)

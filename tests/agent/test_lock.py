@@ -1,0 +1,72 @@
+"""The lock of a host, under the two threads of an agent."""
+
+import random
+import threading
+import time
+
+import pytest
+
+from provision.agent.host.lock import NAME, Lock
+from provision.agent.host.system import System
+from provision.agent.main import _locked
+from provision.agent.run.link import Line
+
+
+class Ended:
+    """A line whose controller has gone already."""
+
+    ended = True
+    on_end = None
+
+
+def _released_while_the_controller_goes(system, number):
+    taken = Lock(system, {"id": "r{}".format(number), "by": "me"})
+    taken.take(None)
+    release = threading.Event()
+
+    def goes():
+        release.wait()
+        time.sleep(random.random() * 0.0003)
+        taken.orphan()
+
+    thread = threading.Thread(target=goes)
+    thread.start()
+    release.set()
+    time.sleep(random.random() * 0.0003)
+    taken.release()
+    thread.join()
+
+
+def test_a_release_leaves_no_name_whenever_the_controller_goes(tmp_path):
+    system = System(str(tmp_path))
+    left = []
+    for number in range(4000):
+        _released_while_the_controller_goes(system, number)
+        left.append((tmp_path / NAME).read_text())
+    assert [name for name in left if name] == []
+
+
+def test_an_orphan_after_the_release_writes_nothing_anywhere(tmp_path):
+    system = System(str(tmp_path))
+    taken = Lock(system, {"id": "r1", "by": "me"})
+    taken.take(None)
+    taken.release()
+    with open(str(tmp_path / "other"), "w+") as other:  # it may have the lock's old descriptor
+        taken.orphan()
+        assert other.read() == (tmp_path / NAME).read_text() == ""
+
+
+def test_a_controller_that_went_before_the_lock_was_taken_leaves_an_orphan(tmp_path):
+    system = System(str(tmp_path))
+    taken = _locked(Ended(), system, {"run": {"id": "r1", "by": "me"}})
+    assert '"orphan": true' in (tmp_path / NAME).read_text()
+    taken.release()
+
+
+def test_a_line_says_that_it_has_ended_before_it_calls_anybody(tmp_path):
+    line = Line(-1, -1)
+    seen = []
+    line.on_end = lambda: seen.append(line.ended)
+    with pytest.raises(ValueError):  # there is nothing to read from
+        line._pump()
+    assert seen == [True]
