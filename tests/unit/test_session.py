@@ -452,8 +452,7 @@ def test_a_secret_in_a_plan_travels_only_on_the_wire() -> None:
 
 def test_the_command_line_survives_other_shells() -> None:
     command = bundle.command("/opt/my python/bin/python3", "prompt:")
-    assert "\n" not in command
-    assert "!" not in command
+    assert not set("\n!\\") & set(command)
     assert len(command) < 3000
 
 
