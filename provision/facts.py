@@ -127,6 +127,8 @@ class Docker(_Facts):
     """Why /etc/default/docker cannot be edited safely (curly quotes, shell code), or None."""
     configured: dict[str, Any] = {}
     """daemon.json, without values that may hold a secret (proxies); empty when absent."""
+    written: dict[str, tuple[str, ...]] = {}
+    """Keys of daemon.json that we wrote, and the roles that asked for them: a run of these roles may take them out."""
     config_problem: str | None = None
     """Why daemon.json cannot be read as a JSON object, or None."""
 

@@ -236,6 +236,19 @@ def test_a_pid_file_counts_only_with_a_dockerd_behind_it(host):
     assert facts_docker.docker(host, {})["command_line"] == ["/usr/bin/docker", "daemon", "--bip=10.0.0.1/24"]
 
 
+@pytest.mark.parametrize("theirs, written", [({}, ["a", "b"]), ({"max-file": "2"}, None)])
+def test_keys_of_daemon_json_that_we_wrote_have_their_roles(host, theirs, written):
+    options = dict({"max-size": "1m", "tag": "x"}, **theirs)
+    host.put("/etc/docker/daemon.json", json.dumps({"hosts": ["unix://"], "mtu": 1400, "log-opts": options}))
+    records = {'["hosts"]': "a", '["log-opts", "max-size"]': "a", '["log-opts", "tag"]': "b"}
+    kept = {name: {"role": role, "digest": ""} for name, role in records.items()}
+    host.put("/var/lib/provision/state.json", json.dumps({"json_keys": {"/etc/docker/daemon.json": kept}}))
+    expected = dict({"hosts": ["a"]}, **({"log-opts": written} if written else {}))
+    assert facts_docker.docker(host, {})["written"] == expected
+    host.put("/var/lib/provision/state.json", "{")
+    assert facts_docker.docker(Rooted(host.root), {})["written"] == {}
+
+
 def test_a_daemon_with_another_pid_file_is_found_by_its_control_group(host):
     host.put("/sys/fs/cgroup/system.slice/docker.service/cgroup.procs", "80\n81\n")
     host.put("/proc/80/cmdline", "docker-proxy\0")
