@@ -291,6 +291,35 @@ def test_images_of_a_docker_that_does_not_run(host):
     assert ask(host, change(ENGINE, storage_driver="vfs"))[0] == "pass", "they are not where Docker looks"
 
 
+@pytest.mark.parametrize("there, asked", [("/srv/disk1/docker", "/data/docker"), ("/data/docker", "/srv/disk1/docker")])
+def test_a_data_root_by_another_name_hides_nothing(host, monkeypatch, there, asked):
+    host.link_to("/data", "/srv/./disk1/")
+    host.put("/srv/disk1/docker/x", "")
+    running(host, monkeypatch, info=dict(INFO, DockerRootDir=there))
+    assert preflight_docker.images(host, change(ENGINE, data_root=asked))[0] == "pass"
+
+
+@pytest.mark.parametrize("target", ["/srv/disk1", "../srv/disk1"])
+def test_a_data_root_through_a_link_has_to_be_there(host, target):
+    host.link_to("/mnt/data", target)
+    verdict, text, fix = preflight_docker.images(host, change(ENGINE, data_root="/mnt/data/docker"))
+    assert verdict == "fail"
+    assert text == (
+        "data_root /mnt/data/docker goes through a symbolic link to /srv/disk1/docker, which is not there, and no "
+        "container runs in a directory that Docker itself makes behind a link"
+    )
+    assert fix == "make it first (mkdir -p /srv/disk1/docker), or set docker_daemon.data_root to it"
+    host.put("/srv/disk1/docker/x", "")
+    assert preflight_docker.images(host, change(ENGINE, data_root="/mnt/data/docker"))[0] == "pass"
+
+
+def test_a_data_root_through_links_without_end_is_refused(host):
+    host.link_to("/a", "/b")
+    host.link_to("/b", "/a")
+    found = preflight_docker.images(host, change(ENGINE, data_root="/a/docker"))
+    assert found[:2] == ("fail", "data_root /a/docker goes through symbolic links that lead to each other")
+
+
 def test_the_data_root_is_the_running_daemons(host, monkeypatch):
     assert preflight_docker.data_root(host) == "/var/lib/docker"
     host.put("/etc/docker/daemon.json", '{"data-root": "/data"}')
