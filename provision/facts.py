@@ -32,12 +32,27 @@ class Route(_Facts):
     network: Network
     interface: str
 
+    @property
+    def told(self) -> str:
+        """In words."""
+        return f"the route to {self.network}" + (f" by interface {self.interface}" if self.interface else "")
+
 
 class Address(_Facts):
     """One address of an interface, with its prefix."""
 
     address: IPv4Interface | IPv6Interface
     interface: str
+
+    @property
+    def network(self) -> Network:
+        """The network that it is of."""
+        return self.address.network
+
+    @property
+    def told(self) -> str:
+        """In words."""
+        return f"{self.address} of interface {self.interface}"
 
 
 class PciDevice(_Facts):
@@ -162,6 +177,11 @@ class Facts(_Facts):
     """Where this session comes from."""
     time: float | None = None
     """The host's clock when this was gathered: seconds since the epoch."""
+
+    @property
+    def connected(self) -> tuple[Address | Route, ...]:
+        """What the host reaches: its interfaces' own networks, then its routes."""
+        return (*self.addresses, *self.routes)
 
     @property
     def nvidia_machine(self) -> bool:
