@@ -106,12 +106,16 @@ class Unit(_Facts):
     """The last ExecStart, split as systemd does; `$DOCKER_OPTS` stays as it is."""
     exec_start_from: str = ""
     """The file that this ExecStart stands in."""
+    variables: dict[str, tuple[str, ...]] = {}
+    """The words of each variable in `exec_start` that the unit's environment sets: kubespray's DOCKER_DNS_OPTIONS, …"""
     environment_files: tuple[str, ...] = ()
     drop_ins: tuple[str, ...] = ()
 
     @property
     def reads_default_file(self) -> bool:
         """Does the daemon get DOCKER_OPTS of /etc/default/docker?"""
+        if "DOCKER_OPTS" in self.variables:  # of another file, or of the unit itself
+            return False
         names = {name.lstrip("-") for name in self.environment_files}
         return "/etc/default/docker" in names and any(
             "$DOCKER_OPTS" in w or "${DOCKER_OPTS}" in w for w in self.exec_start

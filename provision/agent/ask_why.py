@@ -195,12 +195,24 @@ def _unit(system):
     for file in [path["path"]] + path["drop_ins"] if path and not path["masked"] else []:
         for key, value in systemd_unit.assignments(look.text(system, file) or "", "Service"):
             if key == "ExecStart":
-                found = [(systemd_unit.command_words(value)[1:], file)]
+                found = _words(systemd_unit.command_words(value)[1:], file, path)
     try:
         words = daemon_flags.words(look.text(system, facts_docker.FILE) or "", facts_docker.FILE)
     except Failed:  # only a shell could tell them
         words = []
     return found + [(words, facts_docker.FILE)]
+
+
+def _words(words, file, unit):
+    """[(words, file)] of a command line: flags in a variable stand where that has its value."""
+    found, rest = [], []
+    for word in words:
+        values = unit["variables"].get(word[1:], []) if word[:1] == "$" else []
+        if values and values[0].startswith("-"):
+            found.append((values, unit["variables_from"][word[1:]]))
+        else:
+            rest += systemd_unit.expand([word], unit["variables"])[0]
+    return [(rest, file)] + found
 
 
 def _code(text):
