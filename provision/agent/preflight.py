@@ -22,6 +22,7 @@ QUESTIONS = (
     ("dpkg", preflight_apt.dpkg_state),
     ("locks", preflight_apt.locks),
     ("holds", preflight_apt.holds),
+    ("versions", preflight_apt.versions),
     ("repositories", preflight_apt.repositories),
     ("reboot", preflight_host.reboot),
 )

@@ -397,6 +397,14 @@ def test_a_left_policy_is_part_of_the_state_and_goes_even_when_the_packages_are_
     assert not os.path.exists(host.root + POLICY)
 
 
+def test_a_pin_that_keeps_a_package_out_is_named(host):
+    host.put("/etc/apt/preferences.d/no-docker", "Package: a\nPin: release *\nPin-Priority: -1\n")
+    said = answer("E: Package 'a' has no installation candidate\n", status=100)
+    host.commands = [UPDATE, (["apt-get"], said), (["apt-cache", "madison"], answer(" a | 1 | http://x y Packages\n"))]
+    error = converge(packages("a", hold=False), host, False)["error"]
+    assert error["cause"] == "a preference of apt keeps a out: /etc/apt/preferences.d/no-docker"
+
+
 # -- what apt says
 
 
