@@ -57,13 +57,13 @@ def run(words: list[str]) -> None:
     told("command line imported")
     from provision.cli import hosts, rolling
     from provision.session import Session
-    from provision.transport import dial, ssh_config
+    from provision.transport import connect, ssh_config
     from provision.transport.pool import Pool
 
     told("verb imported")
     milestone(hosts, "select", "inventory and settings")
     milestone(ssh_config, "_ssh_g", "ssh -G")
-    milestone(dial, "tcp", "a line is open")
+    milestone(connect, "tcp", "a line is open")
     milestone(Pool, "connect", "a host is logged in")
     milestone(Session, "_greet", "a host's plan is sent")
     milestone(Session, "execute", "a host is done")

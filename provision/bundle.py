@@ -73,7 +73,13 @@ def command(interpreter: str | None = None, sudo: str | None = None) -> str:
 
 @cache
 def _sources() -> Mapping[str, str]:
-    return {path.stem: path.read_text("utf-8") for path in sorted(Path(__file__).with_name("agent").glob("*.py"))}
+    """{dotted name below the agent: text}; the `__init__` of a package goes by the package's own name."""
+    agent = Path(__file__).with_name("agent")
+    return {_dotted(path.relative_to(agent)): path.read_text("utf-8") for path in sorted(agent.rglob("*.py"))}
+
+
+def _dotted(path: Path) -> str:
+    return ".".join(path.with_suffix("").parts).removesuffix(".__init__")
 
 
 @cache
@@ -92,11 +98,12 @@ def _source(name: str) -> bytes:
 def block(options: Mapping[str, Any]) -> bytes:
     """The agent and its options, for the loader: two parts, each as eight hexadecimal digits of length, then zlib.
 
-    The first is JSON: the options, the text that starts it all (agent/boot.py), and a digest of the sources. The
-    second holds the sources, which a host that keeps them compiled (boot.py) has no need to unpack.
+    The first is JSON: the options, the text that starts it all (agent/boot.py), which modules are packages, and a
+    digest of the sources. The second holds the sources, which a host that keeps them compiled (boot.py) has no need to
+    unpack.
     """
-    boot, sources, digest = _packed()
-    head = {"boot": boot, "digest": digest, "options": dict(options)}
+    boot, sources, digest, packages = _packed()
+    head = {"boot": boot, "digest": digest, "packages": packages, "options": dict(options)}
     return _part(json.dumps(head)) + sources
 
 
@@ -105,20 +112,21 @@ def prepare() -> None:
     Thread(target=_packed, daemon=True).start()
 
 
-def _packed() -> tuple[str, bytes, str]:
-    """The text of boot.py, the packed sources, their digest; packing costs 15 ms, and all hosts get the same."""
+def _packed() -> tuple[str, bytes, str, list[str]]:
+    """boot.py's text, the packed sources, their digest, the packages; packing costs 15 ms, all hosts get the same."""
     with _PACKING:  # the first hosts of a run come here at the same moment
         return _pack()
 
 
 @cache
-def _pack() -> tuple[str, bytes, str]:
+def _pack() -> tuple[str, bytes, str, list[str]]:
     sources = dict(_sources())
     boot = sources.pop("boot")
     modules = {"agent": sources.pop("__init__")} | {f"agent.{name}": text for name, text in sources.items()}
     texts = [boot, *(text for item in sorted(modules.items()) for text in item)]
     digest = sha256("\0".join(texts).encode("utf-8")).hexdigest()
-    return boot, _part(json.dumps(modules)), digest
+    packages = sorted({name.rpartition(".")[0] for name in modules} - {""})
+    return boot, _part(json.dumps(modules)), digest, packages
 
 
 def _part(text: str) -> bytes:

@@ -115,7 +115,7 @@ class ResourceDone(Event):
     """What a probe measured, as JSON types; kept in the run's record."""
     impact: Mapping[str, Any] | None = None
     """What the change does, or would do, to others on the host: level (none, reload, restart of Docker), why, systemd,
-    survive, containers, processes, effect (agent/guard.py)."""
+    survive, containers, processes, effect (agent/engine/impact.py)."""
     rolled_back: bool = False
     """It failed, and what its group had changed was put back."""
 

@@ -1,4 +1,4 @@
-"""What is known of a host, as the agent found it (agent/facts.py) and as roles see it.
+"""What is known of a host, as the agent found it (agent/facts/) and as roles see it.
 
 `None` means absent or not known; a role that needs it says so. The values come from a host, so they are validated
 here, and nothing in them is trusted further than that.
@@ -77,7 +77,7 @@ class Nvidia(_Facts):
     library: str | None = None
     """Version in the name of libnvidia-ml.so.<version>, as the dynamic linker finds it."""
     nvml: dict[str, Any] | None = None
-    """What the driver answers (agent/nvml_child.py); only where facts are all that is wanted."""
+    """What the driver answers (agent/gpu/nvml_program.py); only where facts are all that is wanted."""
 
     @property
     def gpus(self) -> tuple[PciDevice, ...]:

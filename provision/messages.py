@@ -64,7 +64,7 @@ class WireError(_Message):
 
 
 class Impact(_Message):
-    """What a change does to others on the host: see agent/guard.py."""
+    """What a change does to others on the host: see agent/engine/impact.py."""
 
     level: Literal["none", "reload", "restart"]
     why: list[str]

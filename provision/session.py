@@ -15,10 +15,10 @@ from provision.agent.wire import Decoder, WireError, encode
 from provision.errors import ConnectionLost, HostError, HostTimeout, ProtocolError, Refused
 from provision.events import Answered, Error, HostFacts, Notice, Outcome, Progress, ResourceDone, RoleSkipped, Sink
 from provision.facts import Facts
-from provision.lifeline import Lifeline, Reached
 from provision.login import Login
 from provision.plan import Stage
 from provision.questions import Question
+from provision.reachability import Lifeline, Reached
 from provision.run import Run
 from provision.target import Target
 from provision.transport import Channel, Connection

@@ -1,11 +1,12 @@
 """Turns the shipped sources into importable modules, then starts the agent.
 
-The loader on the command line executes this text with `payload` (dict: "options", "digest", and "boot", this very text)
-and `packed` (the sources: zlib of JSON, {dotted name: text}) in its globals; so does the loader of an undo that was
-left on the host (deadman.py). Modules are compiled when they are first imported, so a run pays only for the kinds it
-uses; trace.py gives their lines to a traceback. Unpacking and compiling costs a host more than all else that we do in a
-run without changes: so a run that may write keeps the compiled code in the state directory, for exactly these sources
-and this interpreter, and the next run takes it from there.
+The loader on the command line executes this text with `payload` (dict: "options", "digest", "packages": the modules
+that hold others, and "boot", this very text) and `packed` (the sources: zlib of JSON, {dotted name: text}) in its
+globals; so does the loader of an undo that was left on the host (rollback/deadman.py). Modules are compiled when they
+are first imported, so a run pays only for the kinds it uses; host/tracebacks.py gives their lines to a traceback.
+Unpacking and compiling costs a host more than all else that we do in a run without changes: so a run that may write
+keeps the compiled code in the state directory, for exactly these sources and this interpreter, and the next run takes
+it from there.
 """
 
 import json
@@ -32,7 +33,7 @@ class Sources:
     def find_spec(self, name, path=None, target=None):
         if name.partition(".")[0] != "agent" or (name not in self._codes and name not in self._texts()):
             return None
-        return ModuleSpec(name, self, origin="<{}>".format(name), is_package=name == "agent")
+        return ModuleSpec(name, self, origin="<{}>".format(name), is_package=name in self._payload["packages"])
 
     def create_module(self, spec):
         return None
@@ -83,7 +84,7 @@ class Sources:
 sources = Sources(payload, packed)  # noqa: F821
 sys.meta_path.insert(0, sources)
 if payload["options"].get("undo"):  # noqa: F821
-    from agent.undo import start
+    from agent.rollback.undo import start
 else:
     from agent.main import start
 

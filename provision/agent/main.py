@@ -8,12 +8,13 @@ import _signal as signal
 import os
 import sys
 
-from . import facts, history
-from .line import Cancelled, Line
-from .lock import Lock
-from .resource import FIXES, Failed, Unknown, os_error
-from .run import Run, take_modules
-from .system import ReadOnly, System
+from .facts import gather
+from .host.errors import FIXES, Failed, Unknown, os_error
+from .host.lock import Lock
+from .host.system import ReadOnly, System
+from .run import history
+from .run.link import Cancelled, Line
+from .run.run import Run, take_modules
 
 ENDED = "this run was ended on the host itself, by `unlock` or SIGTERM; its step in hand was brought to its end"
 
@@ -42,7 +43,7 @@ def start(options, sources):
 
 
 def _crash(line):
-    from .trace import formatted
+    from .host.tracebacks import formatted
 
     line.send({"type": "crash", "trace": formatted()})
 
@@ -70,7 +71,7 @@ def _run(line, options, sources):
     system.progress = line.progress
     line.step("facts")
     if options["confirms"]:
-        from .group import confirm
+        from .rollback.confirmed import confirm
 
         confirm(system, options["run"])
         line.send({"type": "bye"})
@@ -83,7 +84,7 @@ def _run(line, options, sources):
         system.memory.wait()
     try:
         story = _interrupted(system, locks)
-        hello = {"type": "hello", "protocol": 1, "facts": facts.gather(system), "interrupted": story}
+        hello = {"type": "hello", "protocol": 1, "facts": gather.gather(system), "interrupted": story}
         line.send(dict(hello, earlier=history.of(system, options["run"]) if locks else None))
         writer = _serve(line, system, options, locks)
         line.send({"type": "bye"})
@@ -135,15 +136,15 @@ def _keep_code(system, sources):
 
 
 def _answer(system, asked):
-    from . import ask  # only where something is asked
+    from .questions import ask  # only where something is asked
 
     return ask.answer(system, asked["question"], asked["arguments"])
 
 
 def _facts_with_nvml(system):
-    from . import nvml  # only where somebody wants the facts of a host with a driver
+    from .gpu import nvml  # only where somebody wants the facts of a host with a driver
 
-    found = facts.gather(system)
+    found = gather.gather(system)
     try:
         found["nvidia"]["nvml"] = nvml.ask(system)
     except Unknown as error:

@@ -14,7 +14,7 @@ from typing import Any, NoReturn
 import click
 
 from provision import __version__
-from provision.cli import garbage
+from provision.cli import gc_tuning
 from provision.cli.verbs import VERBS
 
 INTERRUPTED = 130
@@ -57,7 +57,7 @@ def provision() -> None:
 
 def main() -> NoReturn:
     """The entry of the program: runs the verb that the command line names, and exits."""
-    garbage.wait()
+    gc_tuning.wait()
     with contextlib.suppress(ValueError):  # not the main thread: a test
         signal.signal(signal.SIGTERM, _terminated)
     try:
@@ -72,7 +72,7 @@ def main() -> NoReturn:
         # Nobody reads on: not worth a word, not even by the interpreter when it flushes at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
         status = INTERRUPTED
-    garbage.end()
+    gc_tuning.end()
     sys.exit(status if isinstance(status, int) else 0)
 
 

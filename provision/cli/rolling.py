@@ -14,13 +14,13 @@ from datetime import UTC, datetime
 import click
 
 from provision import bundle, report
-from provision.cli import executor, garbage, hosts, resuming
+from provision.cli import executor, gc_tuning, hosts, resuming
 from provision.cli.interrupt import INTERRUPTED, SAID, Interrupts
 from provision.cli.options import Asked
 from provision.cli.views import Views
 from provision.events import Event, Notice, Sink
-from provision.report.ending import exit_status
 from provision.report.facts import FactsStory
+from provision.report.summary import exit_status
 from provision.rollout import Job, Rollout, order
 from provision.run import Limits, Run
 from provision.transport import Pool
@@ -95,7 +95,7 @@ def roll_out(  # noqa: PLR0917
         rollout.cancel()
         view.tell(SAID)
 
-    garbage.begin()
+    gc_tuning.begin()
     if executor.wanted(asked) is None:  # elsewhere each worker packs for itself
         bundle.prepare()
     try:

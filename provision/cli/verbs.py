@@ -176,9 +176,9 @@ def runs(context: click.Context, as_json: bool) -> int:
 
     Example: provision.py runs show last --report last.html
     """
-    from provision.cli import past
+    from provision.cli.runs import listed
 
-    return 0 if context.invoked_subcommand else past.listed(as_json)
+    return 0 if context.invoked_subcommand else listed(as_json)
 
 
 @runs.command(
@@ -193,9 +193,9 @@ def show(run: str, **given: Any) -> int:
 
     Example: provision.py runs show last --diff
     """
-    from provision.cli import past
+    from provision.cli.runs import show
 
-    return past.show(run, Asked(**given))
+    return show(run, Asked(**given))
 
 
 @click.command(

@@ -13,7 +13,7 @@ from provision import report
 from provision.cli import hosts, rolling
 from provision.cli.options import Asked
 from provision.errors import InputError, Problem
-from provision.report.ending import exit_status
+from provision.report.summary import exit_status
 from provision.secrets import Mask, secrets_in
 
 NEEDED = {"pytest": "pytest", "testinfra": "pytest-testinfra", "xdist": "pytest-xdist"}

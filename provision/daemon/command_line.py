@@ -1,7 +1,7 @@
 """A dockerd command line as its flags.
 
-The law: pure; an argument that is not understood is kept. The agent has the same for DOCKER_OPTS (agent/flags.py); a
-test holds the two together.
+The law: pure; an argument that is not understood is kept. The agent has the same for DOCKER_OPTS
+(agent/docker/flags.py); a test holds the two together.
 """
 
 import re

@@ -2,7 +2,7 @@
 
 The law: pure. A question has one answer a host; what it does not apply to is `n/a`, and what cannot be told is
 `unknown`, which keeps a host out as a `fail` does. What a role refuses by itself is not asked again. The questions that
-only the host can answer are the agent's (agent/preflight.py).
+only the host can answer are the agent's (agent/preflight/).
 """
 
 from collections.abc import Iterator, Mapping, Sequence

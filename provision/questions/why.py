@@ -8,9 +8,7 @@ stands is looked up by name, and left out where it cannot be told. A secret show
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Annotated, Any, ClassVar
-
-from pydantic import Field, JsonValue
+from typing import Any, ClassVar
 
 from provision.daemon.environment import FILE_KEYS
 from provision.daemon.options import BY_FLAG, MAPS, OPTIONS
@@ -18,58 +16,15 @@ from provision.events import Outcome
 from provision.facts import Facts
 from provision.inventory import Row
 from provision.inventory.explain import SECRETIVE
-from provision.questions import Answer, Question, Text
-from provision.questions.verdict import Asked, verdict
+from provision.questions import Question
+from provision.questions.option import Asked, Why
+from provision.questions.verdict import verdict
 from provision.resources import DaemonEnvironment, DaemonOption
 from provision.role import Deferred, Refuse, Role, Settings, Skip
 from provision.secrets import HIDDEN, Secret
 
 Path = tuple[str, ...]
 _LOGIN = re.compile(r"(://)[^/@\s]*@")
-
-
-class Stands(Answer):
-    """A flag, or a variable, that sets the option: where, and who brought that file."""
-
-    value: Text
-    file: Text
-    package: Text
-    role: Text
-    """Of ours, for which we wrote it."""
-
-
-class Record(Answer):
-    """We wrote this key, for a role of ours."""
-
-    role: Text
-    unchanged: bool
-
-
-class Entry(Answer):
-    """One option, or one entry of an option that is a map."""
-
-    path: Annotated[tuple[Text, ...], Field(min_length=1, max_length=2)]
-    in_file: bool
-    value: JsonValue
-    elsewhere: Annotated[tuple[Stands, ...], Field(max_length=100)]
-    process: Annotated[tuple[Text, ...], Field(max_length=100)]
-    """The values of its flag with which the running daemon was started."""
-    live: JsonValue
-    """As the daemon itself tells; None where it does not."""
-    agrees: bool | None
-    """Is what stands in the file in effect?"""
-    started_with: bool
-    """The file is the one with which we know the daemon to have been started."""
-    record: Record | None
-
-
-class Why(Answer):
-    """`problem`: why daemon.json (`config`) cannot be read."""
-
-    running: bool
-    config: Text
-    problem: Text
-    entries: Annotated[tuple[Entry, ...], Field(max_length=1000)]
 
 
 @dataclass(frozen=True)

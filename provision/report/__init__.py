@@ -1,15 +1,15 @@
 """Events of a run to people and programs: the only place that prints.
 
 The law: a view is a listener; it takes each event, decides nothing, and never raises because of where it writes. Text
-that came from a host reaches no terminal before `text.clean` has seen it. What the lines say stands in `story.py`, so
-that the live view and the plain one say the same.
+that came from a host reaches no terminal before `text.clean` has seen it. What the lines say stands in
+`transcript.py`, so that the live view and the plain one say the same.
 """
 
 from typing import Protocol
 
 from provision.events import Event
 from provision.report.output import Output, warn
-from provision.report.story import Story
+from provision.report.transcript import Story
 
 __all__ = ["Output", "Story", "View", "view", "warn"]
 

@@ -6,8 +6,8 @@ The law: what a host answered is told when all have; before that only what went 
 from collections.abc import Iterator, Sequence
 
 from provision.events import BAD, Answered, Event, HostFinished, HostStarted, Outcome
-from provision.report.story import Story
 from provision.report.text import Line
+from provision.report.transcript import Story
 
 
 class AnswersStory(Story):

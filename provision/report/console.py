@@ -19,8 +19,8 @@ from rich.text import Text
 from provision.events import CHECKED, Event, HostChecked, HostFinished, HostStarted, Progress, RunStarted, Summary
 from provision.report.output import Output
 from provision.report.progress import Course
-from provision.report.story import Story
 from provision.report.text import STYLES, Line, flat
+from provision.report.transcript import Story
 
 RATE = 5
 """Pictures a second."""

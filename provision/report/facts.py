@@ -7,8 +7,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from provision.events import HostFacts, HostFinished, Outcome, Summary
-from provision.report.story import Story
 from provision.report.text import Line, table
+from provision.report.transcript import Story
 
 COLUMNS = ("HOST", "OS", "GPUS", "DRIVER", "DOCKER", "INIT")
 

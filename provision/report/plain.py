@@ -5,7 +5,7 @@ The law: no colours, nothing is ever drawn again, each line is whole and is ther
 
 from provision.events import Event, Progress, RunStarted
 from provision.report.output import Output
-from provision.report.story import Story, opening
+from provision.report.transcript import Story, opening
 
 
 class Plain:

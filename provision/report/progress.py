@@ -6,8 +6,8 @@ The law: numbers only from events; what is left is told only once enough hosts h
 from collections.abc import Callable
 
 from provision.events import BAD, Event, HostChecked, HostFinished, Outcome, RunStarted, WaveStarted
-from provision.report.story import Story
 from provision.report.text import duration
+from provision.report.transcript import Story
 
 ENOUGH = 5
 """Hosts; the rate of fewer says nothing."""

@@ -27,7 +27,7 @@ from provision.events import (
     WaveFinished,
     WaveStarted,
 )
-from provision.traits import Traits, traits
+from provision.fact_summary import Traits, traits
 
 
 @dataclass

@@ -20,7 +20,7 @@ class NvidiaDriver(Resource):
 
 
 class GpuProof(Resource):
-    """A probe: containers on this host get their GPUs, by levels (agent/proof.py)."""
+    """A probe: containers on this host get their GPUs, by levels (agent/gpu/proof/)."""
 
     kind = "gpu_proof"
     modules = ("pynvml",)

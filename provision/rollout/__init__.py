@@ -35,6 +35,7 @@ from provision.events import (
     WaveStarted,
     worst,
 )
+from provision.fact_summary import Traits, differences, traits
 from provision.rollout import waves
 from provision.rollout.first_look import FirstLook
 from provision.rollout.hooks import Planned, run_hooked
@@ -43,7 +44,6 @@ from provision.rollout.masking import masked
 from provision.rollout.policy import Policy
 from provision.run import Run
 from provision.secrets import Mask
-from provision.traits import Traits, differences, traits
 from provision.transport import Pool
 
 SETTLED = frozenset({Outcome.OK, Outcome.SKIPPED})

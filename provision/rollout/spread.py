@@ -237,7 +237,7 @@ def local(processes: int, threads: int, order: Order) -> Spread:
         security=Security.temporary(),
         silence_logs=logging.CRITICAL,
         memory_limit=0,
-        preload=["provision.rollout.apart"],
+        preload=["provision.rollout.dask_preload"],
         env={INVENTORY: order.inventory},
     )
     client = Client(cluster, set_as_default=False, name="provision")

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from provision.errors import ConnectionLost, HostError, Unreachable
-from provision.transport import dial, hostkeys
+from provision.transport import connect, hostkeys
 from provision.transport.ssh_config import Resolved
 
 
@@ -175,16 +175,16 @@ TABLE: list[tuple[str, Sentence]] = [
     (r"Host key verification failed", lambda match, said: hostkeys.unknown(said.settings, "", "")),
     (
         r"Could not resolve hostname (?P<host>\S+?):? (?P<reason>[^\r\n]+)",
-        lambda match, said: dial.unknown_name(match["host"], match["reason"].strip()),
+        lambda match, said: connect.unknown_name(match["host"], match["reason"].strip()),
     ),
-    (CONNECT + "Connection refused", lambda match, said: dial.refused(f"{match['host']} port {match['port']}")),
+    (CONNECT + "Connection refused", lambda match, said: connect.refused(f"{match['host']} port {match['port']}")),
     (
         CONNECT + f"(?P<reason>{UNROUTABLE})",
-        lambda match, said: dial.no_route(f"{match['host']} port {match['port']}", match["reason"]),
+        lambda match, said: connect.no_route(f"{match['host']} port {match['port']}", match["reason"]),
     ),
     (
         CONNECT + "(?:Connection|Operation) timed out",
-        lambda match, said: dial.no_answer(f"{match['host']} port {match['port']}", said.limit),
+        lambda match, said: connect.no_answer(f"{match['host']} port {match['port']}", said.limit),
     ),
     (r"timed out during banner exchange|Connection to (?P<host>\S+) port \d+ timed out", _silent),
     (r"(?P<user>\S+)@\S+: Permission denied \((?P<methods>[^)]*)\)", _denied),

@@ -19,12 +19,12 @@ from provision.target import Target
 from provision.transport import explain
 from provision.transport.askpass import Askpass
 from provision.transport.channel import ALIVE_COUNT, ALIVE_INTERVAL, EXIT_LIMIT, Channel, Deadline
-from provision.transport.gates import Dropped, Gates
 from provision.transport.hostkeys import HostKeys
 from provision.transport.known_hosts import fingerprint, short_kind
 from provision.transport.process import ProcessChannel
 from provision.transport.route import hop_arguments, jump_limit, whole_limit
 from provision.transport.ssh_config import NO_SSH, Resolved, SshConfig
+from provision.transport.throttle import Dropped, Gates
 
 PRELUDE_LIMIT = 1 << 20
 """Bytes that ssh may say before it is logged in (banners)."""

@@ -14,13 +14,13 @@ from provision.errors import Unreachable
 from provision.secrets import Secret
 from provision.target import Target
 from provision.transport.channel import Connection, Deadline
-from provision.transport.gates import Dropped, Gates
 from provision.transport.hostkeys import HostKeys
-from provision.transport.limits import why_openssh
 from provision.transport.local import LocalConnection
+from provision.transport.needs_openssh import why_openssh
 from provision.transport.openssh import OpenSshConnection
 from provision.transport.route import Routes, Socket, jump_limit, refuse_circles
 from provision.transport.ssh_config import Resolved, SshConfig
+from provision.transport.throttle import Dropped, Gates
 
 if TYPE_CHECKING:
     from provision.transport.auth import KeyFiles

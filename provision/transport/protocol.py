@@ -25,9 +25,9 @@ from provision.errors import Unreachable
 from provision.secrets import Secret
 from provision.transport.auth import KeyFiles, Login
 from provision.transport.channel import ALIVE_COUNT, Deadline
-from provision.transport.gates import Dropped
 from provision.transport.hostkeys import HostKeys
 from provision.transport.ssh_config import Resolved
+from provision.transport.throttle import Dropped
 
 CHANNEL_LIMIT = 30.0
 """Seconds for the host to open a channel and start a command on it."""

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from provision.errors import HostError, Unreachable
-from provision.transport import dial
+from provision.transport import connect
 from provision.transport.channel import Deadline
 from provision.transport.ssh_config import Resolved, SshConfig
 
@@ -147,10 +147,10 @@ class Routes:
 
 def _direct(settings: Resolved, deadline: Deadline) -> Socket:
     bind = settings.one("bindaddress") if settings.is_set("bindaddress") else ""
-    sock = dial.tcp(settings.hostname, settings.port, deadline, settings.one("addressfamily", "any"), bind)
+    sock = connect.tcp(settings.hostname, settings.port, deadline, settings.one("addressfamily", "any"), bind)
     return Socket(sock, sock.close)
 
 
 def _proxied(settings: Resolved) -> Socket:
-    process = dial.ProxyProcess(settings.expand(settings.one("proxycommand")))
+    process = connect.ProxyProcess(settings.expand(settings.one("proxycommand")))
     return Socket(process.socket, process.close, process.said)

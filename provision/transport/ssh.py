@@ -15,9 +15,9 @@ from paramiko.ssh_exception import SSHException
 
 from provision.errors import ConnectionLost, HostError, HostTimeout, Unreachable
 from provision.transport.channel import ALIVE_INTERVAL, EXIT_LIMIT, SEND_LIMIT, Channel, Deadline
-from provision.transport.gates import Dropped
 from provision.transport.protocol import CHANNEL_LIMIT, Transport, hang_up
 from provision.transport.ssh_config import Resolved
+from provision.transport.throttle import Dropped
 
 SLICE = 15.0
 """Seconds. Sending and receiving share paramiko's time limit, so neither waits longer than this at a time."""

@@ -2,7 +2,7 @@
 
 import pytest
 
-from provision.agent import kinds
+from provision.agent.engine import kinds
 
 from .conversation import Agent
 from .one_service import FakeService, Lab

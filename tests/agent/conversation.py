@@ -29,19 +29,26 @@ class Agent:
 
     def __init__(self, tmp_path, check=False, facts_only=False, extra=None, run="r1", settle=False, **told):
         modules = {"agent": ""}
-        for path in glob.glob(os.path.join(AGENT, "*.py")):
-            name = os.path.basename(path)[:-3]
+        for path in glob.glob(os.path.join(AGENT, "**", "*.py"), recursive=True):
+            name = os.path.relpath(path, AGENT)[:-3].replace(os.sep, ".")
             with open(path, encoding="utf-8") as file:
-                modules["agent." + name] = file.read()
+                modules["agent." + (name[:-9] if name.endswith(".__init__") else name)] = file.read()
         boot = modules.pop("agent.boot")
         modules.pop("agent.__init__")
+        packages = sorted({name.rpartition(".")[0] for name in modules} - {""})
         modules.update(extra or {})
         state = str(tmp_path / "state")
         options = {"check": check, "facts_only": facts_only, "state": state, "confirm": 0, "confirms": False}
         options.update(run=dict(told, id=run, by="me@here"), settle=settle)
         digest = hashlib.sha256(json.dumps(modules, sort_keys=True).encode("ascii")).hexdigest()
         payload = tmp_path / "payload-{}.json".format(run)
-        told = {"boot": boot, "modules": json.dumps(modules), "options": options, "digest": digest}
+        told = {
+            "boot": boot,
+            "modules": json.dumps(modules),
+            "options": options,
+            "digest": digest,
+            "packages": packages,
+        }
         payload.write_text(json.dumps(told))
         self.process = subprocess.Popen(
             [sys.executable, "-I", "-S", "-B", "-c", START, str(payload)],

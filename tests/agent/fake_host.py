@@ -2,9 +2,9 @@
 
 import json
 
-from provision.agent.memory import Memory
-from provision.agent.resource import Failed
-from provision.agent.system import Result
+from provision.agent.host.errors import Failed
+from provision.agent.host.results import Result
+from provision.agent.host.state import Memory
 
 BOOT = "aaaaaaaa-boot"
 UNIT = "/usr/lib/systemd/system/docker.service"

@@ -3,12 +3,13 @@
 import json
 import os
 
-from provision.agent import guard
-from provision.agent.line import Cancelled
-from provision.agent.resource import Failed, Resource
-from provision.agent.run import Run
-from provision.agent.system import System
-from provision.agent.transaction import Transaction
+from provision.agent.engine import impact
+from provision.agent.engine.resource import Resource
+from provision.agent.host.errors import Failed
+from provision.agent.host.system import System
+from provision.agent.rollback.transaction import Transaction
+from provision.agent.run.link import Cancelled
+from provision.agent.run.run import Run
 
 from .conversation import file, stage
 
@@ -31,7 +32,7 @@ class FakeService(Resource):
         return {"running": runs is not None, "stale": runs is not None and runs != text}
 
     def impact(self, system, diff):
-        return guard.impact(guard.RESTART, ["file"])
+        return impact.impact(impact.RESTART, ["file"])
 
     def cuts(self, diff):
         return True

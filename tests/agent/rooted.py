@@ -5,8 +5,9 @@ The law: strict. A command that was not expected fails the test, and so does one
 
 import os
 
-from provision.agent.resource import Failed
-from provision.agent.system import Result, System
+from provision.agent.host.errors import Failed
+from provision.agent.host.results import Result
+from provision.agent.host.system import System
 
 
 def answer(out="", err="", status=0):

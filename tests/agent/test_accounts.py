@@ -4,11 +4,12 @@ import collections
 
 import pytest
 
-from provision.agent import accounts, membership
-from provision.agent.accounts import Group, UserAccount
-from provision.agent.membership import GroupExclusive, GroupMembership
-from provision.agent.resource import converge
-from provision.agent.system import Result, System
+from provision.agent.accounts import membership, users
+from provision.agent.accounts.membership import GroupExclusive, GroupMembership
+from provision.agent.accounts.users import Group, UserAccount
+from provision.agent.engine.resource import converge
+from provision.agent.host.results import Result
+from provision.agent.host.system import System
 
 Entry = collections.namedtuple("Entry", "pw_name pw_uid pw_gid pw_dir pw_shell")
 HASH = "$6$salt$" + "x" * 86
@@ -77,7 +78,7 @@ class Host(System):
 def host(tmp_path, monkeypatch):
     host = Host(tmp_path)
     look = host.users.get
-    monkeypatch.setattr(accounts, "account", look)
+    monkeypatch.setattr(users, "account", look)
     monkeypatch.setattr(membership, "account", look)
     monkeypatch.setattr(membership.grp, "getgrgid", lambda gid: _group(host, gid))
     monkeypatch.setattr(

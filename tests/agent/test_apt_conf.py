@@ -5,10 +5,11 @@ import shutil
 
 import pytest
 
-from provision.agent import apt_conf
-from provision.agent.apt_conf import AptConf, AptEffective
-from provision.agent.resource import converge
-from provision.agent.system import ReadOnly, Result, System
+from provision.agent.engine.resource import converge
+from provision.agent.host.results import Result
+from provision.agent.host.system import ReadOnly, System
+from provision.agent.packages import apt_conf
+from provision.agent.packages.apt_conf import AptConf, AptEffective
 
 needs_apt = pytest.mark.skipif(shutil.which("apt-config") is None or os.geteuid() != 0, reason="needs apt, and root")
 GOOD = 'Acquire::http::Proxy "http://proxy:3128/";\n'

@@ -4,9 +4,10 @@ import os
 
 import pytest
 
-from provision.agent import apt_key, apt_sources, openpgp
-from provision.agent.apt_source import AptSource
-from provision.agent.resource import Failed, converge
+from provision.agent.engine.resource import converge
+from provision.agent.host.errors import Failed
+from provision.agent.packages import apt_key, openpgp, source_list
+from provision.agent.packages.source import AptSource
 
 from .keys import GOOD, GOOD_FINGERPRINT, OLD, OLD_FINGERPRINT
 from .rooted import Rooted, answer
@@ -167,7 +168,7 @@ def test_what_does_not_conflict_stays(host, name, content):
 def test_a_flat_repository_has_no_components(host):
     state = source(suite="./", components=[]).desired()
     assert "Components" not in state["source"]
-    assert apt_sources.Entry("f", "http://x/", "./", "").same_source("http://x", "/")
+    assert source_list.Entry("f", "http://x/", "./", "").same_source("http://x", "/")
 
 
 @needs_root

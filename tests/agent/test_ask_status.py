@@ -6,9 +6,11 @@ import time
 
 import pytest
 
-from provision.agent import ask, ask_status, clock, lock
-from provision.agent.resource import Failed
-from provision.agent.system import ReadOnly, System
+from provision.agent.host import lock, times
+from provision.agent.host.errors import Failed
+from provision.agent.host.system import ReadOnly, System
+from provision.agent.questions import ask
+from provision.agent.questions import status as ask_status
 from tests.agent.conversation import file, stage
 from tests.agent.test_main import SLOW, slow
 
@@ -31,7 +33,7 @@ def keep(state, **sections):
 
 
 def ago(seconds):
-    return time.strftime(clock.FORM, time.gmtime(time.time() - seconds))
+    return time.strftime(times.FORM, time.gmtime(time.time() - seconds))
 
 
 def test_a_host_that_we_never_touched_has_nothing_to_tell_and_nothing_is_written(start, tmp_path):
@@ -200,11 +202,11 @@ def test_an_unknown_question_is_a_bug(state):
 
 @pytest.mark.parametrize("moment", [None, 3, "", "yesterday", "2026-13-01T00:00:00Z", []])
 def test_what_is_no_moment_has_no_age(moment):
-    assert clock.age(moment) is None
+    assert times.age(moment) is None
 
 
 @pytest.mark.parametrize(
     "seconds, words", [(0, "0 s"), (59.9, "59 s"), (182, "3 min 2 s"), (7260, "2 h 1 min"), (180000, "2 d 2 h")]
 )
 def test_spans_as_people_tell_them(seconds, words):
-    assert clock.told(seconds) == words
+    assert times.told(seconds) == words

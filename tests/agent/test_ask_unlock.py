@@ -8,16 +8,20 @@ import time
 
 import pytest
 
-from provision.agent import ask, ask_unlock, lock
-from provision.agent.resource import Failed
-from provision.agent.system import ReadOnly, System
+from provision.agent.host import lock
+from provision.agent.host.errors import Failed
+from provision.agent.host.system import ReadOnly, System
+from provision.agent.questions import ask
+from provision.agent.questions import unlock as ask_unlock
 from tests.agent.conversation import stage
 from tests.agent.test_main import SLOW, slow
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="the agent works as root only")
 
 TOOL = {
-    "agent.command": SLOW["agent.command"].replace("time.sleep(self.seconds)", 'system.run([self.path, "30"])'),
+    "agent.files.command": SLOW["agent.files.command"].replace(
+        "time.sleep(self.seconds)", 'system.run([self.path, "30"])'
+    ),
 }
 
 
@@ -121,7 +125,9 @@ def test_a_package_run_in_hand_is_spared_unless_forced(start, unlock, tmp_path, 
     tool = tmp_path / "dpkg"
     shutil.copy(shutil.which("sleep"), str(tool))
     agent = working(
-        start, slow(tool, 0), extra={"agent.command": TOOL["agent.command"].replace("is not None", "is None")}
+        start,
+        slow(tool, 0),
+        extra={"agent.files.command": TOOL["agent.files.command"].replace("is not None", "is None")},
     )
     deadline = time.monotonic() + 20
     while ask_unlock._package_tool(System(), agent.process.pid) is None:

@@ -4,8 +4,9 @@ import json
 
 import pytest
 
-from provision.agent import ask_why, inputs
-from provision.agent.json_keys import _digest
+from provision.agent.docker.daemon_json import _digest
+from provision.agent.questions import why as ask_why
+from provision.agent.services import staleness
 from tests.agent.fake_host import DAEMON_JSON, UNIT, Host
 
 OVERRIDE = "/etc/systemd/system/docker.service.d/docker-override.conf"
@@ -91,8 +92,8 @@ def test_what_docker_does_not_tell_rests_on_the_record_of_its_start():
         None,
         False,
     )
-    process = inputs.process(found, found.pid)
-    record = {"process": process, "files": {DAEMON_JSON: inputs.digest(found, DAEMON_JSON)}}
+    process = staleness.process(found, found.pid)
+    record = {"process": process, "files": {DAEMON_JSON: staleness.digest(found, DAEMON_JSON)}}
     found.memory.put("services", "docker", record)
     assert entry(found, "default-shm-size")["started_with"] is True
     found.files[DAEMON_JSON] = '{"default-shm-size": "2G"}'

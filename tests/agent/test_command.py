@@ -2,9 +2,9 @@
 
 import pytest
 
-from provision.agent.command import Command
-from provision.agent.resource import converge
-from provision.agent.system import ReadOnly, System
+from provision.agent.engine.resource import converge
+from provision.agent.files.command import Command
+from provision.agent.host.system import ReadOnly, System
 
 
 @pytest.fixture

@@ -2,9 +2,9 @@
 
 import pytest
 
-from provision.agent.group import confirm
-from provision.agent.resource import Failed
-from provision.agent.system import System
+from provision.agent.host.errors import Failed
+from provision.agent.host.system import System
+from provision.agent.rollback.confirmed import confirm
 
 from .one_service import at
 

@@ -7,8 +7,9 @@ import sys
 
 import pytest
 
-from provision.agent import cuda_probe, proof_inside
-from provision.agent.proof_container import Ran
+from provision.agent.gpu import container_program
+from provision.agent.gpu.proof import container_checks
+from provision.agent.gpu.proof.container import Ran
 from tests.agent import false_gpu
 
 needs = pytest.mark.skipif(not false_gpu.COMPILER, reason="SKIPPED FOR LACK OF gcc: the CUDA program is not tested")
@@ -19,16 +20,16 @@ UUIDS = ["GPU-{:08x}-0000-0000-0000-000000000000".format(index) for index in ran
 def cuda(tmp_path, monkeypatch):
     def cuda(**options):
         library = false_gpu.build(tmp_path, "false_cuda", **options)
-        monkeypatch.setattr(cuda_probe, "LIBRARIES", (library,))
-        monkeypatch.setattr(cuda_probe, "NVML", ())
-        monkeypatch.setattr(cuda_probe, "nvml", lambda: None)
-        return cuda_probe.main({})
+        monkeypatch.setattr(container_program, "LIBRARIES", (library,))
+        monkeypatch.setattr(container_program, "NVML", ())
+        monkeypatch.setattr(container_program, "nvml", lambda: None)
+        return container_program.main({})
 
     return cuda
 
 
 def sees(answer, expected):
-    return proof_inside.sees("all", answer, expected)
+    return container_checks.sees("all", answer, expected)
 
 
 @needs
@@ -37,12 +38,12 @@ def test_a_kernel_runs_on_each_gpu_and_its_result_is_checked(cuda):
     assert [device["uuid"] for device in answer["cuda"]["devices"]] == UUIDS
     assert {device["kernel"] for device in answer["cuda"]["devices"]} == {"ok"}
     assert sees(answer, UUIDS)["verdict"] == "passed"
-    assert proof_inside.computes(answer)["verdict"] == "passed"
+    assert container_checks.computes(answer)["verdict"] == "passed"
 
 
 @needs
 def test_a_wrong_result_is_found(cuda):
-    check = proof_inside.computes(cuda(WRONG=1))
+    check = container_checks.computes(cuda(WRONG=1))
     assert check["verdict"] == "failed"
     assert "1024 of 1024 results are wrong" in check["cause"]
 
@@ -66,7 +67,7 @@ def test_a_gpu_too_few_and_one_too_many_are_named(cuda):
 
 def test_without_a_gpu_all_else_is_told():
     """As a program of its own, as in a container."""
-    program = os.path.abspath(cuda_probe.__file__)
+    program = os.path.abspath(container_program.__file__)
     out = subprocess.check_output([sys.executable, "-I", "-S", "-B", program, "{}"])
     answer = json.loads(out.decode())
     assert answer["uid"] == os.getuid()
@@ -80,10 +81,10 @@ def test_without_a_gpu_all_else_is_told():
 
 def test_limits_are_compared_as_configured():
     answer = {"limits": {"memlock": [-1, -1], "stack": [67108864, 67108864]}, "shm": 1 << 30}
-    good = list(proof_inside.limits(answer, {"memlock": [-1, -1], "stack": 67108864, "shm": 1 << 30}))
+    good = list(container_checks.limits(answer, {"memlock": [-1, -1], "stack": 67108864, "shm": 1 << 30}))
     assert [item["verdict"] for item in good] == ["passed"] * 3
     answer["limits"]["memlock"] = [8388608, 8388608]
-    bad = list(proof_inside.limits(answer, {"memlock": [-1, -1]}))
+    bad = list(container_checks.limits(answer, {"memlock": [-1, -1]}))
     assert bad[0]["cause"] == "memlock in the container is 8388608 / 8388608 and not unlimited / unlimited"
 
 
@@ -91,7 +92,7 @@ def test_limits_are_compared_as_configured():
     ("text", "size"), [("1G", 1 << 30), ("64m", 64 << 20), ("1GiB", 1 << 30), ("1073741824", 1 << 30), ("x", None)]
 )
 def test_sizes_as_docker_reads_them(text, size):
-    assert proof_inside.size(text) == size
+    assert container_checks.size(text) == size
 
 
 @pytest.mark.parametrize(
@@ -107,7 +108,7 @@ def test_sizes_as_docker_reads_them(text, size):
     ],
 )
 def test_what_docker_says_is_explained(message, words):
-    check = proof_inside.answered("all", Ran(error=message))
+    check = container_checks.answered("all", Ran(error=message))
     assert check["verdict"] == "failed"
     assert words in check["cause"]
     assert check["fix"]

@@ -4,10 +4,10 @@ import os
 
 import pytest
 
-from provision.agent import flags as flags_of
-from provision.agent.daemon_flags import DaemonFlags
-from provision.agent.resource import converge
-from provision.agent.system import ReadOnly, System
+from provision.agent.docker import flags as flags_of
+from provision.agent.docker.default_file import DaemonFlags
+from provision.agent.engine.resource import converge
+from provision.agent.host.system import ReadOnly, System
 
 LEGACY = (
     'DOCKER_OPTS="--dns=10.10.254.254 --bip=192.168.127.1/24 --fixed-cidr=192.168.127.128/25 --storage-driver=overlay2'

@@ -2,8 +2,8 @@
 
 import pytest
 
-from provision.agent.docker_live import DockerLive, differs
-from provision.agent.resource import converge
+from provision.agent.docker.live import DockerLive, differs
+from provision.agent.engine.resource import converge
 
 from .fake_host import Host
 

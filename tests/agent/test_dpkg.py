@@ -5,7 +5,7 @@ import subprocess
 
 import pytest
 
-from provision.agent import dpkg
+from provision.agent.packages import dpkg
 
 from .rooted import Rooted
 

@@ -7,8 +7,12 @@ import struct
 
 import pytest
 
-from provision.agent import facts, facts_docker, facts_network, look, systemd_unit
-from provision.agent.system import ReadOnly
+from provision.agent.docker import engine_facts
+from provision.agent.facts import gather
+from provision.agent.facts import network as facts_network
+from provision.agent.host import look
+from provision.agent.host.system import ReadOnly
+from provision.agent.services import unit_file
 
 from .rooted import Rooted, answer
 
@@ -50,7 +54,7 @@ def host(tmp_path):
 
 
 def test_a_host_with_nothing_is_facts_of_nothing(host):
-    found = facts.gather(host)
+    found = gather.gather(host)
     json.dumps(found)
     assert found["os"] == {"id": "", "version_id": "", "codename": "", "name": ""}
     assert found["init"] == "sysv"
@@ -63,7 +67,7 @@ def test_a_host_with_nothing_is_facts_of_nothing(host):
 
 
 def test_this_machine_is_seen_without_writing():
-    found = facts.gather(ReadOnly())
+    found = gather.gather(ReadOnly())
     json.dumps(found)
     assert found["boot_id"]
     assert {"address": "127.0.0.1/8", "interface": "lo"} in found["addresses"]
@@ -75,7 +79,7 @@ def test_release_packages_and_architecture_come_from_files(host):
     )
     host.put("/var/lib/dpkg/status", STATUS)
     host.put("/run/systemd/system/x", "")
-    found = facts.gather(host)
+    found = gather.gather(host)
     assert found["os"] == {"id": "ubuntu", "version_id": "24.04", "codename": "noble", "name": "Ubuntu 24.04 LTS"}
     assert found["architecture"] == "arm64", "dpkg's own package tells, not the kernel"
     assert (found["apt_version"], found["init"]) == ("2.6.1", "systemd")
@@ -86,15 +90,15 @@ def test_release_packages_and_architecture_come_from_files(host):
 def test_upstart_is_asked_only_where_it_can_be(host):
     host.put("/sbin/initctl", "")
     host.commands = [(["/sbin/initctl", "version"], answer("init (upstart 1.12.1)\n"))]
-    assert facts.init(host) == "upstart"
+    assert gather.init(host) == "upstart"
     host.commands = [(["/sbin/initctl", "version"], answer("", "no connection", 1))]
-    assert facts.init(host) == "sysv"
+    assert gather.init(host) == "sysv"
 
 
 def test_a_dockerd_without_a_package_is_asked_for_its_version(host):
     host.put("/usr/bin/dockerd", "")
     host.commands = [(["/usr/bin/dockerd", "--version"], answer("Docker version 24.0.7, build 311b9ff\n"))]
-    found = facts_docker.docker(host, {})
+    found = engine_facts.docker(host, {})
     assert (found["version"], found["daemon"]) == ("24.0.7", "/usr/bin/dockerd")
     host.done()
 
@@ -111,7 +115,7 @@ def test_a_dockerd_without_a_package_is_asked_for_its_version(host):
     ],
 )
 def test_the_engines_version_in_that_of_its_package(package, engine):
-    assert facts_docker.upstream(package) == engine
+    assert engine_facts.upstream(package) == engine
 
 
 def test_nvidia_hardware_and_driver(host):
@@ -125,7 +129,7 @@ def test_nvidia_hardware_and_driver(host):
     host.put("/sys/module/nvidia/version", "580.159.04\n")
     host.put("/var/lib/dkms/nvidia/580.160.01/{}/x".format(os.uname().release), "")
     host.link_to("/usr/lib/x86_64-linux-gnu/libnvidia-ml.so.1", "libnvidia-ml.so.580.159.04")
-    found = facts.gather(host)["nvidia"]
+    found = gather.gather(host)["nvidia"]
     assert found["pci"] == [{"address": "0000:17:00.0", "device": "2330", "device_class": "0302"}]
     assert found["driver_loaded"] == found["library"] == "580.159.04"
     assert found["driver_on_disk"] == "580.160.01"
@@ -136,7 +140,7 @@ def test_dgx_release(host):
         "/etc/dgx-release",
         'DGX_NAME="DGX Server"\nDGX_PLATFORM="DGX Server for DGX A100"\nDGX_SWBUILD_VERSION="5.4.2"\n',
     )
-    assert facts.gather(host)["dgx"] == {
+    assert gather.gather(host)["dgx"] == {
         "name": "DGX Server",
         "platform": "DGX Server for DGX A100",
         "version": "5.4.2",
@@ -148,7 +152,7 @@ def test_resolvers_of_both_files_once_and_only_addresses(host):
     host.put(
         "/run/systemd/resolve/resolv.conf", "nameserver 10.0.0.2\nnameserver fe80::1%eth0\nnameserver 127.0.0.53\n"
     )
-    assert facts.gather(host)["resolvers"] == ["127.0.0.53", "10.0.0.2", "fe80::1"]
+    assert gather.gather(host)["resolvers"] == ["127.0.0.53", "10.0.0.2", "fe80::1"]
 
 
 @pytest.mark.parametrize(
@@ -162,7 +166,7 @@ def test_resolvers_of_both_files_once_and_only_addresses(host):
 def test_limits_can_be_raised_only_with_the_capability_and_outside_of_user_namespaces(host, namespace, bounding, can):
     host.put("/proc/self/uid_map", "{:>10} {:>10} {:>10}\n".format(*namespace.split()))
     host.put("/proc/1/status", "Name:\tinit\nCapBnd:\t{}\n".format(bounding))
-    assert facts.gather(host)["can_raise_limits"] is can
+    assert gather.gather(host)["can_raise_limits"] is can
 
 
 def test_the_ssh_client_of_an_ancestor_when_sudo_stripped_our_own(host, monkeypatch):
@@ -170,9 +174,9 @@ def test_the_ssh_client_of_an_ancestor_when_sudo_stripped_our_own(host, monkeypa
     host.put("/proc/{}/stat".format(os.getppid()), "{} (su) do) S 4242 0 0".format(os.getppid()))
     host.put("/proc/{}/environ".format(os.getppid()), "HOME=/root\0")
     host.put("/proc/4242/environ", "A=b\0SSH_CONNECTION=192.0.2.7 50000 192.0.2.1 22\0")
-    assert facts.gather(host)["ssh_client"] == "192.0.2.7"
+    assert gather.gather(host)["ssh_client"] == "192.0.2.7"
     monkeypatch.setenv("SSH_CONNECTION", "2001:db8::5 50000 2001:db8::1 22")
-    assert facts.gather(host)["ssh_client"] == "2001:db8::5"
+    assert gather.gather(host)["ssh_client"] == "2001:db8::5"
 
 
 # -- the unit
@@ -185,7 +189,7 @@ def test_the_units_last_exec_start_and_where_it_stands(host):
     override += 'ExecStart=-/usr/bin/dockerd \\\n  # a comment\n  -H fd:// "--label=a b"\n'
     host.put("/etc/systemd/system/docker.service.d/docker-override.conf", override)
     host.put("/etc/systemd/system/docker.service.d/README", "[Service]\nExecStart=/bin/false\n")
-    unit = systemd_unit.load(host, "docker.service")
+    unit = unit_file.load(host, "docker.service")
     assert unit["exec_start"] == ["/usr/bin/dockerd", "-H", "fd://", "--label=a b"]
     assert unit["exec_start_from"] == "/etc/systemd/system/docker.service.d/docker-override.conf"
     assert unit["environment_files"] == []
@@ -208,7 +212,7 @@ def test_variables_of_a_command_line_have_the_values_that_systemd_gives_them(hos
     host.put(folder + "a.conf", KUBESPRAY)
     host.put(folder + "b.conf", '[Service]\nEnvironment="MTU=1400" "REGISTRY=--http-proxy=http://u:pw@p:1"\n')
     host.put("/etc/sysconfig/docker", '# MTU=1\nMTU=9000\nREGISTRY="--insecure-registry a:5000 \\\n --debug"\n')
-    found = systemd_unit.load(host, "docker.service")
+    found = unit_file.load(host, "docker.service")
     assert found["variables"] == {
         "DOCKER_OPTS": ["--bip=192.168.99.1/24", "--label=a b"],
         "DOCKER_DNS_OPTIONS": ["--dns", "192.0.2.53"],
@@ -223,7 +227,7 @@ def test_variables_of_a_command_line_have_the_values_that_systemd_gives_them(hos
 def test_a_login_in_a_variable_of_the_command_line_is_hidden(host):
     unit = "[Service]\nEnvironment=P=--http-proxy=http://u:pw@p:1\nExecStart=/usr/bin/dockerd $P\n"
     host.put("/lib/systemd/system/docker.service", unit)
-    assert "pw" not in str(systemd_unit.load(host, "docker.service"))
+    assert "pw" not in str(unit_file.load(host, "docker.service"))
 
 
 @pytest.mark.parametrize(
@@ -238,16 +242,16 @@ def test_docker_opts_of_its_own_file_is_no_variable_of_the_unit(host, environmen
     unit = "[Service]\n{}EnvironmentFile=-/etc/default/docker\nExecStart=/usr/bin/dockerd $DOCKER_OPTS\n"
     host.put("/lib/systemd/system/docker.service", unit.format(environment))
     host.put("/etc/default/docker", default)
-    assert systemd_unit.load(host, "docker.service")["variables"] == expected
+    assert unit_file.load(host, "docker.service")["variables"] == expected
 
 
 def test_a_unit_in_etc_hides_the_packages_and_a_link_to_nowhere_masks(host):
     host.put("/usr/lib/systemd/system/docker.service", STOCK_UNIT)
     host.put("/etc/systemd/system/docker.service", STOCK_UNIT.replace("/usr/sbin", "/opt"))
-    assert systemd_unit.load(host, "docker.service")["exec_start"][0] == "/opt/dockerd"
+    assert unit_file.load(host, "docker.service")["exec_start"][0] == "/opt/dockerd"
     host.remove("/etc/systemd/system/docker.service")
     host.link_to("/etc/systemd/system/docker.service", "/dev/null")
-    unit = systemd_unit.load(host, "docker.service")
+    unit = unit_file.load(host, "docker.service")
     assert unit["masked"]
     assert unit["exec_start"] == []
 
@@ -259,7 +263,7 @@ def test_a_drop_in_is_hidden_by_one_of_the_same_name_and_masked_by_an_empty_one(
     host.put("/lib/systemd/system/docker.service.d/b.conf", "[Service]\nEnvironmentFile=/b\n")
     host.link_to("/run/systemd/system/docker.service.d/b.conf", "/dev/null")
     host.put("/etc/systemd/system/service.d/c.conf", "[Service]\nEnvironmentFile=/c\n")
-    assert systemd_unit.load(host, "docker.service")["environment_files"] == ["-/etc/default/docker", "/etc", "/c"]
+    assert unit_file.load(host, "docker.service")["environment_files"] == ["-/etc/default/docker", "/etc", "/c"]
 
 
 def test_logins_and_tokens_of_a_command_line_never_leave(host):
@@ -267,7 +271,7 @@ def test_logins_and_tokens_of_a_command_line_never_leave(host):
         "ExecStart=/usr/bin/dockerd --http-proxy=http://u:pw@proxy:3128 --log-opt splunk-token=abc --bip=10.0.0.1/24\n"
     )
     host.put("/lib/systemd/system/docker.service", "[Service]\n" + line)
-    words = systemd_unit.load(host, "docker.service")["exec_start"]
+    words = unit_file.load(host, "docker.service")["exec_start"]
     assert "pw" not in str(words) and "abc" not in str(words)
     assert words[-1] == "--bip=10.0.0.1/24"
 
@@ -277,12 +281,12 @@ def test_logins_and_tokens_of_a_command_line_never_leave(host):
 
 def test_a_pid_file_counts_only_with_a_dockerd_behind_it(host):
     host.put("/var/run/docker.pid", "77\n")
-    assert facts_docker.process(host) is None
+    assert engine_facts.process(host) is None
     host.put("/proc/77/cmdline", "vim\0")
-    assert facts_docker.process(host) is None
+    assert engine_facts.process(host) is None
     host.put("/proc/77/cmdline", "/usr/bin/docker\0daemon\0--bip=10.0.0.1/24\0")
-    assert facts_docker.process(host) == 77
-    assert facts_docker.docker(host, {})["command_line"] == ["/usr/bin/docker", "daemon", "--bip=10.0.0.1/24"]
+    assert engine_facts.process(host) == 77
+    assert engine_facts.docker(host, {})["command_line"] == ["/usr/bin/docker", "daemon", "--bip=10.0.0.1/24"]
 
 
 @pytest.mark.parametrize("theirs, written", [({}, ["a", "b"]), ({"max-file": "2"}, None)])
@@ -293,16 +297,16 @@ def test_keys_of_daemon_json_that_we_wrote_have_their_roles(host, theirs, writte
     kept = {name: {"role": role, "digest": ""} for name, role in records.items()}
     host.put("/var/lib/provision/state.json", json.dumps({"json_keys": {"/etc/docker/daemon.json": kept}}))
     expected = dict({"hosts": ["a"]}, **({"log-opts": written} if written else {}))
-    assert facts_docker.docker(host, {})["written"] == expected
+    assert engine_facts.docker(host, {})["written"] == expected
     host.put("/var/lib/provision/state.json", "{")
-    assert facts_docker.docker(Rooted(host.root), {})["written"] == {}
+    assert engine_facts.docker(Rooted(host.root), {})["written"] == {}
 
 
 def test_a_daemon_with_another_pid_file_is_found_by_its_control_group(host):
     host.put("/sys/fs/cgroup/system.slice/docker.service/cgroup.procs", "80\n81\n")
     host.put("/proc/80/cmdline", "docker-proxy\0")
     host.put("/proc/81/cmdline", "/usr/bin/dockerd\0-H\0fd://\0")
-    assert facts_docker.process(host) == 81
+    assert engine_facts.process(host) == 81
 
 
 @pytest.mark.parametrize(
@@ -325,7 +329,7 @@ def test_a_daemon_with_another_pid_file_is_found_by_its_control_group(host):
     ],
 )
 def test_what_docker_opts_says(content, options, problem):
-    found, why = facts_docker.default_file(content)
+    found, why = engine_facts.default_file(content)
     assert found == options
     assert (why is None) == (problem is None) and (problem or "") in (why or "")
 
@@ -345,7 +349,7 @@ def test_what_docker_opts_says(content, options, problem):
 )
 def test_why_daemon_json_cannot_be_read(host, content, problem):
     host.put("/etc/docker/daemon.json", content)
-    found = facts_docker.docker(host, {})
+    found = engine_facts.docker(host, {})
     assert found["configured"] == {}
     assert (found["config_problem"] is None) == (problem is None) and (problem or "") in (found["config_problem"] or "")
 
@@ -358,7 +362,7 @@ def test_daemon_json_without_its_secrets(host):
         "registry-mirrors": ["https://u:pw@mirror.example"],
     }
     host.put("/etc/docker/daemon.json", json.dumps(document))
-    found = facts_docker.docker(host, {})["configured"]
+    found = engine_facts.docker(host, {})["configured"]
     assert "pw" not in str(found) and "abc" not in str(found) and "proxies" not in found
     assert found["bip"] == "10.0.0.1/24" and found["log-opts"]["max-size"] == "10m"
 
@@ -366,7 +370,7 @@ def test_daemon_json_without_its_secrets(host):
 @pytest.mark.skipif(os.geteuid() == 0, reason="root reads everything")
 def test_what_may_not_be_read_is_not_known(host):
     host.put("/etc/docker/daemon.json", "{}", mode=0)
-    assert "cannot be read" in facts_docker.docker(host, {})["config_problem"]
+    assert "cannot be read" in engine_facts.docker(host, {})["config_problem"]
 
 
 def test_a_fifo_in_the_way_does_not_hang(host):

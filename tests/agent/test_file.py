@@ -7,10 +7,11 @@ import stat
 
 import pytest
 
-from provision.agent import paths
-from provision.agent.file import Directory, File
-from provision.agent.resource import Failed, converge
-from provision.agent.system import ReadOnly, System
+from provision.agent.engine.resource import converge
+from provision.agent.files.file import Directory, File
+from provision.agent.host import safe_files
+from provision.agent.host.errors import Failed
+from provision.agent.host.system import ReadOnly, System
 
 root_only = pytest.mark.skipif(os.geteuid() != 0, reason="needs root: owners")
 
@@ -38,7 +39,7 @@ def test_what_a_run_that_died_left_beside_a_file_goes(tmp_path):
     path = tmp_path / "daemon.json"
     (tmp_path / ".daemon.json.provision-0123").write_text("half")
     (tmp_path / ".other.provision-0123").write_text("another file's")
-    paths.replace(str(path), b"x", 0o644, os.geteuid(), os.getegid())
+    safe_files.replace(str(path), b"x", 0o644, os.geteuid(), os.getegid())
     assert sorted(os.listdir(str(tmp_path))) == [".other.provision-0123", "daemon.json"]
 
 

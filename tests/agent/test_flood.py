@@ -6,8 +6,9 @@ import re
 
 import pytest
 
-from provision.agent import resource, wire
-from provision.agent.system import Result
+from provision.agent import wire
+from provision.agent.engine import resource
+from provision.agent.host.results import Result
 from tests.agent.conversation import stage
 from tests.agent.test_main import SLOW, slow
 
@@ -16,7 +17,7 @@ pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="the agent works as ro
 MIB = 1024 * 1024
 SIZE = 1024 * MIB
 FLOOD = """
-from .resource import Resource
+from ..engine.resource import Resource
 class File(Resource):
     fields = ("argv",)
     def identity(self): return "flood"
@@ -42,7 +43,7 @@ def flood(script):
 
 @pytest.mark.parametrize("stream", ["", " >&2"])
 def test_of_what_a_failed_program_wrote_the_end_is_told(start, stream):
-    agent = start(extra={"agent.file": FLOOD})
+    agent = start(extra={"agent.files.file": FLOOD})
     agent.hear()
     agent.plan(stage("r", flood("head -c {} /dev/zero{}; exit 3".format(SIZE, stream))))
     assert agent.hear()["type"] == "started"
@@ -55,7 +56,7 @@ def test_of_what_a_failed_program_wrote_the_end_is_told(start, stream):
 
 
 def test_the_agents_memory_stays_small_meanwhile(start, tmp_path):
-    agent = start(extra=dict(SLOW, **{"agent.file": FLOOD + QUIET}))
+    agent = start(extra=dict(SLOW, **{"agent.files.file": FLOOD + QUIET}))
     agent.hear()
     before = peak(agent.process.pid)
     agent.plan(stage("r", flood("head -c {} /dev/zero".format(SIZE)), slow(tmp_path / "a", 1)))

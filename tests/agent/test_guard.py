@@ -2,9 +2,10 @@
 
 import pytest
 
-from provision.agent import busy
-from provision.agent.guard import NONE, RELOAD, RESTART, Guard, impact
-from provision.agent.packages import Packages
+from provision.agent.docker import in_use
+from provision.agent.engine.impact import NONE, RELOAD, RESTART, impact
+from provision.agent.packages.install import Packages
+from provision.agent.run.disruption import Guard
 
 from .fake_host import Host
 
@@ -143,5 +144,5 @@ def test_packages_make_systemd_read_its_units_and_an_engines_upgrade_is_its_rest
 
 def test_one_and_many():
     things = [{"name": "a", "user": "alice"}, {"name": "b", "user": None}]
-    assert busy.named(things, "container", "containers") == "2 containers: a (alice), b"
-    assert busy.named(things[:1], "container", "containers") == "1 container: a (alice)"
+    assert in_use.named(things, "container", "containers") == "2 containers: a (alice), b"
+    assert in_use.named(things[:1], "container", "containers") == "1 container: a (alice)"

@@ -2,7 +2,7 @@
 
 import json
 
-from provision.agent import history
+from provision.agent.run import history
 from tests.agent.fake_host import Host
 
 

@@ -7,9 +7,9 @@ import pwd
 
 import pytest
 
-from provision.agent.json_keys import JsonKeys
-from provision.agent.resource import converge
-from provision.agent.system import ReadOnly, System
+from provision.agent.docker.daemon_json import JsonKeys
+from provision.agent.engine.resource import converge
+from provision.agent.host.system import ReadOnly, System
 
 NVIDIA = {"path": "nvidia-container-runtime", "runtimeArgs": []}
 

@@ -5,8 +5,8 @@ import time
 
 import pytest
 
-from provision.agent import deadman, undo
-from provision.agent.system import System
+from provision.agent.host.system import System
+from provision.agent.rollback import deadman, undo
 
 from .one_service import FakeService, Sources, at
 

@@ -9,18 +9,19 @@ import time
 
 import pytest
 
-from provision.agent import ask, main, wire
-from provision.agent.line import Cancelled, Line
-from provision.agent.resource import Failed
-from provision.agent.system import ReadOnly
+from provision.agent import main, wire
+from provision.agent.host.errors import Failed
+from provision.agent.host.system import ReadOnly
+from provision.agent.questions import ask
+from provision.agent.run.link import Cancelled, Line
 from tests.agent.conversation import AGENT, file, stage
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="the agent works as root only")
 
 SLOW = {
-    "agent.command": """
+    "agent.files.command": """
 import time
-from .resource import Resource
+from ..engine.resource import Resource
 class Command(Resource):
     fields = ("path", "seconds")
     def identity(self): return self.path
@@ -124,7 +125,7 @@ def test_what_a_role_no_longer_asks_for_goes_and_what_others_asked_for_stays(sta
 
 
 WATCHER = """
-from .resource import Resource
+from ..engine.resource import Resource
 class Service(Resource):
     fields = ("watches",)
     def identity(self): return "watcher"
@@ -137,7 +138,7 @@ def test_what_goes_has_gone_before_a_service_is_looked_at(start, tmp_path):
     a, b = tmp_path / "a", tmp_path / "b"
     watcher = {"kind": "service", "fields": {"watches": str(b)}}
     run(start, 1, stage("r", file(a), file(b)))
-    agent = start(run="r2", extra={"agent.service": WATCHER})
+    agent = start(run="r2", extra={"agent.docker.service": WATCHER})
     agent.hear()
     agent.plan(stage("r", file(a), watcher))
     results = [item for item in agent.hear_all() if item["type"] == "result"]
@@ -281,7 +282,9 @@ def test_check_needs_no_lock(start, tmp_path):
 
 def test_a_bug_comes_back_as_a_crash_with_source_lines(start):
     agent = start(
-        extra={"agent.facts": "def gather(system):\n    raise ZeroDivisionError('on purpose')  # this very line\n"}
+        extra={
+            "agent.facts.gather": "def gather(system):\n    raise ZeroDivisionError('on purpose')  # this very line\n"
+        }
     )
     crash = agent.hear()
     assert crash["type"] == "crash"
@@ -290,14 +293,16 @@ def test_a_bug_comes_back_as_a_crash_with_source_lines(start):
 
 def test_a_full_disk_under_our_own_state_is_the_hosts_matter_and_no_bug(start):
     lines = "def gather(system):\n    raise OSError(28, 'No space left on device', '/var/lib/provision/lock')\n"
-    refused = start(extra={"agent.facts": lines}).hear()
+    refused = start(extra={"agent.facts.gather": lines}).hear()
     assert refused["type"] == "refused"
     assert refused["cause"] == "No space left on device /var/lib/provision/lock"
     assert "df -h" in refused["fix"]
 
 
 def test_an_os_error_that_no_host_can_help_is_a_bug(start):
-    crash = start(extra={"agent.facts": "def gather(system):\n    raise OSError(9, 'Bad file descriptor')\n"}).hear()
+    crash = start(
+        extra={"agent.facts.gather": "def gather(system):\n    raise OSError(9, 'Bad file descriptor')\n"}
+    ).hear()
     assert crash["type"] == "crash"
 
 
@@ -349,14 +354,18 @@ def test_compiled_code_is_kept_for_the_next_run_and_only_for_these_sources(start
     first = kept.stat().st_mtime_ns
     assert run(start, 2, stage("r", file(tmp_path / "a")))[0]["outcome"] == "ok"
     assert kept.stat().st_mtime_ns == first, "nothing new was compiled"
-    changed = start(run="r3", extra={"agent.facts": "def gather(system): return {'other': 1}\n"})
+    changed = start(run="r3", extra={"agent.facts.gather": "def gather(system): return {'other': 1}\n"})
     assert changed.hear()["facts"] == {"other": 1}
 
 
 def test_what_a_run_without_changes_uses_costs_few_imports():
     """Each of these costs every host a millisecond or more, in each run."""
-    kinds = "packages, file, json_keys, daemon_flags, service, docker_live"
-    code = "import sys; sys.path.insert(0, {!r}); from provision.agent import main, {}; print(*sys.modules)"
+    kinds = "packages", "file", "json_keys", "daemon_flags", "service", "docker_live"
+    code = (
+        "import sys, importlib; sys.path.insert(0, {!r}); from provision.agent import main; "
+        "from provision.agent.engine.kinds import AGENT, MODULES; "
+        "[importlib.import_module(AGENT + '.' + MODULES[kind][0]) for kind in {!r}]; print(*sys.modules)"
+    )
     root = os.path.dirname(os.path.dirname(AGENT))
     shown = subprocess.check_output([sys.executable, "-I", "-S", "-c", code.format(root, kinds)])
     dear = {"socket", "signal", "copy", "subprocess", "hashlib", "http.client", "difflib", "base64", "tempfile"}
@@ -367,7 +376,7 @@ def test_damaged_code_of_one_module_is_compiled_anew(start, tmp_path):
     run(start, 1, stage("r", file(tmp_path / "a")))
     (kept,) = [path for path in (tmp_path / "state").iterdir() if path.name.startswith("code-")]
     digest, codes = marshal.loads(kept.read_bytes())
-    codes["agent.facts"] = codes["agent.facts"][:40]
+    codes["agent.facts.gather"] = codes["agent.facts.gather"][:40]
     kept.write_bytes(marshal.dumps((digest, codes)))
     assert start(run="r2").hear()["type"] == "hello"
 

@@ -5,9 +5,9 @@ import os
 
 import pytest
 
-from provision.agent.memory import Memory
-from provision.agent.resource import Failed
-from provision.agent.system import ReadOnly, System
+from provision.agent.host.errors import Failed
+from provision.agent.host.state import Memory
+from provision.agent.host.system import ReadOnly, System
 
 
 def memory(tmp_path):

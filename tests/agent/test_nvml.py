@@ -4,9 +4,10 @@ import os
 
 import pytest
 
-from provision.agent import nvidia_driver, nvml, proof_levels
-from provision.agent.resource import Unknown
-from provision.agent.system import ReadOnly
+from provision.agent.gpu import driver, nvml
+from provision.agent.gpu.proof import host_checks
+from provision.agent.host.errors import Unknown
+from provision.agent.host.system import ReadOnly
 from tests.agent import false_gpu
 
 needs = pytest.mark.skipif(
@@ -55,16 +56,16 @@ def test_eight_gpus_that_are_well(ask):
     assert gpu["nvlinks"] == {"up": 2, "down": 0}
     assert gpu["errors"] == {}
     assert gpu["fabric"] is None, "a function that the driver lacks is None, not an error"
-    checks = proof_levels.host(found(), answer, [], 8, True)
-    assert proof_levels.verdict_of(checks) == "passed"
-    assert proof_levels.uuids(answer)[7] == ("GPU-00000007-0000-0000-0000-000000000000", "7")
+    checks = host_checks.host(found(), answer, [], 8, True)
+    assert host_checks.verdict_of(checks) == "passed"
+    assert host_checks.uuids(answer)[7] == ("GPU-00000007-0000-0000-0000-000000000000", "7")
 
 
 @needs
 def test_a_lost_gpu_is_told_by_its_place_and_does_not_hide_the_others(ask):
     answer = ask(LOST=5)
     assert [gpu["lost"] for gpu in answer["gpus"]] == [False] * 5 + [True] + [False] * 2
-    wrong = causes(proof_levels.host(found(), answer, [], 8, True))
+    wrong = causes(host_checks.host(found(), answer, [], 8, True))
     assert len(wrong) == 1
     assert wrong[0].startswith("GPU 5")
     assert "GPU is lost" in wrong[0]
@@ -75,8 +76,8 @@ def test_a_lost_gpu_is_told_by_its_place_and_does_not_hide_the_others(ask):
 def test_a_driver_that_is_not_there_or_another(ask, code, words):
     answer = ask(INIT=code)
     assert answer["error"]["code"] == code
-    checks = proof_levels.host(found(), answer, [], 8, True)
-    assert proof_levels.verdict_of(checks) == "failed"
+    checks = host_checks.host(found(), answer, [], 8, True)
+    assert host_checks.verdict_of(checks) == "failed"
     assert any(words in item["fix"] for item in checks if item["verdict"] == "failed")
 
 
@@ -98,13 +99,13 @@ def test_no_library_is_an_answer_too(tmp_path, monkeypatch):
 
 @needs
 def test_a_card_that_the_driver_does_not_know(ask):
-    wrong = causes(proof_levels.host(found(), ask(GPUS=7), [], 8, True))
+    wrong = causes(host_checks.host(found(), ask(GPUS=7), [], 8, True))
     assert wrong == ["8 GPUs are on the PCI bus and the driver knows 7"]
 
 
 @needs
 def test_rows_that_wait_for_a_reset(ask):
-    wrong = causes(proof_levels.host(found(), ask(PENDING=2), [], 8, True))
+    wrong = causes(host_checks.host(found(), ask(PENDING=2), [], 8, True))
     assert wrong == ["GPU 2 (0000:12:00.0): bad memory is to be remapped"]
 
 
@@ -121,29 +122,29 @@ def test_rows_that_wait_for_a_reset(ask):
     ],
 )
 def test_what_is_wrong_with_a_driver(host, expected, words):
-    problems = nvidia_driver.problems(host, expected)
+    problems = driver.problems(host, expected)
     assert words in problems[0][0]
     assert problems[0][1], "each has something to do"
 
 
 def test_a_whole_driver_has_no_problem():
-    assert nvidia_driver.problems(found(), 8) == []
-    assert nvidia_driver.problems(found(on_disk=None), None) == [], "no module on disk, as in a container, is no error"
+    assert driver.problems(found(), 8) == []
+    assert driver.problems(found(on_disk=None), None) == [], "no module on disk, as in a container, is no error"
 
 
 def test_a_host_without_gpu_passes_only_where_none_is_asked():
     none = found(0, loaded=None, on_disk=None, library=None)
-    assert proof_levels.verdict_of(proof_levels.host(none, None, [], None, False)) == "passed"
-    assert proof_levels.verdict_of(proof_levels.host(none, None, [], None, True)) == "failed"
-    assert proof_levels.verdict_of(proof_levels.host(none, None, [], 8, False)) == "failed"
+    assert host_checks.verdict_of(host_checks.host(none, None, [], None, False)) == "passed"
+    assert host_checks.verdict_of(host_checks.host(none, None, [], None, True)) == "failed"
+    assert host_checks.verdict_of(host_checks.host(none, None, [], 8, False)) == "failed"
 
 
 def test_bad_xids_fail_and_no_check_is_no_pass():
-    checks = proof_levels.host(found(1), None, [79, 79], 1, True)
+    checks = host_checks.host(found(1), None, [79, 79], 1, True)
     assert "Xid 79" in causes(checks)[-1]
-    assert proof_levels.verdict_of([]) == "unknown"
+    assert host_checks.verdict_of([]) == "unknown"
 
 
 def test_a_kernel_log_that_cannot_be_read_is_said():
-    assert proof_levels.warnings({}, False, []) == []
-    assert "Xids were not looked for" in proof_levels.warnings({}, False, None)[0]
+    assert host_checks.warnings({}, False, []) == []
+    assert "Xids were not looked for" in host_checks.warnings({}, False, None)[0]

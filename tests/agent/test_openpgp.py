@@ -2,7 +2,7 @@
 
 import pytest
 
-from provision.agent import openpgp
+from provision.agent.packages import openpgp
 
 from .keys import GOOD, GOOD_FINGERPRINT, OLD, OLD_FINGERPRINT
 

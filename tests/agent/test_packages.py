@@ -8,10 +8,11 @@ import time
 
 import pytest
 
-from provision.agent import apt, apt_errors, apt_locks, policy_rc
-from provision.agent.packages import Packages
-from provision.agent.resource import Failed, TimedOut, converge
-from provision.agent.system import ReadOnly
+from provision.agent.engine.resource import converge
+from provision.agent.host.errors import Failed, TimedOut
+from provision.agent.host.system import ReadOnly
+from provision.agent.packages import apt, apt_errors, apt_locks, policy_rc
+from provision.agent.packages.install import Packages
 
 from .rooted import Rooted, answer
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from provision.agent.run import Run
+from provision.agent.run.run import Run
 
 from .conversation import stage
 from .one_service import at
@@ -13,8 +13,8 @@ def busy(lab, monkeypatch):
     lab.runs_with("old")
     lab.containers = [{"id": "c", "name": "train", "image": "x", "user": "alice", "restarts": False, "cut_off": False}]
     found = lambda system: {"containers": lab.containers, "processes": []}  # noqa: E731
-    monkeypatch.setattr("provision.agent.busy.look_at", found)
-    monkeypatch.setattr("provision.agent.docker_socket.process", lambda system: 1)
+    monkeypatch.setattr("provision.agent.docker.in_use.look_at", found)
+    monkeypatch.setattr("provision.agent.docker.daemon_socket.process", lambda system: 1)
     return lab
 
 

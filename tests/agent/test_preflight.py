@@ -5,18 +5,12 @@ import time
 
 import pytest
 
-from provision.agent import (
-    apt_key,
-    apt_locks,
-    docker_socket,
-    openpgp,
-    preflight,
-    preflight_apt,
-    preflight_docker,
-    preflight_host,
-)
-from provision.agent.preflight import Change
-from provision.agent.resource import Unknown
+from provision.agent.docker import daemon_socket
+from provision.agent.host.errors import Unknown
+from provision.agent.packages import apt_key, apt_locks, openpgp
+from provision.agent.preflight import ask as preflight
+from provision.agent.preflight import of_docker, of_host, of_packages
+from provision.agent.preflight.ask import Change
 from tests.agent import keys
 
 from .rooted import Rooted, answer
@@ -63,7 +57,7 @@ def running(host, monkeypatch, pid="40", info=None, words=("/usr/sbin/dockerd",)
         assert target == "/info"
         return info or {}
 
-    monkeypatch.setattr(docker_socket, "get", get)
+    monkeypatch.setattr(daemon_socket, "get", get)
 
 
 def process(host, pid, *words, namespace="pid:[1]"):
@@ -144,69 +138,69 @@ def room(megabytes, files=100000, kind="ext2/ext3", blocks=99999):
 def test_room_for_packages_and_images(host):
     host.put("/proc/self/mounts", "/dev/sda1 / ext4 rw,relatime 0 0\n")
     host.commands = [room(9000)] * 6
-    assert preflight_host.disk(host, change(INSTALL))[0] == "pass"
+    assert of_host.disk(host, change(INSTALL))[0] == "pass"
     host.commands = [room(9000)] * 2 + [room(100)] + [room(9000)] * 3
-    assert preflight_host.disk(host, change(INSTALL))[:2] == (
+    assert of_host.disk(host, change(INSTALL))[:2] == (
         "fail",
         "no space left for packages: /usr has 100 MB free, and they take 512 MB",
     )
     host.commands = [room(9000)] * 2 + [room(1000)] + [room(9000)] * 3
-    assert preflight_host.disk(host, change(INSTALL))[0] == "warn"
+    assert of_host.disk(host, change(INSTALL))[0] == "warn"
     host.commands = [room(9000), room(9000, files=12)]
-    assert "12 more files" in preflight_host.disk(host, change(FILE))[1]
+    assert "12 more files" in of_host.disk(host, change(FILE))[1]
 
 
 def test_what_is_mounted_on_use_has_no_size_yet(host):
     host.commands = [room(9000)] * 2 + [room(0, kind="autofs", blocks=0)] * 2
-    assert preflight_host.disk(host, change(ENGINE, data_root="/net/docker"))[0] == "pass"
+    assert of_host.disk(host, change(ENGINE, data_root="/net/docker"))[0] == "pass"
 
 
 def test_images_need_what_they_are_to_leave_free(host):
     image = ("container_images", {"kind": "image", "fields": {"minimum_free": 2 * 1024**3}}, {"diff": []})
     host.commands = [room(9000)] * 2 + [room(1500)] + [room(9000)]
-    assert preflight_host.disk(host, change(ENGINE, image))[:2] == (
+    assert of_host.disk(host, change(ENGINE, image))[:2] == (
         "fail",
         "no space left for images: /var/lib/docker has 1500 MB free, and it takes 2048 MB",
     )
     host.commands = [room(9000)] * 2 + [room(5000)] + [room(9000)]
-    assert preflight_host.disk(host, change(ENGINE, image))[0] == "warn"
+    assert of_host.disk(host, change(ENGINE, image))[0] == "warn"
 
 
 def test_the_disk_of_a_data_root_that_is_not_there_yet_is_its_parents(host):
     missing = answer("", "stat: cannot read: No such file", 1)
     host.commands = [room(9000)] * 2 + [(["stat", "-f"], missing)] + [room(9000)] + [(["stat", "-f"], missing)]
     host.commands += [room(9000, kind="nfs")]
-    found = preflight_host.disk(host, change(ENGINE, data_root="/raid/docker", storage_driver="overlay2"))
+    found = of_host.disk(host, change(ENGINE, data_root="/raid/docker", storage_driver="overlay2"))
     assert found[:2] == ("fail", "/raid/docker is on nfs, and overlay2 does not work on that")
 
 
 def test_a_read_only_file_system_and_one_that_hangs(host):
     host.put("/proc/self/mounts", "/dev/sda1 / ext4 rw 0 0\n/dev/sda2 /usr ext4 ro,relatime 0 0\n")
     host.commands = [room(9000)] * 4
-    assert preflight_host.disk(host, change(packages(("x", "absent", "installed"), role="r")))[1] == (
+    assert of_host.disk(host, change(packages(("x", "absent", "installed"), role="r")))[1] == (
         "Read-only file system: nothing can be written to /usr"
     )
     hung = answer("", "", -9)
     hung.timed_out = True
     host.commands = [(["stat", "-f"], hung)]
     with pytest.raises(Unknown, match="/etc does not answer"):
-        preflight_host.disk(host, change(FILE))
+        of_host.disk(host, change(FILE))
 
 
 # -- reboot
 
 
 def test_a_reboot_is_announced(host):
-    assert preflight_host.reboot(host, change(FILE))[0] == "pass"
+    assert of_host.reboot(host, change(FILE))[0] == "pass"
     host.put("/sys/module/nvidia/version", "535.1\n")
     host.link_to("/usr/lib/x86_64-linux-gnu/libnvidia-ml.so.1", "libnvidia-ml.so.550.2")
-    assert preflight_host.reboot(host, change(FILE))[:2] == (
+    assert of_host.reboot(host, change(FILE))[:2] == (
         "warn",
         "the NVIDIA driver 535.1 is loaded and 550.2 is on disk",
     )
     host.put("/run/reboot-required", "")
     host.put("/run/reboot-required.pkgs", "linux-image\nlibc6\n")
-    assert preflight_host.reboot(host, change(FILE))[1] == "the host waits for a reboot: libc6, linux-image"
+    assert of_host.reboot(host, change(FILE))[1] == "the host waits for a reboot: libc6, linux-image"
 
 
 # -- engines
@@ -215,28 +209,28 @@ def test_a_reboot_is_announced(host):
 def test_one_engine_and_no_other(own, monkeypatch):
     running(own, monkeypatch)
     process(own, "77", "/usr/bin/dockerd", "--data-root=/x", namespace="pid:[2]")  # in a container
-    assert preflight_docker.engines(own, change(ENGINE))[0] == "pass"
+    assert of_docker.engines(own, change(ENGINE))[0] == "pass"
     process(own, "78", "/opt/dockerd", "-H", "unix:///y")
-    found = preflight_docker.engines(own, change(ENGINE))
+    found = of_docker.engines(own, change(ENGINE))
     assert found[:2] == ("warn", "another dockerd runs here: process 78 (/opt/dockerd -H unix:///y)")
     own.put("/snap/docker/current", "")
-    assert preflight_docker.engines(own, change(ENGINE))[0] == "fail"
+    assert of_docker.engines(own, change(ENGINE))[0] == "fail"
 
 
 def test_who_poses_as_docker(own):
     own.put("/usr/bin/podman", "", 0o755)
     own.link_to("/usr/bin/docker", own.root + "/usr/bin/podman")
-    assert "is podman" in preflight_docker.engines(own, change(ENGINE))[1]
+    assert "is podman" in of_docker.engines(own, change(ENGINE))[1]
 
 
 def test_a_kubelet_owns_its_host_whatever_its_process_is_called(own):
     process(own, "50", "/bin/sleep", "infinity")
     own.put("/proc/50/cgroup", "0::/system.slice/ssh.service\n")
-    assert preflight_docker.orchestrator(own, change(ENGINE))[0] == "pass"
+    assert of_docker.orchestrator(own, change(ENGINE))[0] == "pass"
     own.link_to("/etc/systemd/system/multi-user.target.wants/kubelet.service", "/lib/systemd/system/kubelet.service")
-    assert preflight_docker.orchestrator(own, change(ENGINE))[0] == "warn"
+    assert of_docker.orchestrator(own, change(ENGINE))[0] == "warn"
     own.put("/proc/50/cgroup", "1:name=systemd:/docker/abc/system.slice/kubelet.service\n0::/\n")
-    assert preflight_docker.orchestrator(own, change(ENGINE))[:2] == (
+    assert of_docker.orchestrator(own, change(ENGINE))[:2] == (
         "fail",
         "kubelet runs here (process 50): Kubernetes is in charge of this host's containers",
     )
@@ -244,18 +238,18 @@ def test_a_kubelet_owns_its_host_whatever_its_process_is_called(own):
 
 def test_a_kubernetes_without_that_unit_and_one_in_a_container(own):
     process(own, "50", "/usr/bin/kubelet", namespace="pid:[2]")
-    assert preflight_docker.orchestrator(own, change(ENGINE))[0] == "pass"
+    assert of_docker.orchestrator(own, change(ENGINE))[0] == "pass"
     process(own, "51", "/usr/local/bin/k3s", "agent")
-    assert "k3s runs here (process 51)" in preflight_docker.orchestrator(own, change(ENGINE))[1]
+    assert "k3s runs here (process 51)" in of_docker.orchestrator(own, change(ENGINE))[1]
 
 
 def test_a_swarm_that_runs_and_one_that_is_stopped(own, monkeypatch):
     own.put("/var/lib/docker/swarm/docker-state.json", '{"LocalAddr":"10.0.0.1"}')
-    assert preflight_docker.orchestrator(own, change(ENGINE))[0] == "fail"
+    assert of_docker.orchestrator(own, change(ENGINE))[0] == "fail"
     running(own, monkeypatch, info={"Swarm": {"LocalNodeState": "inactive"}})
-    assert preflight_docker.orchestrator(own, change(ENGINE))[0] == "pass"
+    assert of_docker.orchestrator(own, change(ENGINE))[0] == "pass"
     running(own, monkeypatch, pid="41", info={"Swarm": {"LocalNodeState": "locked"}})
-    assert "(locked)" in preflight_docker.orchestrator(own, change(ENGINE))[1]
+    assert "(locked)" in of_docker.orchestrator(own, change(ENGINE))[1]
 
 
 # -- images
@@ -265,7 +259,7 @@ INFO = {"Driver": "overlay2", "DockerRootDir": "/var/lib/docker", "Images": 3, "
 
 def test_a_driver_a_root_or_a_store_that_would_hide_images(host, monkeypatch):
     running(host, monkeypatch, info=INFO)
-    ask = preflight_docker.images
+    ask = of_docker.images
     assert ask(host, change(ENGINE))[0] == "n/a"
     assert ask(host, change(ENGINE, storage_driver="overlay2", data_root="/var/lib/docker/"))[0] == "pass"
     found = ask(host, change(ENGINE, storage_driver="vfs"))
@@ -282,7 +276,7 @@ def test_a_driver_a_root_or_a_store_that_would_hide_images(host, monkeypatch):
 
 
 def test_images_of_a_docker_that_does_not_run(host):
-    ask = preflight_docker.images
+    ask = of_docker.images
     assert ask(host, change(ENGINE, storage_driver="vfs"))[0] == "pass", "nothing is there"
     host.put("/var/lib/docker/image/overlay2/repositories.json", '{"Repositories":{}}')
     assert ask(host, change(ENGINE, storage_driver="vfs"))[0] == "pass"
@@ -298,13 +292,13 @@ def test_a_data_root_by_another_name_hides_nothing(host, monkeypatch, there, ask
     host.link_to("/data", "/srv/./disk1/")
     host.put("/srv/disk1/docker/x", "")
     running(host, monkeypatch, info=dict(INFO, DockerRootDir=there))
-    assert preflight_docker.images(host, change(ENGINE, data_root=asked))[0] == "pass"
+    assert of_docker.images(host, change(ENGINE, data_root=asked))[0] == "pass"
 
 
 @pytest.mark.parametrize("target", ["/srv/disk1", "../srv/disk1"])
 def test_a_data_root_through_a_link_has_to_be_there(host, target):
     host.link_to("/mnt/data", target)
-    verdict, text, fix = preflight_docker.images(host, change(ENGINE, data_root="/mnt/data/docker"))
+    verdict, text, fix = of_docker.images(host, change(ENGINE, data_root="/mnt/data/docker"))
     assert verdict == "fail"
     assert text == (
         "data_root /mnt/data/docker goes through a symbolic link to /srv/disk1/docker, which is not there, and no "
@@ -312,31 +306,31 @@ def test_a_data_root_through_a_link_has_to_be_there(host, target):
     )
     assert fix == "make it first (mkdir -p /srv/disk1/docker), or set docker_daemon.data_root to it"
     host.put("/srv/disk1/docker/x", "")
-    assert preflight_docker.images(host, change(ENGINE, data_root="/mnt/data/docker"))[0] == "pass"
+    assert of_docker.images(host, change(ENGINE, data_root="/mnt/data/docker"))[0] == "pass"
 
 
 def test_a_data_root_through_links_without_end_is_refused(host):
     host.link_to("/a", "/b")
     host.link_to("/b", "/a")
-    found = preflight_docker.images(host, change(ENGINE, data_root="/a/docker"))
+    found = of_docker.images(host, change(ENGINE, data_root="/a/docker"))
     assert found[:2] == ("fail", "data_root /a/docker goes through symbolic links that lead to each other")
 
 
 def test_the_data_root_is_the_running_daemons(host, monkeypatch):
-    assert preflight_docker.data_root(host) == "/var/lib/docker"
+    assert of_docker.data_root(host) == "/var/lib/docker"
     host.put("/etc/docker/daemon.json", '{"data-root": "/data"}')
-    assert preflight_docker.data_root(host) == "/data"
+    assert of_docker.data_root(host) == "/data"
     running(host, monkeypatch, words=("/usr/bin/dockerd", "-g", "/old"))
-    assert preflight_docker.data_root(host) == "/old"
+    assert of_docker.data_root(host) == "/old"
 
 
 # -- packages
 
 
 def test_a_dpkg_that_was_interrupted(host):
-    assert preflight_apt.dpkg_state(host, change(INSTALL))[0] == "pass"
+    assert of_packages.dpkg_state(host, change(INSTALL))[0] == "pass"
     host.put(STATUS, STANZA.format("containerd", "install", "half-configured", "1.6"))
-    assert preflight_apt.dpkg_state(host, change(INSTALL))[:2] == (
+    assert of_packages.dpkg_state(host, change(INSTALL))[:2] == (
         "warn",
         "dpkg was interrupted and left containerd half-way; that is repaired first",
     )
@@ -345,7 +339,7 @@ def test_a_dpkg_that_was_interrupted(host):
 def test_who_holds_a_lock_is_named(host, monkeypatch):
     host.put("/proc/99/cmdline", "/usr/bin/unattended-upgrade\0")
     monkeypatch.setattr(apt_locks, "holder", lambda path: 99 if path.endswith("lists/lock") else None)
-    found = preflight_apt.locks(host, change(INSTALL))
+    found = of_packages.locks(host, change(INSTALL))
     assert found[0] == "warn"
     assert "/var/lib/apt/lists/lock is held by process 99 (/usr/bin/unattended-upgrade)" in found[1]
 
@@ -356,7 +350,7 @@ def test_a_timer_that_is_due(host, seconds, verdict):
     due = time.strftime("%a %Y-%m-%d %H:%M:%S", time.localtime(time.time() + seconds))
     said = answer("NextElapseUSecRealtime={} UTC\n".format(due))
     host.commands = [(["systemctl", "show"], answer("NextElapseUSecRealtime=\n")), (["systemctl", "show"], said)]
-    found = preflight_apt.locks(host, change(INSTALL))
+    found = of_packages.locks(host, change(INSTALL))
     assert found[0] == verdict, found
     assert verdict == "pass" or "apt-daily-upgrade.timer" in found[1]
 
@@ -364,17 +358,17 @@ def test_a_timer_that_is_due(host, seconds, verdict):
 def test_a_hold_of_somebody_else_and_one_of_ours(host):
     host.put(STATUS, STANZA.format("docker.io", "hold", "installed", "20.10.24"))
     newer = change(packages(("docker.io", "20.10.24, held", "26.1, held")))
-    found = preflight_apt.holds(host, newer)
+    found = of_packages.holds(host, newer)
     assert found[:2] == (
         "fail",
         "somebody holds what would have to change: docker.io (from 20.10.24 to 26.1, held)",
     )
     host.memory.put("holds", "docker.io", True)
-    assert preflight_apt.holds(host, newer)[0] == "pass"
+    assert of_packages.holds(host, newer)[0] == "pass"
     host.memory.put("holds", "docker.io", None)
-    assert preflight_apt.holds(host, change(packages(("docker.io", "installed", "installed, held"))))[0] == "n/a"
+    assert of_packages.holds(host, change(packages(("docker.io", "installed", "installed, held"))))[0] == "n/a"
     host.put(STATUS, STANZA.format("docker.io", "hold", "config-files", "20.10.24"))
-    assert preflight_apt.holds(host, change(INSTALL))[0] == "pass", "a hold of what is not there is none"
+    assert of_packages.holds(host, change(INSTALL))[0] == "pass", "a hold of what is not there is none"
 
 
 # -- versions
@@ -397,13 +391,13 @@ def apt_says(host, madison, candidate):
 
 
 def test_a_package_that_apt_can_install_passes(host):
-    assert preflight_apt.versions(host, asked())[0] == "n/a", "there are no lists yet"
+    assert of_packages.versions(host, asked())[0] == "n/a", "there are no lists yet"
     apt_says(host, MADISON, "20.10.24+dfsg1-1")
-    assert preflight_apt.versions(host, asked())[0] == "pass"
+    assert of_packages.versions(host, asked())[0] == "pass"
     apt_says(host, MADISON, "20.10.24+dfsg1-1")
-    assert preflight_apt.versions(host, asked("20.10.24+dfsg1-1"))[0] == "pass"
+    assert of_packages.versions(host, asked("20.10.24+dfsg1-1"))[0] == "pass"
     source = ("docker_engine", {"kind": "apt_source", "fields": {"name": "docker", "replaces": []}}, {"diff": []})
-    assert preflight_apt.versions(host, change(INSTALL, source))[0] == "n/a", "its lists are not read yet"
+    assert of_packages.versions(host, change(INSTALL, source))[0] == "n/a", "its lists are not read yet"
 
 
 @pytest.mark.parametrize(
@@ -418,18 +412,18 @@ def test_a_pin_that_keeps_a_package_out_is_told_with_its_file(host, name, stanza
     host.put("/etc/apt/preferences.d/other", "Package: docker.io\nPin: release *\nPin-Priority: 900\n\n" + stanza[:0])
     host.put(name, "# ours\nPackage: vim\nPin: release *\nPin-Priority: -1\n\n" + stanza)
     apt_says(host, MADISON, "(none)")
-    found = preflight_apt.versions(host, asked())
+    found = of_packages.versions(host, asked())
     assert found[:2] == ("fail", "a preference of apt keeps docker.io out: " + name)
     assert "apt-cache policy docker.io" in found[2]
 
 
 def test_a_version_and_a_package_that_no_source_has_are_told(host):
     apt_says(host, MADISON, "20.10.24+dfsg1-1")
-    verdict, text, fix = preflight_apt.versions(host, asked("26.1.5"))
+    verdict, text, fix = of_packages.versions(host, asked("26.1.5"))
     assert (verdict, "docker.io has no version 26.1.5 in the sources" in text) == ("warn", True)
     assert "20.10.24+dfsg1-1" in fix
     apt_says(host, answer(""), "")
-    assert preflight_apt.versions(host, asked())[:2] == (
+    assert of_packages.versions(host, asked())[:2] == (
         "warn",
         "no source of this host has a package docker.io, as far as apt's lists tell now",
     )
@@ -443,32 +437,30 @@ ONE = "deb [signed-by=/usr/share/keyrings/{}.gpg] https://x.invalid/apt stable m
 def test_two_keys_for_one_source_stop_apt(host):
     host.put("/etc/apt/sources.list.d/a.list", ONE.format("a"))
     host.put("/etc/apt/sources.list.d/b.list", ONE.format("b").replace("stable main", "stable contrib"))
-    found = preflight_apt.repositories(host, change(INSTALL))
+    found = of_packages.repositories(host, change(INSTALL))
     assert found[0] == "fail"
     assert "a.list and /etc/apt/sources.list.d/b.list name different keys for https://x.invalid/apt stable" in found[1]
     replaced = ("r", {"kind": "apt_source", "fields": {"name": "new", "replaces": ["b.list"]}}, {"diff": []})
-    assert preflight_apt.repositories(host, change(INSTALL, replaced))[0] == "warn", "a's key is not there"
+    assert of_packages.repositories(host, change(INSTALL, replaced))[0] == "warn", "a's key is not there"
 
 
 def test_a_key_that_is_gone_expires_soon_or_has_expired(host, monkeypatch):
     host.put("/etc/apt/sources.list.d/a.list", ONE.format("a"))
-    assert (
-        "a.gpg of /etc/apt/sources.list.d/a.list is not there" in preflight_apt.repositories(host, change(INSTALL))[1]
-    )
+    assert "a.gpg of /etc/apt/sources.list.d/a.list is not there" in of_packages.repositories(host, change(INSTALL))[1]
     host.put("/usr/share/keyrings/a.gpg", keys.GOOD)
-    assert preflight_apt.repositories(host, change(INSTALL))[0] == "pass"
+    assert of_packages.repositories(host, change(INSTALL))[0] == "pass"
     host.put("/usr/share/keyrings/a.gpg", keys.OLD)
-    assert "has expired on 2020-12-31" in preflight_apt.repositories(host, change(INSTALL))[1]
+    assert "has expired on 2020-12-31" in of_packages.repositories(host, change(INSTALL))[1]
     end = openpgp.keys(keys.OLD.encode("ascii"))[0].expires
-    monkeypatch.setattr(preflight_apt.time, "time", lambda: end - 24 * 3600)
-    found = preflight_apt.repositories(host, change(INSTALL))
+    monkeypatch.setattr(of_packages.time, "time", lambda: end - 24 * 3600)
+    found = of_packages.repositories(host, change(INSTALL))
     assert found[0] == "warn"
     assert "expires on {}".format(apt_key.day(end)) in found[1]
     host.put("/usr/share/keyrings/a.gpg", keys.OLD + keys.GOOD)
-    assert preflight_apt.repositories(host, change(INSTALL))[0] == "pass", "one of several keys that is good is enough"
+    assert of_packages.repositories(host, change(INSTALL))[0] == "pass", "one of several keys that is good is enough"
 
 
 def test_what_is_no_key_file_that_we_know_is_apts_to_judge(host):
     host.put("/etc/apt/sources.list.d/a.list", ONE.format("a"))
     host.put("/usr/share/keyrings/a.gpg", "no key at all")
-    assert preflight_apt.repositories(host, change(INSTALL))[0] == "pass"
+    assert of_packages.repositories(host, change(INSTALL))[0] == "pass"

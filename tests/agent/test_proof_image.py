@@ -2,16 +2,16 @@
 
 import os
 
-from provision.agent import proof_image
-from provision.agent.system import ReadOnly
+from provision.agent.gpu.proof import image
+from provision.agent.host.system import ReadOnly
 
 
 def test_the_parts_of_the_c_library_that_libcuda_is_linked_with_are_in_it():
     """Seen on an H100 under Ubuntu 24.04: nothing of its python3 is linked with libdl.so.2, and libcuda.so.1 is."""
-    files = proof_image.contents(ReadOnly())
+    files = image.contents(ReadOnly())
     folder = next(os.path.dirname(path) for path in files.values() if os.path.basename(path) == "libc.so.6")
     names = {os.path.basename(path) for path in files}
-    for name in proof_image.LIBC_PARTS:
+    for name in image.LIBC_PARTS:
         if os.path.exists(os.path.join(folder, name)):
             assert name in names
     assert "libc.so.6" in names

@@ -9,10 +9,12 @@ import textwrap
 
 import pytest
 
-from provision.agent import docker_client, registry_login
-from provision.agent.registry_login import ClientProxies, RegistryLogin
-from provision.agent.resource import Failed, converge
-from provision.agent.system import ReadOnly, System
+from provision.agent.engine.resource import converge
+from provision.agent.host.errors import Failed
+from provision.agent.host.system import ReadOnly, System
+from provision.agent.registries import client_config
+from provision.agent.registries import login as registry_login
+from provision.agent.registries.login import ClientProxies, RegistryLogin
 
 SECRET, OLD = "new-secret-1", "old-secret-9"
 ME = getpass.getuser()
@@ -29,7 +31,7 @@ class Account:
 def home(tmp_path, monkeypatch):
     home = tmp_path / "home"
     home.mkdir()
-    monkeypatch.setattr(docker_client, "account", lambda name: Account(home) if name == ME else None)
+    monkeypatch.setattr(client_config, "account", lambda name: Account(home) if name == ME else None)
     return home
 
 
@@ -221,4 +223,4 @@ def test_the_containers_proxies_come_and_go_alone(system, home):
 def test_a_home_that_is_not_there_is_said(system, home):
     home.rmdir()
     with pytest.raises(Failed, match="is not there"):
-        docker_client.Client(system, ME).save({})
+        client_config.Client(system, ME).save({})

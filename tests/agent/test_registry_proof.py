@@ -8,11 +8,12 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from provision.agent import registry_http
-from provision.agent.registry_http import Registry, goes_directly
-from provision.agent.registry_proof import RegistryProof
-from provision.agent.resource import Failed, converge
-from provision.agent.system import ReadOnly, System
+from provision.agent.engine.resource import converge
+from provision.agent.host.errors import Failed
+from provision.agent.host.system import ReadOnly, System
+from provision.agent.registries import http
+from provision.agent.registries.http import Registry, goes_directly
+from provision.agent.registries.login_proof import RegistryProof
 
 RIGHT = "right-password"
 
@@ -69,7 +70,7 @@ def server():
 
 @pytest.fixture
 def system(tmp_path, monkeypatch):
-    monkeypatch.setattr(registry_http, "daemon_proxies", lambda system: {})
+    monkeypatch.setattr(http, "daemon_proxies", lambda system: {})
     return System(state=str(tmp_path / "state"))
 
 

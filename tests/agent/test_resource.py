@@ -4,7 +4,8 @@ import errno
 
 import pytest
 
-from provision.agent.resource import Failed, Resource, Unknown, compare, converge
+from provision.agent.engine.resource import Resource, compare, converge
+from provision.agent.host.errors import Failed, Unknown
 
 
 class Thing(Resource):

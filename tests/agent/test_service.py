@@ -4,9 +4,9 @@ import json
 
 import pytest
 
-from provision.agent.docker_failures import explain
-from provision.agent.resource import converge
-from provision.agent.service import Service
+from provision.agent.docker.known_errors import explain
+from provision.agent.docker.service import Service
+from provision.agent.engine.resource import converge
 
 from .fake_host import DAEMON_JSON, UNIT, Host
 
@@ -285,7 +285,7 @@ def test_an_init_script_that_may_not_raise_limits_starts_without(host):
 
 
 def test_a_daemon_that_ends_at_its_start_is_not_waited_for(host, monkeypatch):
-    monkeypatch.setattr("provision.agent.service.GONE", 0.2)
+    monkeypatch.setattr("provision.agent.docker.service.GONE", 0.2)
     host = Host(systemd=False)
     host.dies = True
     host.files.update({"/etc/init.d/docker": "#!/bin/sh\n", "/etc/rc2.d/S01docker": "", DAEMON_JSON: "{}"})
@@ -362,7 +362,7 @@ def test_a_drop_in_beside_it_is_a_restart(started):
 
 
 def test_a_signal_that_is_not_taken_becomes_a_restart_where_that_is_allowed(started, monkeypatch):
-    monkeypatch.setattr("provision.agent.docker_reload.TIMEOUT", 0.3)
+    monkeypatch.setattr("provision.agent.docker.reloading.TIMEOUT", 0.3)
     started.takes_reloads = False
     started.write(DAEMON_JSON, '{"mtu": 1500, "runtimes": {"a": {"path": "a"}}}')
     busy = reloading()
@@ -413,7 +413,7 @@ def test_containers_outlive_a_restart_with_live_restore_where_what_changes_allow
 
 
 def test_containers_that_docker_promised_to_start_again_must_be_back(started, monkeypatch):
-    monkeypatch.setattr("provision.agent.docker_containers.LIMIT", 0.3)
+    monkeypatch.setattr("provision.agent.docker.containers.LIMIT", 0.3)
     container(started, "db", policy="always")
     container(started, "once")
     started.write(DAEMON_JSON, "{}")

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from provision.agent.commands import OUTPUT_LIMIT
-from provision.agent.docker_stream import post
-from provision.agent.engine_api import Engine
-from provision.agent.resource import Failed, TimedOut
-from provision.agent.system import ReadOnly, System
+from provision.agent.docker.engine_api import Engine
+from provision.agent.docker.stream import post
+from provision.agent.host.commands import OUTPUT_LIMIT
+from provision.agent.host.errors import Failed, TimedOut
+from provision.agent.host.system import ReadOnly, System
 
 
 @pytest.fixture

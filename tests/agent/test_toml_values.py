@@ -2,9 +2,10 @@
 
 import pytest
 
-from provision.agent.resource import Failed, converge
-from provision.agent.system import ReadOnly, System
-from provision.agent.toml_values import TomlValues, changed, values
+from provision.agent.engine.resource import converge
+from provision.agent.files.toml import TomlValues, changed, values
+from provision.agent.host.errors import Failed
+from provision.agent.host.system import ReadOnly, System
 
 TEXT = """\
 #accept-nvidia-visible-devices-envvar-when-unprivileged = true

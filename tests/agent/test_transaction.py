@@ -2,10 +2,10 @@
 
 import base64
 
-from provision.agent import kinds
-from provision.agent.file import File
-from provision.agent.resource import Failed
-from provision.agent.transaction import Transaction
+from provision.agent.engine import kinds
+from provision.agent.files.file import File
+from provision.agent.host.errors import Failed
+from provision.agent.rollback.transaction import Transaction
 
 from .one_service import FakeService, at
 

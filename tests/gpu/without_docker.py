@@ -16,9 +16,11 @@ import time
 from pathlib import Path
 from typing import Any
 
-from provision.agent import cuda_probe, facts, nvidia_driver, nvml, proof_image, proof_levels
-from provision.agent.child import source
-from provision.agent.system import ReadOnly
+from provision.agent.facts import gather
+from provision.agent.gpu import container_program, driver, nvml
+from provision.agent.gpu.proof import host_checks, image
+from provision.agent.host.child import source
+from provision.agent.host.system import ReadOnly
 
 FIELDS = {
     "uuid": "uuid",
@@ -51,20 +53,20 @@ def main() -> int:
     system.modules["pynvml"] = Path(sys.argv[1]).read_text("utf-8")
     times: dict[str, float] = {}
     answer = _timed(times, "NVML in a child", lambda: nvml.ask(system))
-    found = _timed(times, "driver", lambda: nvidia_driver.look(system))
+    found = _timed(times, "driver", lambda: driver.look(system))
     wrong = _differences(answer)
     probe = _timed(times, "CUDA on the host", lambda: _probe([sys.executable]))
     inside = _timed(times, "CUDA in the image", lambda: _in_image(system, times))
-    xids = proof_levels.xids(system, ())
-    checks = proof_levels.host(found, answer, xids, len(answer.get("gpus", [])), True)
+    xids = host_checks.xids(system, ())
+    checks = host_checks.host(found, answer, xids, len(answer.get("gpus", [])), True)
     report = {
         "differences": wrong,
         "host": found,
-        "facts": facts.nvidia(system, os.uname().release),
+        "facts": gather.nvidia(system, os.uname().release),
         "nvml": answer,
         "xids": xids,
         "checks": checks,
-        "warnings": proof_levels.warnings(answer, False, xids),
+        "warnings": host_checks.warnings(answer, False, xids),
         "probe": probe,
         "inside": inside,
         "seconds": times,
@@ -124,7 +126,7 @@ def _spelled(ours: str, value: Any) -> Any:
 
 
 def _probe(prefix: list[str]) -> dict[str, Any]:
-    argv = [*prefix, "-I", "-S", "-B", "-c", source(cuda_probe), "{}"]
+    argv = [*prefix, "-I", "-S", "-B", "-c", source(container_program), "{}"]
     done = subprocess.run(argv, capture_output=True, text=True, timeout=120)
     if done.returncode:
         return {"cuda": {"devices": []}, "problem": done.stderr[-2000:]}
@@ -135,8 +137,8 @@ def _probe(prefix: list[str]) -> dict[str, Any]:
 def _in_image(system: ReadOnly, times: dict[str, float]) -> dict[str, Any]:
     """The same in the image that is made from the host, as a chroot with the devices and the driver's libraries."""
     with tempfile.TemporaryDirectory() as folder:
-        files = _timed(times, "contents of the image", lambda: proof_image.contents(system))
-        data = _timed(times, "archive of the image", lambda: proof_image.archive(system, files))
+        files = _timed(times, "contents of the image", lambda: image.contents(system))
+        data = _timed(times, "archive of the image", lambda: image.archive(system, files))
         times["megabytes of the image"] = round(len(data) / 1e6, 1)
         archive = Path(folder, "image.tar")
         archive.write_bytes(data)
@@ -149,7 +151,7 @@ def _in_image(system: ReadOnly, times: dict[str, float]) -> dict[str, Any]:
             if os.path.exists(path)
         )
         script = f'mount --make-rprivate / && {mounts} && exec chroot {root} "$@"'
-        prefix = ["unshare", "--mount", "sh", "-c", script, "sh", proof_image.interpreter()]
+        prefix = ["unshare", "--mount", "sh", "-c", script, "sh", image.interpreter()]
         return _probe(prefix)
 
 

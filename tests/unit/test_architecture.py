@@ -4,23 +4,24 @@ import ast
 import importlib
 import sys
 import tomllib
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 import provision
 from provision import resources
-from provision.agent import kinds
+from provision.agent.engine import kinds
 
 ROOT = Path(__file__).parents[2]
 PACKAGE = ROOT / "provision"
 
 LAYERS = [
     {"errors", "secrets"},
-    {"target", "facts", "events", "resources", "templates", "traits"},
+    {"target", "facts", "events", "resources", "templates", "fact_summary"},
     {"transport", "bundle", "role", "messages", "journal"},
     {"daemon", "inventory"},
-    {"plan", "preflight", "bootstrap", "login", "lifeline", "questions"},
+    {"plan", "preflight", "bootstrap", "login", "reachability", "questions"},
     {"run"},
     {"session"},
     {"rollout"},
@@ -29,12 +30,28 @@ LAYERS = [
 ]
 """From the ground up. A module imports only from layers below its own, or from its own package."""
 
+AGENT_LAYERS = [
+    {"host", "wire"},
+    {"engine"},
+    {"files", "accounts", "services", "rollback"},
+    {"docker", "packages"},
+    {"facts", "registries"},
+    {"gpu", "preflight"},
+    {"questions", "run"},
+    {"main"},
+    {"boot"},
+]
+"""The agent's folders, from the ground up: the same rule, and a folder imports none beside it."""
 
-def rank(module: str) -> int:
-    for number, layer in enumerate(LAYERS):
+FLAT = {"__init__", "boot", "main", "wire"}
+"""Files of the agent that lie in no folder."""
+
+
+def rank(module: str, layers: list[set[str]] = LAYERS) -> int:
+    for number, layer in enumerate(layers):
         if module in layer:
             return number
-    raise AssertionError(f"provision/{module} stands in no layer: add it to LAYERS where it belongs")
+    raise AssertionError(f"{module} stands in no layer: add it where it belongs")
 
 
 def imports(path: Path) -> set[str]:
@@ -54,7 +71,46 @@ def controller_files() -> list[Path]:
 
 
 def agent_files() -> list[Path]:
-    return sorted((PACKAGE / "agent").glob("*.py"))
+    return sorted((PACKAGE / "agent").rglob("*.py"))
+
+
+def agent_name(path: Path) -> str:
+    return str(path.relative_to(PACKAGE / "agent"))
+
+
+def dotted(path: Path) -> str:
+    return ".".join(("provision", *path.relative_to(PACKAGE).with_suffix("").parts)).removesuffix(".__init__")
+
+
+def imported_modules(path: Path, known: set[str]) -> set[str]:
+    """Modules of ours that a file imports, as absolute names; what stands in a function's body, too."""
+    package = dotted(path).split(".") if path.stem == "__init__" else dotted(path).split(".")[:-1]
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            above = package[: len(package) + 1 - node.level] if node.level else []
+            base = ".".join([*above, *([node.module] if node.module else [])])
+            if not node.level and base.startswith("agent."):
+                base = f"provision.{base}"  # boot.py: on a host the agent is the top package
+            found |= {name if (name := f"{base}.{alias.name}") in known else base for alias in node.names}
+    return found & known
+
+
+def import_graph(paths: list[Path]) -> dict[str, set[str]]:
+    known = {dotted(path) for path in paths}
+    return {dotted(path): imported_modules(path, known) - {dotted(path)} for path in paths}
+
+
+def in_circles(graph: dict[str, set[str]]) -> set[str]:
+    """Modules that are in a circle of imports: those that are left once all with no import left were taken out."""
+    left = {name: set(needs) for name, needs in graph.items()}
+    while ends := {name for name, needs in left.items() if not needs}:
+        left = {name: needs - ends for name, needs in left.items() if name not in ends}
+    while tops := set(left) - set().union(*left.values()):
+        left = {name: needs for name, needs in left.items() if name not in tops}
+    return set(left)
 
 
 @pytest.mark.parametrize("path", controller_files(), ids=lambda path: str(path.relative_to(PACKAGE)))
@@ -72,18 +128,46 @@ def test_arrows_point_one_way(path: Path) -> None:
         assert rank(parts[1]) < rank(own), f"{own} (layer {rank(own)}) must not import {name} (layer {rank(parts[1])})"
 
 
-@pytest.mark.parametrize("path", agent_files(), ids=lambda path: path.name)
+@pytest.mark.parametrize("path", agent_files(), ids=agent_name)
+def test_agent_folders_import_only_folders_below(path: Path) -> None:
+    agent = "provision.agent."
+    own = path.relative_to(PACKAGE / "agent").parts[0].removesuffix(".py")
+    if own == "__init__":
+        return
+    for name in imported_modules(path, {dotted(file) for file in agent_files()}) - {"provision.agent"}:
+        other = name.removeprefix(agent).split(".")[0]
+        if other != own:
+            assert rank(other, AGENT_LAYERS) < rank(own, AGENT_LAYERS), f"{agent_name(path)} must not import {name}"
+
+
+def test_agent_files_lie_in_folders() -> None:
+    flat = {path.stem for path in (PACKAGE / "agent").glob("*.py")}
+    assert flat == FLAT, "a new file of the agent goes into the folder of its subject"
+
+
+@pytest.mark.parametrize("files", [controller_files, agent_files])
+def test_no_circle_of_imports(files: Callable[[], list[Path]]) -> None:
+    assert in_circles(import_graph(files())) == set()
+
+
+def test_a_circle_is_found_and_a_straight_line_is_not() -> None:
+    assert in_circles({"a": {"b"}, "b": {"c"}, "c": {"b"}, "d": {"a"}, "e": set()}) == {"b", "c"}
+    assert in_circles({"a": {"b"}, "b": {"c"}, "c": set()}) == set()
+
+
+@pytest.mark.parametrize("path", agent_files(), ids=agent_name)
 def test_the_agent_imports_only_the_standard_library(path: Path) -> None:
+    depth = len(path.relative_to(PACKAGE / "agent").parts)
     for name in imports(path):
         if name.startswith("."):
-            assert not name.startswith(".."), f"{name} leaves the agent"
+            assert len(name) - len(name.lstrip(".")) <= depth, f"{name} leaves the agent"
         else:
             top = name.split(".")[0]
             # _sha2 is the standard library's from 3.12 on; this interpreter may be older.
             assert top in sys.stdlib_module_names | {"agent", "_sha2", "_sha256"}, f"{path.name} imports {name}"
 
 
-@pytest.mark.parametrize("path", agent_files(), ids=lambda path: path.name)
+@pytest.mark.parametrize("path", agent_files(), ids=agent_name)
 def test_nothing_rests_on_an_assert_of_the_agents(path: Path) -> None:
     """boot.py keeps the code without."""
     assert not [node.lineno for node in ast.walk(ast.parse(path.read_text("utf-8"))) if isinstance(node, ast.Assert)]
@@ -127,6 +211,18 @@ def test_both_halves_of_each_kind_have_the_same_fields() -> None:
     for kind, (module, name) in kinds.MODULES.items():
         behaviour = getattr(importlib.import_module(f"provision.agent.{module}"), name)
         assert set(behaviour.fields) == declared[kind], kind
+
+
+def test_each_kind_is_made_true_in_the_folder_of_its_subject() -> None:
+    """What resources/docker.py declares stands in agent/docker/."""
+    subject = {
+        item.kind: item.__module__.rpartition(".")[2]
+        for item in vars(resources).values()
+        if isinstance(item, type) and issubclass(item, resources.Resource) and hasattr(item, "kind")
+    }
+    assert {kind: module.partition(".")[0] for kind, (module, _) in kinds.MODULES.items()} == {
+        kind: subject[kind] for kind in kinds.MODULES
+    }
 
 
 def test_no_file_is_called_after_nothing() -> None:

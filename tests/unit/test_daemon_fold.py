@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from provision import daemon, role
-from provision.agent import flags as agent_flags
+from provision.agent.docker import flags as agent_flags
 from provision.daemon import command_line
 from provision.errors import InputError
 from provision.facts import Docker, Facts, Os, Unit

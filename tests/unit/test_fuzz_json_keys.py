@@ -14,9 +14,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from provision.agent.json_keys import JsonKeys, _plain
-from provision.agent.resource import converge
-from provision.agent.system import ReadOnly, System
+from provision.agent.docker.daemon_json import JsonKeys, _plain
+from provision.agent.engine.resource import converge
+from provision.agent.host.system import ReadOnly, System
 
 FUZZ = settings(max_examples=100, deadline=None)
 NAMES = st.sampled_from(["bip", "mtu", "runtimes", "default-ulimits", "log-opts", "labels", "proxies", "x", "", "é"])

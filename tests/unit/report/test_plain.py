@@ -16,7 +16,7 @@ from provision.events import (
     Verdict,
 )
 from provision.report import Output, Story, view
-from provision.report.ending import exit_status
+from provision.report.summary import exit_status
 from tests.unit.report.conftest import NASTY, Clock
 
 GOLDEN = """\

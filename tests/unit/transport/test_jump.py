@@ -11,7 +11,7 @@ import pytest
 
 from provision.errors import Unreachable
 from provision.transport import Pool
-from provision.transport.gates import HANDSHAKES, Gates
+from provision.transport.throttle import HANDSHAKES, Gates
 
 from .sshd import Slow
 

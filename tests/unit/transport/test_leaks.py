@@ -107,12 +107,12 @@ def test_paramiko_is_loaded_with_the_line_open(closed_port):
 import sys
 from provision.errors import Unreachable
 from provision.target import Target
-from provision.transport import Pool, dial
-real = dial.tcp
+from provision.transport import Pool, connect
+real = connect.tcp
 def tcp(*arguments):
     print("opening", "paramiko" in sys.modules)
     return real(*arguments)
-dial.tcp = tcp
+connect.tcp = tcp
 target = Target("a", "127.0.0.1", port={closed_port}, common_args=("-F", "none"))
 try:
     Pool().connect(target)

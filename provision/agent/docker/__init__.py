@@ -1,0 +1,1 @@
+"""The Docker daemon: its socket, configuration, containers and service."""

@@ -1,0 +1,239 @@
+"""Some keys of a JSON file that others write to as well: daemon.json.
+
+The law: only keys that a role asks for are touched; foreign keys and the order of all keys stay. What a role of this
+run asked for last time, and asks for no more, goes. What we wrote is remembered as salted digests, so that a key which
+somebody else changed is reported before it is changed back.
+"""
+
+import json
+
+from ..engine.resource import Resource
+from ..files import file, json_object
+from ..host.errors import Failed
+from ..host.results import MISSING
+from . import default_file, known_errors
+
+SECTION = "json_keys"
+DEFAULT_FILE = "/etc/default/docker"
+NOT_ROOT = "needs to be started with root"
+RUNTIMES = "/usr/bin/"
+"""Where a runtime without a path is found: nvidia-ctk writes the one form, older packages the other."""
+ALWAYS_SECRET = ("proxies",)
+"""Keys whose old value may hold a password, whatever we ask for."""
+
+
+class JsonKeys(Resource):
+    fields = ("path", "keys", "absent", "roles", "mode", "owner", "group", "sensitive", "validate_with")
+
+    def __init__(self, **values):
+        Resource.__init__(self, **values)
+        self._foreign = None
+
+    def identity(self):
+        return self.path
+
+    def touches(self):
+        return (self.path,)
+
+    def desired(self):
+        state = {_dotted(key["path"]): _plain(key["path"], key["value"]) for key in self.keys}
+        state.update({"unwanted": [], "mode": self.mode, "owner": self.owner, "group": self.group})
+        return state
+
+    def actual(self, system):
+        document = _document(system, self.path)
+        if self._foreign is None:  # as found, not as we left it
+            self._foreign = self._changed_by_others(system, document)
+        state = file.described(system, self.path) or self._as_asked()
+        if not self.keys and self.path not in system.memory.section(SECTION):
+            state.update(self._as_asked())  # nothing of ours is in it: its mode is not our business
+        elif self._holds_a_foreign_password(document):
+            state["mode"] = self.mode
+        for key in self.keys:
+            state[_dotted(key["path"])] = _found(key, document)
+        state["unwanted"] = sorted(_dotted(path) for path in self._unwanted(system, document))
+        return state
+
+    def apply(self, system, diff):
+        uid, gid = file.owner_ids(system, self)
+        if not set(diff) - {"mode", "owner", "group"}:
+            if "owner" in diff or "group" in diff:
+                system.set_owner(self.path, uid, gid)
+            system.set_mode(self.path, int(self.mode, 8))
+            return
+        document = self._planned(system)
+        # Ours before it is written: if we die in between, the next run knows what to take back.
+        self._remember(system)
+        _make_directory(system, self.path)
+        found = file.described(system, self.path)
+        mode = found["mode"] if found and self._holds_a_foreign_password(document) else self.mode
+        system.write(self.path, _text(document), int(mode, 8), uid, gid, lambda staged: self._validate(system, staged))
+
+    def prove(self, system):
+        """The planned file, taken by dockerd with the DOCKER_OPTS that are planned beside it."""
+        if self.validate_with is not None and system.stat(self.path.rpartition("/")[0]) is not None:
+            system.try_out(
+                self.path,
+                _text(self._planned(system)),
+                int(self.mode, 8),
+                lambda staged: self._validate(system, staged),
+            )
+
+    def _validate(self, system, staged):
+        """By dockerd itself; before 23 without `--validate`: it reads its options, then finds that it is not root."""
+        if self.validate_with is None:
+            return
+        argv = [word.replace("{}", staged) for word in self.validate_with if word != "$DOCKER_OPTS"]
+        if "$DOCKER_OPTS" in self.validate_with:
+            planned = system.foreseen.get(DEFAULT_FILE)
+            text = planned.decode("utf-8", "surrogateescape") if planned is not None else system.text(DEFAULT_FILE)
+            argv[-1:-1] = default_file.words(text or "", DEFAULT_FILE)
+        result = system.query(argv, timeout=20)
+        if result.ok or result.status == MISSING or NOT_ROOT in result.out + result.err:
+            return
+        words = result.tail().replace(staged, self.path)
+        known = known_errors.explain(words)
+        cause, fix = known or (
+            "dockerd does not take it: {}".format(words.splitlines()[-1] if words else "no output"),
+            "",
+        )
+        raise Failed("{} was left as it is: {}".format(self.path, cause), fix or "correct the setting", words)
+
+    def foresee(self, system):
+        system.foreseen[self.path] = _text(self._planned(system))
+
+    def _planned(self, system):
+        """The whole object as it will be."""
+        document = _document(system, self.path)
+        for path in self._unwanted(system, document):
+            _remove(document, path)
+        for key in self.keys:
+            if _found(key, document) != _plain(key["path"], key["value"]):
+                _set(document, key["path"], key["value"], self.path)
+        return document
+
+    def note(self, diff):
+        changed = sorted(set(self._foreign or ()) & (set(diff) | set(diff.get("unwanted", ([],))[0] or ())))
+        if not changed:
+            return ""
+        return "changed by somebody else since our last run: {}".format(", ".join(changed))
+
+    def settled(self, system):
+        self._remember(system)
+
+    def taints(self, key):
+        if key in ("mode", "owner", "group", "unwanted"):
+            return False
+        secret = [_dotted(item["path"]) for item in self.keys if item["secret"]]
+        return key in secret or key.split(".")[0] in ALWAYS_SECRET or bool(self.sensitive and not secret)
+
+    def _as_asked(self):
+        return {"mode": self.mode, "owner": self.owner, "group": self.group}
+
+    def _holds_a_foreign_password(self, document):
+        """Somebody else's proxies with a login: then who may read the file is theirs to say."""
+        ours = any(key["path"][0] in ALWAYS_SECRET for key in self.keys)
+        return not ours and any("@" in json.dumps(document.get(name)) for name in ALWAYS_SECRET)
+
+    def _unwanted(self, system, document):
+        """Paths that stand in the file and have to go."""
+        asked = [tuple(key["path"]) for key in self.keys]
+        records = system.memory.get(SECTION, self.path) or {}
+        dropped = [json.loads(name) for name, record in records.items() if record["role"] in self.roles]
+        paths = {tuple(path) for path in list(self.absent) + dropped} - set(asked)
+        return sorted(path for path in paths if _get(document, path) is not None)
+
+    def _changed_by_others(self, system, document):
+        records = system.memory.get(SECTION, self.path) or {}
+        changed = []
+        for name, record in records.items():
+            path = json.loads(name)
+            if _digest(system, path, _get(document, path)) != record["digest"]:
+                changed.append(_dotted(path))
+        return changed
+
+    def _remember(self, system):
+        """Who asks for which key, and a digest of the value: roles that are not in this run keep what they had."""
+        before = system.memory.get(SECTION, self.path) or {}
+        records = {name: record for name, record in before.items() if record["role"] not in self.roles}
+        for key in self.keys:
+            if key["role"]:
+                name = json.dumps(list(key["path"]))
+                records[name] = {"role": key["role"], "digest": _digest(system, key["path"], key["value"])}
+        system.memory.put(SECTION, self.path, records or None)
+
+
+def as_written(system, path, document, record):
+    """Does a key stand in `document` as the run that made `record` wrote it?"""
+    return _digest(system, path, _get(document, path)) == record["digest"]
+
+
+def _text(document):
+    return (json.dumps(document, indent=4, ensure_ascii=False) + "\n").encode("utf-8", "surrogatepass")
+
+
+def _dotted(path):
+    return ".".join(path)
+
+
+def _digest(system, path, value):
+    return system.memory.digest(json.dumps(_plain(path, value), sort_keys=True).encode("ascii"))
+
+
+def _plain(path, value):
+    """A value in the one spelling in which two of them are compared."""
+    if len(path) == 2 and path[0] == "runtimes" and isinstance(value, dict):
+        value = {
+            name: item for name, item in value.items() if not (name in ("args", "runtimeArgs") and item in ([], None))
+        }
+        program = value.get("path")
+        if isinstance(program, str) and program.startswith(RUNTIMES):
+            value["path"] = program[len(RUNTIMES) :]
+    if len(path) == 2 and path[0] == "default-ulimits" and isinstance(value, dict):
+        value = {name.capitalize(): item for name, item in value.items()}  # Docker reads these three in any case
+    return value
+
+
+def _found(key, document):
+    """What stands there for a key, to compare. Python calls 1 equal to true, which dockerd does not: then as text."""
+    found, asked = _plain(key["path"], _get(document, key["path"])), _plain(key["path"], key["value"])
+    text = json.dumps(found, sort_keys=True)
+    return text if found == asked and text != json.dumps(asked, sort_keys=True) else found
+
+
+def _get(document, path):
+    for part in path:
+        if not isinstance(document, dict) or part not in document:
+            return None
+        document = document[part]
+    return document
+
+
+def _set(document, path, value, name):
+    for part in path[:-1]:
+        document = document.setdefault(part, {})
+        if not isinstance(document, dict):
+            cause = "{}: {} is not an object, so {} cannot be set in it".format(name, part, _dotted(path))
+            raise Failed(cause, "correct it by hand")
+    document[path[-1]] = value
+
+
+def _remove(document, path):
+    """Remove a key, and the object around it where that is empty then."""
+    inner = _get(document, path[:-1])
+    if isinstance(inner, dict):
+        inner.pop(path[-1], None)
+        if not inner and len(path) > 1:
+            _remove(document, path[:-1])
+
+
+def _document(system, path):
+    """The file as a dict, its order kept; {} when there is none, or nothing in it. Failed says what is wrong where."""
+    data = system.read(path)
+    return {} if data is None else json_object.parse(data, path)
+
+
+def _make_directory(system, path):
+    directory = path.rpartition("/")[0]
+    if system.stat(directory) is None:
+        system.make_directory(directory, 0o755)

@@ -1,0 +1,60 @@
+"""Docker's API over its Unix socket, for reading: 13 ms where the client takes 68.
+
+The law: a stopped Docker is never started. docker.socket starts it for whoever connects, so the caller first finds the
+daemon's process (`process`), and without one nothing is asked.
+"""
+
+import json
+
+from ..host import look
+from ..host.errors import Unknown
+from . import flags
+from .engine_facts import process
+
+SOCKET = "/var/run/docker.sock"
+__all__ = ["SOCKET", "address", "get", "ping", "process"]
+
+
+def address(system, pid):
+    """The path of the daemon's Unix socket, from its command line or daemon.json."""
+    given = flags.values(look.arguments(system, pid) or ())
+    hosts = given.get("host") or _configured(system, given)
+    for host in hosts:
+        if host.startswith("unix://"):
+            return host[len("unix://") :] or SOCKET
+    return SOCKET
+
+
+def _configured(system, given):
+    path = given.get("config-file", ["/etc/docker/daemon.json"])[-1]
+    try:
+        document = json.loads(look.text(system, path) or "{}")
+    except ValueError:
+        return []
+    hosts = document.get("hosts") if isinstance(document, dict) else None
+    return hosts if isinstance(hosts, list) else []
+
+
+def get(system, pid, target, timeout=10):
+    """The JSON answer to GET `target`; None for 404; Unknown where the daemon does not answer in time."""
+    path = address(system, pid)
+    try:
+        status, body = system.get_unix(path, target, timeout)
+    except OSError as error:
+        message = "Docker runs (PID {}) but does not answer on {} within {} s: {}"
+        raise Unknown(message.format(pid, path, timeout, error)) from None
+    if status == 404:
+        return None
+    if status != 200:
+        raise Unknown(
+            "Docker answers GET {} with status {}: {}".format(target, status, body[:200].decode("utf-8", "replace"))
+        )
+    return json.loads(body.decode("utf-8"))
+
+
+def ping(system, pid, timeout=5):
+    """Does the daemon answer?"""
+    try:
+        return system.get_unix(address(system, pid), "/_ping", timeout)[0] == 200
+    except OSError:
+        return False

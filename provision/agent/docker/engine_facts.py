@@ -1,0 +1,213 @@
+"""What is known of Docker on the host, without asking Docker: packages, unit, process, and what its files ask for.
+
+The law: reads only, and starts nothing (a client would start a stopped daemon through docker.socket). No value that may
+hold a secret leaves: proxies, logins in URLs, tokens of log drivers.
+"""
+
+import json
+import re
+
+from ..files import json_object
+from ..host import look
+from ..host.errors import Failed
+from ..services import unit_file
+
+ENGINES = ("docker-ce", "docker.io", "docker-engine", "docker-ee", "moby-engine", "lxc-docker")
+"""Packages that hold a dockerd, in the order in which one is believed if there are several."""
+PACKAGES = ENGINES + (
+    "containerd",
+    "containerd.io",
+    "docker-buildx",
+    "docker-buildx-plugin",
+    "docker-ce-cli",
+    "docker-ce-rootless-extras",
+    "docker-cli",
+    "docker-compose",
+    "docker-compose-plugin",
+    "docker-compose-v2",
+    "docker-doc",
+    "moby-cli",
+    "moby-containerd",
+    "moby-runc",
+    "podman-docker",
+    "runc",
+)
+"""Packages that are, belong to, or conflict with an engine."""
+CONFIG = "/etc/docker/daemon.json"
+DAEMONS = ("dockerd", "dockerd-ce", "docker-daemon")
+PROCESSES = (
+    "/sys/fs/cgroup/system.slice/docker.service/cgroup.procs",
+    "/sys/fs/cgroup/systemd/system.slice/docker.service/cgroup.procs",
+    "/sys/fs/cgroup/unified/system.slice/docker.service/cgroup.procs",
+)
+
+
+def docker(system, installed):
+    """The facts of the engine; `installed` is {name: dpkg.Package}."""
+    versions = {name: installed[name].version for name in PACKAGES if name in installed and installed[name].present}
+    daemon = system.which("dockerd")
+    pid = process(system)
+    facts = {
+        "packages": versions,
+        "snap": look.exists(system, "/snap/docker/current"),
+        "version": _version(system, versions, daemon),
+        "daemon": daemon,
+        "unit": unit_file.load(system, "docker.service"),
+        "sysv": look.exists(system, "/etc/init.d/docker"),
+        "upstart": look.exists(system, "/etc/init/docker.conf"),
+        "pid": pid,
+        "command_line": None,
+    }
+    if pid is not None:
+        facts["command_line"] = [look.without_secrets(word) for word in look.arguments(system, pid) or ()]
+    facts["default_options"], facts["default_problem"] = default_file(look.text(system, "/etc/default/docker"))
+    facts["configured"], facts["config_problem"] = _configured(system)
+    facts["written"] = _written(system, facts["configured"])
+    return facts
+
+
+def upstream(version):
+    """The engine's own version in that of a package: 29.2.1 in 5:29.2.1-1~ubuntu.24.04~noble; None without one."""
+    match = re.match(r"(?:\d+:)?v?(\d+(?:\.\d+)+)", version)
+    return match.group(1) if match else None
+
+
+def _version(system, versions, daemon):
+    for name in ENGINES:
+        if name in versions:
+            return upstream(versions[name])
+    if daemon is None:
+        return None
+    answer = system.query([daemon, "--version"], timeout=10)  # not from a package: a static binary, or a snap
+    match = re.search(r"version (\d+(?:\.\d+)+)", answer.out)
+    return match.group(1) if match else None
+
+
+def process(system):
+    """The daemon's PID, or None: a PID file outlives its process, so the command line must name dockerd."""
+    candidates = look.word(system, "/var/run/docker.pid").split()
+    if not any(is_daemon(system, pid) for pid in candidates[:1]):
+        candidates = [pid for path in PROCESSES for pid in look.word(system, path).split()]
+    for pid in candidates:
+        if is_daemon(system, pid):
+            return int(pid)
+    return None
+
+
+def is_daemon(system, pid):
+    """Does the command line of this process name dockerd?"""
+    if not pid.isdigit():
+        return False
+    words = [word.rsplit("/", 1)[-1] for word in (look.arguments(system, pid) or ())[:2]]
+    return words == ["docker", "daemon"] or any(word in DAEMONS for word in words)  # the second: a script of that name
+
+
+def _configured(system):
+    """(daemon.json without secrets, why it cannot be read)."""
+    content = look.text(system, CONFIG)
+    if content is None:
+        there = look.exists(system, CONFIG)
+        return {}, "{} cannot be read".format(CONFIG) if there else None
+    try:
+        document = json_object.parse(content.encode("utf-8", "surrogateescape"), CONFIG)
+    except Failed as error:
+        return {}, error.cause
+    return {key: bare(key, value) for key, value in document.items() if key != "proxies"}, None
+
+
+def _written(system, configured):
+    """{key of daemon.json: the roles of ours that wrote it}; of a map all entries have to be ours."""
+    try:
+        records = system.memory.get("json_keys", CONFIG) or {}
+    except Failed:  # what we remember is damaged: whatever needs it says so
+        return {}
+    found = {}
+    for name, record in records.items():
+        found.setdefault(json.loads(name)[0], {})[tuple(json.loads(name)[1:])] = record["role"]
+    return {
+        key: sorted(set(roles.values()))
+        for key, roles in found.items()
+        if () in roles or {name[0] for name in roles} >= set(configured.get(key) or ())
+    }
+
+
+def bare(key, value):
+    """A value of daemon.json without what may be secret in it."""
+    if isinstance(value, dict):
+        return {name: bare(name, item) for name, item in value.items()}
+    if isinstance(value, list):
+        return [bare(key, item) for item in value]
+    if isinstance(value, str):
+        prefix = "-{}=".format(key)
+        return look.without_secrets(prefix + value)[len(prefix) :]
+    return value
+
+
+# -- /etc/default/docker: a shell file for sysvinit and upstart, an EnvironmentFile for systemd
+
+# Compiled where there is such a file, as `re` does by itself; on a host without one that would be a millisecond of it.
+_ASSIGNMENT = r"(?s)(?:export\s+)?([A-Za-z_][A-Za-z0-9_]*)=(.*)$"
+_CONTROL = r"(?:if|then|elif|else|fi|for|while|until|do|done|case|esac|eval|source|\.|\{|\}|\[|test)(?:\s|;|$)|.*\(\)"
+_CURLY = "\u201c\u201d\u201e\u201f\u2018\u2019"
+FILE = "/etc/default/docker"
+
+
+def default_file(content):
+    """(the words of DOCKER_OPTS, secrets hidden; why the file cannot be edited safely, or None)."""
+    options = ""
+    for line in _logical_lines(content or ""):
+        problem = _problem(line)
+        if problem:
+            return [], problem
+        match = re.match(_ASSIGNMENT, line)
+        if match and match.group(1) == "DOCKER_OPTS":
+            value = _value(match.group(2))
+            if value is None:
+                return [], "{}: DOCKER_OPTS is made by shell code; write its value out".format(FILE)
+            options = re.sub(r"\$DOCKER_OPTS\b|\$\{DOCKER_OPTS\}", lambda _, before=options: before, value)
+    return [look.without_secrets(word) for word in options.split()], None
+
+
+def _logical_lines(content):
+    """Lines without comments and blanks; a quoted value may run over several, and a backslash joins two."""
+    pending = ""
+    for line in content.split("\n"):
+        if not pending and (not line.strip() or line.lstrip().startswith("#")):
+            continue
+        pending += line
+        if pending.endswith("\\"):
+            pending = pending[:-1]
+        elif re.sub(r"\\.", "", pending).count('"') % 2:
+            pending += " "
+        else:
+            yield pending.strip(" \t")
+            pending = ""
+    if pending:
+        yield pending.strip(" \t")
+
+
+def _problem(line):
+    if line.endswith("\r"):
+        return "{} has CRLF line ends, which become part of each value; convert it (sed -i 's/\\r$//')".format(FILE)
+    if any(mark in line for mark in _CURLY):
+        return "{} has curly quotation marks, which the shell does not take; write plain ones".format(FILE)
+    if re.match(r"(?:export\s+)?DOCKER_OPTS\s+=|(?:export\s+)?DOCKER_OPTS=\s+\S", line):
+        return "{} has a space beside the = of DOCKER_OPTS, so Docker gets no options; remove it".format(FILE)
+    if re.match(_CONTROL, line) or ("DOCKER_OPTS" in line and not re.match(_ASSIGNMENT, line)):
+        return "{} has shell code, so that its values cannot be told from its text; write them out".format(FILE)
+    return None
+
+
+def _value(raw):
+    """The value of a plain assignment, or None when only a shell could tell it."""
+    match = re.match(
+        r"\"((?:[^\"\\]|\\.)*)\"\s*(?:#.*)?$|'([^']*)'\s*(?:#.*)?$|([^\s\"';&|<>()]*)\s*(?:#.*)?$", raw, re.S
+    )
+    if match is None:
+        return None
+    quoted, literal, bare = match.groups()
+    if literal is not None:
+        return literal
+    value = re.sub(r"\\([\"\\$`])", r"\1", quoted) if quoted is not None else bare
+    without_itself = re.sub(r"\$DOCKER_OPTS\b|\$\{DOCKER_OPTS\}", "", value)
+    return None if re.search(r"[$`]", without_itself) else value

@@ -1,0 +1,213 @@
+"""A probe: the running Docker daemon has these options in effect.
+
+The law: read from the daemon itself (GET /info, GET /networks/bridge) and from its command line, never from a file.
+What Docker does not tell is named, never claimed. A probe changes nothing: its `apply` fails.
+"""
+
+from ..engine.resource import Resource
+from ..host import look
+from ..host.errors import Failed, Unknown
+from . import daemon_socket, flags
+
+MTU = "com.docker.network.driver.mtu"
+
+
+class DockerLive(Resource):
+    fields = ("options",)
+    probe = True
+
+    def __init__(self, **values):
+        Resource.__init__(self, **values)
+        self._unseen = []
+
+    def identity(self):
+        return "docker"
+
+    def desired(self):
+        return dict(flat(self.options), running=True)
+
+    def actual(self, system):
+        pid = daemon_socket.process(system)
+        if pid is None:
+            return dict(flat(self.options), running=False)  # nothing is known of the others, and one line says it
+        found, self._unseen = seen(system, pid, self.options)
+        return dict(found, running=True)
+
+    def apply(self, system, diff):
+        if "running" in diff:
+            raise Failed("Docker does not run", "look at its log: journalctl -u docker, or /var/log/docker.log")
+        shown = "; ".join("{}: found {!r}, asked {!r}".format(key, *pair) for key, pair in sorted(diff.items()))
+        fix = "look for a drop-in or a file that wins over ours: systemctl cat docker, and the daemon's log"
+        raise Failed("written but not live: {}".format(shown), fix, shown)
+
+    def note(self, diff):
+        if not self._unseen:
+            return ""
+        return "Docker does not tell, so this rests on what it was started with: {}".format(", ".join(self._unseen))
+
+
+def differs(system, pid, options):
+    """Does the running daemon visibly differ from these options?"""
+    found, _ = seen(system, pid, options)
+    return any(found.get(key) != value for key, value in flat(options).items())
+
+
+def flat(options):
+    """Options as one level of keys, in the spelling of what is read back: runtimes.nvidia, default-ulimits.memlock."""
+    state = {}
+    for key, value in options.items():
+        if key in ("runtimes", "default-ulimits", "log-opts", "proxies", "features") and isinstance(value, dict):
+            state.update({"{}.{}".format(key, name): _spelled(key, item) for name, item in value.items()})
+        else:
+            state[key] = _spelled(key, value)
+    return state
+
+
+def seen(system, pid, options):
+    """({flat key: value in effect}, [keys that cannot be seen, and stand in the former as asked])."""
+    info = bridge = None
+    arguments = look.arguments(system, pid) or ()
+    given = flags.values(arguments)
+    found, unseen = {}, []
+    for key, asked in flat(options).items():
+        top, _, entry = key.partition(".")
+        if key.startswith("--"):
+            found[key] = _flag(key[2:], given.get(key[2:], []), asked)
+        elif top in INFO:
+            info = info or _answer(daemon_socket.get(system, pid, "/info"), "/info")
+            found[key] = _of_info(top, entry, info, asked)
+            if top == "data-root" and _same_place(system, asked, found[key]):
+                found[key] = asked
+        elif top in BRIDGE:
+            bridge = bridge or daemon_socket.get(system, pid, "/networks/bridge") or {}
+            found[key] = BRIDGE[top](bridge)
+        else:
+            found[key] = asked
+            if not _shown_as_flag(top, options):
+                unseen.append(key)
+    return found, unseen
+
+
+def _same_place(system, asked, found):
+    """Are these two names of one directory? Docker tells the name that it found behind a symbolic link."""
+    return bool(asked and found) and look.resolved(system, asked) == look.resolved(system, found) is not None
+
+
+def _answer(answer, target):
+    if answer is None:
+        raise Unknown("Docker has no GET {}".format(target))
+    return answer
+
+
+def _shown_as_flag(key, options):
+    return "--" + key in options or "--" + key[:-1] in options
+
+
+def _flag(name, values, asked):
+    """The asked values where the command line means the same, else what it says."""
+    wanted = [flags.normal(name, value) for value in asked]
+    given = [flags.normal(name, value) for value in values]
+    if name in flags.REPEATABLE or name in flags.NAMED:
+        return asked if set(wanted) <= set(given) else values
+    return asked if given[-1:] == wanted[-1:] else values
+
+
+def _spelled(key, value):
+    if key == "runtimes" and isinstance(value, dict):
+        return _program(value.get("path"))
+    if key in ("registry-mirrors", "insecure-registries", "exec-opts", "labels"):
+        return sorted(str(item).rstrip("/") for item in value)
+    if key == "default-address-pools":
+        return [{"base": pool["base"], "size": pool["size"]} for pool in value]
+    return value
+
+
+def _program(path):
+    prefix = "/usr/bin/"
+    return path[len(prefix) :] if isinstance(path, str) and path.startswith(prefix) else path
+
+
+def _of_info(top, entry, info, asked):
+    value = INFO[top](info, entry)
+    # Lists that Docker completes by itself: what was asked has to be among what is there.
+    if top in ("insecure-registries", "exec-opts", "labels") and isinstance(value, list):
+        return asked if set(asked) <= set(value) else value
+    return value
+
+
+def _runtime(info, name):
+    runtime = (info.get("Runtimes") or {}).get(name)
+    return None if runtime is None else _program(runtime.get("path"))
+
+
+def _mirrors(info, _):
+    return sorted(mirror.rstrip("/") for mirror in (info.get("RegistryConfig") or {}).get("Mirrors") or [])
+
+
+def _insecure(info, _):
+    registries = info.get("RegistryConfig") or {}
+    names = [name for name, index in (registries.get("IndexConfigs") or {}).items() if not index.get("Secure", True)]
+    return sorted(set(names + (registries.get("InsecureRegistryCIDRs") or [])))
+
+
+def _log_driver(info, _):
+    """Docker starts with a driver that it lacks, and then no container does; plugins (`name:tag`) are not listed."""
+    name = info.get("LoggingDriver") or ""
+    known = (info.get("Plugins") or {}).get("Log") or []
+    if known and name not in known + ["none"] and not any(mark in name for mark in ":/"):
+        return "{} (this Docker has no such driver)".format(name)
+    return name
+
+
+def _exec_options(info, _):
+    return ["native.cgroupdriver={}".format(info.get("CgroupDriver"))]
+
+
+def _pools(info, _):
+    return [{"base": pool.get("Base"), "size": pool.get("Size")} for pool in info.get("DefaultAddressPools") or []]
+
+
+def _proxy(info, name):
+    value = info.get({"http-proxy": "HttpProxy", "https-proxy": "HttpsProxy", "no-proxy": "NoProxy"}.get(name, ""))
+    return value or None
+
+
+INFO = {
+    "storage-driver": lambda info, _: info.get("Driver"),
+    "data-root": lambda info, _: info.get("DockerRootDir"),
+    "live-restore": lambda info, _: info.get("LiveRestoreEnabled"),
+    "log-driver": _log_driver,
+    "default-runtime": lambda info, _: info.get("DefaultRuntime"),
+    "labels": lambda info, _: info.get("Labels") or [],
+    "debug": lambda info, _: info.get("Debug"),
+    "experimental": lambda info, _: info.get("ExperimentalBuild"),
+    "runtimes": _runtime,
+    "registry-mirrors": _mirrors,
+    "insecure-registries": _insecure,
+    "exec-opts": _exec_options,
+    "default-address-pools": _pools,
+    "proxies": _proxy,
+}
+"""What GET /info tells: (info, entry of a map) to the option's value in effect."""
+
+
+def _pool_of(bridge):
+    """The bridge network's IPv4 pool."""
+    pools = (bridge.get("IPAM") or {}).get("Config") or [{}]
+    return next((pool for pool in pools if ":" not in pool.get("Subnet", "")), {})
+
+
+def _bip(bridge):
+    pool = _pool_of(bridge)
+    if not pool.get("Gateway"):
+        return None
+    return "{}/{}".format(pool["Gateway"].partition("/")[0], pool.get("Subnet", "").partition("/")[2])
+
+
+def _mtu(bridge):
+    value = (bridge.get("Options") or {}).get(MTU)
+    return int(value) if value and value.isdigit() else value
+
+
+BRIDGE = {"bip": _bip, "fixed-cidr": lambda bridge: _pool_of(bridge).get("IPRange"), "mtu": _mtu}
+"""What GET /networks/bridge tells."""

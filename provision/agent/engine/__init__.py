@@ -1,0 +1,1 @@
+"""The engine of change: compare, apply, compare again; which kind is made true where."""

@@ -1,0 +1,42 @@
+"""Which module makes which kind of resource true. A module is compiled only when a plan names its kind."""
+
+import importlib
+
+AGENT = __package__.rpartition(".")[0]
+
+MODULES = {
+    "file": ("files.file", "File"),
+    "directory": ("files.file", "Directory"),
+    "json_keys": ("docker.daemon_json", "JsonKeys"),
+    "daemon_flags": ("docker.default_file", "DaemonFlags"),
+    "apt_source": ("packages.source", "AptSource"),
+    "packages": ("packages.install", "Packages"),
+    "service": ("docker.service", "Service"),
+    "command": ("files.command", "Command"),
+    "docker_live": ("docker.live", "DockerLive"),
+    "apt_conf": ("packages.apt_conf", "AptConf"),
+    "apt_effective": ("packages.apt_conf", "AptEffective"),
+    "client_proxies": ("registries.login", "ClientProxies"),
+    "group": ("accounts.users", "Group"),
+    "user_account": ("accounts.users", "UserAccount"),
+    "group_membership": ("accounts.membership", "GroupMembership"),
+    "group_exclusive": ("accounts.membership", "GroupExclusive"),
+    "registry_proof": ("registries.login_proof", "RegistryProof"),
+    "registry_login": ("registries.login", "RegistryLogin"),
+    "image": ("registries.images", "Image"),
+    "image_mirror": ("registries.images", "ImageMirror"),
+    "programs": ("files.programs", "Programs"),
+    "deb": ("packages.deb", "Deb"),
+    "toml_values": ("files.toml", "TomlValues"),
+    "cdi_spec": ("gpu.cdi_spec", "CdiSpec"),
+    "nvidia_driver": ("gpu.driver", "NvidiaDriver"),
+    "gpu_proof": ("gpu.proof.kind", "GpuProof"),
+}
+
+
+def make(kind, fields):
+    """The resource of that kind with those fields."""
+    if kind not in MODULES:
+        raise ValueError("no kind of resource is called {!r}".format(kind))
+    module, name = MODULES[kind]
+    return getattr(importlib.import_module(AGENT + "." + module), name)(**fields)

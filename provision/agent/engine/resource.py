@@ -1,0 +1,205 @@
+"""The engine of change: look, compare, change what differs, look again.
+
+The law: a kind has `desired()` (pure), `actual(system)` (reads only) and `apply(system, diff)` (changes exactly what
+the diff names). It owns no diff, no check mode, no timing and no outcome: those are here. `None` means absent.
+After `apply` the engine looks again, and what still differs is a failure even if every command exited 0.
+"""
+
+import json
+import time
+
+from ..host.errors import Failed, Unknown, os_error
+
+OK = "ok"
+CHANGED = "changed"
+WOULD_CHANGE = "would-change"
+PENDING = "pending"
+FAILED = "failed"
+UNKNOWN = "unknown"
+
+SECRET = "differs (secret)"
+TEXT_LIMIT = 64 * 1024
+"""Characters of one diff; a longer one is cut, and says so."""
+
+
+class Resource:
+    """One thing that a host is asked to have.
+
+    A kind MUST set `fields`, and define `identity`, `desired`, `actual` and `apply`. It MAY set `secret_keys` (keys of
+    its state that never show), define `note(diff)` (a sentence for the plan), and `when_dropped()` (the resource that
+    undoes this one once nobody asks for it any more). A probe (law: it is not a change) sets `probe`: what its `apply`
+    proves is ok, not changed; its `note` is shown always, and `proof` (plain JSON types, or None) goes with the result.
+    """
+
+    fields = ()
+    secret_keys = ()
+    probe = False
+    proof = None
+
+    def __init__(self, **values):
+        if set(values) != set(self.fields):
+            odd = sorted(set(values) ^ set(self.fields))
+            raise TypeError("{} takes other fields: {}".format(type(self).__name__, ", ".join(odd)))
+        self.__dict__.update(values)
+
+    def identity(self):
+        """What tells this resource from others of its kind: a path, a name."""
+        raise NotImplementedError
+
+    def desired(self):
+        """The asked state: a flat dict, keys as in `actual`. Pure."""
+        raise NotImplementedError
+
+    def actual(self, system):
+        """The state found, or None when the thing is not there. Reads only; raises Unknown when it cannot tell."""
+        raise NotImplementedError
+
+    def apply(self, system, diff):
+        """Change what `diff` names, and nothing else. `diff` is {key: (actual, desired)}."""
+        raise NotImplementedError
+
+    def note(self, diff):
+        """A sentence that the reader of a plan should see with this change, or ""."""
+        return ""
+
+    def foresee(self, system):
+        """Called in check mode instead of `apply`: put what would be written into `system.foreseen`, by path.
+
+        So check sees what follows from it: a service that would run something else than what is on disk.
+        """
+
+    def when_dropped(self):
+        """The resource (kind, fields) that removes this one, or None where leaving it is right."""
+        return None
+
+    def impact(self, system, diff):
+        """What `apply` does to others on this host (engine/impact.py), or None. Reads only; knows what is foreseen."""
+        return None
+
+    def prove(self, system):
+        """Before a set of changes: raise Failed where this one cannot be made. Leaves nothing behind."""
+
+    def cuts(self, diff):
+        """Can this change cut the connection that we came by?"""
+        return False
+
+    def settled(self, system):
+        """Called after ok or changed, never in check mode: record what was proven. Changes nothing else."""
+
+    def touches(self):
+        """The files that `apply` may change, for a transaction to put back."""
+        return ()
+
+    def taints(self, key):
+        return key in self.secret_keys or getattr(self, "sensitive", False) and key == "content"
+
+
+def compare(actual, desired):
+    """{key: (actual, desired)} for each desired key that differs. Keys that nobody asks for are left alone."""
+    if actual is None:
+        return {key: (None, value) for key, value in desired.items() if value is not None}
+    return {key: (actual.get(key), value) for key, value in desired.items() if actual.get(key) != value}
+
+
+def converge(resource, system, check, may=None):
+    """Bring one resource to its desired state; return its result (plain JSON types).
+
+    `may(impact)` is asked before a change that others would feel: the reason why it has to wait, or None.
+    """
+    started = time.monotonic()
+    result = {"outcome": OK, "diff": {}, "impact": None, "error": None, "rolled_back": False}
+    result.update(waits="", cuts=False)  # for the stage: these two do not travel
+    try:
+        _converge(resource, system, check, may, result)
+    except Unknown as error:
+        _failed(result, UNKNOWN, str(error))
+    except Failed as error:
+        _failed(result, FAILED, error.cause, error.fix, error.output)
+    except OSError as error:
+        found = os_error(error)
+        _failed(result, FAILED, found["cause"], found["fix"], trace=_trace())
+    except Exception as error:  # one resource's bug ends one host's run, with the trace in the result
+        _failed(result, FAILED, "{}: {}".format(type(error).__name__, error), trace=_trace())
+    diff, waits = result["diff"], result["waits"]
+    notes = [resource.note(diff) if diff or resource.probe else ""]
+    notes.append(waits or (result["impact"] or {}).get("effect"))
+    result["diff"] = [_shown(resource, key, pair) for key, pair in sorted(diff.items())]
+    result["note"] = "; ".join(note for note in notes if note)
+    result["proof"] = resource.proof
+    result["seconds"] = round(time.monotonic() - started, 4)
+    return result
+
+
+def _failed(result, outcome, cause, fix="", output="", trace=""):
+    result["outcome"] = outcome
+    result["error"] = {"cause": cause, "fix": fix, "output": output, "trace": trace}
+
+
+def _converge(resource, system, check, may, result):
+    diff = result["diff"] = compare(resource.actual(system), resource.desired())
+    if not diff:
+        return
+    impact = result["impact"] = resource.impact(system, diff)
+    if may is not None and impact is not None:
+        result["waits"] = may(impact) or ""
+    result["cuts"] = resource.cuts(diff)
+    if check:
+        resource.foresee(system)
+        result["outcome"] = WOULD_CHANGE
+        return
+    if result["waits"]:
+        result["outcome"] = PENDING
+        return
+    resource.apply(system, diff)
+    left = compare(resource.actual(system), resource.desired())
+    if left:
+        cause = "written, but not so when read back: {}".format(", ".join(sorted(left)))
+        shown = [_shown(resource, key, pair) for key, pair in sorted(left.items())]
+        raise Failed(cause, "", "\n".join("{key}: found {before!r}, asked {after!r}".format(**item) for item in shown))
+    if resource.probe:
+        result["diff"] = {}  # a probe is not a change
+    else:
+        result["outcome"] = CHANGED
+
+
+def _trace():
+    from ..host.tracebacks import formatted  # only where something went wrong
+
+    return formatted()
+
+
+def _shown(resource, key, pair):
+    """One difference as people may see it."""
+    before, after = pair
+    if resource.taints(key):
+        return {"key": key, "before": SECRET, "after": SECRET}
+    if _is_text(before) and _is_text(after) and "\n" in (before or "") + (after or ""):
+        return {"key": key, "before": None, "after": None, "text": _unified(resource.identity(), before, after)}
+    return {"key": key, "before": _plain(before), "after": _plain(after)}
+
+
+def _is_text(value):
+    return value is None or isinstance(value, str)
+
+
+def _plain(value):
+    if isinstance(value, bytes):
+        return "{} bytes".format(len(value))
+    if isinstance(value, (str, list, dict)):
+        text = value if isinstance(value, str) else json.dumps(value)
+        return value if len(text) <= TEXT_LIMIT else _cut(text)
+    return value
+
+
+def _unified(name, before, after):
+    from difflib import unified_diff  # only where there is a difference to show
+
+    lines = unified_diff(
+        (before or "").splitlines(True), (after or "").splitlines(True), name + " (found)", name + " (asked)"
+    )
+    text = "".join(line if line.endswith("\n") else line + "\n\\ No newline at end of file\n" for line in lines)
+    return text if len(text) <= TEXT_LIMIT else _cut(text)
+
+
+def _cut(text):
+    return text[:TEXT_LIMIT] + "\n[cut: {} characters more]\n".format(len(text) - TEXT_LIMIT)

@@ -1,0 +1,1 @@
+"""Files, directories, commands, and the formats that files are written in."""

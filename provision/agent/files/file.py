@@ -1,0 +1,127 @@
+"""Files and directories: content, owner, mode."""
+
+import grp
+import pwd
+import stat
+
+from ..engine.resource import Resource
+from ..host.errors import Failed
+
+TYPES = {stat.S_IFREG: "file", stat.S_IFDIR: "directory", stat.S_IFLNK: "link"}
+
+
+def described(system, path):
+    """Type, mode, owner and group of what is at `path` (the link itself, not its target), or None."""
+    status = system.stat(path)
+    if status is None:
+        return None
+    return {
+        "type": TYPES.get(stat.S_IFMT(status.st_mode), "special"),
+        "mode": "{:04o}".format(stat.S_IMODE(status.st_mode)),
+        "owner": _name(pwd.getpwuid, status.st_uid),
+        "group": _name(grp.getgrgid, status.st_gid),
+    }
+
+
+def _name(look_up, number):
+    try:
+        return look_up(number)[0]
+    except KeyError:
+        return str(number)
+
+
+def owner_ids(system, resource):
+    """(uid, gid) of a resource's owner and group; Failed where there is no such account."""
+    uid, gid = system.uid(resource.owner), system.gid(resource.group)
+    if uid is None or gid is None:
+        missing = "user {!r}".format(resource.owner) if uid is None else "group {!r}".format(resource.group)
+        raise Failed(
+            "{} is to belong to the {}, which does not exist here".format(resource.path, missing), "create it first"
+        )
+    return uid, gid
+
+
+class File(Resource):
+    fields = ("path", "content", "mode", "owner", "group", "sensitive", "validate_with")
+
+    def identity(self):
+        return self.path
+
+    def touches(self):
+        return (self.path,)
+
+    def desired(self):
+        if self.content is None:
+            return {"type": None}
+        return {"type": "file", "content": self.content, "mode": self.mode, "owner": self.owner, "group": self.group}
+
+    def actual(self, system):
+        state = described(system, self.path)
+        if state is not None and state["type"] == "file" and self.content is not None:
+            state["content"] = system.text(self.path)
+        return state
+
+    def apply(self, system, diff):
+        if self.content is None:
+            if diff["type"][0] == "directory":
+                raise Failed("{} is a directory, and is to be no file".format(self.path), "move it away")
+            return system.remove(self.path)
+        uid, gid = owner_ids(system, self)
+        if "content" in diff or "type" in diff:
+            if diff.get("type", (None,))[0] == "directory":
+                raise Failed("{} is a directory, and is to be a file".format(self.path), "move it away")
+            data = self.content.encode("utf-8", "surrogateescape")
+            system.write(self.path, data, int(self.mode, 8), uid, gid, lambda staged: self._validate(system, staged))
+            return None
+        if "owner" in diff or "group" in diff:
+            system.set_owner(self.path, uid, gid)
+        # Changing the owner clears the set-uid bits, so the mode comes last and always.
+        system.set_mode(self.path, int(self.mode, 8))
+        return None
+
+    def foresee(self, system):
+        data = None if self.content is None else self.content.encode("utf-8", "surrogateescape")
+        system.foreseen[self.path] = data
+
+    def prove(self, system):
+        if self.validate_with is not None and self.content is not None:
+            data = self.content.encode("utf-8", "surrogateescape")
+            system.try_out(self.path, data, int(self.mode, 8), lambda staged: self._validate(system, staged))
+
+    def _validate(self, system, staged):
+        if self.validate_with is None:
+            return
+        result = system.query([staged if word == "{}" else word for word in self.validate_with])
+        if not result.ok:
+            cause = "{} would not be valid: {}".format(self.path, result.tail(1))
+            raise Failed(cause, "nothing was changed; correct the setting", result.tail())
+
+    def when_dropped(self):
+        if self.content is None:
+            return None
+        fields = {name: getattr(self, name) for name in self.fields}
+        return "file", dict(fields, content=None, validate_with=None)
+
+
+class Directory(Resource):
+    fields = ("path", "mode", "owner", "group")
+
+    def identity(self):
+        return self.path
+
+    def desired(self):
+        return {"type": "directory", "mode": self.mode, "owner": self.owner, "group": self.group}
+
+    def actual(self, system):
+        return described(system, self.path)
+
+    def apply(self, system, diff):
+        uid, gid = owner_ids(system, self)
+        if "type" in diff:
+            if diff["type"][0] is not None:
+                raise Failed("{} is a {}, and is to be a directory".format(self.path, diff["type"][0]), "move it away")
+            system.make_directory(self.path, int(self.mode, 8), uid, gid)
+            return
+        if "owner" in diff or "group" in diff:
+            system.set_owner(self.path, uid, gid)
+        system.set_mode(self.path, int(self.mode, 8))

@@ -1,0 +1,125 @@
+"""The NVIDIA driver as the host has it, and what is wrong with it: asserted, never installed and never changed.
+
+The law: one driver, one version: the loaded module, the module that the next boot loads, the library, and, where
+there are NVSwitches, a running fabric manager. What cannot be told (no module on disk in a container) is left out,
+not guessed.
+"""
+
+import os
+import re
+
+from ..engine.resource import Resource
+from ..facts import gather
+from ..host.errors import Failed
+
+GPU_CLASSES = ("0300", "0302")
+SWITCH_CLASS = "0680"
+FABRIC_MANAGER = ("nvidia-fabricmanager", "nv-fabricmanager")
+
+
+def look(system):
+    """{"gpus", "switches": PCI addresses, "loaded", "on_disk", "library", "fabric_manager": None or a dict}."""
+    found = gather.nvidia(system, os.uname().release)
+    gpus = [item["address"] for item in found["pci"] if item["device_class"] in GPU_CLASSES]
+    switches = [item["address"] for item in found["pci"] if item["device_class"] == SWITCH_CLASS]
+    return {
+        "gpus": gpus,
+        "switches": switches,
+        "loaded": found["driver_loaded"],
+        "on_disk": _on_disk(system) or found["driver_on_disk"],
+        "library": found["library"],
+        "fabric_manager": _fabric_manager(system) if switches else None,
+    }
+
+
+def _on_disk(system):
+    result = system.query(["modinfo", "-F", "version", "nvidia"], timeout=10)
+    return result.out.strip().splitlines()[0] if result.ok and result.out.strip() else None
+
+
+def _fabric_manager(system):
+    result = system.query(["nv-fabricmanager", "--version"], timeout=10)
+    match = re.search(r"(\d+\.\d+[.\d]*)", result.out + result.err) if result.ok else None
+    running = system.query(["systemctl", "is-active", "nvidia-fabricmanager"], timeout=10).out.strip() == "active"
+    return {"version": match.group(1) if match else None, "running": running}
+
+
+def problems(found, expected=None):
+    """What is wrong, the most important first: a list of (cause, fix)."""
+    return list(_problems(found, expected))
+
+
+def _problems(found, expected):
+    present = len(found["gpus"])
+    if expected is not None and present != expected:
+        yield (
+            "{} NVIDIA GPUs are declared and {} {} on the PCI bus".format(
+                expected, present, "is" if present == 1 else "are"
+            ),
+            "correct expect_gpus; or a card is gone: dmesg, lspci -d 10de:, then power the host off and on",
+        )
+    if not present:
+        return
+    loaded = found["loaded"]
+    if loaded is None:
+        yield (
+            "there are {} NVIDIA GPUs and no driver is loaded".format(present),
+            "install a driver, or find out why not: dmesg | grep -i -e nvrm -e nouveau; mokutil --sb-state",
+        )
+        return
+    for name, words in (("on_disk", "the module on disk is"), ("library", "the library libnvidia-ml is")):
+        if found[name] is not None and found[name] != loaded:
+            yield (
+                "driver {} is loaded and {} {}".format(loaded, words, found[name]),
+                "reboot (or unload the modules when the GPUs are idle), and hold the driver's packages",
+            )
+    if found["library"] is None:
+        yield (
+            "driver {} is loaded and its library libnvidia-ml.so.1 is not there".format(loaded),
+            "install the libraries of that version",
+        )
+    if found["fabric_manager"] is not None:
+        for problem in _fabric_problems(found["fabric_manager"], loaded):
+            yield problem
+
+
+def _fabric_problems(manager, loaded):
+    if manager["version"] is None:
+        yield ("this host has NVSwitches and no fabric manager", "install nvidia-fabricmanager {}".format(loaded))
+    elif manager["version"] != loaded:
+        yield (
+            "the fabric manager is {} and the driver {}".format(manager["version"], loaded),
+            "install nvidia-fabricmanager {} and hold it with the driver".format(loaded),
+        )
+    elif not manager["running"]:
+        yield (
+            "the fabric manager does not run",
+            "systemctl enable --now nvidia-fabricmanager; its log is /var/log/fabricmanager.log",
+        )
+
+
+class NvidiaDriver(Resource):
+    """A probe: the driver is whole."""
+
+    fields = ("expect_gpus",)
+    probe = True
+
+    def identity(self):
+        return "nvidia"
+
+    def desired(self):
+        return {"whole": True}
+
+    def actual(self, system):
+        self._found = look(system)
+        wrong = problems(self._found, self.expect_gpus)
+        if wrong:
+            raise Failed(wrong[0][0], wrong[0][1], "\n".join("{}; {}".format(*problem) for problem in wrong))
+        return {"whole": True}
+
+    def apply(self, system, diff):
+        raise AssertionError("a driver is asserted, never changed")
+
+    def note(self, diff):
+        found = getattr(self, "_found", None)
+        return "driver {}, {} GPUs".format(found["loaded"], len(found["gpus"])) if found else ""

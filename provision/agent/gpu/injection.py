@@ -1,0 +1,121 @@
+"""How a container gets GPUs: four ways in, each told apart, because each fails for reasons of its own.
+
+    cdi            --device nvidia.com/gpu=…   Docker >= 25 with CDI and a spec
+    runtime        --runtime=nvidia, NVIDIA_VISIBLE_DEVICES; inside: jit-cdi (toolkit >= 1.18), cdi, or the legacy hook
+    gpus           --gpus …                    the legacy hook; Docker >= 29.2 tries CDI first
+    nvidia-docker  NV_GPU=… nvidia-docker run  generation 1: devices and a driver volume; generation 2: the runtime
+
+The law: what is there is read from the daemon and the files, and nothing is chosen silently: the way that was taken
+is in the proof.
+"""
+
+import re
+
+from ..host import look
+
+ORDER = ("cdi", "runtime", "gpus", "nvidia-docker")
+SPEC_FOLDERS = ("/etc/cdi", "/var/run/cdi")
+CONFIG = "/etc/nvidia-container-runtime/config.toml"
+CAPABILITIES = "NVIDIA_DRIVER_CAPABILITIES=compute,utility"
+ALL = "all"
+NONE = "none"
+
+
+def specs(system):
+    """{path: text} of the CDI specs for NVIDIA GPUs."""
+    found = {}
+    for folder in SPEC_FOLDERS:
+        for name in look.names(system, folder):
+            if name.endswith((".yaml", ".yml", ".json")):
+                text = look.text(system, folder + "/" + name) or ""
+                if "nvidia.com/gpu" in text:
+                    found[folder + "/" + name] = text
+    return found
+
+
+def names_in(text):
+    """The device names of a CDI spec in YAML or JSON."""
+    return set(re.findall(r"^\s*(?:-\s*)?\"?name\"?:\s*\"?([A-Za-z0-9:._-]+)", text, re.M))
+
+
+def driver_of(text):
+    """The driver's version that a CDI spec was made for, or None."""
+    match = re.search(r"lib(?:cuda|nvidia-ml)\.so\.(\d+\.[\d.]*\d)", text)
+    return match.group(1) if match else None
+
+
+def available(system, info):
+    """{way: None, or why it is not there}."""
+    found = {way: None for way in ORDER}
+    if not info.get("CDISpecDirs"):
+        found["cdi"] = "this Docker has no CDI (needs 25 or later, and features.cdi before 28.2)"
+    elif not specs(system):
+        found["cdi"] = "there is no CDI spec for NVIDIA GPUs in {}".format(" or ".join(SPEC_FOLDERS))
+    if "nvidia" not in (info.get("Runtimes") or {}):
+        found["runtime"] = "the runtime nvidia is not registered with the running daemon"
+    if not any(system.which(name) for name in ("nvidia-container-runtime-hook", "nvidia-cdi-hook")):
+        found["gpus"] = "there is no nvidia-container-runtime-hook on the PATH"
+    if system.which("nvidia-docker") is None:
+        found["nvidia-docker"] = "there is no nvidia-docker"
+    return found
+
+
+def chosen(system, info, asked):
+    """(ways to prove, why not): those asked for, or the first that is there."""
+    there = available(system, info)
+    if asked:
+        missing = ["{}: {}".format(way, there[way]) for way in asked if there[way]]
+        return (list(asked), "; ".join(missing))
+    first = [way for way in ORDER if there[way] is None][:1]
+    reasons = "; ".join("{}: {}".format(way, there[way]) for way in ORDER)
+    return (first, "" if first else reasons)
+
+
+def described(system, way, info):
+    """The way in words, as far down as it can be told."""
+    if way == "runtime":
+        return "--runtime=nvidia ({})".format(_mode(system))
+    if way == "gpus":
+        version = tuple(int(number) for number in re.findall(r"\d+", info.get("ServerVersion", ""))[:2])
+        return "--gpus (CDI first)" if version >= (29, 2) and specs(system) else "--gpus (legacy hook)"
+    if way == "nvidia-docker":
+        runtime = "nvidia" in (info.get("Runtimes") or {})
+        return "nvidia-docker 2 (--runtime=nvidia)" if runtime else "nvidia-docker 1 (devices and driver volume)"
+    return "cdi (--device nvidia.com/gpu)"
+
+
+def _mode(system):
+    match = re.search(r"^\s*mode\s*=\s*\"([a-z-]+)\"", look.text(system, CONFIG) or "", re.M)
+    mode = match.group(1) if match else "auto"
+    if mode != "auto":
+        return "legacy hook" if mode == "legacy" else mode
+    answer = system.query(["nvidia-container-runtime", "--version"], timeout=10)
+    version = re.search(r"version (\d+)\.(\d+)", answer.out)
+    if version is None:
+        return "mode auto"
+    return "jit-cdi" if tuple(map(int, version.groups())) >= (1, 18) else "legacy hook"
+
+
+def options(system, way, asked):
+    """(HostConfig, Env) for GPUs: ALL, NONE, or the list of (uuid, index) pairs that were asked for."""
+    if way == "cdi":
+        return _cdi(system, asked), ()
+    if way == "runtime":
+        visible = asked if asked in (ALL, NONE) else ",".join(uuid for uuid, _ in asked)
+        return {"Runtime": "nvidia"}, ("NVIDIA_VISIBLE_DEVICES=" + visible, CAPABILITIES)
+    if asked == NONE:
+        return {}, ()
+    request = {"Driver": "", "Capabilities": [["gpu"]]}
+    request.update({"Count": -1} if asked == ALL else {"DeviceIDs": [uuid for uuid, _ in asked]})
+    return {"DeviceRequests": [request]}, (CAPABILITIES,)
+
+
+def _cdi(system, asked):
+    if asked == NONE:
+        return {}
+    if asked == ALL:
+        names = [ALL]
+    else:
+        known = set().union(*(names_in(text) for text in specs(system).values()))
+        names = [uuid if uuid in known else str(index) for uuid, index in asked]
+    return {"DeviceRequests": [{"Driver": "cdi", "DeviceIDs": ["nvidia.com/gpu=" + name for name in names]}]}

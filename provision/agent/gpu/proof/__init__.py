@@ -1,0 +1,1 @@
+"""The proof that containers get their GPUs, level by level."""

@@ -1,0 +1,138 @@
+"""What a container of the proof told, judged: levels 2 (it sees and computes) and 3 (it sees no more than it asked
+for).
+
+The law: UUIDs are compared as sets, host against container, with NVML's word and CUDA's word each; a kernel's result
+must have been checked; limits are compared with what the daemon was configured to give. A missing answer never
+passes.
+"""
+
+import json
+
+from ...docker import flags
+from ...host import look
+from ..known_errors import explain
+from .host_checks import FAILED, PASSED, UNKNOWN, check
+
+SIZES = {"": 1, "b": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30, "t": 1 << 40}
+
+
+def answered(name, ran):
+    """The check that the container ran at all."""
+    problem = ran.problem()
+    if not problem:
+        return check(name, PASSED, "{} s".format(ran.seconds))
+    known = explain(problem)
+    last = problem.strip().splitlines()[-1]
+    if known is None:
+        return check(
+            name, FAILED, problem, "the container did not run: {}".format(last), "look at journalctl -u docker"
+        )
+    return check(name, FAILED, problem, "{} ({})".format(known.cause, last), known.fix)
+
+
+def sees(name, answer, expected):
+    """The GPUs in the container are exactly those `expected` (UUIDs), for NVML and for CUDA."""
+    cuda = answer["cuda"]
+    if cuda["error"] is not None and expected:
+        return _cuda_failed(name, cuda["error"]["text"])
+    if answer["nvml"] is not None and answer["nvml"]["error"] is not None and expected:
+        return _cuda_failed(name, "Failed to initialize NVML: {text}".format(**answer["nvml"]["error"]))
+    seen = {"CUDA": {device["uuid"] for device in cuda["devices"]}}
+    if answer["nvml"] is not None and answer["nvml"]["error"] is None:
+        seen["NVML"] = set(answer["nvml"]["uuids"])
+    for who, found in sorted(seen.items()):
+        problem = _difference(found, set(expected))
+        if problem:
+            fix = "look at what was asked for and injected: NVIDIA_VISIBLE_DEVICES, device rules, a stale CDI spec"
+            return check(name, FAILED, sorted(found), "{} in the container {}".format(who, problem), fix)
+    return check(name, PASSED, sorted(expected))
+
+
+def _cuda_failed(name, text):
+    known = explain(text)
+    if known is None:
+        return check(
+            name,
+            FAILED,
+            text,
+            "CUDA does not start in the container: {}".format(text),
+            "look at dmesg for NVRM and Xid lines",
+        )
+    return check(name, FAILED, text, "{} ({})".format(known.cause, text), known.fix)
+
+
+def _difference(found, expected):
+    mig = [uuid for uuid in expected if uuid.startswith("MIG-")]
+    if mig:  # one process sees one MIG device, and an older driver names its GPU: the count is what can be compared
+        return "" if bool(found) == bool(expected) else "sees {} devices of {}".format(len(found), len(expected))
+    missing, extra = sorted(expected - found), sorted(found - expected)
+    words = ["does not see {}".format(", ".join(missing))] if missing else []
+    words += ["sees {} as well, which it was not given".format(", ".join(extra))] if extra else []
+    return " and ".join(words)
+
+
+def computes(answer):
+    """Each GPU ran the kernel, and its result is right."""
+    wrong = ["{uuid}: {kernel}".format(**device) for device in answer["cuda"]["devices"] if device["kernel"] != "ok"]
+    if wrong:
+        known = explain(wrong[0])
+        cause = known.cause if known else "a CUDA kernel does not run"
+        return check(
+            "kernel",
+            FAILED,
+            wrong,
+            "{} ({})".format(cause, wrong[0]),
+            known.fix if known else "dmesg | grep -i -e nvrm -e xid",
+        )
+    return check("kernel", PASSED, "checked on {} GPUs".format(len(answer["cuda"]["devices"])))
+
+
+def configured(system, pid):
+    """{memlock, stack, nofile, shm} that the daemon was told to give: [soft, hard], or bytes for shm."""
+    given = flags.values(look.arguments(system, pid) or ())
+    path = given.get("config-file", ["/etc/docker/daemon.json"])[-1]
+    document = json.loads(look.text(system, path) or "{}")
+    found = {}
+    for text in given.get("default-ulimit", ()):
+        name, _, numbers = text.partition("=")
+        soft, _, hard = numbers.partition(":")
+        found[name] = [int(soft), int(hard or soft)]
+    for name, item in (document.get("default-ulimits") or {}).items():
+        found[name] = [int(item["Soft"]), int(item["Hard"])]
+    shm = document.get("default-shm-size") or (given.get("default-shm-size") or [None])[-1]
+    if shm is not None:
+        found["shm"] = size(shm)
+    return {name: value for name, value in found.items() if name in ("memlock", "stack", "nofile", "shm")}
+
+
+def size(text):
+    """Bytes of 64m, 1G, 1GiB or a number, as Docker reads it; None where it is none."""
+    word = str(text).strip().lower().replace("ib", "").rstrip("b") or "0"
+    unit = word[-1] if word[-1] in SIZES else ""
+    number = word[: len(word) - len(unit)]
+    return int(float(number) * SIZES[unit]) if number.replace(".", "", 1).isdigit() else None
+
+
+def limits(answer, expected):
+    """One check for each limit that is configured or asked for: read inside the container."""
+    for name, value in sorted(expected.items()):
+        found = answer["shm"] if name == "shm" else answer["limits"][name]
+        asked = value
+        if name != "shm" and not isinstance(value, list):
+            found = found[0]
+        if found is None:
+            yield check(name, UNKNOWN, "", "the container cannot tell its {}".format(name), "")
+        elif found == asked:
+            yield check(name, PASSED, found)
+        else:
+            cause = "{} in the container is {} and not {}".format(name, spelled(found), spelled(asked))
+            yield check(
+                name, FAILED, found, cause, "docker_daemon: default_ulimits, default_shm_size; then restart Docker"
+            )
+
+
+def spelled(value):
+    """A limit for people: -1 is unlimited."""
+    if isinstance(value, list):
+        return " / ".join(spelled(item) for item in value)
+    return "unlimited" if value == -1 else str(value)

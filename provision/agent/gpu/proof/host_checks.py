@@ -1,0 +1,172 @@
+"""What the levels of the proof look at, as checks: pure functions on what was measured, and the reading of the
+kernel log.
+
+The law: a check is passed, failed or unknown, and a level is as bad as its worst check; unknown is not passed. What
+is worth knowing and breaks nothing is a warning, never a verdict.
+"""
+
+import re
+
+from .. import driver
+
+PASSED = "passed"
+FAILED = "failed"
+UNKNOWN = "unknown"
+BAD_XIDS = frozenset((48, 56, 57, 58, 62, 63, 64, 65, 68, 69, 73, 74, 79, 80, 81, 92, 119, 120))
+"""Errors of hardware or driver (NVIDIA's Xid list); the others are mostly the programs' own."""
+BAD_THROTTLE = {0x8: "hardware slowdown", 0x20: "software thermal", 0x40: "hardware thermal", 0x80: "power brake"}
+FABRIC_DONE = 3
+
+
+def check(name, verdict, detail="", cause="", fix=""):
+    """One check; `detail` is what was measured, cause and fix stand where it did not pass."""
+    return {"name": name, "verdict": verdict, "detail": detail, "cause": cause, "fix": fix}
+
+
+def verdict_of(checks):
+    """The worst of them; unknown where there are none."""
+    verdicts = {item["verdict"] for item in checks}
+    for verdict in (FAILED, UNKNOWN, PASSED):
+        if verdict in verdicts:
+            return verdict
+    return UNKNOWN
+
+
+def host(found, nvml, xids, expected, required):
+    """The checks of level 1: the declared count, the PCI bus and NVML agree, and every GPU is well.
+
+    `found` is nvidia_driver.look's, `nvml` is nvml.ask's (None where there is no GPU), `xids` those of this boot.
+    """
+    gpus = len(found["gpus"])
+    if not gpus and not required and not expected:
+        return [check("GPUs", PASSED, "no NVIDIA GPU on the PCI bus, and none is asked for")]
+    wrong = driver.problems(found, expected)
+    if not gpus and not wrong:
+        wrong = [
+            (
+                "there is no NVIDIA GPU on the PCI bus, and there should be",
+                "look at dmesg and lspci -d 10de:; or set require_gpu: false",
+            )
+        ]
+    checks = [check("driver", FAILED, "", cause, fix) for cause, fix in wrong]
+    checks = checks or [check("driver", PASSED, "driver {}, {} GPUs on the PCI bus".format(found["loaded"], gpus))]
+    if nvml is not None:
+        checks += _nvml(nvml, gpus)
+    if xids:
+        cause = "the kernel has logged errors of a GPU since boot: Xid {}".format(
+            ", ".join(map(str, sorted(set(xids))))
+        )
+        checks.append(
+            check(
+                "Xids", FAILED, "", cause, "dmesg | grep -i xid; look them up, then drain and reset the GPU or reboot"
+            )
+        )
+    return checks
+
+
+def _nvml(nvml, gpus):
+    if "error" in nvml:
+        error = nvml["error"]
+        yield check("NVML", FAILED, "", "NVML: {}".format(error["text"]), error.get("fix", ""))
+        return
+    known = len(nvml["gpus"])
+    if known != gpus:
+        cause = "{} GPUs are on the PCI bus and the driver knows {}".format(gpus, known)
+        yield check(
+            "NVML", FAILED, "", cause, "dmesg | grep -i -e nvrm -e xid: one did not come up or fell off the bus"
+        )
+    else:
+        yield check("NVML", PASSED, "driver {driver}, CUDA {cuda}".format(**nvml))
+    for gpu in nvml["gpus"]:
+        for item in _gpu(gpu):
+            yield item
+
+
+def _gpu(gpu):
+    name = "GPU {} ({})".format(gpu["index"], gpu.get("bus") or gpu.get("uuid") or "?")
+    for key, error in sorted(gpu["errors"].items()):
+        fix = (
+            "drain the host, power it off and on; check power and seating"
+            if gpu["lost"]
+            else "dmesg | grep -i -e nvrm -e xid"
+        )
+        yield check(name, FAILED, "", "{}: {}: {}".format(name, key, error["text"]), fix)
+        if gpu["lost"]:
+            return
+    rows = gpu.get("remapped_rows") or {}
+    if rows.get("failure"):
+        yield check(name, FAILED, "", "{}: row remapping failed".format(name), "replace the GPU (RMA)")
+    elif rows.get("pending") or gpu.get("retired_pages_pending"):
+        yield check(
+            name,
+            FAILED,
+            "",
+            "{}: bad memory is to be remapped".format(name),
+            "reset the GPU when it is idle, or reboot",
+        )
+    fabric = gpu.get("fabric")
+    if fabric and fabric["state"] and (fabric["state"] != FABRIC_DONE or fabric["status"]):
+        cause = "{}: the NVLink fabric is not up (state {state}, status {status})".format(name, **fabric)
+        yield check(name, FAILED, "", cause, "look at nvidia-fabricmanager: version, log, and that it runs")
+
+
+def warnings(nvml, require_persistence, logged):
+    """Sentences on what is worth knowing. `logged` is what `xids` found."""
+    found = []
+    if logged is None:
+        found.append("the kernel's log cannot be read here (dmesg), so Xids were not looked for")
+    for gpu in (nvml or {}).get("gpus", ()):
+        name = "GPU {}".format(gpu["index"])
+        reasons = [words for bit, words in BAD_THROTTLE.items() if (gpu.get("throttle") or 0) & bit]
+        width, best = gpu.get("pcie_width"), gpu.get("pcie_width_max")
+        pending = [key for key in ("ecc", "mig") if gpu.get(key) and gpu[key]["current"] != gpu[key]["pending"]]
+        if gpu.get("persistence") == 0 and not require_persistence:
+            found.append("{}: persistence mode is off, so each first use waits for the driver".format(name))
+        if reasons:
+            found.append("{}: slowed down by {}".format(name, ", ".join(reasons)))
+        if width and best and width < best:
+            found.append("{}: PCIe x{} of x{}".format(name, width, best))
+        if gpu.get("ecc_uncorrected"):
+            found.append(
+                "{}: {} uncorrected memory errors since the driver was loaded".format(name, gpu["ecc_uncorrected"])
+            )
+        if (gpu.get("nvlinks") or {}).get("down"):
+            found.append("{}: {} NVLinks are down".format(name, gpu["nvlinks"]["down"]))
+        found += ["{}: a change of {} waits for a reset".format(name, key.upper()) for key in pending]
+    return found
+
+
+def persistence(nvml):
+    """A check for those who require persistence mode."""
+    off = [str(gpu["index"]) for gpu in nvml.get("gpus", ()) if gpu.get("persistence") == 0]
+    if not off:
+        return check("persistence", PASSED, "on")
+    return check(
+        "persistence",
+        FAILED,
+        "",
+        "persistence mode is off on GPU {}".format(", ".join(off)),
+        "systemctl enable --now nvidia-persistenced",
+    )
+
+
+def xids(system, ignored):
+    """The bad Xids in the kernel's log of this boot; None where it cannot be read."""
+    result = system.query(["dmesg"], timeout=10)
+    if not result.ok:
+        return None
+    numbers = [int(number) for number in re.findall(r"NVRM: Xid \([^)]*\): (\d+)", result.out)]
+    return [number for number in numbers if number in BAD_XIDS and number not in ignored]
+
+
+def uuids(nvml):
+    """The UUIDs that a container may see, MIG devices in place of the GPU that is cut up; [(uuid, index)]."""
+    found = []
+    for gpu in (nvml or {}).get("gpus", ()):
+        mig = gpu.get("mig") or {}
+        found += [
+            (uuid, "{}:{}".format(gpu["index"], number)) for number, uuid in enumerate(gpu.get("mig_devices") or ())
+        ]
+        if not mig.get("current") and gpu.get("uuid"):
+            found.append((gpu["uuid"], str(gpu["index"])))
+    return found

@@ -1,0 +1,209 @@
+"""The proof that containers on this host get their GPUs: a probe, in levels, each passed, failed or unknown.
+
+    0  Docker answers, and there is a way to give a container a GPU
+    1  declared = PCI = NVML count; driver whole; every GPU, fabric and memory well; no bad Xid
+    2  a container sees exactly the host's GPUs, CUDA starts, a kernel runs with the right result; limits as configured
+    3  isolation: one GPU asked, exactly that one seen; none asked, none seen
+
+The law (15): levels 0 and 1 cost nothing and are measured on every run and every check. Levels 2 and 3 run
+containers: they are due when an input, the daemon's process, the driver or the boot changed, or when the last proof
+is older than `max_age`. A check starts no container. The receipt stays on the host as JSON, in the state directory
+(proofs/gpu.json).
+"""
+
+import os
+import time
+
+from ...docker.engine_api import ApiError, Engine, TimedOut
+from ...engine.resource import Resource
+from ...host.errors import Failed, Unknown
+from .. import driver, injection, nvml
+from . import receipt as proof_receipt
+from . import runs
+from .host_checks import FAILED, PASSED, UNKNOWN, check, host, persistence, uuids, verdict_of, warnings, xids
+
+CHEAP = (0, 1)
+
+
+class GpuProof(Resource):
+    fields = (
+        "levels",
+        "expect_gpus",
+        "require_gpu",
+        "injection",
+        "image",
+        "limits",
+        "timeout",
+        "max_age",
+        "volumes",
+        "ignore_xids",
+        "require_persistence",
+    )
+    probe = True
+
+    def __init__(self, **values):
+        Resource.__init__(self, **values)
+        self._measured = None
+        self._said = ""
+
+    def identity(self):
+        return "gpu"
+
+    def desired(self):
+        return {"level {}".format(level): PASSED for level in sorted(self.levels)}
+
+    def actual(self, system):
+        measured = self._measured = self._measured or self._measure(system)
+        state = {"level 0": _said(measured["levels"]["0"]), "level 1": PASSED}
+        if 1 in self.levels:
+            self._raise(measured, "1")
+        self.proof, due = proof_receipt.last(self, system, measured)
+        for level in self.levels:
+            if level not in CHEAP:
+                state["level {}".format(level)] = PASSED if due is None else "due: {}".format(due)
+        self._said = proof_receipt.sentence(self.proof) if due is None else ""
+        return state
+
+    def apply(self, system, diff):
+        measured = self._measured
+        receipt = dict(measured, schema=1, time=proof_receipt.now(), image=self.image)
+        receipt["key"] = proof_receipt.key(self, system, measured)
+        self._climb(system, measured, receipt)
+        receipt["verdict"] = verdict_of([{"verdict": item["verdict"]} for item in receipt["levels"].values()])
+        receipt["failed_checks"] = [item["cause"] for level in receipt["levels"].values() for item in _bad(level)]
+        self.proof = receipt
+        proof_receipt.keep(system, receipt)
+        for level in sorted(receipt["levels"]):
+            self._raise(receipt, level)
+
+    def note(self, diff):
+        return self._said
+
+    # -- measuring
+
+    def _measure(self, system):
+        """Levels 0 and 1: {"levels": {"0", "1"}, "driver", "gpus", "docker", "warnings", …}."""
+        started = time.monotonic()
+        found = driver.look(system)
+        answer = problem = None
+        if found["gpus"] and found["loaded"]:
+            try:
+                answer = nvml.ask(system, min(self.timeout, nvml.TIMEOUT))
+            except Unknown as error:
+                problem = str(error)
+        logged = xids(system, self.ignore_xids) if found["gpus"] else ()
+        checks = host(found, answer, logged, self.expect_gpus, self.require_gpu)
+        if problem:
+            checks.append(
+                check("NVML", UNKNOWN, "", problem, "reboot the host; before that, look at dmesg for Xid lines")
+            )
+        elif self.require_persistence and answer:
+            checks.append(persistence(answer))
+        middle = time.monotonic()
+        docker, zero = self._docker(system, bool(found["gpus"]))
+        levels = {
+            "0": dict(_level(zero), seconds=round(time.monotonic() - middle, 3)),
+            "1": dict(_level(checks), seconds=round(middle - started, 3)),
+        }
+        return {
+            "levels": levels,
+            "host": os.uname().nodename,
+            "boot": system.boot_id(),
+            "driver": found["loaded"],
+            "gpus": (answer or {}).get("gpus") or [],
+            "cuda": (answer or {}).get("cuda"),
+            "docker": docker,
+            "warnings": warnings(answer, self.require_persistence, logged),
+        }
+
+    def _docker(self, system, gpus):
+        """(what the daemon is, the checks of level 0)."""
+        engine = Engine(system)
+        try:
+            pid = engine.pid()
+            info = engine.get("/info")
+        except TimedOut:
+            return {}, [check("Docker", UNKNOWN, "", "Docker does not answer in time", "look at journalctl -u docker")]
+        except Failed as error:
+            return {}, [check("Docker", FAILED, "", error.cause, error.fix)]
+        docker = {
+            "version": info.get("ServerVersion"),
+            "process": "{} {}".format(pid, proof_receipt.ticks(system, pid)),
+            "driver": info.get("Driver"),
+            "cgroup": "{} v{}".format(info.get("CgroupDriver"), info.get("CgroupVersion") or 1),
+            "runtimes": sorted(info.get("Runtimes") or ()),
+            "default_runtime": info.get("DefaultRuntime"),
+        }
+        checks = [check("Docker", PASSED, "{version}, {driver}, cgroup {cgroup}".format(**docker))]
+        if gpus:
+            ways, why = injection.chosen(system, info, self.injection)
+            docker["ways"] = ways
+            docker["injection"] = [injection.described(system, way, info) for way in ways]
+            if why:
+                cause = "there is no way to give a container a GPU: {}".format(why)
+                checks.append(
+                    check(
+                        "injection",
+                        FAILED,
+                        "",
+                        cause,
+                        "add the role nvidia_docker, or correct gpu_smoke_test.injection",
+                    )
+                )
+            else:
+                checks.append(check("injection", PASSED, docker["injection"]))
+        return docker, checks
+
+    # -- proving
+
+    def _climb(self, system, measured, receipt):
+        """Levels 2 and up into the receipt: the first that does not pass ends it."""
+        levels = receipt["levels"] = dict(measured["levels"])
+        run = None
+        for level in sorted(self.levels):
+            if level in CHEAP:
+                continue
+            broken = [name for name, item in sorted(levels.items()) if item["verdict"] != PASSED]
+            if broken:
+                levels[str(level)] = _level(
+                    [check("level", UNKNOWN, "", "not tried, because level {} did not pass".format(broken[0]))]
+                )
+                continue
+            started = time.monotonic()
+            try:
+                run = run or runs.Run(system, self, uuids({"gpus": measured["gpus"]}), measured["docker"])
+                system.progress("level {}".format(level))
+                checks = run.level(level)
+            except (Unknown, TimedOut) as error:
+                cause = str(error) or "Docker does not answer in time"
+                checks = [check("level", UNKNOWN, "", cause, "look at dmesg for Xid lines and at journalctl -u docker")]
+            except ApiError as error:
+                checks = [check("level", FAILED, "", error.cause, "look at journalctl -u docker")]
+            levels[str(level)] = dict(_level(checks), seconds=round(time.monotonic() - started, 3))
+        receipt["containers"] = run.containers if run else []
+        receipt["exited"] = run.exited() if run else None
+
+    def _raise(self, receipt, level):
+        item = receipt["levels"][level]
+        if item["verdict"] == PASSED:
+            return
+        bad = _bad(item)
+        self.proof = self.proof or receipt
+        cause = "level {}: {}".format(level, bad[0]["cause"])
+        output = "\n".join("{}: {}; {}".format(one["name"], one["cause"], one["fix"]) for one in bad)
+        if item["verdict"] == UNKNOWN:
+            raise Unknown("{}; {}".format(cause, bad[0]["fix"]) if bad[0]["fix"] else cause)
+        raise Failed(cause, bad[0]["fix"], output)
+
+
+def _level(checks):
+    return {"verdict": verdict_of(checks), "checks": checks}
+
+
+def _bad(level):
+    return [item for item in level["checks"] if item["verdict"] != PASSED]
+
+
+def _said(level):
+    bad = _bad(level)
+    return "{}: {}".format(level["verdict"], bad[0]["cause"]) if bad else level["verdict"]

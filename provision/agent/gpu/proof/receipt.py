@@ -1,0 +1,121 @@
+"""The receipt of a proof: kept on the host as JSON, and what it is still good for.
+
+The law: a receipt holds for exactly the settings, files, programs, daemon process, driver, GPUs and boot that it was
+made with, and no longer than `max_age`; a clock that went backwards makes it due. It holds no secret: files enter as
+digests with this host's own salt.
+"""
+
+import hashlib
+import json
+import os
+import time
+
+from ...host import look
+from .. import injection
+from .host_checks import PASSED, uuids
+
+RECEIPT = "proofs/gpu.json"
+INPUTS = ("/etc/docker/daemon.json", injection.CONFIG, "/etc/default/docker")
+PROGRAMS = (
+    "nvidia-container-runtime",
+    "nvidia-container-runtime-hook",
+    "nvidia-container-cli",
+    "nvidia-cdi-hook",
+    "nvidia-docker",
+)
+
+
+def last(proof, system, measured):
+    """(the kept receipt or None, why a proof is due or None)."""
+    data = system.text(os.path.join(system.state, RECEIPT))
+    try:
+        receipt = json.loads(data) if data else None
+    except ValueError:
+        receipt = None
+    if receipt is None:
+        return None, "never proven"
+    current = key(proof, system, measured)
+    changed = [name for name in sorted(current) if receipt["key"].get(name) != current[name]]
+    if changed:
+        return receipt, "{} changed since the last proof".format(" and ".join(changed))
+    if receipt["verdict"] != PASSED or not set(map(str, proof.levels)) <= set(receipt["levels"]):
+        return receipt, "the last proof did not pass"
+    age = time.time() - receipt["key_time"]
+    if not 0 <= age <= proof.max_age:
+        return receipt, "the last proof is {} old".format(_age(age))
+    return receipt, None
+
+
+def key(proof, system, measured):
+    """What a proof is good for: none of these may differ."""
+    settings = {name: getattr(proof, name) for name in proof.fields if name != "max_age"}
+    files = [[path, system.memory.digest(system.read(path))] for path in INPUTS]
+    files += [
+        [path, hashlib.sha256(text.encode("utf-8", "replace")).hexdigest()]
+        for path, text in sorted(injection.specs(system).items())
+    ]
+    programs = [[name, _stamp(system.which(name))] for name in PROGRAMS]
+    return {
+        "the settings": _digest(settings),
+        "the configuration": _digest(files),
+        "the toolkit": _digest(programs),
+        "the daemon": measured["docker"].get("process"),
+        "the driver": measured["driver"],
+        "the boot": measured["boot"],
+        "the set of GPUs": _digest(sorted(uuid for uuid, _ in uuids({"gpus": measured["gpus"]}))),
+    }
+
+
+def keep(system, receipt):
+    receipt["key_time"] = time.time()
+    system.memory.save()  # the salt of the digests above
+    folder = os.path.join(system.state, os.path.dirname(RECEIPT))
+    if system.stat(folder) is None:
+        system.make_directory(folder, 0o700, os.geteuid(), os.getegid())
+    system.keep(
+        os.path.join(system.state, RECEIPT), (json.dumps(receipt, indent=1, sort_keys=True) + "\n").encode("ascii")
+    )
+
+
+def _digest(value):
+    return hashlib.sha256(json.dumps(value, sort_keys=True).encode("ascii")).hexdigest()[:16]
+
+
+def _stamp(path):
+    if path is None:
+        return None
+    status = os.stat(path)
+    return [path, status.st_size, status.st_mtime_ns]
+
+
+def ticks(system, pid):
+    """When a process started, in clock ticks since boot: field 22 of proc(5)'s stat."""
+    fields = (look.text(system, "/proc/{}/stat".format(pid)) or "").rpartition(")")[2].split()
+    return fields[19] if len(fields) > 19 else "?"
+
+
+def now():
+    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+
+
+def _age(seconds):
+    seconds = abs(int(seconds))
+    for size, word in ((86400, "d"), (3600, "h"), (60, "min")):
+        if seconds >= 2 * size:
+            return "{} {}".format(seconds // size, word)
+    return "{} s".format(seconds)
+
+
+def sentence(receipt):
+    """The proof in one line: how old, of what, by which way in, and what is worth knowing."""
+    ways = ", ".join(receipt["docker"].get("injection") or ()) or "no GPU here"
+    text = "proven {} ago: {} GPUs, levels {}, {}".format(
+        _age(time.time() - receipt["key_time"]), len(receipt["gpus"]), ", ".join(sorted(receipt["levels"])), ways
+    )
+    exited = receipt.get("exited") or {}
+    if exited.get("count"):
+        size = exited["bytes"] / 1e6
+        text += "; {} exited containers hold {:.1f} MB (docker ps --all --size --filter status=exited)".format(
+            exited["count"], size
+        )
+    return "; ".join([text] + receipt["warnings"])

@@ -1,0 +1,56 @@
+"""What can hang runs in a child with a time limit: NVML, and all that talks to a GPU that may have fallen off the
+bus.
+
+The law: a child that cannot be killed (uninterruptible sleep in the driver) is left behind, the answer is Unknown,
+and its PID is named. The child is our own interpreter; its program and modules come on stdin, so that nothing
+touches a disk.
+"""
+
+import json
+import sys
+
+from .errors import Unknown
+
+_BOOT = """\
+import json,sys,types
+given=json.load(sys.stdin)
+for name,text in given["modules"].items():
+ module=types.ModuleType(name);sys.modules[name]=module
+ exec(compile(text,"<%s>"%name,"exec"),module.__dict__)
+scope={"__name__":"child"}
+exec(compile(given["program"],"<"+given["name"]+">","exec"),scope)
+json.dump(scope["main"](given["request"]),sys.stdout)
+"""
+
+
+def source(module):
+    """The text of one of our own modules, shipped or on disk."""
+    return module.__loader__.get_source(module.__name__)
+
+
+def run(system, module, request, modules=(), timeout=30):
+    """What `module.main(request)` returns (JSON types) when run in a child. Raises Unknown.
+
+    `modules` names those of `system.modules` that the child imports. `module` itself must be importable alone.
+    """
+    name = module.__name__.rsplit(".", 1)[-1]
+    given = {
+        "name": name,
+        "program": source(module),
+        "modules": {key: system.modules[key] for key in modules},
+        "request": request,
+    }
+    argv = [sys.executable, "-I", "-S", "-B", "-c", _BOOT]
+    result = system.query(argv, timeout=timeout, stdin=json.dumps(given).encode("ascii"))
+    if result.left_behind is not None:
+        raise Unknown(
+            "{} did not answer within {} s and cannot be killed: process {} hangs in the kernel (driver), "
+            "which only a reboot ends".format(name, timeout, result.left_behind)
+        )
+    if result.timed_out:
+        raise Unknown("{} did not answer within {} s; its process was killed".format(name, timeout))
+    try:
+        return json.loads(result.out)
+    except ValueError:
+        last = (result.err.strip() or result.out.strip() or "no output").splitlines()[-1]
+        raise Unknown("{} ended with status {}: {}".format(name, result.status, last)) from None

@@ -1,0 +1,155 @@
+"""Writing under a path that somebody else may be playing with.
+
+The law: a directory that is not root's own, or that others may write to, is entered and used through its descriptor,
+and no symbolic link is followed from there on. So ~alice/.docker/config.json, made a link to /etc/shadow, is replaced
+and not followed. Every write is a new file beside the old one, synced, then renamed over it.
+"""
+
+import contextlib
+import os
+import stat
+
+from .errors import Failed
+
+DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
+
+
+def _trusted(fd):
+    status = os.fstat(fd)
+    return status.st_uid == 0 and not status.st_mode & 0o022
+
+
+@contextlib.contextmanager
+def parent(path):
+    """Yield (descriptor of the directory that holds `path`, last name). Links are followed only in trusted places."""
+    directory, name = os.path.split(os.path.abspath(path))
+    fd = os.open("/", DIRECTORY)
+    try:
+        for part in [part for part in directory.split("/") if part]:
+            fd = _enter(fd, part, path)
+        yield fd, name
+    finally:
+        os.close(fd)
+
+
+@contextlib.contextmanager
+def _place(path):
+    """`parent`, for what is to be put there: Failed where that directory does not exist."""
+    with contextlib.ExitStack() as stack:
+        try:
+            place = stack.enter_context(parent(path))
+        except FileNotFoundError:
+            cause = "{} has no place: the directory {} does not exist".format(path, os.path.dirname(path))
+            raise Failed(cause, "ask for that directory, or for the package that brings it, before this") from None
+        yield place
+
+
+def _enter(fd, part, path):
+    follow = 0 if _trusted(fd) or os.geteuid() != 0 else os.O_NOFOLLOW
+    try:
+        inner = os.open(part, DIRECTORY | follow, dir_fd=fd)
+    except OSError as error:
+        if follow and _is_link(fd, part):
+            fix = "look at who put it there; we follow no links in directories of other users"
+            raise Failed("{}: {} is a symbolic link".format(path, part), fix) from None
+        error.filename = path
+        raise
+    os.close(fd)
+    return inner
+
+
+def _is_link(fd, name):
+    try:
+        return stat.S_ISLNK(os.stat(name, dir_fd=fd, follow_symlinks=False).st_mode)
+    except FileNotFoundError:
+        return False
+
+
+@contextlib.contextmanager
+def opened(path):
+    """A descriptor of an existing file or directory, itself no link."""
+    with parent(path) as (directory, name):
+        fd = os.open(name or ".", os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=directory)
+        try:
+            yield fd
+        finally:
+            os.close(fd)
+
+
+def replace(path, data, mode, uid, gid, validate=None):
+    """Put `data` at `path` as a new file with its owner and mode; the old one stays whole until the rename."""
+    with _place(path) as (directory, name):
+        with _sibling(directory, path, name, data, mode, (uid, gid)) as sibling:
+            if validate is not None:
+                validate(os.path.join(os.path.dirname(os.path.abspath(path)), sibling))
+            os.rename(sibling, name, src_dir_fd=directory, dst_dir_fd=directory)
+        os.fsync(directory)
+
+
+def try_out(path, data, mode, validate):
+    """Let `validate` look at a file as `replace` would put it there; nothing of it stays."""
+    with _place(path) as (directory, name):
+        with _sibling(directory, path, name, data, mode, (os.geteuid(), os.getegid())) as sibling:
+            validate(os.path.join(os.path.dirname(os.path.abspath(path)), sibling))
+
+
+@contextlib.contextmanager
+def _sibling(directory, path, name, data, mode, owner):
+    """The name of a new file beside `path`, synced, with its owner and mode; gone at the end unless it was renamed."""
+    mark = ".{}.provision-".format(name)
+    for left in os.listdir(directory):  # by a run that died here: one run a host, so nobody is at it now
+        if left.startswith(mark):
+            os.unlink(left, dir_fd=directory)
+    sibling = mark + os.urandom(6).hex()
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+    try:
+        fd = os.open(sibling, flags, 0o600, dir_fd=directory)
+    except OSError as error:
+        error.filename = path
+        raise
+    try:
+        with os.fdopen(fd, "wb") as file:
+            file.write(data)
+            file.flush()
+            if owner != (os.geteuid(), os.getegid()):
+                os.fchown(fd, *owner)
+            os.fchmod(fd, mode)
+            os.fsync(fd)
+        yield sibling
+    finally:
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(sibling, dir_fd=directory)
+
+
+def make_directory(path, mode, uid, gid):
+    """Make one directory, with its owner and mode from the start."""
+    with _place(path) as (directory, name):
+        os.mkdir(name, 0o700, dir_fd=directory)
+        fd = os.open(name, DIRECTORY | os.O_NOFOLLOW, dir_fd=directory)
+        try:
+            if (uid, gid) != (os.geteuid(), os.getegid()):
+                os.fchown(fd, uid, gid)
+            os.fchmod(fd, mode)
+        finally:
+            os.close(fd)
+
+
+def make_link(target, path):
+    """Put a symbolic link at `path`, in place of what was there."""
+    with _place(path) as (directory, name):
+        sibling = ".{}.provision-{}".format(name, os.urandom(6).hex())
+        os.symlink(target, sibling, dir_fd=directory)
+        os.rename(sibling, name, src_dir_fd=directory, dst_dir_fd=directory)
+
+
+def remove(path):
+    """Remove a file, a link or an empty directory; nothing there is fine."""
+    try:
+        with parent(path) as (directory, name):
+            status = os.stat(name, dir_fd=directory, follow_symlinks=False)
+            if stat.S_ISDIR(status.st_mode):
+                os.rmdir(name, dir_fd=directory)
+            else:
+                os.unlink(name, dir_fd=directory)
+    except (FileNotFoundError, NotADirectoryError):
+        return

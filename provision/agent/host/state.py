@@ -1,0 +1,113 @@
+"""What the host remembers of us, in /var/lib/provision (0700): what each role asked for, what each service was
+started with, when we wrote a file.
+
+The law: no secret is kept, only digests with this host's own salt. Every change is on disk (synced, renamed) before
+the call returns, so that a run that dies leaves its wishes to the next one.
+"""
+
+import json
+import os
+
+try:  # hashlib itself costs 3 ms: it loads OpenSSL
+    from _sha2 import sha256
+except ImportError:
+    try:
+        from _sha256 import sha256
+    except ImportError:
+        from hashlib import sha256
+
+from .errors import Failed
+
+UNDO = "undo"
+"""The folder, beside the document, with the way back of a change that is at work (rollback/transaction.py)."""
+
+
+class Memory:
+    """A small JSON document in the state directory, in sections of named records."""
+
+    def __init__(self, system, name="state.json"):
+        self._system = system
+        self._path = os.path.join(system.state, name)
+        self._document = None
+        self._waits = None  # whether changes wait for `commit`, where they do not go to the disk at once
+
+    def _load(self):
+        if self._document is None:
+            data = self._system.read(self._path)
+            try:
+                document = json.loads(data.decode("ascii")) if data else {}
+            except ValueError:
+                raise Failed(
+                    "{} is damaged".format(self._path),
+                    "move it away; the next run then compares with the live system instead",
+                ) from None
+            self._document = document
+        return self._document
+
+    def section(self, name):
+        """A copy of one section: {key: record}."""
+        return dict(self._load().get(name, {}))
+
+    def get(self, section, key):
+        """One record, or None."""
+        return self._load().get(section, {}).get(key)
+
+    def put(self, section, key, record):
+        """Keep a record (None forgets it). Nothing is written where nothing changes."""
+        records = self._load().setdefault(section, {})
+        if records.get(key) == record:
+            return
+        if record is None:
+            records.pop(key, None)
+        else:
+            records[key] = record
+        self.save()
+
+    def snapshot(self):
+        """All that is remembered now, for `restore`."""
+        return _copy(self._load())
+
+    def restore(self, snapshot):
+        """Forget what came after `snapshot`, but not the salt, nor when we last wrote which file: that stays true."""
+        stays = {key: value for key, value in self._load().items() if key in ("salt", "written")}
+        self._document = dict(_copy(snapshot), **stays)
+        self.save()
+
+    def wait(self):
+        """From now on changes stay here until `commit`, which may never come: a look that writes nothing."""
+        self._waits = False
+
+    def commit(self, system):
+        """Write what waits, if anything does, through a System that may write."""
+        waits, self._waits, self._system = self._waits, None, system
+        if waits:
+            self.save()
+
+    def save(self):
+        if self._waits is not None:
+            self._waits = True
+            return
+        self.directory()
+        text = json.dumps(self._load(), indent=1, sort_keys=True) + "\n"
+        self._system.keep(self._path, text.encode("ascii"))
+
+    def directory(self):
+        """Make the state directory; return its path."""
+        if self._system.stat(self._system.state) is None:
+            self._system.make_directory(self._system.state, 0o700, os.geteuid(), os.getegid())
+        return self._system.state
+
+    def digest(self, data):
+        """sha256 of `data` (bytes, or None: absent) with this host's salt, in hexadecimal."""
+        if data is None:
+            return "absent"
+        document = self._load()
+        if "salt" not in document:
+            document["salt"] = os.urandom(16).hex()
+        return sha256(document["salt"].encode("ascii") + data).hexdigest()
+
+
+def _copy(document):
+    from copy import deepcopy  # 1 ms: only where something goes back
+
+    return deepcopy(document)

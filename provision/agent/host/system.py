@@ -1,0 +1,277 @@
+"""The one door to the host: every command, read and write goes through here.
+
+The law: commands are argv lists, never shell strings; they run with LC_ALL=C, stdin closed and a time limit. Files are
+replaced, never edited in place, and never through a symbolic link that another user could have put there. `ReadOnly`
+is the same door with the writes nailed shut: check mode is that object and not an `if`.
+"""
+
+import _socket as socket
+import contextlib
+import errno
+import grp
+import os
+import pwd
+import stat
+import struct
+import time
+
+from . import safe_files
+from .errors import Failed, TimedOut
+from .results import PATH
+from .state import Memory
+
+STATE = "/var/lib/provision"
+UNIX_LIMIT = 16 * 1024 * 1024
+
+
+class System:
+    """The host, for reading and writing."""
+
+    writable = True
+
+    def __init__(self, state=STATE):
+        self.state = state
+        self.memory = Memory(self)
+        self.foreseen = {}  # in check mode: {path: what would stand there by now}
+        self.sources = None  # our own sources, for what has to run when we are gone; main.py gives them
+        self.modules = {}  # source of modules that only some hosts need, by name: pynvml
+        self.progress = lambda text: None  # told what is being waited for; main.py sends it with the next beat
+
+    # -- commands
+
+    def query(self, argv, timeout=30, stdin=b"", env=None):
+        """Run a command that only reads. The caller vouches for that; `Result.ok` is the caller's to look at."""
+        return self._execute(argv, timeout, stdin, env, None)
+
+    def run(self, argv, timeout=120, stdin=b"", env=None, log=None, fix=""):
+        """Run a command that changes the host; a failure raises Failed with the command's own last words.
+
+        `log`: both outputs go to that file (created 0600), not to a pipe, so that the command survives our death.
+        """
+        result = self._execute(argv, timeout, stdin, env, log)
+        if result.timed_out:
+            raise TimedOut("{} took longer than {} s".format(" ".join(argv), timeout), fix, result.tail())
+        if not result.ok:
+            last = result.tail(1) or "no output"
+            raise Failed("{} failed with status {}: {}".format(" ".join(argv), result.status, last), fix, result.tail())
+        return result
+
+    def detach(self, argv):
+        """Start a process that outlives us."""
+        from .commands import detach
+
+        detach(argv)
+
+    @staticmethod
+    def _execute(argv, timeout, stdin, env, log):
+        from .commands import execute  # a run without changes starts no process, and need not load what that takes
+
+        return execute(argv, timeout, stdin, env, log)
+
+    # -- reading
+
+    def read(self, path, limit=16 * 1024 * 1024):
+        """The bytes of a regular file, or None when there is none."""
+        try:
+            # Without O_NONBLOCK, opening a FIFO that a user left in our way would hang for ever.
+            fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+        try:
+            if not stat.S_ISREG(os.fstat(fd).st_mode):
+                raise Failed("{} is not a regular file".format(path), "move it away")
+            return _all_of(fd, path, limit)
+        finally:
+            os.close(fd)
+
+    def read_unlinked(self, path, limit=1024 * 1024):
+        """`read` for a file in another user's home: (bytes, status), or None. A link there is Failed, not followed."""
+        try:
+            with safe_files.opened(path) as fd:
+                status = os.fstat(fd)
+                if not stat.S_ISREG(status.st_mode):
+                    raise Failed("{} is not a regular file".format(path), "move it away")
+                return _all_of(fd, path, limit), status
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+        except OSError as error:
+            if error.errno != errno.ELOOP:
+                raise
+            raise Failed(
+                "{} is a symbolic link, and its directory is another user's".format(path), "put a file in its place"
+            ) from None
+
+    def text(self, path):
+        """A file as text (undecodable bytes survive a round trip), or None when there is none."""
+        data = self.read(path)
+        return None if data is None else data.decode("utf-8", "surrogateescape")
+
+    def stat(self, path):
+        """os.lstat, or None when there is nothing."""
+        try:
+            return os.lstat(path)
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+
+    def names(self, directory):
+        """Sorted names in a directory; [] when there is none."""
+        try:
+            return sorted(os.listdir(directory))
+        except (FileNotFoundError, NotADirectoryError):
+            return []
+
+    def link(self, path):
+        """Where a symbolic link points, or None."""
+        try:
+            return os.readlink(path)
+        except OSError:
+            return None
+
+    def which(self, program):
+        """The full path of a program on our PATH, or None."""
+        for directory in PATH.split(":"):
+            path = os.path.join(directory, program)
+            if os.path.isfile(path) and os.access(path, os.X_OK):
+                return path
+        return None
+
+    def get_unix(self, path, target, timeout=10):
+        """(status, body) of GET `target` on a Unix socket; OSError where nobody answers within `timeout` seconds."""
+        return _get_unix(path, target, timeout)
+
+    def unix_peer(self, path):
+        """The PID of who listens on a Unix socket, or None. Connecting starts a socket-activated service."""
+        with contextlib.closing(socket.socket(socket.AF_UNIX)) as connection:
+            connection.settimeout(2)
+            try:
+                connection.connect(path)
+            except OSError:
+                return None
+            return struct.unpack("3i", connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12))[0]
+
+    def uid(self, user):
+        try:
+            return pwd.getpwnam(user).pw_uid
+        except KeyError:
+            return None
+
+    def user_name(self, uid):
+        """The name of a user, or the number where it has none here."""
+        try:
+            return pwd.getpwuid(uid).pw_name
+        except KeyError:
+            return str(uid)
+
+    def gid(self, group):
+        try:
+            return grp.getgrnam(group).gr_gid
+        except KeyError:
+            return None
+
+    def boot_id(self):
+        return (self.text("/proc/sys/kernel/random/boot_id") or "").strip()
+
+    def uptime(self):
+        """Seconds since boot, suspended time included: the clock of a process's start ticks, deaf to clock changes."""
+        return time.clock_gettime(7)  # CLOCK_BOOTTIME; the name came with Python 3.7
+
+    def changed_at(self, path):
+        """When a file was last changed, as `uptime` then was; None where it is absent or its time is in the future."""
+        status = self.stat(path)
+        age = time.time() - status.st_ctime if status is not None else -1
+        return self.uptime() - age if age >= 0 else None
+
+    # -- writing
+
+    def write(self, path, data, mode=0o644, uid=0, gid=0, validate=None):
+        """Replace (or create) a file: sibling, owner, mode, fsync, `validate(sibling)`, rename.
+
+        When it was written is kept as (boot id, uptime): whether a process is older than that, no clock can spoil.
+        """
+        record = {"digest": self.memory.digest(data), "boot": self.boot_id(), "uptime": None}
+        self.memory.put("written", path, record)
+        safe_files.replace(path, data, mode, uid, gid, validate)
+        self.memory.put("written", path, dict(record, uptime=self.uptime()))
+
+    def keep(self, path, data):
+        """Replace a file in our own state directory: 0600, ours."""
+        safe_files.replace(path, data, 0o600, os.geteuid(), os.getegid())
+
+    def set_mode(self, path, mode):
+        with safe_files.opened(path) as fd:
+            os.fchmod(fd, mode)
+
+    def set_owner(self, path, uid, gid):
+        with safe_files.opened(path) as fd:
+            os.fchown(fd, uid, gid)
+
+    def make_directory(self, path, mode=0o755, uid=0, gid=0):
+        safe_files.make_directory(path, mode, uid, gid)
+
+    def make_link(self, target, path):
+        safe_files.make_link(target, path)
+
+    def remove(self, path):
+        """Remove a file, a link or an empty directory; nothing there is fine."""
+        safe_files.remove(path)
+
+    def try_out(self, path, data, mode, validate):
+        """`validate` a file as `write` would put it there, and leave nothing behind."""
+        safe_files.try_out(path, data, mode, validate)
+
+    def rename(self, source, destination):
+        os.rename(source, destination)
+
+    def signal(self, pid, number):
+        os.kill(pid, number)
+
+    def about_to_write(self):
+        """Said before a change that is not made by a method of this class: one through Docker's socket."""
+
+
+class ReadOnly(System):
+    """The host in check mode: reads as always, every write raises."""
+
+    writable = False
+
+    def _refuse(self, *args, **kwargs):
+        raise AssertionError("a kind tried to write in check mode: this is a bug of provision")
+
+    run = detach = write = keep = set_mode = set_owner = make_directory = make_link = remove = try_out = rename = (
+        _refuse
+    )
+    signal = about_to_write = _refuse
+
+
+def _all_of(fd, path, limit):
+    data = bytearray()
+    while True:
+        piece = os.read(fd, 65536)  # /proc/sys answers a read of megabytes with ENOMEM
+        if not piece:
+            return bytes(data)
+        data += piece
+        if len(data) > limit:
+            raise Failed("{} is larger than {} bytes".format(path, limit), "look at what fills it")
+
+
+def _get_unix(path, target, timeout):
+    """HTTP/1.0, so that the answer is neither chunked nor kept open; http.client would cost 20 ms to import."""
+    end = time.monotonic() + timeout
+    with contextlib.closing(socket.socket(socket.AF_UNIX)) as connection:
+        connection.settimeout(timeout)
+        connection.connect(path)
+        connection.sendall("GET {} HTTP/1.0\r\nHost: localhost\r\n\r\n".format(target).encode("ascii"))
+        answer = bytearray()
+        while True:
+            connection.settimeout(max(0.01, end - time.monotonic()))
+            data = connection.recv(65536)
+            if not data:
+                break
+            answer += data
+            if len(answer) > UNIX_LIMIT or time.monotonic() > end:
+                raise socket.timeout("no end of the answer to {}".format(target))
+    head, _, body = bytes(answer).partition(b"\r\n\r\n")
+    words = head.split(None, 2)
+    if len(words) < 2 or not words[1].isdigit():
+        raise OSError("{} does not speak HTTP".format(path))
+    return int(words[1]), body

@@ -1,0 +1,195 @@
+"""apt, as the kinds of this folder use it: lists, candidates, a simulation, one transaction, and what its errors mean.
+
+The law: what only looks writes nothing (apt's caches are kept off the disk), never waits for the network, and takes no
+lock. What changes the host writes its output to a log in the state directory, not to us: dpkg must survive our death.
+"""
+
+import os
+import re
+import time
+
+from ..host.errors import Failed, TimedOut
+from . import apt_locks, dpkg
+from .apt_errors import explain
+
+NO_CACHE = ["-o", "Dir::Cache::pkgcache=", "-o", "Dir::Cache::srcpkgcache="]
+NETWORK = []
+for _option in (
+    "Retries=2",
+    "Retries::Delay=false",  # a retry that is put off may be forgotten: apt 2.6 then waits for nothing, without end
+    "http::Timeout=20",
+    "https::Timeout=20",
+    "http::ConnectionAttemptDelayMsec=250",
+):
+    NETWORK += ["-o", "Acquire::" + _option]
+QUIET = {"NEEDRESTART_SUSPEND": "1", "NEEDRESTART_MODE": "l", "APT_LISTCHANGES_FRONTEND": "none"}
+"""No dialogs, and no restarts of services behind our back."""
+UPDATE_LIMITS = (100, 100, 300)
+"""Seconds for each attempt to update the lists: apt has been seen to stand still where its own time limits (which do
+end a silent connection) did not help. The last limit is for a slow line."""
+FRESH = 24 * 3600
+"""Seconds for which lists that we updated are believed when the newest version is asked for."""
+BUSY = re.compile(r"Could not get lock|Unable to (?:acquire|lock)|lock was locked|is another process using it")
+
+
+def version(system):
+    """apt's own version, or None where there is no apt."""
+    found = dpkg.packages(system, ["apt"])
+    return found["apt"].version if "apt" in found and found["apt"].present else None
+
+
+# -- lists
+
+
+def updated(system, since=FRESH):
+    """Have we updated the lists within `since` seconds, with the sources that there are now? None: in this very run."""
+    record = system.memory.get("apt", "updated")
+    if record is None:
+        return False
+    if since is None:
+        return record["run"] == _run(system)
+    return 0 <= time.time() - record["time"] < since
+
+
+def sources_changed(system):
+    """The lists no longer fit the sources: the next transaction updates them."""
+    system.memory.put("apt", "updated", None)
+
+
+def update(system, limit):
+    """Update the lists. Returns None, or the Failed that says why some could not be: other sources may be enough."""
+    error = _update_attempts(system, limit)
+    if error is None:
+        text = _log(system, "apt-get")
+        if re.search(r"^(?:W|Err).*(?:Failed to fetch|Some index files failed)|^E: ", text, re.M):
+            error = explain(text, "apt-get update did not get all lists")
+    if error is None:
+        system.memory.put("apt", "updated", {"time": time.time(), "run": _run(system)})
+    return error
+
+
+def _update_attempts(system, limit):
+    """None, or why it failed. Only an attempt that did not end is followed by another."""
+    doing = "updating apt's lists"
+    for number, seconds in enumerate(UPDATE_LIMITS, 1):
+        system.progress(doing)
+        error = _attempt(system, ["apt-get", "-q"] + NETWORK + ["update"], seconds, limit, {})
+        if not isinstance(error, TimedOut):
+            return error
+        doing = "updating apt's lists, which did not end within {} s: attempt {} of {}".format(
+            seconds, number + 1, len(UPDATE_LIMITS)
+        )
+    cause = "apt-get update did not end within {} s, nor in {} attempts before that".format(seconds, number - 1)
+    error = explain(_log(system, "apt-get"), cause)
+    error.fix = (
+        error.fix or "look at the mirror or proxy that it waits for (apt-get update on the host), then run again"
+    )
+    return error
+
+
+def _run(system):
+    """This very process, whatever PIDs were used before."""
+    fields = (system.text("/proc/self/stat") or "").rpartition(")")[2].split()
+    return "{} {} {}".format(system.boot_id(), os.getpid(), fields[19] if len(fields) > 19 else "")
+
+
+# -- looking
+
+
+def candidates(system, names):
+    """{name: the version that apt would install, or None}."""
+    answer = system.query(["apt-cache", "policy"] + NO_CACHE + list(names), timeout=120)
+    if not answer.ok:
+        raise explain(answer.out + answer.err, "apt-cache policy failed")
+    found = dict.fromkeys(names)
+    for name, candidate in re.findall(r"^(\S+):\n(?:  Installed: .*\n)?  Candidate: (\S+)", answer.out, re.M):
+        found[name.partition(":")[0]] = None if candidate == "(none)" else candidate
+    return found
+
+
+def available(system, name):
+    """All versions of a package that apt knows where to get, the newest first."""
+    return versions(system, [name])[name]
+
+
+def versions(system, names):
+    """{name: versions that apt knows where to get, the newest first}."""
+    answer = system.query(["apt-cache", "madison"] + NO_CACHE + names, timeout=120)
+    found = {name: [] for name in names}
+    for line in answer.out.splitlines():
+        words = [word.strip() for word in line.split("|")]
+        if len(words) >= 3 and words[0] in found and words[1] not in found[words[0]]:
+            found[words[0]].append(words[1])
+    return found
+
+
+class Change:
+    """What apt would do: {name: (version now or None, version then)}, and the names that it would remove."""
+
+    def __init__(self, installed, removed):
+        self.installed = installed
+        self.removed = removed
+
+
+def simulate(system, arguments):
+    """What `apt-get install ARGUMENTS` would do, as a Change. Raises Failed with what apt says against it.
+
+    Only for `apply`: apt may write its cache here, and the transaction that follows is the faster for it.
+    """
+    argv = ["apt-get", "-s", "-q"] + arguments
+    answer = system.query(argv, timeout=300)
+    if not answer.ok:
+        raise explain(answer.out + answer.err, "apt cannot do that")
+    installed = {}
+    for name, now, then in re.findall(r"^Inst (\S+?)(?::\S+)? (?:\[(\S+)\] )?\((\S+) ", answer.out, re.M):
+        installed[name] = (now or None, then)
+    removed = re.findall(r"^(?:Remv|Purg) ([^\s:]+)", answer.out, re.M)
+    return Change(installed, removed)
+
+
+# -- changing
+
+
+def repair(system, limit, env):
+    """End what an interrupted dpkg left half-way."""
+    broken = dpkg.broken(system)
+    if broken:
+        system.progress("dpkg was interrupted: configuring {}".format(", ".join(broken[:5])))
+        options = ["--force-confdef", "--force-confold"]
+        error = _attempt(system, ["dpkg"] + options + ["--configure", "-a"], 900, limit, env)
+        if error is not None:
+            raise error
+
+
+def change(system, argv, timeout, limit, env):
+    """Run one command of apt's family that changes the host; raises Failed with the cause in words."""
+    error = _attempt(system, argv, timeout, limit, env)
+    if error is not None:
+        raise error
+
+
+def _attempt(system, argv, timeout, limit, env):
+    """None, or why it failed. A lock that another program takes between our look and theirs is waited for again."""
+    deadline = time.monotonic() + limit
+    system.memory.directory()
+    log = _log_file(system, argv[0])
+    while True:
+        apt_locks.wait(system, max(0, int(deadline - time.monotonic())))
+        system.remove(log)
+        try:
+            system.run(argv, timeout=timeout, env=dict(QUIET, **env), log=log)
+            return None
+        except Failed as error:
+            text = _log(system, argv[0])
+            if BUSY.search(text) and time.monotonic() < deadline:
+                time.sleep(1)
+                continue
+            return explain(text, error.cause, type(error))
+
+
+def _log_file(system, program):
+    return os.path.join(system.state, program + ".log")
+
+
+def _log(system, program):
+    return system.text(_log_file(system, program)) or ""

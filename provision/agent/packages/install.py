@@ -1,0 +1,250 @@
+"""A set of packages: installed in one apt transaction, at the asked versions, and held.
+
+The law: dpkg's state decides, and where it is as asked apt is not even started. Nothing is removed, downgraded or taken
+from under a hold that was not asked for: apt is told to refuse all that, and where some of it was asked for a
+simulation comes first, so that what is too much is a failure before anything is touched. Scripts of packages neither
+start nor stop the services of `no_start`, even if we die.
+"""
+
+import re
+
+from ..engine import impact
+from ..engine.resource import Resource
+from ..host.errors import Failed
+from . import apt, apt_locks, apt_pins, dpkg, policy_rc
+
+ABSENT = "absent"
+HELD = ", held"
+OPTIONS = [
+    "-y",
+    "-q",
+    "--no-install-recommends",
+    "-o",
+    "Dpkg::Options::=--force-confdef",
+    "-o",
+    "Dpkg::Options::=--force-confold",
+    "-o",
+    "Dpkg::Use-Pty=0",
+]
+POLICY = "policy-rc.d"
+HOLDS = "holds"
+"""Section of the memory: packages that are held because we were asked to hold them. Any other hold is somebody's."""
+
+
+class Packages(Resource):
+    fields = (
+        "packages",
+        "latest",
+        "hold",
+        "update",
+        "replace",
+        "conflicts",
+        "no_start",
+        "allow_downgrade",
+        "lock_timeout",
+        "timeout",
+    )
+
+    def identity(self):
+        return " ".join(item["name"] for item in self.packages)
+
+    def _asked(self):
+        return {item["name"]: item["version"] for item in self.packages}
+
+    def _unwanted(self):
+        return [name for name in self.conflicts if name in self.replace]
+
+    def desired(self):
+        state = dict.fromkeys(self._unwanted(), ABSENT)
+        for name, version in self._asked().items():
+            state[name] = (version or ("latest" if self.latest else "installed")) + (HELD if self.hold else "")
+        state[POLICY] = None
+        return state
+
+    def actual(self, system):
+        found = dpkg.packages(system, list(self._asked()) + list(self.conflicts))
+        self._refuse_conflicts(found)
+        self._refuse_downgrades(found)
+        newest = self._newest(system, found)
+        state = {name: found[name].version if _there(found, name) else ABSENT for name in self._unwanted()}
+        for name, version in self._asked().items():
+            state[name] = self._state(found.get(name), version, newest.get(name))
+        state[POLICY] = "left by an interrupted run" if policy_rc.left_behind(system) else None
+        return state
+
+    def _state(self, package, asked, newest):
+        """One package in the words of `desired` where it is as asked, else in its own."""
+        if package is None or not package.present:
+            return ABSENT
+        held = HELD if self.hold and package.held else ""
+        if not package.installed:
+            return "{} ({}{})".format(
+                package.version, package.status, "" if package.flag == "ok" else ", " + package.flag
+            )
+        if asked is not None:
+            return (asked if dpkg.compare(package.version, asked) == 0 else package.version) + held
+        if not self.latest:
+            return "installed" + held
+        if newest is None:
+            return "{} (whether that is the newest is known after apt-get update){}".format(package.version, held)
+        return ("latest" if dpkg.compare(package.version, newest) >= 0 else package.version) + held
+
+    def _newest(self, system, found):
+        names = [name for name, version in self._asked().items() if version is None and _there(found, name)]
+        if not (self.latest and names) or self.update and not apt.updated(system):
+            return {}
+        return apt.candidates(system, names)
+
+    def _refuse_conflicts(self, found):
+        there = [name for name in self.conflicts if name not in self.replace and _there(found, name)]
+        if there:
+            cause = "{} conflicts with {}, which is installed".format(self.packages[0]["name"], _listed(there, found))
+            raise Failed(cause, "remove it, or allow its replacement (replace: true), then run again")
+
+    def _refuse_downgrades(self, found):
+        for name, version in self._asked().items():
+            if version is None or self.allow_downgrade or not _there(found, name):
+                continue
+            if dpkg.compare(version, found[name].version) < 0:
+                cause = "{} {} is installed, and {} is older".format(name, found[name].version, version)
+                raise Failed(cause, "ask for a version that is not older, or set allow_downgrade: true")
+
+    def impact(self, system, diff):
+        """Packages bring units, so systemd reads its configuration anew; an engine's upgrade means its restart."""
+        changing = [name for name in diff if name != POLICY and not _only_hold(*diff[name])]
+        if not changing:
+            return None
+        replaced = [name for name in changing if diff[name][0] not in (None, ABSENT)]
+        level = impact.RESTART if self.no_start and replaced else impact.NONE
+        return impact.impact(level, changing, systemd=True)
+
+    def apply(self, system, diff):
+        apt_locks.wait(system, self.lock_timeout)  # an orphan of a run that died may still need its policy-rc.d
+        policy_rc.restore(system)
+        wrong = [name for name in self._asked() if name in diff and not _only_hold(*diff[name])]
+        unwanted = [name for name in self._unwanted() if name in diff]
+        if wrong or unwanted:
+            self._install(system, wrong, unwanted)
+        if self.hold:
+            self._mark(system, "hold")
+
+    def settled(self, system):
+        for name in self._asked() if self.hold else ():
+            system.memory.put(HOLDS, name, True)
+
+    def _install(self, system, wrong, unwanted):
+        with policy_rc.forbidden(system, self.no_start, unwanted) as env:
+            apt.repair(system, self.lock_timeout, env)
+            problem = None
+            if self.update and not apt.updated(system, None):
+                problem = apt.update(system, self.lock_timeout)
+            if problem is not None and self.latest:
+                raise problem  # old lists cannot tell what is the newest
+            targets = self._targets(system, wrong)
+            removals = [name for name in unwanted if _there(dpkg.packages(system, [name]), name)]
+            if targets or removals:
+                self._released(system, targets, removals, problem, env)
+
+    def _targets(self, system, wrong):
+        """[(name, version or None)] of what is still to be installed, now that dpkg is whole and the lists are new."""
+        found = dpkg.packages(system, self._asked())
+        newest = apt.candidates(system, wrong) if self.latest else {}
+        targets = []
+        for name in wrong:
+            asked, package = self._asked()[name], found.get(name)
+            if package is None or not package.installed:
+                targets.append((name, asked or self._version_of_a_peer(system, name, found)))
+            elif asked is not None and dpkg.compare(package.version, asked) != 0:
+                targets.append((name, asked))
+            elif asked is None and newest.get(name) and dpkg.compare(package.version, newest[name]) < 0:
+                targets.append((name, None))
+        return targets
+
+    def _version_of_a_peer(self, system, name, found):
+        """A lost docker-ce-cli comes back at the version of the docker-ce that is there, where it can still be had."""
+        peers = [package.version for package in found.values() if package.installed]
+        if self.latest or not peers:
+            return None
+        return next((version for version in apt.available(system, name) if version in peers), None)
+
+    def _released(self, system, targets, removals, problem, env):
+        """Simulate and install without the holds of what is to change; a failure puts them back."""
+        changing = list(dict(targets)) + removals
+        held = [name for name, package in dpkg.packages(system, changing).items() if package.held]
+        if held:
+            self._mark(system, "unhold", held)
+        try:
+            self._transaction(system, targets, removals, problem, env)
+        except Failed:
+            if held:
+                self._mark(system, "hold", held)
+            raise
+
+    def _transaction(self, system, targets, removals, problem, env):
+        names = [name if version is None else "{}={}".format(name, version) for name, version in targets]
+        names += [name + "-" for name in removals]
+        options = OPTIONS + (["--allow-downgrades"] if self.allow_downgrade else [])
+        system.progress("installing {}".format(" ".join(names)))
+        try:
+            if self.replace or self.allow_downgrade:  # apt's own refusals, below, know no exceptions
+                self._refuse_surprises(system, apt.simulate(system, options + ["install"] + names))
+            else:
+                options = options + ["--no-remove"]
+            argv = ["apt-get"] + apt.NETWORK + ["-o", "DPkg::Lock::Timeout=60"] + options + ["install"] + names
+            apt.change(system, argv, self.timeout, self.lock_timeout, env)
+        except Failed as error:
+            error = _with_versions(system, error)
+            if problem is None or problem.cause == error.cause:
+                raise error from None
+            cause = "{}, and {}".format(problem.cause, error.cause)
+            raise Failed(cause, problem.fix, problem.output + "\n" + error.output) from None
+
+    def _refuse_surprises(self, system, change):
+        removed = [name for name in change.removed if name not in self.replace]
+        if removed:
+            cause = "apt would have to remove {}".format(", ".join(removed))
+            raise Failed(cause, "remove what is in the way yourself, or ask for versions that fit it, then run again")
+        older = [name for name, (now, then) in change.installed.items() if now and dpkg.compare(then, now) < 0]
+        if older and not self.allow_downgrade:
+            cause = "apt would have to downgrade {}".format(", ".join(older))
+            raise Failed(cause, "ask for versions that fit what is installed, or set allow_downgrade: true")
+        others = [name for name in change.installed if name not in self._asked()]
+        held = [name for name, package in dpkg.packages(system, others).items() if package.held] if others else []
+        if held:
+            cause = "apt would have to change {}, which somebody holds".format(", ".join(held))
+            raise Failed(
+                cause, "release it (apt-mark unhold {}) or ask for versions that fit it".format(" ".join(held))
+            )
+
+    def _mark(self, system, verb, names=None):
+        """Hold or release; those that are so already are left alone."""
+        found = dpkg.packages(system, names or self._asked())
+        marked = sorted(name for name in found if found[name].present and found[name].held != (verb == "hold"))
+        if marked:
+            apt.change(system, ["apt-mark", verb] + marked, 60, self.lock_timeout, {})
+
+
+def _there(found, name):
+    return name in found and found[name].present
+
+
+def _only_hold(before, after):
+    return after.endswith(HELD) and before == after[: -len(HELD)]
+
+
+def _listed(names, found):
+    return ", ".join("{} {}".format(name, found[name].version) for name in names)
+
+
+def _with_versions(system, error):
+    """A version that is not there: name those that are. A package that is there, and kept out: name what does that."""
+    kept_out = re.search(r"Package '([^']+)' has no installation candidate", error.output)
+    if kept_out and apt.available(system, kept_out.group(1)):
+        refused = apt_pins.refusal(system, kept_out.group(1))
+        return Failed(refused.cause, refused.fix, error.output)
+    match = re.search(r"Version '[^']+' for '([^']+)' was not found", error.output)
+    versions = apt.available(system, match.group(1)) if match else []
+    if not versions:
+        return error
+    fix = "ask for one that there is: {}".format(", ".join(versions[:10]))
+    return Failed(error.cause, fix, error.output)

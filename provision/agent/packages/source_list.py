@@ -1,0 +1,97 @@
+"""The package sources that apt reads on this host: every entry of every file, and whether apt could read a changed set.
+
+The law: reads only, but for a staging directory of our own. Two entries for one URI and suite that name different keys
+stop all of apt, so they must be found before, and apt itself must accept the new set before it is put in place.
+"""
+
+import os
+import re
+
+from ..host import look
+from . import apt
+from .apt_errors import explain
+
+LIST = "/etc/apt/sources.list"
+PARTS = "/etc/apt/sources.list.d"
+
+
+class Entry:
+    """One URI and suite of one file, and the key that it names ("" for none)."""
+
+    def __init__(self, file, uri, suite, signed_by):
+        self.file = file
+        self.uri = uri
+        self.suite = suite
+        self.signed_by = signed_by
+
+    @property
+    def source(self):
+        """URI and suite in one spelling: two entries with the same must name the same key."""
+        return _canonical(self.uri, self.suite)
+
+    def same_source(self, uri, suite):
+        return self.source == _canonical(uri, suite)
+
+
+def _canonical(uri, suite):
+    return uri.rstrip("/"), suite[2:] or "/" if suite.startswith("./") else suite
+
+
+def entries(system):
+    """All entries that are in force."""
+    for path in [LIST] + [os.path.join(PARTS, name) for name in look.names(system, PARTS)]:
+        content = look.text(system, path) or ""
+        if path.endswith(".sources"):
+            for found in _stanzas(content):
+                yield Entry(path, *found)
+        elif path.endswith(".list"):
+            for found in _lines(content):
+                yield Entry(path, *found)
+
+
+def _lines(content):
+    for line in content.splitlines():
+        match = re.match(r"\s*deb(?:-src)?\s+(?:\[([^\]]*)\]\s*)?(\S+)\s+(\S+)", line)
+        if match:
+            options, uri, suite = match.groups()
+            signed_by = re.search(r"signed-by=(\S+)", options or "", re.I)
+            yield uri, suite, signed_by.group(1) if signed_by else ""
+
+
+def _stanzas(content):
+    lines = [line for line in content.splitlines() if not line.startswith("#")]
+    for stanza in re.split(r"\n\s*\n", "\n".join(lines)):
+        fields = {
+            name.lower(): value for name, value in re.findall(r"^(\S+?):[ \t]*((?:.*)(?:\n[ \t].*)*)", stanza, re.M)
+        }
+        if fields.get("enabled", "yes").strip().lower() in ("no", "false", "without", "off", "disable"):
+            continue
+        for uri in fields.get("uris", "").split():
+            for suite in fields.get("suites", "").split():
+                yield uri, suite, fields.get("signed-by", "").strip()
+
+
+def check(system, name, content, without):
+    """Let apt parse all sources as they would be with a file `name` of that `content` and without those files."""
+    folder = os.path.join(system.memory.directory(), "sources")
+    _clear(system, folder)
+    system.make_directory(folder, 0o700)
+    try:
+        for other in look.names(system, PARTS):
+            if other != name and other not in without:
+                system.make_link(os.path.join(PARTS, other), os.path.join(folder, other))
+        system.keep(os.path.join(folder, name), content.encode("utf-8"))
+        verb = ["indextargets"] if name.endswith(".sources") else ["--print-uris", "update"]
+        answer = system.query(
+            ["apt-get", "-q", "-o", "Dir::Etc::sourceparts=" + folder] + apt.NO_CACHE + verb, timeout=60
+        )
+        if not answer.ok:
+            raise explain((answer.out + answer.err).replace(folder, PARTS), "apt does not take the source " + name)
+    finally:
+        _clear(system, folder)
+
+
+def _clear(system, folder):
+    for name in look.names(system, folder):
+        system.remove(os.path.join(folder, name))
+    system.remove(folder)

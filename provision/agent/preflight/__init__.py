@@ -1,0 +1,1 @@
+"""Questions asked before the first change: what could go wrong."""

@@ -1,0 +1,180 @@
+"""Questions about container engines: who else runs one here, who is in charge of ours, and would images vanish?
+
+The law: reads only, and a stopped Docker is not started. Processes of containers are not this host's: only those in our
+own PID namespace count.
+"""
+
+import json
+import os
+import re
+
+from ..docker import daemon_socket, engine_facts, flags
+from ..docker.daemon_socket import process
+from ..host import look
+from ..host.errors import Unknown
+
+ROOT = "/var/lib/docker"
+CONFIG = "/etc/docker/daemon.json"
+IN_CHARGE = ("kubelet", "kubelite", "k3s", "k3s-server", "k3s-agent", "rke2", "k0s")
+"""Programs of Kubernetes that own the container engine of their host."""
+KUBELET = re.compile(r"/kubelet\.service(?:/|$)", re.M)
+"""In the cgroup of a process: asked of systemctl, a systemd that hangs would keep the host out."""
+WANTED = "/etc/systemd/system/multi-user.target.wants/kubelet.service"
+UNTOUCHED = ("n/a", "nothing of the container engine is changed here", "")
+
+
+def engines(system, change):
+    """One engine: no snap beside it, no second dockerd, nobody who poses as docker."""
+    if not change.engine:
+        return UNTOUCHED
+    if look.exists(system, "/snap/docker/current"):
+        return "fail", "Docker is installed as a snap, beside which no other engine works", "snap remove docker"
+    others = [pid for pid in _pids(system) if engine_facts.is_daemon(system, pid)]
+    others = [pid for pid in others if pid != str(process(system) or "") and _ours(system, pid)]
+    if others:
+        words = " ".join(look.without_secrets(word) for word in look.arguments(system, others[0]) or ())[:120]
+        cause = "another dockerd runs here: process {} ({})".format(others[0], words)
+        return "warn", cause, "end it, or see to it that its networks, data root and socket are its own"
+    client = system.which("docker")
+    target = os.path.basename(system.link(client) or "") if client else ""
+    if target in ("podman", "snap"):
+        return "warn", "{} is {}, not Docker's client".format(client, target), "remove podman-docker, or the snap"
+    return "pass", "there is no other container engine", ""
+
+
+def orchestrator(system, change):
+    """A host that Kubernetes or a swarm is in charge of is theirs."""
+    if not change.engine:
+        return UNTOUCHED
+    fix = "leave this host to its cluster's own tools, or drain it and take it out of the cluster first"
+    for pid in _pids(system):
+        name = _in_charge(system, pid)
+        if name is not None and _ours(system, pid):
+            cause = "{} runs here (process {}): Kubernetes is in charge of this host's containers".format(name, pid)
+            return "fail", cause, fix
+    state = _swarm(system)
+    if state not in ("inactive", ""):
+        return "fail", "this host is in a Docker swarm ({}), which moves containers about".format(state), fix
+    if look.exists(system, WANTED):
+        return "warn", "kubelet.service is to start at each boot, and then Kubernetes is in charge of this host", fix
+    return "pass", "neither Kubernetes nor a swarm is in charge here", ""
+
+
+def _in_charge(system, pid):
+    """The program of Kubernetes that this process is, by its name or by its unit, or None."""
+    name = os.path.basename((look.arguments(system, pid) or [""])[0])
+    if name in IN_CHARGE:
+        return name
+    return "kubelet" if KUBELET.search(look.text(system, "/proc/{}/cgroup".format(pid)) or "") else None
+
+
+def images(system, change):
+    """Another storage driver, store or data root hides all images and containers that there are."""
+    wanted = change.wanted
+    if not change.engine or not (
+        wanted["storage_driver"] or wanted["data_root"] or wanted["containerd_store"] is not None
+    ):
+        return "n/a", "where images are kept is not asked for here", ""
+    linked = _behind_a_link(system, wanted["data_root"])
+    if linked:
+        return linked
+    now = _store(system)
+    if not now["kept"]:
+        return "pass", "there are no images or containers that could be hidden", ""
+    driver, root = wanted["storage_driver"], wanted["data_root"]
+    fix = "keep docker_daemon.{} as it is ({}), or save what you need (docker save) and remove the rest first"
+    if root and look.resolved(system, root) != look.resolved(system, now["root"]):
+        cause = "the data root changes from {} to {}, and hides {}".format(now["root"], root, now["kept"])
+        return "fail", cause, fix.format("data_root", now["root"])
+    if wanted["containerd_store"] is not None and now["containerd"] not in (None, wanted["containerd_store"]):
+        cause = "features.containerd-snapshotter changes the image store, and hides {}".format(now["kept"])
+        return "fail", cause, fix.format("extra.features", json.dumps(now["containerd"]))
+    if driver and driver not in now["drivers"]:
+        cause = "the storage driver changes from {} to {}, and hides {}".format(
+            " or ".join(now["drivers"]), driver, now["kept"]
+        )
+        return "fail", cause, fix.format("storage_driver", now["drivers"][0])
+    return "pass", "images and containers stay where they are", ""
+
+
+def _behind_a_link(system, root):
+    """The answer for a data root that Docker would make behind a symbolic link, or None where it is as it should be."""
+    place = look.resolved(system, root) if root else ""
+    if place is None:
+        cause = "data_root {} goes through symbolic links that lead to each other".format(root)
+        return "fail", cause, "correct the links, or choose another docker_daemon.data_root"
+    if not root or place == os.path.normpath(root) or look.exists(system, place):
+        return None
+    cause = "data_root {} goes through a symbolic link to {}, which is not there, and no container runs in a directory"
+    fix = "make it first (mkdir -p {0}), or set docker_daemon.data_root to it"
+    return "fail", (cause + " that Docker itself makes behind a link").format(root, place), fix.format(place)
+
+
+def data_root(system):
+    """Where the engine keeps its data, running or not."""
+    pid = process(system)
+    given = flags.values(look.arguments(system, pid) or ()) if pid is not None else {}
+    for source in (given, _configured(system)):
+        for name in ("data-root", "graph"):
+            value = source.get(name)
+            if value:
+                return value[-1] if isinstance(value, list) else str(value)
+    return ROOT
+
+
+def _configured(system):
+    try:
+        document = json.loads(look.text(system, CONFIG) or "{}")
+    except ValueError:
+        return {}
+    return document if isinstance(document, dict) else {}
+
+
+def _store(system):
+    """{"root", "drivers" (those that hold something), "containerd" (its image store? None: not known), "kept"}."""
+    pid = process(system)
+    if pid is None:
+        return _store_at_rest(system, data_root(system))
+    info = daemon_socket.get(system, pid, "/info")
+    if info is None:
+        raise Unknown("Docker has no GET /info")
+    counts = [(info.get("Images") or 0, "images"), (info.get("Containers") or 0, "containers")]
+    status = [pair for pair in info.get("DriverStatus") or () if len(pair) == 2]
+    return {
+        "root": info.get("DockerRootDir") or data_root(system),
+        "drivers": [info.get("Driver") or ""],
+        "containerd": ["driver-type", "io.containerd.snapshotter.v1"] in [list(pair) for pair in status],
+        "kept": " and ".join("{} {}".format(count, what) for count, what in counts if count),
+    }
+
+
+def _store_at_rest(system, root):
+    """By the directories of a Docker that does not run: each driver keeps a list of its images."""
+    drivers = []
+    for name in look.names(system, root + "/image"):
+        text = look.text(system, "{}/image/{}/repositories.json".format(root, name))
+        if text is not None and text.strip() not in ("", "{}", '{"Repositories":{}}'):
+            drivers.append(name)
+    containers = len(look.names(system, root + "/containers"))
+    kept = ["images"] if drivers else []
+    kept += ["{} containers".format(containers)] if containers else []
+    drivers = drivers or look.names(system, root + "/image")
+    return {"root": root, "drivers": drivers, "containerd": None, "kept": " and ".join(kept) if drivers else ""}
+
+
+def _swarm(system):
+    pid = process(system)
+    if pid is not None:
+        info = daemon_socket.get(system, pid, "/info") or {}
+        return (info.get("Swarm") or {}).get("LocalNodeState") or "inactive"
+    state = look.text(system, data_root(system) + "/swarm/docker-state.json")
+    return "stopped" if (state or "").strip() else "inactive"
+
+
+def _pids(system):
+    return [name for name in look.names(system, "/proc") if name.isdigit()]
+
+
+def _ours(system, pid):
+    """Is the process in our PID namespace, and not in a container?"""
+    return system.link("/proc/{}/ns/pid".format(pid)) == system.link("/proc/self/ns/pid")

@@ -1,0 +1,171 @@
+"""Questions about packages: is dpkg whole, who holds its locks, what may not change, and can apt read its sources?
+
+The law: reads only, takes no lock and asks no network.
+"""
+
+import re
+import time
+
+from ..host import look
+from ..packages import apt, apt_key, apt_locks, apt_pins, dpkg, openpgp, source_list
+from ..packages.install import HOLDS
+
+SOON = 14 * 24 * 3600
+"""Seconds; a key that expires sooner is worth a word."""
+TIMERS = ("apt-daily.timer", "apt-daily-upgrade.timer")
+DUE = 600
+"""Seconds; a timer of apt's that comes sooner may meet us."""
+LISTS = "/var/lib/apt/lists"
+UNTOUCHED = ("n/a", "no package is changed here", "")
+
+
+def dpkg_state(system, change):
+    """Packages that an interrupted dpkg left half-way are repaired first, which may take its time."""
+    if not change.apt:
+        return UNTOUCHED
+    broken = dpkg.broken(system)
+    if broken:
+        named = ", ".join(broken[:5]) + (" and {} more".format(len(broken) - 5) if len(broken) > 5 else "")
+        return "warn", "dpkg was interrupted and left {} half-way; that is repaired first".format(named), "dpkg --audit"
+    return "pass", "dpkg is whole", ""
+
+
+def locks(system, change):
+    """We wait for who holds a lock; a person should know for whom."""
+    if not change.apt:
+        return UNTOUCHED
+    for path in apt_locks.FILES:
+        pid = apt_locks.holder(path)
+        if pid is not None:
+            cause = "{} is held by {}, for which we would wait".format(path, apt_locks.named(system, pid))
+            return "warn", cause, "let that program end (do not remove the lock), or run again later"
+    if look.exists(system, "/run/systemd/system"):
+        for name in TIMERS:
+            due = _due(system, name)
+            if due is not None and 0 <= due - time.time() < DUE:
+                cause = "{} starts in {:.0f} min and takes apt's locks".format(name, (due - time.time()) / 60)
+                return "warn", cause, "wait for it, or stop it for now: systemctl stop {}".format(name)
+    return "pass", "nobody holds a lock of apt or dpkg", ""
+
+
+def _due(system, name):
+    answer = system.query(["systemctl", "show", "-p", "NextElapseUSecRealtime", name], timeout=10)
+    match = re.search(r"=\w+ (\d{4}-\d\d-\d\d \d\d:\d\d:\d\d)", answer.out)
+    return time.mktime(time.strptime(match.group(1), "%Y-%m-%d %H:%M:%S")) if match else None
+
+
+def holds(system, change):
+    """A package that somebody else holds is not taken from under the hold."""
+    packages = change.packages
+    if not packages:
+        return UNTOUCHED
+    found = dpkg.packages(system, sorted(packages))
+    ours = system.memory.section(HOLDS)
+    held = [name for name in sorted(found) if found[name].present and found[name].held and name not in ours]
+    if held:
+        changes = ", ".join("{} (from {} to {})".format(name, found[name].version, packages[name][1]) for name in held)
+        fix = "release it (apt-mark unhold {}), or ask for the version that is there".format(" ".join(held))
+        return "fail", "somebody holds what would have to change: {}".format(changes), fix
+    return "pass", "no hold of anybody's is in the way", ""
+
+
+def versions(system, change):
+    """What apt could not install with the lists that are there: no source has it, or a pin keeps it out."""
+    asked = {
+        package["name"]: package["version"]
+        for fields, _ in change.of("packages")
+        for package in fields["packages"]
+        if package["name"] in change.packages
+    }
+    if not asked:
+        return UNTOUCHED
+    if change.of("apt_source") or not any(name.endswith("_Packages") for name in look.names(system, LISTS)):
+        return "n/a", "which versions there are is known once apt has read the package sources", ""
+    known, newest = apt.versions(system, sorted(asked)), apt.candidates(system, sorted(asked))
+    for name in sorted(asked):
+        if known[name] and asked[name] is None and newest[name] is None:
+            refused = apt_pins.refusal(system, name)
+            return "fail", refused.cause, refused.fix
+    missing = [_missing(name, asked[name], known[name]) for name in sorted(asked)]
+    return next(
+        (answer for answer in missing if answer), ("pass", "apt knows a version to install of each package", "")
+    )
+
+
+def _missing(name, version, known):
+    """The answer for what no source has, or None; `apply` updates the lists, so that this may be no failure."""
+    if not known:
+        cause = "no source of this host has a package {}, as far as apt's lists tell now".format(name)
+        return "warn", cause, "add the source that has it, or correct the name; `apply` updates the lists first"
+    if version is None or any(dpkg.compare(version, other) == 0 for other in known):
+        return None
+    cause = "{} has no version {} in the sources of this host, as far as apt's lists tell now".format(name, version)
+    return "warn", cause, "ask for one that there is: {}".format(", ".join(known[:10]))
+
+
+def repositories(system, change):
+    """Two keys for one source stop all of apt; a source whose key is gone or has expired is not read."""
+    if not change.apt:
+        return UNTOUCHED
+    entries = list(source_list.entries(system))
+    coming = _coming(change)
+    conflict = _conflict([entry for entry in entries if entry.file.rpartition("/")[2] not in coming])
+    if conflict is not None:
+        return conflict
+    problems = []
+    for path in sorted({path for entry in entries for path in re.findall(r"/[^\s,]+", _one_line(entry.signed_by))}):
+        files = sorted({entry.file for entry in entries if path in entry.signed_by})
+        problem = _problem(system, path) if not all(file.rpartition("/")[2] in coming for file in files) else None
+        if problem is not None:
+            problems.append("{} of {} {}".format(path, ", ".join(files), problem))
+    if problems:
+        more = " (and {} more)".format(len(problems) - 1) if len(problems) > 1 else ""
+        return (
+            "warn",
+            problems[0] + more,
+            "get the vendor's new key, or remove that source; its packages cannot be updated",
+        )
+    return "pass", "the keys of all package sources are there and valid", ""
+
+
+def _coming(change):
+    """Files in sources.list.d that this run writes or removes: they are looked at by their own resource."""
+    names = set()
+    for fields, _ in change.of("apt_source"):
+        names |= {fields["name"] + ".sources", fields["name"] + ".list"} | set(fields["replaces"])
+    return names
+
+
+def _conflict(entries):
+    known = {}
+    for entry in entries:
+        other = known.setdefault(entry.source, entry)
+        if _one_line(other.signed_by) != _one_line(entry.signed_by):
+            uri = look.without_secrets(entry.uri)
+            files = " and ".join(dict.fromkeys([other.file, entry.file]))
+            cause = "{} name different keys for {} {}, and that stops all of apt".format(files, uri, entry.suite)
+            return "fail", cause, "remove one of the two entries"
+    return None
+
+
+def _one_line(text):
+    """Signed-By, which may be a whole key in its armor: that is no path."""
+    return "" if "-----BEGIN" in text else " ".join(text.split())
+
+
+def _problem(system, path):
+    """What is the matter with a keyring, or None."""
+    data = system.read(path, apt_key.LIMIT)
+    if data is None:
+        return "is not there"
+    try:
+        keys = openpgp.keys(data)
+    except ValueError:
+        return None  # of a kind that we do not know; apt may
+    ends = [key.expires for key in keys]
+    if None in ends:
+        return None
+    last = max(ends)
+    if last < time.time():
+        return "has expired on {}".format(apt_key.day(last))
+    return "expires on {}".format(apt_key.day(last)) if last < time.time() + SOON else None

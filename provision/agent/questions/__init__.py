@@ -1,0 +1,1 @@
+"""Questions of `status`, `why` and `unlock`: one answer in place of a plan."""

@@ -1,0 +1,1 @@
+"""Registries: logins, images, their mirrors."""

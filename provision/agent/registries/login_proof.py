@@ -1,0 +1,133 @@
+"""A login is proven against the registry itself, from this host, before anybody is told to use it.
+
+The law: what a registry would answer to anybody proves nothing, so a login counts only where a made-up one is refused.
+The wrong login is tried once. A proof is kept as a digest of what was proven and holds for `max_age`.
+"""
+
+import os
+import threading
+import time
+
+from ..engine.resource import Resource
+from ..host.errors import Failed, Unknown
+from .http import Refused, Registry, Unreachable, basic
+
+
+class RegistryProof(Resource):
+    fields = (
+        "registry",
+        "username",
+        "password",
+        "ca_certificate",
+        "realm_hosts",
+        "repository",
+        "insecure",
+        "max_age",
+        "timeout",
+    )
+    probe = True
+    _age = None
+
+    def identity(self):
+        return "{} as {}".format(self.registry, self.username)
+
+    def desired(self):
+        return {"proven": "yes"}
+
+    def actual(self, system):
+        record = system.memory.get("proofs", self._name()) or {}
+        age = time.time() - record.get("at", 0)
+        if record.get("digest") == self._digest(system) and 0 <= age < self.max_age:
+            self._age = age
+            return {"proven": "yes"}
+        try:
+            self._prove(system)
+        except Unreachable as error:
+            return {"proven": "no: {}".format(error)}
+        return {"proven": "yes"}
+
+    def apply(self, system, diff):
+        try:
+            self._prove(system)
+        except Unreachable as error:
+            raise Unknown(
+                "the login of {} at {} cannot be proven: {}".format(self.username, self.registry, error)
+            ) from None
+
+    def note(self, diff):
+        if self._age is None:
+            return ""
+        return "proven {:.0f} min ago".format(self._age / 60)
+
+    def settled(self, system):
+        if self._age is None:
+            system.memory.put("proofs", self._name(), {"digest": self._digest(system), "at": int(time.time())})
+
+    def _name(self):
+        return "registry " + self.registry
+
+    def _digest(self, system):
+        parts = [self.username, self.password, self.ca_certificate or "", self.repository or "", str(self.insecure)]
+        return system.memory.digest("\0".join(parts).encode("utf-8"))
+
+    def _prove(self, system):
+        """In a thread, since looking up a name, and a server that sends a byte a second, know no time limit."""
+        box = []
+
+        def work():
+            try:
+                box.append(self._conversation(system))
+            except BaseException as error:
+                box.append(error)
+
+        thread = threading.Thread(target=work, daemon=True)
+        thread.start()
+        thread.join(self.timeout)
+        if not box:
+            raise Unreachable("{} gave no answer within {} s".format(self.registry, self.timeout))
+        if box[0] is not None:
+            raise box[0]
+
+    def _conversation(self, system):
+        registry = Registry(system, self.registry, self.ca_certificate, self.insecure, self.realm_hosts)
+        scheme, parameters = registry.challenge()
+        if scheme == "basic":
+            self._judge(registry.ask("", basic(self._login())).status)
+        elif scheme == "bearer":
+            self._bearer(registry, parameters)
+        elif scheme is None:
+            raise Unknown("{} asks nobody for a login, so none can be proven".format(self.registry))
+        else:
+            raise Failed(
+                "{} asks for a login of the kind {!r}, which Docker does not know".format(self.registry, scheme)
+            )
+
+    def _bearer(self, registry, parameters):
+        scope = "repository:{}:pull".format(self.repository) if self.repository else None
+        status, token = registry.token(parameters, self._login(), scope)
+        self._judge(status)
+        if token is None:
+            raise Failed("the token service of {} gave no token".format(self.registry), "ask who runs the registry")
+        path = "{}/tags/list".format(self.repository) if self.repository else ""
+        self._judge(registry.ask(path, "Bearer " + token).status)
+        stranger = ("provision-" + os.urandom(6).hex(), os.urandom(12).hex())
+        status, token = registry.token(parameters, stranger, scope)
+        if status == 200 and token and registry.ask(path, "Bearer " + token).status == 200:
+            cause = "{} gives a token to anybody, so the login of {} cannot be proven; set repository to a private one"
+            raise Unknown(cause.format(self.registry, self.username))
+
+    def _login(self):
+        return self.username, self.password
+
+    def _judge(self, status):
+        if status in (401, 403):
+            cause = "{} does not take the login of {} (status {})".format(self.registry, self.username, status)
+            raise Refused(cause, "correct its username or password; nothing was written")
+        if status == 404 and self.repository:
+            raise Failed(
+                "{} has no repository {} for {}".format(self.registry, self.repository, self.username), "correct it"
+            )
+        if status == 407:
+            raise Unreachable("the proxy wants a login (status 407)")
+        if status != 200:
+            raise Unreachable("{} answers with status {}".format(self.registry, status))

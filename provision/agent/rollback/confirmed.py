@@ -1,0 +1,121 @@
+"""A group of changes at work: its way back, the dead man's switch, and the word of somebody who can still reach us.
+
+The law: the way back is armed before the first change, and its deadline before the service is touched, where that can
+cut the connection we came by. Only a new connection proves that the host can be reached: one that stood before may live
+on beside a route that swallows every new one.
+"""
+
+import os
+import time
+
+from ..engine.resource import FAILED
+from ..host import times
+from ..host.errors import Failed
+from ..host.state import UNDO
+from . import deadman
+from .transaction import Transaction
+
+LOOK = 0.1
+"""Seconds between two looks for the word that came by the new connection."""
+
+
+class Group:
+    """`cuts`: what changes can cut the connection, so that somebody has to confirm that the host can be reached."""
+
+    def __init__(self, run, service, cuts):
+        self._run = run
+        self._system = run.system
+        self._seconds = run.options["confirm"] if cuts else 0
+        self._transaction = Transaction.open(run.system, service, run.options["run"])
+        self._unheard = False  # nobody reached us: who started this may not hear how it ends
+
+    def begin(self, resources):
+        """Put what they are about to change on disk, and arm the way back."""
+        self._transaction.begin(resources)
+        deadman.arm(self._system)
+
+    def service_next(self):
+        self._transaction.touches_service()
+        if self._seconds:
+            self._system.remove(_confirmation(self._system))
+            self._transaction.due(self._system.uptime() + self._seconds)
+            deadman.arm_deadline(self._system, self._seconds)
+            self._run.line.send({"type": "armed", "seconds": self._seconds})  # afterwards nobody may hear us
+
+    def confirm(self, result):
+        """Wait until somebody says over a new connection that the host can be reached; else the result is a failure."""
+        if not self._seconds:
+            return
+        if self._confirmed():
+            self._transaction.due(None)
+            deadman.stop_deadline(self._system)
+            return
+        result["outcome"] = FAILED
+        self._unheard = True
+        cause = "nobody reached this host over a new connection within {} s of the change".format(self._seconds)
+        fix = "look for what the new configuration does to the network of this host: its bridge, routes, rules"
+        if self._run.line.cancelled:
+            cause = "the run was ended before a new connection had shown that this host can be reached"
+            fix = "run again"
+        result["error"] = {"cause": cause, "fix": fix, "output": "", "trace": ""}
+
+    def _confirmed(self):
+        line = self._run.line
+        line.step("waiting for a new connection")
+        # Time may have gone into the start: who asks gets the whole of it.
+        end = time.monotonic() + self._seconds
+        self._transaction.due(self._system.uptime() + self._seconds + 5)
+        line.send({"type": "confirm", "seconds": self._seconds})
+        while time.monotonic() < end and not line.cancelled:
+            if self._system.text(_confirmation(self._system)) == self._run.options["run"]["id"]:
+                return True
+            time.sleep(LOOK)
+        return False
+
+    def undo(self, result):
+        """Put everything back; the result says so."""
+        self._run.line.step("putting back what was changed")
+        error = result["error"]
+        try:
+            error["cause"] += "; rolled back: " + self._transaction.undo()
+            result["rolled_back"] = True
+        except (Failed, OSError) as failure:
+            error["cause"] += "; and the way back failed: " + str(failure)
+            error["output"] += "\n" + getattr(failure, "output", "")
+            return
+        deadman.stop_deadline(self._system)
+        deadman.disarm(self._system)
+        if self._unheard:
+            tell(self._system, self._transaction.record, error["cause"])
+
+    def commit(self):
+        """All of it stands."""
+        self._transaction.commit()
+        deadman.disarm(self._system)
+
+
+def tell(system, record, text):
+    """What became of a change that was put back while nobody listened: for the next run, and for `status`."""
+    system.memory.put("runs", "undone", {"run": record["run"], "time": times.now(), "text": text})
+
+
+def settle_left_open(system):
+    """A run died with its change in place and proven by this one: nothing is left to put back."""
+    transaction = Transaction.left(system)
+    if transaction is not None:
+        transaction.commit()
+        deadman.stop_deadline(system)
+    deadman.disarm(system)
+
+
+def confirm(system, run):
+    """Said over a new connection: this host can be reached. Failed where nobody waits for that any more."""
+    transaction = Transaction.left(system)
+    deadline = transaction.record["deadline"] if transaction is not None else None
+    if deadline is None or system.uptime() > deadline:
+        raise Failed("the change was put back already", "nobody had reached this host in time")
+    system.keep(_confirmation(system), run["id"].encode("ascii"))
+
+
+def _confirmation(system):
+    return os.path.join(system.state, UNDO, "confirmed")

@@ -1,0 +1,135 @@
+"""Changes that stand or fall together: a daemon's files, and the service that must come up with them.
+
+The law: what each file was is in a journal on the host's disk before the first of them is changed; when one of the
+group fails, or the host loses its power, or nobody can reach it any more, every file goes back to that, and a service
+that ran before runs again with it. What the host remembers of us goes back as well, or the next run would take the old
+values for somebody else's. A run that finds the journal of one that died goes on from there: its way back leads to what
+was there before the first of the two. Undoing twice is harmless.
+"""
+
+import base64
+import json
+import os
+
+from ..engine import kinds
+from ..host import times
+from ..host.errors import Failed
+from ..host.state import UNDO
+
+
+class Transaction:
+    """One group of changes. `open` it; then `begin`, and at its end `commit` or `undo`."""
+
+    def __init__(self, system, record, service=None):
+        self._system = system
+        self.record = record
+        self._service = service or (kinds.make("service", record["service"]) if record["service"] else None)
+
+    @classmethod
+    def open(cls, system, service, run):
+        """`service`: the resource that has to come up, or None. Goes on with what an earlier run left open."""
+        transaction = cls.left(system, service)
+        if transaction is not None:
+            return transaction
+        fields = {name: getattr(service, name) for name in service.fields} if service is not None else None
+        record = {"run": run, "since": times.now(), "service": fields, "files": []}
+        return cls(system, dict(record, ran=None, touched=False, memory=None, deadline=None), service)
+
+    @classmethod
+    def left(cls, system, service=None):
+        """The one that a run left open on this host, or None."""
+        data = system.read(path_of(system))
+        if data is None:
+            return None
+        try:
+            return cls(system, json.loads(data.decode("ascii")), service)
+        except ValueError:
+            fix = "look at what it would restore, then move it away"
+            raise Failed("{} is damaged".format(path_of(system)), fix) from None
+
+    def begin(self, resources):
+        """Read what these are about to change, and put it on disk."""
+        record, system = self.record, self._system
+        record["deadline"] = None  # that of a run which died: this one goes on from there
+        if record["ran"] is None:
+            record["ran"] = _runs(self._service, system)
+            record["memory"] = system.memory.snapshot()
+        known = {entry["path"] for entry in record["files"]}
+        for resource in resources:
+            record["files"] += [_before(system, path) for path in resource.touches() if path not in known]
+        self._keep()
+
+    def touches_service(self):
+        """From here on the service may not be what it was."""
+        if not self.record["touched"]:
+            self.record["touched"] = True
+            self._keep()
+
+    def due(self, deadline):
+        """Note until when somebody has to confirm that the host can be reached; None: nobody has to."""
+        self.record["deadline"] = deadline
+        self._keep()
+
+    def undo(self, booting=False):
+        """Put everything back; return what was done, as a clause. Raises Failed where the way back fails.
+
+        `booting`: the service is about to be started by the host itself.
+        """
+        record, system = self.record, self._system
+        for entry in reversed(record["files"]):
+            _restore(system, entry)
+        system.memory.restore(record["memory"])
+        service = self._service
+        clause = "the files are as they were"
+        if service is not None and record["touched"] and not booting:
+            service.go_back(system, record["ran"])
+            clause += ", and {} {}".format(
+                service.identity(),
+                "runs with them again" if record["ran"] else "is stopped, as it was",
+            )
+        self.commit()
+        return clause
+
+    def commit(self):
+        """It stands, or was put back: the journal goes."""
+        self._system.remove(path_of(self._system))
+
+    def restores_unit(self):
+        """Is a unit or a drop-in among what goes back?"""
+        return any(entry["path"].startswith("/etc/systemd/") for entry in self.record["files"])
+
+    def _keep(self):
+        folder = os.path.join(self._system.memory.directory(), UNDO)
+        if self._system.stat(folder) is None:
+            self._system.make_directory(folder, 0o700, os.geteuid(), os.getegid())
+        self._system.keep(path_of(self._system), json.dumps(self.record).encode("ascii"))
+
+
+def path_of(system):
+    return os.path.join(system.state, UNDO, "journal.json")
+
+
+def _before(system, path):
+    """A file as it is: contents, mode and owner; nothing of these where there is none."""
+    data, status = system.read(path), system.stat(path)
+    entry = {"path": path, "data": None, "mode": None, "uid": None, "gid": None}
+    if data is None:
+        return entry
+    packed = base64.b64encode(data).decode("ascii")
+    return dict(entry, data=packed, mode=status.st_mode & 0o7777, uid=status.st_uid, gid=status.st_gid)
+
+
+def _restore(system, entry):
+    path = entry["path"]
+    try:
+        if entry["data"] is None:
+            system.remove(path)
+        else:
+            system.write(path, base64.b64decode(entry["data"]), entry["mode"], entry["uid"], entry["gid"])
+    except OSError as error:
+        raise Failed("{} could not be put back: {}".format(path, os.strerror(error.errno or 0)), "do it by hand")
+
+
+def _runs(service, system):
+    state = service.actual(system) if service is not None else None
+    return state is not None and state["running"]

@@ -1,0 +1,97 @@
+"""The other end of the dead man's switch: started at boot, or at a deadline, it puts an unfinished change back.
+
+The law: it acts on the journal alone. At boot it is put back before Docker starts, whatever its deadline; later only
+when the deadline has passed and no run is at work. Where somebody else has changed a file since, it is theirs: nothing
+is put back, and the next run tells.
+"""
+
+import base64
+import time
+
+from ..host.errors import Failed
+from ..host.lock import Lock
+from ..host.system import System
+from . import deadman
+from .confirmed import tell
+from .transaction import Transaction
+
+WAIT = 600
+"""Seconds for a run that is at work to come to its own end."""
+
+
+class _Nobody:
+    """A line without a controller."""
+
+    def progress(self, text):
+        """Nobody listens."""
+
+
+def start(options, sources):
+    """Called by the loader on the host. Whatever comes out is on the host: what was undone, or why it was not."""
+    system = System(options["state"])
+    system.sources = sources
+    booting = options["booting"]
+    if not _due(system, booting):
+        return
+    lock = Lock(system, {"id": "undo", "by": "the host itself"})
+    _take(lock)
+    try:
+        _settle(system, booting)
+    finally:
+        lock.release()
+
+
+def _due(system, booting):
+    """Is there something to put back? Waits for a deadline that was moved since we were started."""
+    while True:
+        transaction = Transaction.left(system)
+        if transaction is None:
+            return False
+        deadline = transaction.record["deadline"]
+        if booting:
+            return True
+        if deadline is None or system.uptime() >= deadline:
+            return deadline is not None
+        time.sleep(0.5)
+
+
+def _take(lock):
+    end = time.monotonic() + WAIT
+    while True:
+        try:
+            return lock.take(_Nobody())
+        except Failed:
+            if time.monotonic() > end:
+                raise
+            time.sleep(1)
+
+
+def _settle(system, booting):
+    """Look again, now that nobody else is at work."""
+    if not _due(system, booting):
+        return
+    transaction = Transaction.left(system)
+    record = transaction.record
+    foreign = changed_by_others(system, transaction)
+    if foreign:
+        tell(system, record, "left as it is, because somebody else has changed {}".format(", ".join(foreign)))
+        return
+    clause = transaction.undo(booting)
+    if booting and transaction.restores_unit():
+        system.run(["systemctl", "daemon-reload"], timeout=90)
+    why = "the host went down in the middle of it" if booting else "nobody confirmed that the host can be reached"
+    tell(system, record, "{}: {}".format(why, clause))
+    deadman.disarm(system)
+
+
+def changed_by_others(system, transaction):
+    """Files that are neither what they were before the change nor what we made of them."""
+    found = []
+    for entry in transaction.record["files"]:
+        path = entry["path"]
+        before = base64.b64decode(entry["data"]) if entry["data"] is not None else None
+        current = system.read(path)
+        written = (system.memory.get("written", path) or {}).get("digest")
+        if current not in (before, None) and system.memory.digest(current) != written:
+            found.append(path)
+    return found

@@ -1,0 +1,1 @@
+"""One run: stages, results, the link to the controller, and what has to wait for others on the host."""

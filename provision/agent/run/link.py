@@ -1,0 +1,103 @@
+"""The wire's two ends on the host: one thread reads and beats, the main thread works and answers.
+
+The law: end of input means that nobody listens any more; the resource in hand is brought to its end, and we go. A beat
+every 5 s says which step we are in, also when that step hangs. The controller answers each; a minute without an answer
+is an end of input too, for a cable that was cut tells nobody.
+"""
+
+import os
+import select
+import threading
+import time
+
+try:
+    from _queue import SimpleQueue
+except ImportError:  # Python 3.6
+    from queue import Queue as SimpleQueue
+
+
+from .. import wire
+
+BEAT = 5.0
+SILENCE = 60.0
+
+
+class Cancelled(Exception):
+    """The controller is gone, or told us to stop."""
+
+
+class Line:
+    """The wire's two ends. One thread reads and beats, the main thread works."""
+
+    def __init__(self, reader, writer, beat=BEAT, silence=SILENCE):
+        self._reader = reader
+        self._writer = writer
+        self._beat = beat
+        self._silence = silence
+        self._lock = threading.Lock()
+        self._messages = SimpleQueue()
+        self._step = None
+        self.cancelled = False
+        self.stopped = False  # somebody on the host wants us to end
+        self.on_end = lambda: None  # called when the controller is gone
+
+    def start(self):
+        threading.Thread(target=self._pump, daemon=True).start()
+
+    def send(self, message):
+        data = wire.encode(message)
+        with self._lock:
+            try:
+                while data:
+                    data = data[os.write(self._writer, data) :]
+            except OSError:
+                self.cancelled = True
+
+    def next(self):
+        """The next message from the controller; Cancelled when there will be none."""
+        message = self._messages.get()
+        if message is None or message["type"] == "cancel":
+            raise Cancelled()
+        return message
+
+    def stop(self):
+        """End after the step in hand. Called from a signal handler, so nothing here may wait."""
+        self.stopped = self.cancelled = True
+
+    def step(self, text):
+        """What is being done from now on, for the beat."""
+        self._step = (text, time.monotonic())
+
+    def progress(self, text):
+        """What the present step waits for: sent at once, so that a person sees it."""
+        step, since = self._step or ("", time.monotonic())
+        self._step = (step, since)
+        self._send_beat(text)
+
+    def _send_beat(self, text=""):
+        step, since = self._step or ("", time.monotonic())
+        self.send({"type": "beat", "step": step, "seconds": round(time.monotonic() - since, 1), "text": text})
+
+    def _pump(self):
+        try:
+            self._read_and_beat(wire.Decoder())
+        finally:
+            self.cancelled = True
+            self._messages.put(None)
+            self.on_end()
+
+    def _read_and_beat(self, decoder):
+        heard = time.monotonic()
+        while time.monotonic() - heard < self._silence and not self.stopped:
+            ready, _, _ = select.select([self._reader], [], [], self._beat)
+            if not ready:
+                self._send_beat()
+                continue
+            heard = time.monotonic()
+            data = os.read(self._reader, 65536)
+            if not data:
+                return
+            for message in decoder.feed(data):
+                self.cancelled = self.cancelled or message["type"] == "cancel"
+                if message["type"] != "heard":
+                    self._messages.put(message)

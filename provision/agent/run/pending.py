@@ -1,0 +1,63 @@
+"""A change that has to wait: validated, and staged in the state directory, while the live files stay as they are.
+
+The law: a file that is in its place before its daemon may restart would be what an unproven daemon starts with after
+the next crash. What is staged is for people to read; a later run plans anew, and this record only says what waits, why,
+and since when. The staged files are readable by root alone.
+"""
+
+import os
+
+from ..host import times
+
+SECTION = "pending"
+FOLDER = "staged"
+
+
+def keep(system, role, run, reason, names):
+    """Record what waits, and stage the files as they are foreseen. It is as old as the first run that had to wait."""
+    before = system.memory.get(SECTION, role) or {}
+    clear(system, role)
+    staged = [path for path, data in sorted(system.foreseen.items()) if data is not None]
+    for path in staged:
+        _write(system, _place(system, role) + path, system.foreseen[path])
+    record = {"run": run["id"], "by": run["by"], "reason": reason, "resources": names, "staged": staged}
+    system.memory.put(SECTION, role, dict(record, since=before.get("since") or times.now()))
+
+
+def clear(system, role):
+    """It was done, or is not asked for any more."""
+    record = system.memory.get(SECTION, role)
+    if record is None:
+        return
+    place = _place(system, role)
+    for path in record["staged"]:
+        system.remove(place + path)
+        _tidy(system, os.path.dirname(place + path))
+    system.memory.put(SECTION, role, None)
+
+
+def roles(system):
+    """Those that wait on this host."""
+    return set(system.memory.section(SECTION))
+
+
+def _place(system, role):
+    return os.path.join(system.state, FOLDER, role)
+
+
+def _write(system, path, data):
+    missing = []
+    folder = os.path.dirname(path)
+    while system.stat(folder) is None:
+        missing.append(folder)
+        folder = os.path.dirname(folder)
+    for folder in reversed(missing):
+        system.make_directory(folder, 0o700, os.geteuid(), os.getegid())
+    system.keep(path, data)
+
+
+def _tidy(system, folder):
+    """Remove the directories that this left empty."""
+    while folder != system.state and not system.names(folder):
+        system.remove(folder)
+        folder = os.path.dirname(folder)

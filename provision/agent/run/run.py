@@ -1,0 +1,161 @@
+"""The stages of a plan on the host: in order, until something fails, nobody listens any more, or all is done.
+
+The law: after a stage that changed something the rest is planned anew with fresh facts. A stage that needs one which
+has to wait waits as well. What a role asked for is remembered resource by resource, so that what it asks for no more
+can be found and removed, by this run or the next.
+"""
+
+import zlib
+
+from ..engine import kinds
+from ..engine.resource import CHANGED, OK, PENDING, WOULD_CHANGE
+from ..facts import gather
+from . import pending
+from .history import History
+from .link import Cancelled
+from .stage import GOOD, Stage, close_left_open, key_of
+
+
+def take_modules(system, plan):
+    """Keep the modules that came with a plan: those that a child of ours will run."""
+    from base64 import b64decode  # only where modules come
+
+    for name, packed in plan["modules"].items():
+        system.modules[name] = zlib.decompress(b64decode(packed)).decode("utf-8")
+
+
+class Run:
+    """The stages of a plan, one after the other, until something fails."""
+
+    def __init__(self, line, system, plan, options, writer=None):
+        self.line = line
+        self.system = system
+        self.options = options
+        self.check = options["check"]
+        self.keeps = not self.check or options["settle"]
+        self._asks = plan.get("preflight")
+        self._found = []  # what would change, in check mode: (role, item, result)
+        self._failed = False
+        self._stages = plan["stages"]
+        self._changed = False
+        self._waiting = set()
+        self._history = History(writer or system, options["run"])
+        self._last = None  # what the next run is told of, if nobody hears the end of this one
+
+    def execute(self):
+        try:
+            self._converge()
+            self._ask()
+        except Cancelled:
+            if self._last is not None and not self.check:
+                self.system.memory.put("runs", "interrupted", self._last)
+            raise
+        finally:
+            if self.keeps:
+                self._history.keep()
+        if self.keeps:
+            self.system.memory.put("runs", "interrupted", None)
+
+    @property
+    def in_sync(self):
+        """In check mode: is there nothing to change, nothing that failed and nothing that is not known yet?"""
+        return not self._found and not self._failed and not (self._asks or {}).get("deferred")
+
+    def _ask(self):
+        """The questions before a change, where there is one to come."""
+        if self._asks is None or self.in_sync or self._failed:
+            return
+        from ..preflight import ask
+
+        self.line.step("preflight")
+        self.line.send({"type": "preflight", "answers": ask.answers(self.system, self._asks, self._found)})
+
+    def _converge(self):
+        index = 0
+        while index < len(self._stages):
+            if self._stages[index]["replan"] or self._changed:
+                self._replan(index)
+                if index >= len(self._stages):
+                    break
+            if not self._stage(index, self._stages[index]):
+                break
+            index += 1
+        self.stop_if_cancelled()
+
+    def _replan(self, index):
+        """The facts have changed, or were not enough: ask for the rest of the plan anew."""
+        self.line.step("facts")
+        self.line.send({"type": "replan", "stage": index, "facts": gather.gather(self.system)})
+        plan = self.line.next()
+        if plan.get("modules"):
+            take_modules(self.system, plan)
+        self._stages[index:] = plan["stages"]
+        self._changed = False
+
+    def _stage(self, number, plan):
+        """Go on after it?"""
+        role = plan["role"]
+        blocked = [name for name in plan["needs"] if name in self._waits_on_host()]
+        if blocked and not self.check:
+            self._waiting.add(role)
+            self._tell_of_waiting(number, role, "waits for {}".format(", ".join(blocked)))
+            return True
+        outcome = Stage(self, number, plan).converge()
+        if outcome == PENDING:
+            self._waiting.add(role)
+        return outcome in (OK, PENDING)
+
+    def _waits_on_host(self):
+        """Roles that wait: in this run, or since an earlier one where this run is not about them."""
+        mine = {stage["role"] for stage in self._stages}
+        return self._waiting | (pending.roles(self.system) - mine)
+
+    def settle(self, writer):
+        """All is as asked, and this look has shown it: nothing of these roles waits, and no change is at work."""
+        for stage in self._stages:
+            pending.clear(writer, stage["role"])
+        close_left_open(writer)
+
+    def _tell_of_waiting(self, number, role, reason):
+        result = {"outcome": PENDING, "diff": [], "note": reason, "error": None, "proof": None, "rolled_back": False}
+        result.update(impact=None, seconds=0, stage=number, position=0, kind="role", name=role)
+        self.line.send(dict(result, type="result", role=role))
+
+    # -- what a stage tells of its members
+
+    def starts(self, role, name, message):
+        """A member's turn has come."""
+        self._last = {"run": self.options["run"], "role": role, "step": name, "error": None}
+        self.line.step("{}: {}".format(role, name))
+        self.line.send(message)
+
+    def ended(self, role, name, item, result):
+        """A member has come to its end."""
+        self._history.add(role, name, result["outcome"])
+        if result["outcome"] == WOULD_CHANGE:
+            self._found.append((role, item, result))
+        self._failed = self._failed or result["outcome"] not in GOOD + (PENDING,)
+        if self._last is not None:
+            self._last["error"] = result["error"]
+        self._changed = self._changed or result["outcome"] == CHANGED
+
+    def stop_if_cancelled(self):
+        if self.line.cancelled:
+            raise Cancelled()
+
+    # -- what roles ask for
+
+    def asked(self, role):
+        """What this role asked for last time: {key: the resource that undoes it}."""
+        return dict(self.system.memory.get("asked", role) or {})
+
+    def remember(self, role, items, record=None):
+        """Keep what was asked beside `record`: at once for each that is done, since the next one may end the run."""
+        if not self.keeps:
+            return
+        record = self.asked(role) if record is None else record
+        for item in items:
+            undo = kinds.make(item["kind"], item["fields"]).when_dropped()
+            if undo is not None:
+                record[key_of(item)] = {"kind": undo[0], "fields": undo[1]}
+        self.system.memory.put("asked", role, record or None)

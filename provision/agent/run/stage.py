@@ -1,0 +1,200 @@
+"""One stage of a plan on the host: a role's resources, one by one or as a group that stands or falls together.
+
+The law: a group is looked at as a whole before anything of it is changed. Where nothing differs, that look is the
+result. Where something does, it is first decided whether the change may be made now; what has to wait is validated and
+staged, and nothing live is touched. Then the way back is on disk, the members are changed in their order, and when one
+of them fails, or nobody can reach the host afterwards, all of them go back.
+"""
+
+import os
+
+from ..engine import kinds
+from ..engine.impact import RESTART, impact
+from ..engine.resource import CHANGED, FAILED, OK, PENDING, WOULD_CHANGE, converge
+from ..host.errors import Failed
+from ..host.state import UNDO
+from . import pending
+from .disruption import Guard
+
+GOOD = (OK, CHANGED, WOULD_CHANGE)
+INSIDE = ("waits", "cuts")
+"""Keys of a result that do not travel."""
+
+
+class Stage:
+    """A stage that is about to be converged. `run` is the Run that it belongs to."""
+
+    def __init__(self, run, number, plan):
+        self._run = run
+        self._system = run.system
+        self._number = number
+        self._plan = plan
+        self.role = plan["role"]
+        self._guard = Guard(run.system, plan["disrupt"])
+        self._items = self._ordered()
+        self._resources = self._made()
+
+    def converge(self):
+        """The outcome of the first member that did not come out well; PENDING where it has to wait; else OK."""
+        if self._plan["transaction"] and not self._run.check:
+            outcome = self._together()
+        else:
+            outcome = self._one_by_one()
+        if outcome == OK:
+            self._run.remember(self.role, self._plan["resources"], {})
+            if not self._run.check:
+                pending.clear(self._system, self.role)
+        return outcome
+
+    # -- one by one
+
+    def _one_by_one(self):
+        for position in range(len(self._items)):
+            self._run.stop_if_cancelled()
+            self._starts(position)
+            result = converge(self._resources[position], self._system, self._run.check, self._guard.may)
+            if result["outcome"] == PENDING:
+                self._wait_for(result["waits"], [position])
+            self._report(position, result)
+            if result["outcome"] not in GOOD:
+                return result["outcome"]
+        return OK
+
+    # -- as a group
+
+    def _together(self):
+        self._run.line.step("{}: looking".format(self.role))
+        looked = [converge(resource, self._system, True, self._guard.may) for resource in self._resources]
+        bad = next((position for position, result in enumerate(looked) if result["outcome"] not in GOOD), None)
+        if bad is not None:
+            self._report(bad, looked[bad])
+            return looked[bad]["outcome"]
+        wanted = [n for n, result in enumerate(looked) if result["outcome"] != OK and not self._resources[n].probe]
+        if not wanted:
+            return self._nothing_to_change(looked)
+        try:
+            for position in wanted:
+                self._resources[position].prove(self._system)
+        except Failed as error:
+            result = dict(looked[position], outcome=FAILED)
+            result["error"] = {"cause": error.cause, "fix": error.fix, "output": error.output, "trace": ""}
+            self._report(position, result)
+            return FAILED
+        reason = next((result["waits"] for result in looked if result["waits"]), "")
+        if reason:
+            return self._defer(looked, wanted, reason)
+        return self._change(looked, wanted)
+
+    def _nothing_to_change(self, looked):
+        """All is as asked; only a probe may say otherwise, and then that is a failure."""
+        close_left_open(self._system)
+        for position, result in enumerate(looked):
+            self._starts(position)
+            if result["outcome"] != OK:
+                result = converge(self._resources[position], self._system, False)
+            self._report(position, result)
+            if result["outcome"] not in GOOD:
+                return result["outcome"]
+        return OK
+
+    def _defer(self, looked, wanted, reason):
+        self._wait_for(reason, wanted)
+        self._system.foreseen.clear()
+        for position, result in enumerate(looked):
+            if position in wanted:
+                self._report(position, dict(result, outcome=PENDING))
+            elif result["outcome"] == OK:
+                self._report(position, result)
+        return PENDING
+
+    def _wait_for(self, reason, positions):
+        names = [self._name(position) for position in positions]
+        pending.keep(self._system, self.role, self._run.options["run"], reason, names)
+
+    def _change(self, looked, wanted):
+        from ..rollback.confirmed import Group  # only where something changes
+
+        self._system.foreseen.clear()
+        self._resources = self._made()  # what they have seen was foreseen
+        service = next((r for item, r in zip(self._items, self._resources) if item["kind"] == "service"), None)
+        if service is not None:
+            service.may_restart = lambda: self._guard.may(impact(RESTART, ["a reload was not taken"])) is None
+        group = Group(self._run, service, any(looked[position]["cuts"] for position in wanted))
+        group.begin([self._resources[position] for position in wanted])
+        for position, resource in enumerate(self._resources):
+            self._starts(position)
+            if resource is service:
+                group.service_next()
+            result = converge(resource, self._system, False)
+            _take_impact(result, looked[position]["impact"])
+            if resource is service and result["outcome"] == CHANGED:
+                group.confirm(result)
+            self._settle(resource, result)
+            if result["outcome"] not in GOOD:
+                group.undo(result)
+                self._report(position, result, settled=True)
+                return result["outcome"]
+            self._report(position, result, settled=True)
+        group.commit()
+        return OK
+
+    # -- each member
+
+    def _starts(self, position):
+        self._run.starts(self.role, self._name(position), dict(self._place(position), type="started", role=self.role))
+
+    def _report(self, position, result, settled=False):
+        if not settled:
+            self._settle(self._resources[position], result)
+        shown = {key: value for key, value in result.items() if key not in INSIDE}
+        self._run.line.send(dict(shown, type="result", role=self.role, **self._place(position)))
+        self._run.ended(self.role, self._name(position), self._items[position], result)
+        if result["outcome"] in GOOD:
+            self._run.remember(self.role, [self._items[position]])
+
+    def _settle(self, resource, result):
+        if result["outcome"] not in (OK, CHANGED) or not self._run.keeps:
+            return
+        try:
+            resource.settled(self._system)
+        except (Failed, OSError) as error:
+            result["outcome"] = FAILED
+            result["error"] = {"cause": str(error), "fix": "", "output": "", "trace": ""}
+
+    def _place(self, position):
+        identity = self._resources[position].identity()
+        kind = self._items[position]["kind"]
+        return {"stage": self._number, "position": position, "kind": kind, "name": identity}
+
+    def _name(self, position):
+        return "{} {}".format(self._items[position]["kind"], self._resources[position].identity())
+
+    def _made(self):
+        return [kinds.make(item["kind"], item["fields"]) for item in self._items]
+
+    def _ordered(self):
+        """The stage's resources, and what undoes those of last time: before a service, which must not run with it."""
+        items = self._plan["resources"]
+        first = next((n for n, item in enumerate(items) if item["kind"] == "service"), len(items))
+        asked = {key_of(item) for item in items}
+        dropped = [record for key, record in sorted(self._run.asked(self.role).items()) if key not in asked]
+        return items[:first] + dropped + items[first:]
+
+
+def _take_impact(result, seen):
+    """Who felt it was found out before anything was changed."""
+    if seen is not None:
+        result["impact"] = seen
+        result["note"] = "; ".join(part for part in (result["note"], seen["effect"]) if part)
+
+
+def close_left_open(system):
+    """A run died when its change stood already, as this one has shown: its journal has nothing to put back."""
+    if system.stat(os.path.join(system.state, UNDO)) is not None:
+        from ..rollback.confirmed import settle_left_open  # only where there is one
+
+        settle_left_open(system)
+
+
+def key_of(item):
+    return "{} {}".format(item["kind"], kinds.make(item["kind"], item["fields"]).identity())

@@ -1,0 +1,1 @@
+"""systemd: its units, their files, and what a process was started with."""

@@ -1,0 +1,56 @@
+"""The verb runs: what the journals of past runs hold, told again.
+
+The law: a run is told by the same views as when it happened; nothing is connected to.
+"""
+
+import sys
+from datetime import UTC, datetime
+
+from provision import journal, report
+from provision.cli import hosts
+from provision.cli.options import Asked
+from provision.errors import InputError
+from provision.report import Story, files, runs
+from provision.report.jsonlines import JsonLines
+from provision.report.plain import Plain
+from provision.report.record import Record
+
+
+def listed(as_json: bool) -> int:
+    """All runs, the newest last."""
+    output = report.Output(sys.stdout)
+    found = journal.runs(journal.folder())
+    for line in runs.listed_json(found) if as_json else runs.listed(found):
+        output.line(line.text)
+    return _ended(output)
+
+
+def show(name: str, asked: Asked) -> int:
+    """One run: its lines, or `--json`, or the reports that are asked for. Raises InputError."""
+    if problems := hosts.folders(asked):
+        raise InputError(problems)
+    found = journal.find(journal.folder(), name)
+    if asked.report or asked.junit:
+        record = Record.replay(found.events())
+        return 0 if files.write(record, {"html": asked.report, "junit": asked.junit}) else 1
+    output = report.Output(sys.stdout)
+    at = datetime.now(UTC)
+
+    def now() -> datetime:
+        return at
+
+    story = Story(diff=asked.diff, verbose=asked.verbose, clock=lambda: now().timestamp())
+    view = JsonLines(output, now) if asked.as_json else Plain(output, story)
+    for time, event in found.events():
+        at = runs.moment(time) or at
+        view(event)
+    if not found.end:
+        report.warn("the run is still going on" if found.lasts() else "the run has no end: it was killed")
+    return _ended(output)
+
+
+def _ended(output: report.Output) -> int:
+    output.flush()
+    if output.problem:
+        report.warn(output.problem)
+    return 1 if output.problem else 0
