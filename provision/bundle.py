@@ -1,7 +1,8 @@
 """The agent as bytes: one command line that loads it, and one block that is sent to its stdin.
 
-The loader is small enough for any command line and survives sh, csh and fish: one line, no "!", quoted by `shlex`. It
-writes the marker (agent/wire.py), reads exactly the block and no byte more, and executes it. Nothing touches a disk.
+The loader is small enough for any command line and survives sh, csh and fish: one line, no "!" (csh) and no backslash
+(fish), quoted by `shlex`. It writes the marker (agent/wire.py), reads exactly the block and no byte more, and executes
+it. Nothing touches a disk.
 """
 
 import json
@@ -18,21 +19,27 @@ from typing import Any
 
 from provision.agent.wire import MARKER
 
-NO_PYTHON = "provision: no python3"
-OLD_PYTHON = "provision: python is too old:"
-SMALL_PYTHON = "provision: python3 is -minimal:"
-"""What the loader says instead of the marker, each followed by a detail: see `session.py`."""
+_WHO = "provision: "
+_NONE, _OLD, _SMALL = "no python3", "python is too old:", "python3 is -minimal:"
+NO_PYTHON, OLD_PYTHON, SMALL_PYTHON = (_WHO + words for words in (_NONE, _OLD, _SMALL))
+"""What the loader says instead of the marker, each followed by a detail: see `login.py`. None of them stands in the
+command line as it is, because a traceback or a shell that traces quotes that."""
 
 _PACKING = Lock()
 INTERPRETERS = ("python3", "/usr/bin/python3", "/usr/libexec/platform-python")
 
+_NAME = MARKER.decode().strip(chr(0))
+_NEWLINE = "~"
+"""Stands for the end of a line in the loader."""
+
 # No compile(): its first call costs a host 3 ms, and where compiled code is kept there is none.
 _LOADER = f"""\
 import os,sys
-if sys.version_info<(3,6): sys.exit("{OLD_PYTHON} "+sys.version.split()[0]+" in "+sys.executable)
+s="{_WHO}"
+if sys.version_info<(3,6): sys.exit(s+"{_OLD} "+sys.version.split()[0]+" in "+sys.executable)
 try: import json,struct,zlib
-except ImportError as e: sys.exit("{SMALL_PYTHON} "+str(e))
-os.write(1,{MARKER!r})
+except ImportError as e: sys.exit(s+"{_SMALL} "+str(e))
+os.write(1,bytes(1)+b"{_NAME}"+bytes(1))
 def r(n):
  b=b""
  while len(b)<n:
@@ -51,12 +58,12 @@ def command(interpreter: str | None = None, sudo: str | None = None) -> str:
     `sudo`: None runs it as the login user, "" through `sudo -n`, any other text through `sudo -S` with that text as
     the prompt to wait for.
     """
-    program = "exec(" + json.dumps(_LOADER).replace("!", "\\x21") + ")"
+    program = f'exec("""{_LOADER.replace(chr(10), _NEWLINE)}""".replace("{_NEWLINE}",chr(10)))'
     names = " ".join(map(quote, (interpreter,) if interpreter else INTERPRETERS))
     # -I and -S: no environment, no user site, no site packages; -B: no __pycache__ on the host.
     script = (
         f"for p in {names}; do if command -v $p >/dev/null 2>&1; then exec $p -I -S -B -c {quote(program)}; fi; done; "
-        f"echo {quote(NO_PYTHON)}; exit 96"
+        f'echo "{_WHO}""{_NONE}"; exit 96'
     )
     shell = f"sh -c {quote(script)}"
     if sudo is None:

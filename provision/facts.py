@@ -32,12 +32,27 @@ class Route(_Facts):
     network: Network
     interface: str
 
+    @property
+    def told(self) -> str:
+        """In words."""
+        return f"the route to {self.network}" + (f" by interface {self.interface}" if self.interface else "")
+
 
 class Address(_Facts):
     """One address of an interface, with its prefix."""
 
     address: IPv4Interface | IPv6Interface
     interface: str
+
+    @property
+    def network(self) -> Network:
+        """The network that it is of."""
+        return self.address.network
+
+    @property
+    def told(self) -> str:
+        """In words."""
+        return f"{self.address} of interface {self.interface}"
 
 
 class PciDevice(_Facts):
@@ -91,12 +106,16 @@ class Unit(_Facts):
     """The last ExecStart, split as systemd does; `$DOCKER_OPTS` stays as it is."""
     exec_start_from: str = ""
     """The file that this ExecStart stands in."""
+    variables: dict[str, tuple[str, ...]] = {}
+    """The words of each variable in `exec_start` that the unit's environment sets: kubespray's DOCKER_DNS_OPTIONS, …"""
     environment_files: tuple[str, ...] = ()
     drop_ins: tuple[str, ...] = ()
 
     @property
     def reads_default_file(self) -> bool:
         """Does the daemon get DOCKER_OPTS of /etc/default/docker?"""
+        if "DOCKER_OPTS" in self.variables:  # of another file, or of the unit itself
+            return False
         names = {name.lstrip("-") for name in self.environment_files}
         return "/etc/default/docker" in names and any(
             "$DOCKER_OPTS" in w or "${DOCKER_OPTS}" in w for w in self.exec_start
@@ -127,6 +146,8 @@ class Docker(_Facts):
     """Why /etc/default/docker cannot be edited safely (curly quotes, shell code), or None."""
     configured: dict[str, Any] = {}
     """daemon.json, without values that may hold a secret (proxies); empty when absent."""
+    written: dict[str, tuple[str, ...]] = {}
+    """Keys of daemon.json that we wrote, and the roles that asked for them: a run of these roles may take them out."""
     config_problem: str | None = None
     """Why daemon.json cannot be read as a JSON object, or None."""
 
@@ -160,6 +181,11 @@ class Facts(_Facts):
     """Where this session comes from."""
     time: float | None = None
     """The host's clock when this was gathered: seconds since the epoch."""
+
+    @property
+    def connected(self) -> tuple[Address | Route, ...]:
+        """What the host reaches: its interfaces' own networks, then its routes."""
+        return (*self.addresses, *self.routes)
 
     @property
     def nvidia_machine(self) -> bool:

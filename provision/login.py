@@ -87,17 +87,23 @@ def _failure(target: Target, channel: Channel, noise: bytes) -> HostError:
     )
 
 
+_PASSWORD = ("sudo wants a password of {user}", "set ansible_become_password, or allow NOPASSWD in sudoers")
+_WRONG = ("sudo did not take the password of {user}", "correct ansible_become_password")
+_RIGHTS = ("{user} may not run sudo on this host", "allow it in sudoers, or set another ansible_user")
+_NO_SUDO = ("there is no sudo on this host", "install it, or log in as root with ansible_become: false")
 _SUDO = (
-    (
-        "password is required",
-        "sudo wants a password of {user}",
-        "set ansible_become_password, or allow NOPASSWD in sudoers",
-    ),
+    ("password is required", *_PASSWORD),
+    ("interactive authentication is required", *_PASSWORD),
     ("is not in the sudoers file", "{user} is not in the sudoers file", "allow it there, or set another ansible_user"),
-    ("may not run sudo", "{user} may not run sudo on this host", "allow it in sudoers, or set another ansible_user"),
+    ("may not run sudo", *_RIGHTS),
     (
         "not allowed to execute",
         "sudo does not allow {user} to run a shell as root",
+        "allow ALL for this user in sudoers",
+    ),
+    (
+        "I'm afraid I can't do that",
+        "{user} may not run a shell as root with sudo",
         "allow ALL for this user in sudoers",
     ),
     (
@@ -105,11 +111,12 @@ _SUDO = (
         "sudo wants a terminal (requiretty)",
         "take `Defaults requiretty` out of sudoers for this user",
     ),
-    ("incorrect password attempt", "sudo did not take the password of {user}", "correct ansible_become_password"),
-    ("sudo: not found", "there is no sudo on this host", "install it, or log in as root with ansible_become: false"),
-    (
-        "sudo: command not found",
-        "there is no sudo on this host",
-        "install it, or log in as root with ansible_become: false",
-    ),
+    ("incorrect password attempt", *_WRONG),
+    ("incorrect authentication attempt", *_WRONG),
+    ("sudo: not found", *_NO_SUDO),
+    ("sudo: command not found", *_NO_SUDO),
+    ("sudo: Command not found", *_NO_SUDO),
+    ("command not found: sudo", *_NO_SUDO),
+    ("Unknown command: sudo", *_NO_SUDO),
 )
+"""Words of sudo, sudo-rs and the shells, what they mean, and what to do."""

@@ -20,8 +20,9 @@ DAEMON = True
 ULIMITS = "core cpu data fsize locks memlock msgqueue nice nofile nproc rss rtprio rttime sigpending stack".split()  # noqa: SIM905
 LOG_DRIVERS = "awslogs fluentd gcplogs gelf journald json-file local logentries none splunk syslog".split()  # noqa: SIM905
 UNLIMITED = -1
-OWN_INTERFACES = re.compile(r"docker0$|br-[0-9a-f]{12}$|veth|lo$")
-"""Docker's own: its bridges have the addresses that we ask for."""
+OWN_INTERFACES = re.compile(r"docker0$|veth|lo$")
+OTHER_NETWORKS = re.compile(r"(?:br-)?([0-9a-f]{12}|docker_gwbridge)$")
+"""Interfaces of Docker's other networks: their ids, and a swarm's own."""
 RuntimeName = Annotated[str, role.Spelled(r"^[A-Za-z0-9][A-Za-z0-9_.-]*$", "should be letters, digits and _ . -")]
 Driver = Annotated[str, role.Spelled(r"^[a-z0-9.-]+$", "should be the name of a driver, as in overlay2")]
 Registry = Annotated[str, role.Spelled(r"^[^\s/]+(/\d+)?$", "should be HOST, HOST:PORT or a network, as in 10.0.0.0/8")]
@@ -260,29 +261,31 @@ ENTRIES: dict[str, Callable[[str, Any], JsonValue]] = {
 
 
 def _check_networks(facts: role.Facts, settings: Settings) -> None:
-    """Docker compares an explicit bip with nothing: it would cut the host off from what is there."""
-    asked = [(f"bip {settings.bip}", IPv4Interface(settings.bip).network)] if settings.bip else []
-    asked += [(f"default_address_pools {p.base}", IPv4Network(p.base)) for p in settings.default_address_pools or ()]
-    for what, network in asked:
-        for found, used in _in_use(facts):
+    """Docker compares an explicit bip with its own networks at most: it would cut the host off from what is there."""
+    asked = [(f"bip {settings.bip}", IPv4Interface(settings.bip).network, True)] if settings.bip else []
+    asked += [
+        (f"default_address_pools {p.base}", IPv4Network(p.base), False) for p in settings.default_address_pools or ()
+    ]
+    for what, network, of_docker in asked:  # Docker's networks are from its pools
+        for found, used, fix in _in_use(facts, of_docker):
             if isinstance(used, IPv4Network) and used.prefixlen and used.overlaps(network):
-                fix = "choose a network that this host does not use"
                 raise role.Refuse(f"{what} overlaps {found}", fix)
 
 
-def _in_use(facts: role.Facts) -> Iterator[tuple[str, IPv4Network | IPv6Network]]:
-    """What the host reaches or is reached by, most telling first; default routes (/0) are among it."""
+def _in_use(facts: role.Facts, of_docker: bool) -> Iterator[tuple[str, IPv4Network | IPv6Network, str]]:
+    """What the host reaches or is reached by, most telling first, and what to do; default routes (/0) are among it."""
+    fix = "choose a network that this host does not use"
     if facts.ssh_client:
-        yield f"the address that this session comes from, {facts.ssh_client}", ip_network(facts.ssh_client)
-    for address in facts.addresses:
-        if not OWN_INTERFACES.match(address.interface):
-            yield f"{address.address} of interface {address.interface}", address.address.network
-    for route in facts.routes:
-        if not OWN_INTERFACES.match(route.interface):
-            by = f" by interface {route.interface}" if route.interface else ""
-            yield f"the route to {route.network}{by}", route.network
+        yield f"the address that this session comes from, {facts.ssh_client}", ip_network(facts.ssh_client), fix
+    for item in facts.connected:
+        name = OTHER_NETWORKS.match(item.interface)
+        if name and of_docker:
+            remove = f"choose another network, or remove that one (docker network rm {name[1]})"
+            yield f"{item.network} of Docker's network {name[1]} ({item.interface})", item.network, remove
+        elif not name and not OWN_INTERFACES.match(item.interface):
+            yield item.told, item.network, fix
     for resolver in facts.resolvers:
-        yield f"the name server {resolver}", ip_network(resolver)
+        yield f"the name server {resolver}", ip_network(resolver), fix
 
 
 def _check_limits(facts: role.Facts, settings: Settings) -> None:

@@ -4,7 +4,8 @@ The law: pure; an argument that is not understood is kept. The agent has the sam
 (agent/docker/flags.py); a test holds the two together.
 """
 
-from collections.abc import Collection, Iterable, Iterator, Sequence
+import re
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 SHORT = {
@@ -66,7 +67,34 @@ def values(given: Iterable[Given]) -> dict[str, list[str]]:
     return found
 
 
-def without(words: Sequence[str], flags: Collection[str]) -> tuple[str, ...]:
-    """A command line, program first, less these flags."""
-    kept = [flag for flag in parse(words[1:]) if flag.name not in flags]
-    return (*words[:1], *(word for flag in kept for word in flag.words))
+Variables = Mapping[str, Sequence[str]]
+
+
+def expand(words: Iterable[str], variables: Variables) -> list[str]:
+    """A command line with these variables as systemd puts them in (systemd.service(5)); others stay as they are."""
+    return [part for word in words for part in _parts(word, variables)]
+
+
+def _parts(word: str, variables: Variables) -> list[str]:
+    """`$X` alone becomes the words of X, none or many; `${X}` its text."""
+    if word[:1] == "$" and word[1:] in variables:
+        return list(variables[word[1:]])
+    names = "|".join(map(re.escape, variables))
+    found = re.sub(rf"(?<!\$)\$\{{({names})\}}", lambda match: " ".join(variables[match[1]]), word) if names else word
+    return [found]
+
+
+def without(words: Sequence[str], flags: Collection[str], variables: Variables | None = None) -> tuple[str, ...]:
+    """A command line, program first, less these flags. A variable that holds one of them is written out."""
+    pieces = [_parts(word, variables or {}) for word in words[1:]]
+    stays = [flag.name not in flags for flag in parse(part for piece in pieces for part in piece) for _ in flag.words]
+    kept: list[str] = list(words[:1])
+    for word, piece in zip(words[1:], pieces, strict=True):
+        here, stays = stays[: len(piece)], stays[len(piece) :]
+        kept += [word] if all(here) else [_escaped(part) for part, stay in zip(piece, here, strict=True) if stay]
+    return tuple(kept)
+
+
+def _escaped(part: str) -> str:
+    """A word of a variable, for a unit file: there is no variable in it."""
+    return part.replace("$", "$$")

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from provision.daemon.command_line import parse, values, without
+from provision.daemon.command_line import Variables, expand, parse, values, without
 from provision.daemon.options import FILE_SINCE, OPTIONS, VALIDATE_SINCE, Version, same, version_of
 from provision.facts import Facts
 from provision.role import Refuse
@@ -28,6 +28,8 @@ class Layout:
     systemd: bool
     unit_words: tuple[str, ...]
     """The unit's command line, as it stands in its file."""
+    variables: Variables
+    """What its variables hold."""
     unit_flags: Mapping[str, list[str]]
     reads_default_file: bool
     default_flags: Mapping[str, list[str]]
@@ -51,14 +53,15 @@ def look(facts: Facts, wanted: Mapping[str, Any]) -> Layout:
     systemd = facts.init == "systemd"
     unit = docker.unit if systemd else None
     words = unit.exec_start if unit else ()
-    flags = values(parse(words[1:]))
+    variables = unit.variables if unit else {}
+    flags = values(parse(expand(words[1:], variables)))
     effective = unit.reads_default_file if unit else not systemd
     default = values(parse(docker.default_options)) if effective else {}
     config = (flags.get("config-file") or default.get("config-file") or ["/etc/docker/daemon.json"])[-1]
-    layout = Layout(version, systemd, words, flags, effective, default, config)
+    layout = Layout(version, systemd, words, variables, flags, effective, default, config)
     _check(facts, layout, wanted)
     left, taken = _flags_of_the_unit(layout, wanted)
-    return Layout(version, systemd, words, flags, effective, default, config, taken, left)
+    return Layout(version, systemd, words, variables, flags, effective, default, config, taken, left)
 
 
 def _check(facts: Facts, layout: Layout, wanted: Mapping[str, Any]) -> None:
@@ -144,7 +147,7 @@ def validator(layout: Layout, facts: Facts, private: bool) -> tuple[str, ...] | 
     program = facts.docker.daemon
     if program is None or (layout.version < VALIDATE_SINCE and private):
         return None
-    planned = parse(without(layout.unit_words, layout.taken)[1:])
+    planned = parse(expand(without(layout.unit_words, layout.taken, layout.variables)[1:], layout.variables))
     words = [word for flag in planned if flag.name not in ("", "config-file", "pidfile") for word in flag.words]
     # By then DOCKER_OPTS is as asked: the agent puts in what the file says.
     words += ["$DOCKER_OPTS"] if layout.reads_default_file else []
@@ -156,11 +159,13 @@ def validator(layout: Layout, facts: Facts, private: bool) -> tuple[str, ...] | 
 
 def exec_start(layout: Layout, add_variable: bool) -> str:
     """The unit's command line less what we took over, quoted for a unit file; `%` and `$` stand as they stood."""
-    words = list(without(layout.unit_words, layout.taken))
+    words = list(without(layout.unit_words, layout.taken, layout.variables))
     if any("********" in word for word in words):
         raise Refuse(
             "docker.service has a password on its command line, which we do not copy", "move it to daemon.json"
         )
+    if add_variable:  # DOCKER_OPTS of the unit itself would be lost behind that of the file
+        words = expand(words, {name: text for name, text in layout.variables.items() if name == "DOCKER_OPTS"})
     if add_variable and not any("DOCKER_OPTS" in word for word in words):
         words.append("$DOCKER_OPTS")
     return " ".join(_quoted(word) for word in words)

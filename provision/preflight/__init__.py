@@ -11,7 +11,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from provision.daemon.command_line import parse, values
+from provision.daemon.command_line import expand, parse, values
 from provision.daemon.options import FILE_SINCE, OPTIONS, version_of
 from provision.events import Error, Outcome, Preflight, Verdict
 from provision.facts import Facts
@@ -166,15 +166,21 @@ def _flags(candidate: Candidate, facts: Facts) -> Preflight:
     unit = docker.unit if facts.init == "systemd" else None
     if DAEMON not in candidate.settings or docker.version is None:
         return Preflight(host, question, Verdict.NOT_APPLICABLE, "no daemon's options are changed here")
-    given = values(parse(unit.exec_start[1:])) if unit else {}
+    given = values(parse(expand(unit.exec_start[1:], unit.variables))) if unit else {}
     if unit.reads_default_file if unit else facts.init != "systemd":
         given = given | values(parse(docker.default_options))
-    twice = _twice(docker.configured, given, _daemon(candidate.settings), docker.version)
+    stays = {key: value for key, value in docker.configured.items() if not _goes(docker.written.get(key), candidate)}
+    twice = _twice(stays, given, _daemon(candidate.settings), docker.version)
     if not twice:
         return Preflight(host, question, Verdict.PASS, "no option stands both as a flag and in daemon.json")
     text = f"{', '.join(twice)} in /etc/docker/daemon.json stands as a flag of the daemon, too: Docker would not start"
     where = f" ({unit.exec_start_from})" if unit and unit.exec_start_from else ""
     return Preflight(host, question, Verdict.FAIL, text, f"remove it from the file, or the flag{where}")
+
+
+def _goes(writers: Sequence[str] | None, candidate: Candidate) -> bool:
+    """Is a key of daemon.json ours, and of roles of this run alone? Then it is moved, or taken out where none asks."""
+    return bool(writers) and set(writers or ()) <= candidate.settings.keys()
 
 
 def _twice(

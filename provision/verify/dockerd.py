@@ -1,7 +1,8 @@
 """The Docker daemon as its own client, its process and its containers show it.
 
-The law: nothing here starts a daemon that is stopped (its socket would), and what was made for a look (an image of the
-host's own shell, a container) is gone when the tests of the host are over.
+The law: the daemon of the system is asked, whatever DOCKER_HOST or a context says; nothing here starts a daemon that is
+stopped (its socket would), and what was made for a look (an image of the host's own shell, a container) is gone when
+the tests of the host are over.
 """
 
 import json
@@ -16,6 +17,9 @@ from testinfra.host import Host
 
 from provision.verify import network
 
+SOCKET = "/var/run/docker.sock"
+CLIENT = f"env -u DOCKER_API_VERSION -u DOCKER_TLS -u DOCKER_TLS_VERIFY docker -H unix://{SOCKET}"
+"""Docker's client, for the daemon of the system: -H wins over DOCKER_HOST, DOCKER_CONTEXT and `docker context use`."""
 IMAGE = """\
 set -e
 d=$(mktemp -d); trap 'rm -rf "$d"' EXIT
@@ -24,8 +28,8 @@ sh=$(readlink -f "$(command -v sh)"); cp $sh $d/bin/sh
 for f in $(ldd $sh $(command -v nvidia-smi) 2>/dev/null | grep -o '/[^ :]*\\.so[^ :]*' | sort -u); do
   mkdir -p $d${f%%/*}; cp -L $f $d$f
 done
-tar -C $d -c . | docker import - %s >/dev/null
-"""
+tar -C $d -c . | CLIENT import - %s >/dev/null
+""".replace("CLIENT", CLIENT)
 """A few MB: the host's shell with its libraries, and those that nvidia-smi wants where the host has it."""
 
 LOOK = """
@@ -106,15 +110,22 @@ class Dockerd:
         """What `docker info` says. Fails the test where the daemon does not run: asking its socket would start it."""
         if not self.running:
             pytest.fail("the service docker does not run", pytrace=False)
-        found: dict[str, Any] = json.loads(self._ask("docker info --format '{{json .}}'"))
+        found = json.loads(self._ask("info --format '{{json .}}'"))
+        # Clients before 23 end with status 0 where nobody answers.
+        if not isinstance(found, dict) or not found.get("ID") or found.get("ServerErrors"):
+            errors = found.get("ServerErrors") if isinstance(found, dict) else None
+            said = f": {'; '.join(errors)[-300:]}" if errors else ""
+            pytest.fail(f"the Docker daemon does not answer at {SOCKET}{said}", pytrace=False)
         return found
 
     @cached_property
     def bridge(self) -> dict[str, Any]:
-        """The network `bridge`, as `docker network inspect` shows it."""
+        """The network `bridge`, as `docker network inspect` shows it; it has at least one subnet."""
         assert self.info
-        found: dict[str, Any] = json.loads(self._ask("docker network inspect bridge"))[0]
-        return found
+        found: list[dict[str, Any]] = json.loads(self._ask("network inspect bridge"))
+        if not found or not (found[0].get("IPAM") or {}).get("Config"):
+            pytest.fail("Docker's network bridge has no subnet", pytrace=False)
+        return found[0]
 
     @cached_property
     def pid(self) -> int:
@@ -155,12 +166,12 @@ class Dockerd:
         The image, if none is given, has the host's shell and nothing else."""
         assert self.info
         name = image or self._own_image()
-        return self._host.run(f"docker run --rm {options} %s /bin/sh -c %s", name, script, timeout=RUN_LIMIT)
+        return self._host.run(f"{CLIENT} run --rm {options} %s /bin/sh -c %s", name, script, timeout=RUN_LIMIT)
 
     def close(self) -> None:
         """Remove the image that was made."""
         if self._image:
-            self._host.run("docker rmi --force %s", self._image)
+            self._host.run(f"{CLIENT} rmi --force %s", self._image)
 
     def _own_image(self) -> str:
         if not self._image:
@@ -172,7 +183,7 @@ class Dockerd:
         return self._image
 
     def _ask(self, command: str) -> str:
-        done = self._host.run(command)
+        done = self._host.run(f"{CLIENT} {command}")
         if done.rc:
-            pytest.fail(f"{command.partition(' --')[0]}: {done.stderr.strip()[-300:]}", pytrace=False)
+            pytest.fail(f"docker {command.partition(' --')[0]}: {done.stderr.strip()[-300:]}", pytrace=False)
         return str(done.stdout)

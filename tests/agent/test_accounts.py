@@ -23,6 +23,7 @@ class Host(System):
         self.users = {}  # name: Entry, wherever it comes from
         self.groups = {"docker": (998, [])}
         self.remote = set()
+        self.remote_groups = set()
         self.shadow = {}
         self.commands = []
 
@@ -42,7 +43,8 @@ class Host(System):
                 if u.pw_name not in self.remote
             )
         if path == "/etc/group":
-            return "".join("{}:x:{}:{}\n".format(name, gid, ",".join(who)) for name, (gid, who) in self.groups.items())
+            local = [item for item in self.groups.items() if item[0] not in self.remote_groups]
+            return "".join("{}:x:{}:{}\n".format(name, gid, ",".join(who)) for name, (gid, who) in local)
         if path == "/etc/shadow":
             return "".join("{}:{}:19000::::::\n".format(*item) for item in self.shadow.items())
         if path == "/etc/login.defs":
@@ -188,6 +190,21 @@ def test_a_primary_group_counts_and_cannot_be_left(host):
     result = converge(member("dave", wanted=False), host, False)
     assert result["outcome"] == "failed"
     assert "primary group" in result["error"]["cause"]
+    assert host.commands == []
+
+
+def test_a_group_of_a_directory_is_refused_in_the_plan(host):
+    host.add("alice", 1000)
+    host.remote_groups.add("docker")
+    for check in (True, False):
+        result = converge(member(), host, check)
+        assert result["outcome"] == "failed"
+        assert "docker is not in /etc/group" in result["error"]["cause"]
+    assert outcome(member("bob", created=True), host, check=True) == "failed", "that this run will make"
+    host.groups["docker"][1].append("alice")
+    assert outcome(member(), host, check=True) == "ok"
+    assert outcome(member(wanted=False), host, check=True) == "failed"
+    assert outcome(GroupExclusive(group="docker", keep=[]), host, check=True) == "failed"
     assert host.commands == []
 
 

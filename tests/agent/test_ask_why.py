@@ -126,6 +126,17 @@ def test_a_flag_of_docker_opts_is_told_with_the_role_that_we_wrote_it_for():
     assert entry(found, "dns")["elsewhere"][0]["role"] == ""
 
 
+def test_a_flag_in_a_variable_of_the_unit_is_told_with_the_file_that_sets_it():
+    found = host()
+    found.files[UNIT] = "[Service]\nExecStart=/usr/bin/dockerd --mtu=${MTU} $DOCKER_OPTS\nEnvironment=MTU=1400\n"
+    found.files[OVERRIDE] = '[Service]\nEnvironment="DOCKER_OPTS=--bip=192.168.99.1/24 --dns 192.0.2.53"\n'
+    assert [(item["value"], item["file"]) for item in entry(found, "bip")["elsewhere"]] == [
+        ("192.168.99.1/24", OVERRIDE)
+    ]
+    assert [(item["value"], item["file"]) for item in entry(found, "dns")["elsewhere"]] == [("192.0.2.53", OVERRIDE)]
+    assert [(item["value"], item["file"]) for item in entry(found, "mtu")["elsewhere"]] == [("1400", UNIT)]
+
+
 def test_docker_opts_of_a_script_are_nobodys_to_tell():
     found = host()
     found.files[DEFAULT] = 'if true; then DOCKER_OPTS="--bip=$X"; fi\n'

@@ -101,6 +101,15 @@ def test_what_is_written_but_not_live_fails_with_both_values(host, option, found
     assert differs(host, host.pid, option)
 
 
+@pytest.mark.parametrize("link, target", [("/raid-docker", "/var/lib/docker"), ("/srv", "var/lib")])
+def test_a_data_root_by_another_name_is_live(host, link, target):
+    host.links[link] = target
+    asked = {"data-root": link if link == "/raid-docker" else "/srv/docker/"}
+    assert probe(host, asked)["outcome"] == "ok"
+    assert not differs(host, host.pid, asked)
+    assert probe(host, {"data-root": "/raid"})["outcome"] == "failed"
+
+
 def test_what_docker_does_not_tell_is_named(host):
     options = {"default-shm-size": "1G", "dns": ["10.0.0.1"], "default-ulimits": {"nofile": {"Soft": 1}}, "mtu": 9000}
     result = probe(host, options)

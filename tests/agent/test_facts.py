@@ -196,6 +196,55 @@ def test_the_units_last_exec_start_and_where_it_stands(host):
     assert [path.rsplit("/", 1)[1] for path in unit["drop_ins"]] == ["10-a.conf", "docker-override.conf"]
 
 
+KUBESPRAY = """\
+[Service]
+Environment="DOCKER_OPTS=--bip=192.168.99.1/24 --label='a b'" UNUSED=secret
+Environment="DOCKER_DNS_OPTIONS=--dns 192.0.2.53"
+"""
+
+
+def test_variables_of_a_command_line_have_the_values_that_systemd_gives_them(host):
+    unit = "[Service]\nEnvironment=GONE=1\nEnvironment=\n"
+    unit += "EnvironmentFile=-/etc/sysconfig/docker\nEnvironmentFile=-/none\n"
+    unit += "ExecStart=/usr/bin/dockerd $DOCKER_OPTS $DOCKER_DNS_OPTIONS --mtu=${MTU} $REGISTRY $GONE $$X\n"
+    host.put("/lib/systemd/system/docker.service", unit)
+    folder = "/etc/systemd/system/docker.service.d/"
+    host.put(folder + "a.conf", KUBESPRAY)
+    host.put(folder + "b.conf", '[Service]\nEnvironment="MTU=1400" "REGISTRY=--http-proxy=http://u:pw@p:1"\n')
+    host.put("/etc/sysconfig/docker", '# MTU=1\nMTU=9000\nREGISTRY="--insecure-registry a:5000 \\\n --debug"\n')
+    found = unit_file.load(host, "docker.service")
+    assert found["variables"] == {
+        "DOCKER_OPTS": ["--bip=192.168.99.1/24", "--label=a b"],
+        "DOCKER_DNS_OPTIONS": ["--dns", "192.0.2.53"],
+        "MTU": ["9000"],
+        "REGISTRY": ["--insecure-registry", "a:5000", "--debug"],
+    }
+    assert found["variables_from"]["DOCKER_OPTS"] == folder + "a.conf"
+    assert found["variables_from"]["MTU"] == "/etc/sysconfig/docker"
+    assert "secret" not in str(found)
+
+
+def test_a_login_in_a_variable_of_the_command_line_is_hidden(host):
+    unit = "[Service]\nEnvironment=P=--http-proxy=http://u:pw@p:1\nExecStart=/usr/bin/dockerd $P\n"
+    host.put("/lib/systemd/system/docker.service", unit)
+    assert "pw" not in str(unit_file.load(host, "docker.service"))
+
+
+@pytest.mark.parametrize(
+    "environment, default, expected",
+    [
+        ("", "DOCKER_OPTS=--debug\n", {}),
+        ("Environment=DOCKER_OPTS=--mtu=1\n", "DOCKER_OPTS=--debug\n", {}),
+        ("Environment=DOCKER_OPTS=--mtu=1\n", "", {"DOCKER_OPTS": ["--mtu=1"]}),
+    ],
+)
+def test_docker_opts_of_its_own_file_is_no_variable_of_the_unit(host, environment, default, expected):
+    unit = "[Service]\n{}EnvironmentFile=-/etc/default/docker\nExecStart=/usr/bin/dockerd $DOCKER_OPTS\n"
+    host.put("/lib/systemd/system/docker.service", unit.format(environment))
+    host.put("/etc/default/docker", default)
+    assert unit_file.load(host, "docker.service")["variables"] == expected
+
+
 def test_a_unit_in_etc_hides_the_packages_and_a_link_to_nowhere_masks(host):
     host.put("/usr/lib/systemd/system/docker.service", STOCK_UNIT)
     host.put("/etc/systemd/system/docker.service", STOCK_UNIT.replace("/usr/sbin", "/opt"))
@@ -238,6 +287,19 @@ def test_a_pid_file_counts_only_with_a_dockerd_behind_it(host):
     host.put("/proc/77/cmdline", "/usr/bin/docker\0daemon\0--bip=10.0.0.1/24\0")
     assert engine_facts.process(host) == 77
     assert engine_facts.docker(host, {})["command_line"] == ["/usr/bin/docker", "daemon", "--bip=10.0.0.1/24"]
+
+
+@pytest.mark.parametrize("theirs, written", [({}, ["a", "b"]), ({"max-file": "2"}, None)])
+def test_keys_of_daemon_json_that_we_wrote_have_their_roles(host, theirs, written):
+    options = dict({"max-size": "1m", "tag": "x"}, **theirs)
+    host.put("/etc/docker/daemon.json", json.dumps({"hosts": ["unix://"], "mtu": 1400, "log-opts": options}))
+    records = {'["hosts"]': "a", '["log-opts", "max-size"]': "a", '["log-opts", "tag"]': "b"}
+    kept = {name: {"role": role, "digest": ""} for name, role in records.items()}
+    host.put("/var/lib/provision/state.json", json.dumps({"json_keys": {"/etc/docker/daemon.json": kept}}))
+    expected = dict({"hosts": ["a"]}, **({"log-opts": written} if written else {}))
+    assert engine_facts.docker(host, {})["written"] == expected
+    host.put("/var/lib/provision/state.json", "{")
+    assert engine_facts.docker(Rooted(host.root), {})["written"] == {}
 
 
 def test_a_daemon_with_another_pid_file_is_found_by_its_control_group(host):

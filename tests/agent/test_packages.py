@@ -398,7 +398,19 @@ def test_a_left_policy_is_part_of_the_state_and_goes_even_when_the_packages_are_
     assert not os.path.exists(host.root + POLICY)
 
 
+def test_a_pin_that_keeps_a_package_out_is_named(host):
+    host.put("/etc/apt/preferences.d/no-docker", "Package: a\nPin: release *\nPin-Priority: -1\n")
+    said = answer("E: Package 'a' has no installation candidate\n", status=100)
+    host.commands = [UPDATE, (["apt-get"], said), (["apt-cache", "madison"], answer(" a | 1 | http://x y Packages\n"))]
+    error = converge(packages("a", hold=False), host, False)["error"]
+    assert error["cause"] == "a preference of apt keeps a out: /etc/apt/preferences.d/no-docker"
+
+
 # -- what apt says
+
+
+SQV = "Err:1 http://x noble InRelease\n  Sub-process /usr/bin/sqv returned an error code (1), error message is: "
+UNSIGNED = "\nE: The repository 'http://x noble InRelease' is not signed."
 
 
 @pytest.mark.parametrize(
@@ -421,6 +433,37 @@ def test_a_left_policy_is_part_of_the_state_and_goes_even_when_the_packages_are_
             "Err:1 file:/srv/repo x InRelease\n  Sub-process /usr/bin/sqv returned an error code (1), error message "
             "is: Verifying signature: Message has been manipulated\nE: The repository 'file:/srv x' is not signed.",
             "the signature of a package source does not fit its contents",
+        ),
+        (
+            SQV + "Signing key on 9F3A0C12B7D4E5F6 is not bound:            No binding signature at time "
+            "2026-11-29T00:00:00Z   because: Policy rejected non-revocation signature (PositiveCertification) "
+            "requiring second pre-image resistance   because: SHA1 is not considered secure since 2026-02-01T00:00:00Z"
+            + UNSIGNED,
+            "apt does not take the key 9F3A0C12B7D4E5F6 of a package source: SHA1 is not considered secure since "
+            "2026-02-01T00:00:00Z",
+        ),
+        (
+            SQV + "Signing key on 9F3A0C12B7D4E5F6 is not bound:\n  because: Policy rejected asymmetric algorithm\n"
+            "  because: RSA1024 is not considered secure since 2014-02-01T00:00:00Z" + UNSIGNED,
+            "apt does not take the key 9F3A0C12B7D4E5F6 of a package source: RSA1024 is not considered secure since "
+            "2014-02-01T00:00:00Z",
+        ),
+        (
+            SQV + "Signing key on 9F3A0C12B7D4E5F6 is not bound: The primary key is not live" + UNSIGNED,
+            "apt does not take the key 9F3A0C12B7D4E5F6 of a package source: The primary key is not live",
+        ),
+        (
+            SQV + "Policy rejected the message because: SHA1 is not considered secure since 2026-02-01" + UNSIGNED,
+            "apt does not take the signature of a package source: Policy rejected the message because: SHA1 is not "
+            "considered secure since 2026-02-01",
+        ),
+        (
+            SQV + "Something that is new" + UNSIGNED,
+            "apt does not take the signature of a package source: Something that is new",
+        ),
+        (
+            SQV + "Missing key 9F3A0C12B7D4E5F6, which is needed to verify signature." + UNSIGNED,
+            "a package source is signed with the key 9F3A0C12B7D4E5F6, which this host does not have for it",
         ),
         (
             "E: The repository 'http://x noble Release' does not have a Release file.",

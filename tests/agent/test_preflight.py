@@ -109,7 +109,9 @@ def test_a_question_that_hangs_is_unknown_and_the_others_are_asked(host, monkeyp
     assert "no answer within" in found[0]["text"]
 
 
-@pytest.mark.parametrize("name", ["engines", "orchestrator", "images", "dpkg", "locks", "holds", "repositories"])
+@pytest.mark.parametrize(
+    "name", ["engines", "orchestrator", "images", "dpkg", "locks", "holds", "versions", "repositories"]
+)
 def test_what_the_change_does_not_touch_does_not_apply(host, name):
     assert dict(preflight.QUESTIONS)[name](host, change(FILE))[0] == "n/a"
 
@@ -285,6 +287,35 @@ def test_images_of_a_docker_that_does_not_run(host):
     assert ask(host, change(ENGINE, storage_driver="vfs"))[0] == "pass", "they are not where Docker looks"
 
 
+@pytest.mark.parametrize("there, asked", [("/srv/disk1/docker", "/data/docker"), ("/data/docker", "/srv/disk1/docker")])
+def test_a_data_root_by_another_name_hides_nothing(host, monkeypatch, there, asked):
+    host.link_to("/data", "/srv/./disk1/")
+    host.put("/srv/disk1/docker/x", "")
+    running(host, monkeypatch, info=dict(INFO, DockerRootDir=there))
+    assert of_docker.images(host, change(ENGINE, data_root=asked))[0] == "pass"
+
+
+@pytest.mark.parametrize("target", ["/srv/disk1", "../srv/disk1"])
+def test_a_data_root_through_a_link_has_to_be_there(host, target):
+    host.link_to("/mnt/data", target)
+    verdict, text, fix = of_docker.images(host, change(ENGINE, data_root="/mnt/data/docker"))
+    assert verdict == "fail"
+    assert text == (
+        "data_root /mnt/data/docker goes through a symbolic link to /srv/disk1/docker, which is not there, and no "
+        "container runs in a directory that Docker itself makes behind a link"
+    )
+    assert fix == "make it first (mkdir -p /srv/disk1/docker), or set docker_daemon.data_root to it"
+    host.put("/srv/disk1/docker/x", "")
+    assert of_docker.images(host, change(ENGINE, data_root="/mnt/data/docker"))[0] == "pass"
+
+
+def test_a_data_root_through_links_without_end_is_refused(host):
+    host.link_to("/a", "/b")
+    host.link_to("/b", "/a")
+    found = of_docker.images(host, change(ENGINE, data_root="/a/docker"))
+    assert found[:2] == ("fail", "data_root /a/docker goes through symbolic links that lead to each other")
+
+
 def test_the_data_root_is_the_running_daemons(host, monkeypatch):
     assert of_docker.data_root(host) == "/var/lib/docker"
     host.put("/etc/docker/daemon.json", '{"data-root": "/data"}')
@@ -338,6 +369,64 @@ def test_a_hold_of_somebody_else_and_one_of_ours(host):
     assert of_packages.holds(host, change(packages(("docker.io", "installed", "installed, held"))))[0] == "n/a"
     host.put(STATUS, STANZA.format("docker.io", "hold", "config-files", "20.10.24"))
     assert of_packages.holds(host, change(INSTALL))[0] == "pass", "a hold of what is not there is none"
+
+
+# -- versions
+
+LISTED = "/var/lib/apt/lists/deb.invalid_debian_dists_bookworm_main_binary-amd64_Packages"
+MADISON = answer(" docker.io | 20.10.24+dfsg1-1 | http://deb.invalid bookworm/main amd64 Packages\n")
+CANDIDATE = "docker.io:\n  Installed: (none)\n  Candidate: {}\n  Version table:\n"
+
+
+def asked(version=None):
+    role, item, result = packages(("docker.io", "absent", "installed, held"))
+    item["fields"]["packages"][0]["version"] = version
+    return change((role, item, result))
+
+
+def apt_says(host, madison, candidate):
+    host.put(LISTED, "")
+    policy = answer(CANDIDATE.format(candidate) if candidate else "")
+    host.commands = [(["apt-cache", "madison"], madison), (["apt-cache"], policy)]
+
+
+def test_a_package_that_apt_can_install_passes(host):
+    assert of_packages.versions(host, asked())[0] == "n/a", "there are no lists yet"
+    apt_says(host, MADISON, "20.10.24+dfsg1-1")
+    assert of_packages.versions(host, asked())[0] == "pass"
+    apt_says(host, MADISON, "20.10.24+dfsg1-1")
+    assert of_packages.versions(host, asked("20.10.24+dfsg1-1"))[0] == "pass"
+    source = ("docker_engine", {"kind": "apt_source", "fields": {"name": "docker", "replaces": []}}, {"diff": []})
+    assert of_packages.versions(host, change(INSTALL, source))[0] == "n/a", "its lists are not read yet"
+
+
+@pytest.mark.parametrize(
+    ("name", "stanza"),
+    [
+        ("/etc/apt/preferences.d/kubespray", "Package: docker.io containerd runc\nPin: release *\nPin-Priority: -1\n"),
+        ("/etc/apt/preferences", "Explanation: x\nPackage: /^docker/\nPin: release *\nPin-Priority: -10\n"),
+        ("/etc/apt/preferences.d/all", "Package: docker*\nPin: release *\nPin-Priority: -1\n"),
+    ],
+)
+def test_a_pin_that_keeps_a_package_out_is_told_with_its_file(host, name, stanza):
+    host.put("/etc/apt/preferences.d/other", "Package: docker.io\nPin: release *\nPin-Priority: 900\n\n" + stanza[:0])
+    host.put(name, "# ours\nPackage: vim\nPin: release *\nPin-Priority: -1\n\n" + stanza)
+    apt_says(host, MADISON, "(none)")
+    found = of_packages.versions(host, asked())
+    assert found[:2] == ("fail", "a preference of apt keeps docker.io out: " + name)
+    assert "apt-cache policy docker.io" in found[2]
+
+
+def test_a_version_and_a_package_that_no_source_has_are_told(host):
+    apt_says(host, MADISON, "20.10.24+dfsg1-1")
+    verdict, text, fix = of_packages.versions(host, asked("26.1.5"))
+    assert (verdict, "docker.io has no version 26.1.5 in the sources" in text) == ("warn", True)
+    assert "20.10.24+dfsg1-1" in fix
+    apt_says(host, answer(""), "")
+    assert of_packages.versions(host, asked())[:2] == (
+        "warn",
+        "no source of this host has a package docker.io, as far as apt's lists tell now",
+    )
 
 
 # -- repositories

@@ -248,6 +248,22 @@ def test_the_newest_known_words_explain():
     assert explain("all is well") is None
 
 
+@pytest.mark.parametrize(
+    "words",
+    [
+        'failed to start daemon: Error initializing network controller: Error creating default "bridge" network: '
+        "Pool overlaps with other one on this address space",
+        "invalid pool request: Pool overlaps with other one on this address space",
+        'Error creating default "bridge" network: cannot create network 9e29 (docker0): conflicts with network 4a01 '
+        "(br-0123456789ab): networks have overlapping IPv4",
+    ],
+)
+def test_a_pool_that_overlaps_is_another_network_of_docker_s(words):
+    cause, fix = explain(words + "\ndocker.service: Failed with result 'exit-code'.")
+    assert cause.startswith("another Docker network overlaps the one that is asked for docker0")
+    assert "docker network inspect" in fix
+
+
 def test_the_record_holds_no_content(host):
     host.files[DAEMON_JSON] = json.dumps({"proxies": {"http-proxy": "http://u:hunter2@p"}})
     run(host)

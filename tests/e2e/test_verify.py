@@ -113,6 +113,16 @@ def test_a_host_changed_by_hand_is_red_with_setting_expected_and_found(lab: Lab,
     assert "docker_users.users.alice: of the group docker at a fresh login: asked for True, found False" in said
 
 
+def test_the_daemon_of_the_system_is_verified_whatever_docker_host_says(lab: Lab, provision: Provision) -> None:
+    lab.host("v1").run("echo DOCKER_HOST=tcp://127.0.0.1:9 >> /etc/environment")
+    lab.host("v1").run("docker context create far --docker host=tcp://127.0.0.1:9; docker context use far")
+    try:
+        ended = provision("verify", "--limit", "v1")
+    finally:
+        lab.host("v1").run("sed -i /DOCKER_HOST/d /etc/environment; docker context use default; docker context rm far")
+    assert ended.status == 0, ended.explain()
+
+
 def test_a_host_that_cannot_be_reached_is_one_failure(lab: Lab, provision: Provision, tmp_path: Path) -> None:
     lab.host("v2").run("systemctl stop ssh.service ssh.socket; systemctl mask --now ssh.service", check=False)
     try:

@@ -195,6 +195,50 @@ def test_dockerd_validates_the_staged_file_with_the_flags_that_it_will_have() ->
     assert one(fold(facts("1.12.6"), NVIDIAS), JsonKeys).validate_with is None
 
 
+KUBESPRAY = {
+    "DOCKER_OPTS": ("--iptables=false", "--bip=192.168.99.1/24", "--log-opt", "tag=$x"),
+    "DOCKER_DNS_OPTIONS": ("--dns", "192.0.2.53", "--dns-search", "example.com"),
+    "MTU": ("1400",),
+}
+
+
+def kubespray(version: str = "26.1.5", **variables: tuple[str, ...]) -> Facts:
+    words = ("/usr/bin/dockerd", "$DOCKER_OPTS", "$DOCKER_STORAGE_OPTIONS", "$DOCKER_DNS_OPTIONS", "--mtu=${MTU}")
+    unit = Unit(path="/etc/systemd/system/docker.service", exec_start=words, variables=KUBESPRAY | variables)
+    return facts(version, unit=unit)
+
+
+def test_flags_in_variables_of_the_unit_are_taken_over_and_their_neighbours_stay() -> None:
+    found = fold(kubespray(), {"dns": ["198.51.100.53"], "mtu": 9000})
+    assert document(found) == {"dns": ["198.51.100.53"], "mtu": 9000}
+    text = files(found)[f"{FOLDER}/zz-provision.conf"]
+    assert "ExecStart=/usr/bin/dockerd $DOCKER_OPTS $DOCKER_STORAGE_OPTIONS --dns-search example.com\n" in text
+    trial = " ".join(one(found, JsonKeys).validate_with)
+    assert "--bip=192.168.99.1/24 --log-opt tag=$x --dns-search example.com --config-file={}" in trial
+    assert "192.0.2.53" not in trial
+
+
+def test_what_is_written_out_of_a_variable_is_none_any_more() -> None:
+    text = files(fold(kubespray(), {"bip": "192.168.98.1/24"}))[f"{FOLDER}/zz-provision.conf"]
+    assert (
+        "dockerd --iptables=false --log-opt tag=$$x $DOCKER_STORAGE_OPTIONS $DOCKER_DNS_OPTIONS --mtu=${MTU}\n" in text
+    )
+
+
+def test_flags_in_variables_that_are_as_asked_are_left() -> None:
+    found = fold(kubespray(), {"bip": "192.168.99.1/24", "mtu": 1400})
+    assert document(found) == {}
+    assert set(files(found).values()) == {None}
+    assert one(found, DockerLive).options["--bip"] == ["192.168.99.1/24"]
+
+
+def test_docker_opts_of_the_unit_itself_outlive_ours_on_a_legacy_engine() -> None:
+    found = fold(kubespray("1.12.6"), {"dns_search": ["a.example"]})
+    text = files(found)[f"{FOLDER}/zz-provision.conf"]
+    assert "ExecStart=/usr/bin/dockerd --iptables=false --bip=192.168.99.1/24" in text
+    assert text.rstrip().endswith("$DOCKER_OPTS")
+
+
 def test_legacy_upstart_is_the_line_that_nvidia_wrote() -> None:
     environment = [("apt_proxy", DaemonEnvironment(name="http_proxy", value="http://proxy.example.com:3128/"))]
     found = fold(facts("1.12.6", "upstart"), NVIDIAS | {"disable_legacy_registry": True}, environment=environment)

@@ -188,6 +188,27 @@ def test_what_is_no_conflict_or_is_moved(asked: Any, configured: Any, words: Any
     assert ask("flags", "a", settings(**asked), engine(configured, *words, version=version)).verdict == "pass"
 
 
+@pytest.mark.parametrize(
+    ("writers", "expected"),
+    [
+        (["docker_daemon"], "pass"),
+        (["apt_proxy", "docker_daemon"], "fail"),
+        (["site_role"], "fail"),
+        ([], "fail"),
+    ],
+)
+def test_a_key_that_this_run_takes_away_is_in_nobodys_way(writers: list[str], expected: str) -> None:
+    fleet = engine({"hosts": ["unix://"]}, "-H", "fd://", written={"hosts": writers})
+    assert ask("flags", "a", settings(), fleet).verdict == expected
+
+
+def test_flags_in_variables_of_the_unit_count() -> None:
+    fleet = engine({"mtu": 9000}, "$DOCKER_NETWORK_OPTIONS")
+    assert ask("flags", "a", settings(), fleet).verdict == "pass"
+    fleet["a"].facts["docker"]["unit"]["variables"] = {"DOCKER_NETWORK_OPTIONS": ["--mtu=1400"]}
+    assert ask("flags", "a", settings(), fleet).verdict == "fail"
+
+
 def test_docker_opts_count_where_they_are_read() -> None:
     read = engine({"mtu": 1}, "$DOCKER_OPTS", default_options=("--mtu=2",))
     read["a"].facts["docker"]["unit"]["environment_files"] = ("-/etc/default/docker",)

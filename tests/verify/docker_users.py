@@ -3,6 +3,7 @@
 import pytest
 
 from provision.verify.asked import agree, fresh_login, skip_unless
+from provision.verify.dockerd import CLIENT
 
 GROUP = "docker"
 
@@ -38,7 +39,7 @@ def test_a_fresh_login_may_use_docker(host, users, dockerd):
     assert dockerd.info
     for name, user in users.items():
         if user["state"] == "present" and host.user(name).exists:
-            done = fresh_login(host, name, "docker version --format '{{.Server.Version}}'")
+            done = fresh_login(host, name, f"{CLIENT} version --format '{{{{.Server.Version}}}}'")
             assert done.rc == 0, f"{name} cannot use Docker: {done.stderr.strip()[-200:]}"
 
 

@@ -5,12 +5,13 @@ import json
 import pytest
 
 from provision.verify.asked import agree, fresh_login
+from provision.verify.dockerd import CLIENT
 
 HUB = ("docker.io", "index.docker.io", "registry-1.docker.io", "https://index.docker.io/v1/")
 LOGIN = """\
 d=$(mktemp -d) || exit 99; trap 'rm -rf "$d"' EXIT
-cp ~/.docker/config.json "$d/" && DOCKER_CONFIG=$d docker login %s </dev/null 2>&1
-"""
+cp ~/.docker/config.json "$d/" && DOCKER_CONFIG=$d CLIENT login %s </dev/null 2>&1
+""".replace("CLIENT", CLIENT)
 """With a copy: `docker login` writes the file anew."""
 
 

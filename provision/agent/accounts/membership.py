@@ -32,19 +32,28 @@ class GroupMembership(Resource):
         if entry is None and self.member and not self.created:
             fix = "create the account, or set create: true; or correct the name"
             raise Failed("there is no account {} on this host".format(self.user), fix)
-        if entry is None or gid is None:
-            return {"member": False}
+        member = entry is not None and gid is not None and self._is_member(entry, gid)
+        if member != self.member and gid is not None:
+            self._refuse(system)
+        return {"member": member}
+
+    def _is_member(self, entry, gid):
         try:
-            return {"member": gid in os.getgrouplist(self.user, entry.pw_gid)}
+            return gid in os.getgrouplist(self.user, entry.pw_gid)
         except OSError as error:
             raise Unknown("the groups of {} cannot be looked up: {}".format(self.user, error)) from None
 
-    def apply(self, system, diff):
+    def _refuse(self, system):
+        """What is not decided here is refused in the plan already."""
         if local_members(system, self.group) is None:
             raise Failed(
                 "group {} is not in /etc/group".format(self.group),
                 "it comes from a directory (LDAP, NIS): change it there",
             )
+        if not self.member:
+            refuse_to_leave(system, self.user, self.group)
+
+    def apply(self, system, diff):
         if self.member:
             system.run(["gpasswd", "--add", self.user, self.group])
         else:
@@ -75,7 +84,10 @@ class GroupExclusive(Resource):
             if len(fields) > 3 and fields[3] == str(gid):
                 members.add(fields[0])
         lowest = lowest_regular_uid(system)
-        return {"others": sorted(name for name in members - set(self.keep) if not _is_system(name, lowest))}
+        others = sorted(name for name in members - set(self.keep) if not _is_system(name, lowest))
+        for name in others:
+            refuse_to_leave(system, name, self.group)
+        return {"others": others}
 
     def apply(self, system, diff):
         for name in diff["others"][0]:
@@ -84,6 +96,12 @@ class GroupExclusive(Resource):
 
 def leave(system, user, group):
     """Take an account out of a group, as far as this host's own files decide that."""
+    refuse_to_leave(system, user, group)
+    system.run(["gpasswd", "--delete", user, group])
+
+
+def refuse_to_leave(system, user, group):
+    """Raise the Failed for a membership that this host's own /etc/group does not decide."""
     entry = account(user)
     if entry is not None and entry.pw_gid == system.gid(group):
         fix = "give it another one: usermod --gid OTHER {}".format(user)
@@ -92,7 +110,6 @@ def leave(system, user, group):
         raise Failed(
             "{} is in group {} by a directory (LDAP, NIS)".format(user, group), "take the account out of it there"
         )
-    system.run(["gpasswd", "--delete", user, group])
 
 
 def local_members(system, group):

@@ -4,6 +4,7 @@ The law: reads only, and starts nothing (a client would start a stopped daemon t
 hold a secret leaves: proxies, logins in URLs, tokens of log drivers.
 """
 
+import json
 import re
 
 from ..files import json_object
@@ -32,6 +33,7 @@ PACKAGES = ENGINES + (
     "runc",
 )
 """Packages that are, belong to, or conflict with an engine."""
+CONFIG = "/etc/docker/daemon.json"
 DAEMONS = ("dockerd", "dockerd-ce", "docker-daemon")
 PROCESSES = (
     "/sys/fs/cgroup/system.slice/docker.service/cgroup.procs",
@@ -60,6 +62,7 @@ def docker(system, installed):
         facts["command_line"] = [look.without_secrets(word) for word in look.arguments(system, pid) or ()]
     facts["default_options"], facts["default_problem"] = default_file(look.text(system, "/etc/default/docker"))
     facts["configured"], facts["config_problem"] = _configured(system)
+    facts["written"] = _written(system, facts["configured"])
     return facts
 
 
@@ -101,16 +104,31 @@ def is_daemon(system, pid):
 
 def _configured(system):
     """(daemon.json without secrets, why it cannot be read)."""
-    path = "/etc/docker/daemon.json"
-    content = look.text(system, path)
+    content = look.text(system, CONFIG)
     if content is None:
-        there = look.exists(system, path)
-        return {}, "{} cannot be read".format(path) if there else None
+        there = look.exists(system, CONFIG)
+        return {}, "{} cannot be read".format(CONFIG) if there else None
     try:
-        document = json_object.parse(content.encode("utf-8", "surrogateescape"), path)
+        document = json_object.parse(content.encode("utf-8", "surrogateescape"), CONFIG)
     except Failed as error:
         return {}, error.cause
     return {key: bare(key, value) for key, value in document.items() if key != "proxies"}, None
+
+
+def _written(system, configured):
+    """{key of daemon.json: the roles of ours that wrote it}; of a map all entries have to be ours."""
+    try:
+        records = system.memory.get("json_keys", CONFIG) or {}
+    except Failed:  # what we remember is damaged: whatever needs it says so
+        return {}
+    found = {}
+    for name, record in records.items():
+        found.setdefault(json.loads(name)[0], {})[tuple(json.loads(name)[1:])] = record["role"]
+    return {
+        key: sorted(set(roles.values()))
+        for key, roles in found.items()
+        if () in roles or {name[0] for name in roles} >= set(configured.get(key) or ())
+    }
 
 
 def bare(key, value):

@@ -32,6 +32,11 @@ SIGNATURES = (
         "choose a bip that is a free host address with its prefix",
     ),
     (
+        r"(Pool overlaps with other one on this address space|conflicts with network .*networks have overlapping IPv4)",
+        "another Docker network overlaps the one that is asked for docker0: {}",
+        "choose another bip, or remove that network (docker network ls, docker network inspect ID)",
+    ),
+    (
         r"specified default runtime '([^']+)' does not exist",
         "the default runtime {} is not installed",
         "install it first",

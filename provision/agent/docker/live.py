@@ -76,6 +76,8 @@ def seen(system, pid, options):
         elif top in INFO:
             info = info or _answer(daemon_socket.get(system, pid, "/info"), "/info")
             found[key] = _of_info(top, entry, info, asked)
+            if top == "data-root" and _same_place(system, asked, found[key]):
+                found[key] = asked
         elif top in BRIDGE:
             bridge = bridge or daemon_socket.get(system, pid, "/networks/bridge") or {}
             found[key] = BRIDGE[top](bridge)
@@ -84,6 +86,11 @@ def seen(system, pid, options):
             if not _shown_as_flag(top, options):
                 unseen.append(key)
     return found, unseen
+
+
+def _same_place(system, asked, found):
+    """Are these two names of one directory? Docker tells the name that it found behind a symbolic link."""
+    return bool(asked and found) and look.resolved(system, asked) == look.resolved(system, found) is not None
 
 
 def _answer(answer, target):

@@ -4,9 +4,13 @@ The law: an error of the host while looking (no such file, no permission, not a 
 is the fact that nothing is known. Bugs of ours still raise.
 """
 
+import os
 import re
 
 from .errors import Failed
+
+LINKS = 40
+"""Symbolic links that Linux follows in one path."""
 
 
 def text(system, path):
@@ -36,6 +40,26 @@ def exists(system, path):
         return system.stat(path) is not None
     except OSError:
         return False
+
+
+def resolved(system, path):
+    """A path without symbolic links, as os.path.realpath makes it; None where they lead to each other."""
+    done, parts, links = "/", path.split("/"), 0
+    while parts:
+        name = parts.pop(0)
+        if name in ("", ".", ".."):
+            done = os.path.dirname(done) if name == ".." else done
+            continue
+        target = system.link(os.path.join(done, name))
+        if target is None:
+            done = os.path.join(done, name)
+            continue
+        links += 1
+        if links > LINKS:
+            return None
+        done = "/" if target.startswith("/") else done
+        parts = target.split("/") + parts
+    return done
 
 
 def assignments(content):

@@ -109,9 +109,18 @@ def candidates(system, names):
 
 def available(system, name):
     """All versions of a package that apt knows where to get, the newest first."""
-    answer = system.query(["apt-cache", "madison"] + NO_CACHE + [name], timeout=120)
-    found = [line.split("|")[1].strip() for line in answer.out.splitlines() if line.count("|") >= 2]
-    return list(dict.fromkeys(found))
+    return versions(system, [name])[name]
+
+
+def versions(system, names):
+    """{name: versions that apt knows where to get, the newest first}."""
+    answer = system.query(["apt-cache", "madison"] + NO_CACHE + names, timeout=120)
+    found = {name: [] for name in names}
+    for line in answer.out.splitlines():
+        words = [word.strip() for word in line.split("|")]
+        if len(words) >= 3 and words[0] in found and words[1] not in found[words[0]]:
+            found[words[0]].append(words[1])
+    return found
 
 
 class Change:

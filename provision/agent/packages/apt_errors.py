@@ -1,4 +1,4 @@
-"""What apt and dpkg say when they fail, as one sentence and what to do. Texts of apt 1.0 to 3.0 under LC_ALL=C.
+"""What apt and dpkg say when they fail, as one sentence and what to do. Texts of apt 1.0 to 3.3 under LC_ALL=C.
 
 The law: the words of apt itself go along as output; a text that is not known here is shown as it is, never guessed at.
 """
@@ -45,6 +45,22 @@ _KNOWN = [
         r"BADSIG (?P<what>[0-9A-F]+)|Message has been manipulated|signatures? (?:were|was) invalid",
         "the signature of a package source does not fit its contents",
         "find out what its mirror or the proxy does to it before you go on, then run again",
+    ),
+    (
+        r"[Kk]ey on (?P<what>[0-9A-F]+) is not bound:[\s\S]*?(?P<more>\S+ is not considered secure(?: since \S+)?)",
+        "apt does not take the key {what} of a package source: {more}",
+        "ask its vendor for a key of today's algorithms and give that with its fingerprint, then run again",
+    ),
+    (
+        r"[Kk]ey on (?P<what>[0-9A-F]+) is not bound:(?P<more>.*)",
+        "apt does not take the key {what} of a package source: {more}",
+        "give the vendor's renewed key with its fingerprint, then run again",
+    ),
+    (
+        r"(?P<what>\S+ is not considered secure(?: since \S+)?)"
+        r"|sqv returned an error code \(\d+\), error message is: (?P<more>.*)",
+        "apt does not take the signature of a package source: {what}{more}",
+        "ask its vendor to sign it with today's algorithms, or give the vendor's renewed key, then run again",
     ),
     (
         r"Release file for (?P<what>\S+) is (?P<more>not valid yet|expired)",

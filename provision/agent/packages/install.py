@@ -11,7 +11,7 @@ import re
 from ..engine import impact
 from ..engine.resource import Resource
 from ..host.errors import Failed
-from . import apt, apt_locks, dpkg, policy_rc
+from . import apt, apt_locks, apt_pins, dpkg, policy_rc
 
 ABSENT = "absent"
 HELD = ", held"
@@ -237,7 +237,11 @@ def _listed(names, found):
 
 
 def _with_versions(system, error):
-    """A version that is not there: name those that are."""
+    """A version that is not there: name those that are. A package that is there, and kept out: name what does that."""
+    kept_out = re.search(r"Package '([^']+)' has no installation candidate", error.output)
+    if kept_out and apt.available(system, kept_out.group(1)):
+        refused = apt_pins.refusal(system, kept_out.group(1))
+        return Failed(refused.cause, refused.fix, error.output)
     match = re.search(r"Version '[^']+' for '([^']+)' was not found", error.output)
     versions = apt.available(system, match.group(1)) if match else []
     if not versions:

@@ -22,6 +22,7 @@ QUESTIONS = (
     ("dpkg", of_packages.dpkg_state),
     ("locks", of_packages.locks),
     ("holds", of_packages.holds),
+    ("versions", of_packages.versions),
     ("repositories", of_packages.repositories),
     ("reboot", of_host.reboot),
 )

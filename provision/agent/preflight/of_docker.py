@@ -75,12 +75,15 @@ def images(system, change):
         wanted["storage_driver"] or wanted["data_root"] or wanted["containerd_store"] is not None
     ):
         return "n/a", "where images are kept is not asked for here", ""
+    linked = _behind_a_link(system, wanted["data_root"])
+    if linked:
+        return linked
     now = _store(system)
     if not now["kept"]:
         return "pass", "there are no images or containers that could be hidden", ""
     driver, root = wanted["storage_driver"], wanted["data_root"]
     fix = "keep docker_daemon.{} as it is ({}), or save what you need (docker save) and remove the rest first"
-    if root and os.path.normpath(root) != os.path.normpath(now["root"]):
+    if root and look.resolved(system, root) != look.resolved(system, now["root"]):
         cause = "the data root changes from {} to {}, and hides {}".format(now["root"], root, now["kept"])
         return "fail", cause, fix.format("data_root", now["root"])
     if wanted["containerd_store"] is not None and now["containerd"] not in (None, wanted["containerd_store"]):
@@ -92,6 +95,19 @@ def images(system, change):
         )
         return "fail", cause, fix.format("storage_driver", now["drivers"][0])
     return "pass", "images and containers stay where they are", ""
+
+
+def _behind_a_link(system, root):
+    """The answer for a data root that Docker would make behind a symbolic link, or None where it is as it should be."""
+    place = look.resolved(system, root) if root else ""
+    if place is None:
+        cause = "data_root {} goes through symbolic links that lead to each other".format(root)
+        return "fail", cause, "correct the links, or choose another docker_daemon.data_root"
+    if not root or place == os.path.normpath(root) or look.exists(system, place):
+        return None
+    cause = "data_root {} goes through a symbolic link to {}, which is not there, and no container runs in a directory"
+    fix = "make it first (mkdir -p {0}), or set docker_daemon.data_root to it"
+    return "fail", (cause + " that Docker itself makes behind a link").format(root, place), fix.format(place)
 
 
 def data_root(system):

@@ -7,7 +7,7 @@ import re
 import time
 
 from ..host import look
-from ..packages import apt_key, apt_locks, dpkg, openpgp, source_list
+from ..packages import apt, apt_key, apt_locks, apt_pins, dpkg, openpgp, source_list
 from ..packages.install import HOLDS
 
 SOON = 14 * 24 * 3600
@@ -15,6 +15,7 @@ SOON = 14 * 24 * 3600
 TIMERS = ("apt-daily.timer", "apt-daily-upgrade.timer")
 DUE = 600
 """Seconds; a timer of apt's that comes sooner may meet us."""
+LISTS = "/var/lib/apt/lists"
 UNTOUCHED = ("n/a", "no package is changed here", "")
 
 
@@ -66,6 +67,40 @@ def holds(system, change):
         fix = "release it (apt-mark unhold {}), or ask for the version that is there".format(" ".join(held))
         return "fail", "somebody holds what would have to change: {}".format(changes), fix
     return "pass", "no hold of anybody's is in the way", ""
+
+
+def versions(system, change):
+    """What apt could not install with the lists that are there: no source has it, or a pin keeps it out."""
+    asked = {
+        package["name"]: package["version"]
+        for fields, _ in change.of("packages")
+        for package in fields["packages"]
+        if package["name"] in change.packages
+    }
+    if not asked:
+        return UNTOUCHED
+    if change.of("apt_source") or not any(name.endswith("_Packages") for name in look.names(system, LISTS)):
+        return "n/a", "which versions there are is known once apt has read the package sources", ""
+    known, newest = apt.versions(system, sorted(asked)), apt.candidates(system, sorted(asked))
+    for name in sorted(asked):
+        if known[name] and asked[name] is None and newest[name] is None:
+            refused = apt_pins.refusal(system, name)
+            return "fail", refused.cause, refused.fix
+    missing = [_missing(name, asked[name], known[name]) for name in sorted(asked)]
+    return next(
+        (answer for answer in missing if answer), ("pass", "apt knows a version to install of each package", "")
+    )
+
+
+def _missing(name, version, known):
+    """The answer for what no source has, or None; `apply` updates the lists, so that this may be no failure."""
+    if not known:
+        cause = "no source of this host has a package {}, as far as apt's lists tell now".format(name)
+        return "warn", cause, "add the source that has it, or correct the name; `apply` updates the lists first"
+    if version is None or any(dpkg.compare(version, other) == 0 for other in known):
+        return None
+    cause = "{} has no version {} in the sources of this host, as far as apt's lists tell now".format(name, version)
+    return "warn", cause, "ask for one that there is: {}".format(", ".join(known[:10]))
 
 
 def repositories(system, change):

@@ -187,12 +187,24 @@ def _unit(system):
     for file in [path["path"]] + path["drop_ins"] if path and not path["masked"] else []:
         for key, value in unit_file.assignments(look.text(system, file) or "", "Service"):
             if key == "ExecStart":
-                found = [(unit_file.command_words(value)[1:], file)]
+                found = _words(unit_file.command_words(value)[1:], file, path)
     try:
         words = default_file.words(look.text(system, engine_facts.FILE) or "", engine_facts.FILE)
     except Failed:  # only a shell could tell them
         words = []
     return found + [(words, engine_facts.FILE)]
+
+
+def _words(words, file, unit):
+    """[(words, file)] of a command line: flags in a variable stand where that has its value."""
+    found, rest = [], []
+    for word in words:
+        values = unit["variables"].get(word[1:], []) if word[:1] == "$" else []
+        if values and values[0].startswith("-"):
+            found.append((values, unit["variables_from"][word[1:]]))
+        else:
+            rest += unit_file.expand([word], unit["variables"])[0]
+    return [(rest, file)] + found
 
 
 def _code(text):

@@ -79,6 +79,7 @@ class Systemd:
 
     def last_words(self, system, mark):
         """The newest lines of the service's log since `mark`: an earlier failure explains nothing."""
+        system.query(["journalctl", "--sync"], timeout=20)  # what the daemon said last may not be there yet
         since = ["--since", "@{}".format(mark)]
         argv = ["journalctl", "-u", self.unit, "-n", "30", "--no-pager", "-o", "cat", "-q"] + since
         return system.query(argv, timeout=20).out

@@ -4,6 +4,7 @@ The law: reads only, starts no process (`systemctl cat` costs 15 ms and needs a 
 precedence, continuation lines and the reset by an empty assignment are those of systemd.unit(5) and systemd.syntax(7).
 """
 
+import re
 import shlex
 
 from ..host import look
@@ -24,6 +25,8 @@ PLACES = (
 """Where systemd looks for a unit, the most important first (systemd.unit(5), system unit search path)."""
 OURS = tuple("/etc/systemd/system/docker.service.d/" + name for name in ("50-provision.conf", "zz-provision.conf"))
 """Drop-ins that we wrote (provision/daemon/layout.py): what they are to say is decided by the unit without them."""
+DEFAULT_FILE = "/etc/default/docker"
+VARIABLE = r"(?<!\$)\$(?:\{([A-Za-z_]\w*)\}|([A-Za-z_]\w*))"
 
 
 def load(system, name):
@@ -38,11 +41,74 @@ def load(system, name):
         "exec_start_from": "",
         "environment_files": [],
     }
+    environment = {}
     unit["drop_ins"] = [] if unit["masked"] else drop_ins(system, name)
     for file in [path] + [file for file in unit["drop_ins"] if file not in OURS]:
         for key, value in assignments(look.text(system, file) or "", "Service"):
             _assign(unit, key, value, file)
+            _set(environment, key, value, file)
+    _add_variables(system, unit, environment)
     return unit
+
+
+def _set(environment, key, value, file):
+    """Environment= of systemd.exec(5): {name: (value, the file that it stands in)}; an empty one takes all back."""
+    if key == "Environment":
+        if not value:
+            environment.clear()
+        for word in _split(value):
+            name, equals, text = word.partition("=")
+            if equals:
+                environment[name] = (text, file)
+
+
+def _add_variables(system, unit, environment):
+    """`variables`: {name: the words of its value} of those on the command line; `variables_from`: {name: file}.
+
+    DOCKER_OPTS of /etc/default/docker is none: its words are edited there.
+    """
+    for path in unit["environment_files"]:  # these win over Environment=
+        path = path.lstrip("-")
+        for name, value in _file(look.text(system, path) or ""):
+            environment[name] = (value, path)
+    if environment.get("DOCKER_OPTS", ("", ""))[1] == DEFAULT_FILE:
+        del environment["DOCKER_OPTS"]
+    found = [name for word in unit["exec_start"] for pair in re.findall(VARIABLE, word) for name in pair if name]
+    used = {name: environment[name] for name in found if name in environment}
+    unit["variables"] = {
+        name: [look.without_secrets(word) for word in _split(value)] for name, (value, _) in used.items()
+    }
+    unit["variables_from"] = {name: file for name, (_, file) in used.items()}
+
+
+def _file(content):
+    """(name, value) of each assignment in an EnvironmentFile."""
+    for line in content.replace("\\\n", " ").splitlines():
+        name, equals, value = line.strip().partition("=")
+        value = value.strip()
+        if value[:1] in ("'", '"') and value[-1:] == value[:1]:
+            value = value[1:-1]
+        if equals and name[:1] not in ("#", ";"):
+            # A % is one here, and would be a specifier where the value is written out.
+            yield name.strip(), value.replace("%", "%%")
+
+
+def expand(words, variables):
+    """For each word of a command line what systemd makes of it: `$X` alone becomes the words of X, `${X}` its text.
+
+    A variable that is not known here stays as it is.
+    """
+    return [_expanded(word, variables) for word in words]
+
+
+def _expanded(word, variables):
+    if word[:1] == "$" and word[1:] in variables:
+        return list(variables[word[1:]])
+
+    def text(match):
+        return " ".join(variables[match.group(1)]) if match.group(1) in variables else match.group(0)
+
+    return [re.sub(r"(?<!\$)\$\{([A-Za-z_]\w*)\}", text, word)]
 
 
 def _first(system, name):
@@ -104,8 +170,13 @@ def _assign(unit, key, value, file):
 
 def command_words(value):
     """A command line as systemd splits it, without the prefixes of its first word; variables stay as they are."""
-    try:
-        words = shlex.split(value)
-    except ValueError:
-        words = value.split()
+    words = _split(value)
     return [words[0].lstrip("@-:+!|")] + words[1:] if words else []
+
+
+def _split(value):
+    """Words as systemd splits them, quotes taken off."""
+    try:
+        return shlex.split(value)
+    except ValueError:
+        return value.split()

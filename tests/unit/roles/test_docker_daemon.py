@@ -131,7 +131,6 @@ def test_docker_s_own_bridges_default_routes_and_other_networks_are_no_reason() 
             route("0.0.0.0/0", "eth0"),
             route("::/0", "eth0"),
             route("10.1.2.0/24", "docker0"),
-            route("10.1.0.0/16", "br-0123456789ab"),
             route("127.0.0.0/8", "lo"),
             route("192.168.0.0/16", "eth0"),
         ),
@@ -140,6 +139,31 @@ def test_docker_s_own_bridges_default_routes_and_other_networks_are_no_reason() 
         ssh_client="192.168.1.1",
     )
     assert options({"bip": "10.1.2.1/24"}, facts) == {("bip",): "10.1.2.1/24"}
+
+
+@pytest.mark.parametrize(
+    ("interface", "words", "fix"),
+    [
+        ("br-0123456789ab", "Docker's network 0123456789ab (br-0123456789ab)", "docker network rm 0123456789ab"),
+        ("docker_gwbridge", "Docker's network docker_gwbridge (docker_gwbridge)", "docker network rm docker_gwbridge"),
+    ],
+)
+def test_a_bip_that_another_network_of_docker_s_has_is_refused(interface: str, words: str, fix: str) -> None:
+    for found in (
+        {"routes": (route("192.168.66.0/24", interface),)},
+        {"addresses": (address("192.168.66.1/24", interface),)},
+    ):
+        with pytest.raises(role.Refuse, match=r"bip 192\.168\.66\.1/24 overlaps 192\.168\.66\.") as caught:
+            options({"bip": "192.168.66.1/24"}, host(**found))
+        assert words in caught.value.cause
+        assert fix in caught.value.fix
+
+
+@pytest.mark.parametrize("interface", ["br-0123456789ab", "docker_gwbridge"])
+def test_networks_that_docker_took_from_its_pools_are_no_reason_against_them(interface: str) -> None:
+    pools = {"default_address_pools": [{"base": "10.1.0.0/16", "size": 24}]}
+    found = {"routes": (route("10.1.3.0/24", interface),), "addresses": (address("10.1.3.1/24", interface),)}
+    assert options(pools, host(**found))
 
 
 def test_memlock_that_the_host_cannot_give_is_refused_before_it_breaks_every_container() -> None:
