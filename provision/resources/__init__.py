@@ -26,7 +26,7 @@ from provision.resources.docker import (
     Reload,
     Service,
 )
-from provision.resources.files import Command, Directory, File, JsonKeys, Key, Programs, TomlValues
+from provision.resources.files import Command, Directory, File, JsonKeys, Key, Programs, Symlink, TomlValues
 from provision.resources.gpu import CdiSpec, GpuProof, NvidiaDriver
 from provision.resources.packages import AptConf, AptEffective, AptSource, Deb, Package, Packages
 from provision.resources.resource import AbsolutePath, Mode, Resource
@@ -66,6 +66,7 @@ __all__ = [
     "Reload",
     "Resource",
     "Service",
+    "Symlink",
     "TomlValues",
     "UserAccount",
 ]

@@ -32,6 +32,17 @@ class Directory(Resource):
     group: str = "root"
 
 
+class Symlink(Resource):
+    """A symbolic link to this target; a file or directory in its place is a failure, and never replaced."""
+
+    kind = "symlink"
+    path: AbsolutePath
+    target: Annotated[str, Field(min_length=1)]
+    """What the link says, as it stands: a relative target counts from the link's directory. It need not exist."""
+    absent: bool = False
+    """There must be no link to this target; a link to another one is somebody else's, and stays."""
+
+
 class Key(BaseModel):
     """One key of a JSON file, and who asks for it."""
 

@@ -83,7 +83,7 @@ def _mapped(name):
     return method
 
 
-for _name in ("read", "stat", "names", "link", "keep", "set_mode", "remove"):
+for _name in ("read", "read_unlinked", "stat", "names", "link", "keep", "set_mode", "remove"):
     setattr(Rooted, _name, _mapped(_name))
 
 

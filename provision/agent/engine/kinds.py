@@ -7,6 +7,7 @@ AGENT = __package__.rpartition(".")[0]
 MODULES = {
     "file": ("files.file", "File"),
     "directory": ("files.file", "Directory"),
+    "symlink": ("files.symlink", "Symlink"),
     "json_keys": ("docker.daemon_json", "JsonKeys"),
     "daemon_flags": ("docker.default_file", "DaemonFlags"),
     "apt_source": ("packages.source", "AptSource"),

@@ -110,9 +110,11 @@ def path_of(system):
 
 
 def _before(system, path):
-    """A file as it is: contents, mode and owner; nothing of these where there is none."""
+    """A file as it is: contents, mode and owner, or where a link points; nothing of these where there is none."""
+    entry = {"path": path, "data": None, "mode": None, "uid": None, "gid": None, "link": system.link(path)}
+    if entry["link"] is not None:
+        return entry
     data, status = system.read(path), system.stat(path)
-    entry = {"path": path, "data": None, "mode": None, "uid": None, "gid": None}
     if data is None:
         return entry
     packed = base64.b64encode(data).decode("ascii")
@@ -122,7 +124,9 @@ def _before(system, path):
 def _restore(system, entry):
     path = entry["path"]
     try:
-        if entry["data"] is None:
+        if entry.get("link") is not None:  # a journal of an older version has none
+            system.make_link(entry["link"], path)
+        elif entry["data"] is None:
             system.remove(path)
         else:
             system.write(path, base64.b64decode(entry["data"]), entry["mode"], entry["uid"], entry["gid"])
