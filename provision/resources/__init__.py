@@ -1,19 +1,12 @@
 """The vocabulary: what a host can be asked to have.
 
-The law: declaration only. How it is made true stands in agent/<kind>.py, and a contract test pins both field sets.
+The law: declaration only. What resources/<subject>.py declares is made true in
+agent/<subject>/, and a contract test pins both field sets.
 All are frozen, and an unknown field is an error. A field that may hold a secret takes `str | Secret`; where it does,
 the resource is sensitive: the agent shows no diff of it.
 """
 
-from provision.resources.accounts import (
-    ClientProxies,
-    Group,
-    GroupExclusive,
-    GroupMembership,
-    RegistryLogin,
-    RegistryProof,
-    UserAccount,
-)
+from provision.resources.accounts import Group, GroupExclusive, GroupMembership, UserAccount
 from provision.resources.docker import (
     DaemonEnvironment,
     DaemonFlags,
@@ -21,14 +14,15 @@ from provision.resources.docker import (
     DaemonOption,
     DockerLive,
     Flag,
-    Image,
-    ImageMirror,
+    JsonKeys,
+    Key,
     Reload,
     Service,
 )
-from provision.resources.files import Command, Directory, File, JsonKeys, Key, Programs, Symlink, TomlValues
+from provision.resources.files import Command, Directory, File, Programs, Symlink, TomlValues
 from provision.resources.gpu import CdiSpec, GpuProof, NvidiaDriver
 from provision.resources.packages import AptConf, AptEffective, AptSource, Deb, Package, Packages
+from provision.resources.registries import ClientProxies, Image, ImageMirror, RegistryLogin, RegistryProof
 from provision.resources.resource import AbsolutePath, Mode, Resource
 
 __all__ = [

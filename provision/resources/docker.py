@@ -1,11 +1,43 @@
-"""The Docker daemon: its options and flags, its service, what is live; and images."""
+"""The Docker daemon: its options and flags, the keys of daemon.json, its service, and what is live."""
 
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, JsonValue
 
-from provision.resources.resource import AbsolutePath, Resource
+from provision.resources.resource import AbsolutePath, Mode, Resource
 from provision.secrets import Secret
+
+
+class Key(BaseModel):
+    """One key of a JSON file, and who asks for it."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True, defer_build=True)
+    path: tuple[str, ...]
+    """From the top: ("runtimes", "nvidia")."""
+    value: Any
+    role: str
+    """"" for a key that is nobody's: it is written, and never dropped."""
+    secret: bool = False
+    """Its value never shows; the other keys' do."""
+
+
+class JsonKeys(Resource):
+    """Some keys of a JSON file that others write to as well: ours are as asked, foreign ones stay."""
+
+    kind = "json_keys"
+    path: AbsolutePath
+    keys: tuple[Key, ...]
+    absent: tuple[tuple[str, ...], ...] = ()
+    """Keys that must not be there, whoever wrote them."""
+    roles: tuple[str, ...]
+    """The roles of this run: a key that one of them asked for last time, and no more, goes."""
+    mode: Mode = "0644"
+    owner: str = "root"
+    group: str = "root"
+    sensitive: bool = False
+    validate_with: tuple[str, ...] | None = None
+    """dockerd's command line on the staged file (`{}`), with `$DOCKER_OPTS` as /etc/default/docker has it by then: a
+    file that dockerd cannot read is not put in place."""
 
 
 class Flag(BaseModel):
@@ -104,27 +136,3 @@ class DaemonEnvironment(Resource):
     kind = "daemon_environment"
     name: str
     value: str | Secret
-
-
-class Image(Resource):
-    """A container image in the host's Docker, pulled with a user's login; once there it is not pulled again."""
-
-    kind = "image"
-    reference: str
-    """repository:tag or repository@digest."""
-    login_of: str = "root"
-    """The user whose login (RegistryLogin) is used."""
-    minimum_free: int = 0
-    """Bytes that must be free in Docker's data root beyond what the image needs."""
-    timeout: int = 3600
-    """Seconds, for the pull."""
-
-
-class ImageMirror(Resource):
-    """An image of the host's Docker that is also in another registry, under the name `target`."""
-
-    kind = "image_mirror"
-    source: str
-    target: str
-    login_of: str = "root"
-    timeout: int = 3600

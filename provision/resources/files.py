@@ -1,8 +1,8 @@
-"""Files, directories, keys of shared JSON and TOML files, and guarded commands."""
+"""Files, directories, values of shared TOML files, programs, and guarded commands."""
 
-from typing import Annotated, Any
+from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field, JsonValue
+from pydantic import Field, JsonValue
 
 from provision.resources.resource import AbsolutePath, Mode, Resource
 from provision.secrets import Secret
@@ -41,38 +41,6 @@ class Symlink(Resource):
     """What the link says, as it stands: a relative target counts from the link's directory. It need not exist."""
     absent: bool = False
     """There must be no link to this target; a link to another one is somebody else's, and stays."""
-
-
-class Key(BaseModel):
-    """One key of a JSON file, and who asks for it."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True, defer_build=True)
-    path: tuple[str, ...]
-    """From the top: ("runtimes", "nvidia")."""
-    value: Any
-    role: str
-    """"" for a key that is nobody's: it is written, and never dropped."""
-    secret: bool = False
-    """Its value never shows; the other keys' do."""
-
-
-class JsonKeys(Resource):
-    """Some keys of a JSON file that others write to as well: ours are as asked, foreign ones stay."""
-
-    kind = "json_keys"
-    path: AbsolutePath
-    keys: tuple[Key, ...]
-    absent: tuple[tuple[str, ...], ...] = ()
-    """Keys that must not be there, whoever wrote them."""
-    roles: tuple[str, ...]
-    """The roles of this run: a key that one of them asked for last time, and no more, goes."""
-    mode: Mode = "0644"
-    owner: str = "root"
-    group: str = "root"
-    sensitive: bool = False
-    validate_with: tuple[str, ...] | None = None
-    """dockerd's command line on the staged file (`{}`), with `$DOCKER_OPTS` as /etc/default/docker has it by then: a
-    file that dockerd cannot read is not put in place."""
 
 
 class TomlValues(Resource):

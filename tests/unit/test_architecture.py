@@ -213,6 +213,18 @@ def test_both_halves_of_each_kind_have_the_same_fields() -> None:
         assert set(behaviour.fields) == declared[kind], kind
 
 
+def test_each_kind_is_made_true_in_the_folder_of_its_subject() -> None:
+    """What resources/docker.py declares stands in agent/docker/."""
+    subject = {
+        item.kind: item.__module__.rpartition(".")[2]
+        for item in vars(resources).values()
+        if isinstance(item, type) and issubclass(item, resources.Resource) and hasattr(item, "kind")
+    }
+    assert {kind: module.partition(".")[0] for kind, (module, _) in kinds.MODULES.items()} == {
+        kind: subject[kind] for kind in kinds.MODULES
+    }
+
+
 def test_no_file_is_called_after_nothing() -> None:
     nameless = {"utils", "util", "base", "common", "helpers", "helper", "manager", "misc"}
     assert not [path for path in PACKAGE.rglob("*.py") if path.stem in nameless]
