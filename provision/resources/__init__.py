@@ -21,6 +21,7 @@ from provision.resources.docker import (
 )
 from provision.resources.files import Command, Directory, File, Programs, Symlink, TomlValues
 from provision.resources.gpu import CdiSpec, GpuProof, NvidiaDriver
+from provision.resources.kernel import KernelModule, Sysctl
 from provision.resources.packages import AptConf, AptEffective, AptSource, Deb, Package, Packages
 from provision.resources.registries import ClientProxies, Image, ImageMirror, RegistryLogin, RegistryProof
 from provision.resources.resource import AbsolutePath, Mode, Resource
@@ -49,6 +50,7 @@ __all__ = [
     "Image",
     "ImageMirror",
     "JsonKeys",
+    "KernelModule",
     "Key",
     "Mode",
     "NvidiaDriver",
@@ -61,6 +63,7 @@ __all__ = [
     "Resource",
     "Service",
     "Symlink",
+    "Sysctl",
     "TomlValues",
     "UserAccount",
 ]

@@ -32,6 +32,8 @@ MODULES = {
     "cdi_spec": ("gpu.cdi_spec", "CdiSpec"),
     "nvidia_driver": ("gpu.driver", "NvidiaDriver"),
     "gpu_proof": ("gpu.proof.kind", "GpuProof"),
+    "sysctl": ("kernel.sysctl", "Sysctl"),
+    "kernel_module": ("kernel.module", "KernelModule"),
 }
 
 
