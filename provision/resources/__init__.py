@@ -22,7 +22,7 @@ from provision.resources.docker import (
 from provision.resources.files import Command, Directory, File, Programs, Symlink, TomlValues
 from provision.resources.gpu import CdiSpec, GpuProof, NvidiaDriver
 from provision.resources.kernel import KernelModule, Sysctl
-from provision.resources.packages import AptConf, AptEffective, AptSource, Deb, Package, Packages
+from provision.resources.packages import AptConf, AptEffective, AptSource, Deb, Package, PackageAbsent, Packages
 from provision.resources.registries import ClientProxies, Image, ImageMirror, RegistryLogin, RegistryProof
 from provision.resources.resource import AbsolutePath, Mode, Resource
 
@@ -55,6 +55,7 @@ __all__ = [
     "Mode",
     "NvidiaDriver",
     "Package",
+    "PackageAbsent",
     "Packages",
     "Programs",
     "RegistryLogin",

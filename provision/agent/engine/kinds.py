@@ -34,6 +34,7 @@ MODULES = {
     "gpu_proof": ("gpu.proof.kind", "GpuProof"),
     "sysctl": ("kernel.sysctl", "Sysctl"),
     "kernel_module": ("kernel.module", "KernelModule"),
+    "package_absent": ("packages.absent", "PackageAbsent"),
 }
 
 
