@@ -1,5 +1,6 @@
 """Files, directories, values of shared TOML files, programs, and guarded commands."""
 
+import re
 from typing import Annotated
 
 from pydantic import Field, JsonValue
@@ -41,6 +42,25 @@ class Symlink(Resource):
     """What the link says, as it stands: a relative target counts from the link's directory. It need not exist."""
     absent: bool = False
     """There must be no link to this target; a link to another one is somebody else's, and stays."""
+
+
+class LineInFile(Resource):
+    """One line of a file that others write to as well; all other lines, its mode and its owner stay."""
+
+    kind = "line_in_file"
+    path: AbsolutePath
+    """It must exist, and be no link."""
+    line: Annotated[str, Field(min_length=1, pattern=r"^[^\r\n]+$")]
+    match: str | None = None
+    """A regular expression (Python's) for lines that this one replaces: the first gives its place, the others go."""
+    absent: bool = False
+    """Neither the line nor one that matches may be there."""
+
+    def model_post_init(self, context: object) -> None:
+        try:
+            re.compile(self.match or "")
+        except re.error as error:
+            raise ValueError(f"match is no regular expression: {error}") from None
 
 
 class TomlValues(Resource):

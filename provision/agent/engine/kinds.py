@@ -35,6 +35,7 @@ MODULES = {
     "sysctl": ("kernel.sysctl", "Sysctl"),
     "kernel_module": ("kernel.module", "KernelModule"),
     "package_absent": ("packages.absent", "PackageAbsent"),
+    "line_in_file": ("files.line", "LineInFile"),
 }
 
 
