@@ -6,7 +6,7 @@ All are frozen, and an unknown field is an error. A field that may hold a secret
 the resource is sensitive: the agent shows no diff of it.
 """
 
-from provision.resources.accounts import Group, GroupExclusive, GroupMembership, UserAccount
+from provision.resources.accounts import AuthorizedKey, Group, GroupExclusive, GroupMembership, UserAccount
 from provision.resources.docker import (
     DaemonEnvironment,
     DaemonFlags,
@@ -31,6 +31,7 @@ __all__ = [
     "AptConf",
     "AptEffective",
     "AptSource",
+    "AuthorizedKey",
     "CdiSpec",
     "ClientProxies",
     "Command",

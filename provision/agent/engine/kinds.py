@@ -36,6 +36,7 @@ MODULES = {
     "kernel_module": ("kernel.module", "KernelModule"),
     "package_absent": ("packages.absent", "PackageAbsent"),
     "line_in_file": ("files.line", "LineInFile"),
+    "authorized_key": ("accounts.authorized_key", "AuthorizedKey"),
 }
 
 
