@@ -25,6 +25,7 @@ from provision.resources.kernel import KernelModule, Sysctl
 from provision.resources.packages import AptConf, AptEffective, AptSource, Deb, Package, PackageAbsent, Packages
 from provision.resources.registries import ClientProxies, Image, ImageMirror, RegistryLogin, RegistryProof
 from provision.resources.resource import AbsolutePath, Mode, Resource
+from provision.resources.services import SystemdDropIn, SystemdUnit
 
 __all__ = [
     "AbsolutePath",
@@ -67,6 +68,8 @@ __all__ = [
     "Service",
     "Symlink",
     "Sysctl",
+    "SystemdDropIn",
+    "SystemdUnit",
     "TomlValues",
     "UserAccount",
 ]

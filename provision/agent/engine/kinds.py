@@ -37,6 +37,8 @@ MODULES = {
     "package_absent": ("packages.absent", "PackageAbsent"),
     "line_in_file": ("files.line", "LineInFile"),
     "authorized_key": ("accounts.authorized_key", "AuthorizedKey"),
+    "systemd_unit": ("services.unit", "SystemdUnit"),
+    "systemd_drop_in": ("services.unit", "SystemdDropIn"),
 }
 
 
