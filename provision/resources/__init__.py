@@ -19,7 +19,7 @@ from provision.resources.docker import (
     Reload,
     Service,
 )
-from provision.resources.files import Command, Directory, File, LineInFile, Programs, Symlink, TomlValues
+from provision.resources.files import Command, Directory, Download, File, LineInFile, Programs, Symlink, TomlValues
 from provision.resources.gpu import CdiSpec, GpuProof, NvidiaDriver
 from provision.resources.kernel import KernelModule, Sysctl
 from provision.resources.packages import AptConf, AptEffective, AptSource, Deb, Package, PackageAbsent, Packages
@@ -43,6 +43,7 @@ __all__ = [
     "Deb",
     "Directory",
     "DockerLive",
+    "Download",
     "File",
     "Flag",
     "GpuProof",

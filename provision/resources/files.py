@@ -63,6 +63,23 @@ class LineInFile(Resource):
             raise ValueError(f"match is no regular expression: {error}") from None
 
 
+class Download(Resource):
+    """A file from a URL, put in place once its sha256 is the asked one; a file that has it is not fetched again."""
+
+    kind = "download"
+    path: AbsolutePath
+    url: Annotated[str, Field(pattern=r"^https?://")]
+    """It is shown in messages: one that carries a login is not for this."""
+    sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+    mode: Mode = "0644"
+    owner: str = "root"
+    group: str = "root"
+    timeout: Annotated[int, Field(gt=0)] = 300
+    """Seconds, for the whole download."""
+    absent: bool = False
+    """There must be no file with this content; another one stays."""
+
+
 class TomlValues(Resource):
     """Some values of a TOML file that others write to as well, by dotted key; all else stays."""
 

@@ -39,6 +39,7 @@ MODULES = {
     "authorized_key": ("accounts.authorized_key", "AuthorizedKey"),
     "systemd_unit": ("services.unit", "SystemdUnit"),
     "systemd_drop_in": ("services.unit", "SystemdDropIn"),
+    "download": ("files.download", "Download"),
 }
 
 
