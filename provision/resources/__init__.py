@@ -21,7 +21,7 @@ from provision.resources.docker import (
 )
 from provision.resources.files import Command, Directory, Download, File, LineInFile, Programs, Symlink, TomlValues
 from provision.resources.gpu import CdiSpec, GpuProof, NvidiaDriver
-from provision.resources.kernel import KernelModule, Sysctl
+from provision.resources.kernel import KernelModule, Mount, Sysctl
 from provision.resources.packages import AptConf, AptEffective, AptSource, Deb, Package, PackageAbsent, Packages
 from provision.resources.registries import ClientProxies, Image, ImageMirror, RegistryLogin, RegistryProof
 from provision.resources.resource import AbsolutePath, Mode, Resource
@@ -57,6 +57,7 @@ __all__ = [
     "Key",
     "LineInFile",
     "Mode",
+    "Mount",
     "NvidiaDriver",
     "Package",
     "PackageAbsent",

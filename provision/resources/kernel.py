@@ -27,3 +27,18 @@ class KernelModule(Resource):
     """Parameters for when it is loaded; a module that is loaded with others is a failure, and never reloaded."""
     absent: bool = False
     """Our files must not be there; a module that is loaded stays so."""
+
+
+class Mount(Resource):
+    """A file system that is mounted now, and by /etc/fstab at boot; all other lines of that file stay."""
+
+    kind = "mount"
+    path: Annotated[str, Field(pattern=r"^/[^\s\\]*[^\s\\/]$")]
+    """The mount point; it is made where it is missing, and must be empty where nothing is mounted on it."""
+    source: Annotated[str, Field(pattern=r"^[^\s\\#][^\s\\]*$")]
+    """As in fstab: a device, UUID=, LABEL=, host:/export, tmpfs."""
+    fstype: Annotated[str, Field(pattern=r"^[A-Za-z0-9._,-]+$")]
+    options: Annotated[str, Field(pattern=r"^[^\s\\]+$")] = "defaults"
+    """With `noauto` it is in fstab only. ro, nosuid, nodev and noexec are compared with the live mount."""
+    absent: bool = False
+    """It must not be in fstab with this source; what is mounted stays so."""

@@ -40,6 +40,7 @@ MODULES = {
     "systemd_unit": ("services.unit", "SystemdUnit"),
     "systemd_drop_in": ("services.unit", "SystemdDropIn"),
     "download": ("files.download", "Download"),
+    "mount": ("kernel.mount", "Mount"),
 }
 
 
