@@ -103,3 +103,7 @@ lab: $(STAMP) ## Three hosts to play with: see `python3 -m tests.lab --help`
 .PHONY: clean
 clean: ## Remove .venv and caches
 	@rm -rf .venv .venv-* .mypy_cache .ruff_cache .pytest_cache .hypothesis
+
+.PHONY: findings
+findings: ## What other tools do that surprised us: each script shows one behaviour, and fails when that changes
+	@for script in findings/*.sh; do echo "== $$script"; "$$script" || exit 1; done

@@ -19,7 +19,7 @@ from provision import cli
 from provision.agent import main
 from provision.agent.engine import kinds
 from provision.agent.files import file
-from provision.agent.host import system
+from provision.agent.host import results, system
 from provision.agent.wire import MARKER
 from provision.cli import rolling
 from provision.errors import ConnectionLost, HostError, Unreachable
@@ -46,10 +46,10 @@ class Rooted(system.System):
     def query(self, argv: list[str], timeout: float = 30, stdin: bytes = b"", env: Any = None) -> Any:
         if argv[0] == "validate":
             bad = Path(self.root).name in _names(Path(self.root).parents[1], "bad")
-            return system.Result(argv, int(bad), "", "the simulated validator says no" if bad else "")
+            return results.Result(argv, int(bad), "", "the simulated validator says no" if bad else "")
         if argv[0] == "stat":  # room for everything
-            return system.Result(argv, 0, "9999999 4096 999999 999999 9999999 ext2/ext3\n", "")
-        return system.Result(argv, system.MISSING, "", "not on a simulated host")
+            return results.Result(argv, 0, "9999999 4096 999999 999999 9999999 ext2/ext3\n", "")
+        return results.Result(argv, results.MISSING, "", "not on a simulated host")
 
     def which(self, program: str) -> None:
         return None

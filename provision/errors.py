@@ -6,6 +6,7 @@
     │   ├── Unreachable       no connection, no login, or a host key that is not to be trusted
     │   ├── ConnectionLost    the connection died in the middle
     │   ├── HostTimeout       a time limit passed
+    │   ├── RoleFault         a role's own code is wrong: FILE:LINE; the run starts no more hosts
     │   └── Refused           we will not work on this host as it is; nothing was written
     └── ProtocolError         our bug: controller and agent did not understand one another
 
@@ -67,6 +68,15 @@ class ConnectionLost(HostError):
 
 class HostTimeout(HostError):
     """A time limit passed; the cause names the step."""
+
+
+class RoleFault(HostError):
+    """A role's own code is wrong, at FILE:LINE. `always`: whatever the facts of a host are."""
+
+    def __init__(self, place: str, cause: str, fix: str = "", *, always: bool = False) -> None:
+        super().__init__(f"{place}: {cause}", fix)
+        self.place = place
+        self.always = always
 
 
 class Refused(HostError):

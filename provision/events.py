@@ -45,6 +45,8 @@ class Error:
     fix: str = ""
     output: str = ""
     trace: str = ""
+    place: str = ""
+    """FILE:LINE of a role whose own code is at fault: every host would meet it."""
 
     def __str__(self) -> str:
         return f"{self.cause}; {self.fix}" if self.fix else self.cause

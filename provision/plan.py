@@ -10,9 +10,9 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from provision import daemon
-from provision.errors import InputError, Problem, Refused
-from provision.facts import Facts
+from provision import daemon, faults
+from provision.errors import Refused, RoleFault
+from provision.facts import Facts, Os
 from provision.resources import DaemonEnvironment, DaemonInput, DaemonOption, Resource, Service
 from provision.role import Deferred, Refuse, Role, Settings, Skip
 
@@ -90,10 +90,6 @@ def plan(
             wanted.refusal = refusal
             continue
         kept = _take_daemon(stage, wanted, len(stages) if chosen else wanted.after)
-        if kept.resources != stage.resources and not role.daemon:
-            raise InputError(
-                [Problem(f"the role {role.name} yields daemon options without saying DAEMON = True", str(role.path))]
-            )
         if chosen:
             stages.append(kept)
         if role.provides is not None and stage.skipped is None:
@@ -103,13 +99,32 @@ def plan(
 
 def _stage(role: Role, settings: Settings, facts: Facts) -> Stage:
     try:
-        return Stage(role.name, tuple(role.resources(facts, settings)))
+        stage = Stage(role.name, tuple(role.resources(facts, settings)))
     except Skip as skip:
         return Stage(role.name, skipped=str(skip))
     except Deferred as deferred:
         return Stage(role.name, deferred=deferred.after)
     except Refuse as refuse:
         raise RefusedByRole(role.name, refuse.cause, refuse.fix) from None
+    if not role.daemon and any(isinstance(item, OF_THE_DAEMON) for item in stage.resources):
+        cause = f"the role {role.name} yields options of the Docker daemon without saying so"
+        raise RoleFault(faults.place(role.path), cause, "write DAEMON = True below its imports", always=True)
+    return stage
+
+
+OF_THE_DAEMON = (DaemonOption, DaemonEnvironment, DaemonInput)
+TYPICAL = Facts(os=Os(id="ubuntu", version_id="22.04", codename="jammy"), architecture="amd64", init="systemd")
+
+
+def fault(role: Role, settings: Settings) -> RoleFault | None:
+    """What is wrong in a role's own code whatever the facts of a host are, as far as that shows without a host."""
+    try:
+        _stage(role, settings, TYPICAL)
+    except RoleFault as found:
+        return found if found.always else None
+    except RefusedByRole:
+        return None
+    return None
 
 
 def _take_daemon(stage: Stage, wanted: _Daemon, position: int) -> Stage:
@@ -123,9 +138,7 @@ def _take_daemon(stage: Stage, wanted: _Daemon, position: int) -> Stage:
     wanted.options += options
     wanted.environment += environment
     wanted.inputs += inputs
-    rest = tuple(
-        item for item in stage.resources if not isinstance(item, DaemonOption | DaemonEnvironment | DaemonInput)
-    )
+    rest = tuple(item for item in stage.resources if not isinstance(item, OF_THE_DAEMON))
     return replace(stage, resources=rest)
 
 

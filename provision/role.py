@@ -22,12 +22,14 @@ from typing import Any, get_args
 
 from pydantic import BaseModel, ConfigDict
 
+from provision import faults
 from provision.errors import InputError, Problem, nearest
 from provision.facts import Facts
 from provision.resources import Resource
 from provision.secrets import Secret
+from provision.sentences import Spelled
 
-__all__ = ["Deferred", "Facts", "Refuse", "Role", "Settings", "Skip", "available", "document", "load"]
+__all__ = ["Deferred", "Facts", "Refuse", "Role", "Settings", "Skip", "Spelled", "available", "document", "load"]
 
 
 class Settings(BaseModel):
@@ -140,7 +142,11 @@ def _role(name: str, path: Path) -> Role:
         raise InputError(
             [Problem("a role needs a class Settings(role.Settings) and resources(facts, settings)", str(path))]
         )
-    optional = {hook: getattr(module, hook, None) for hook in ("provides", "apt_configuration")}
+    answers = (Skip, Refuse, Deferred)
+    optional = {
+        hook: faults.called(path, getattr(module, hook, None), answers) for hook in ("provides", "apt_configuration")
+    }
+    resources = faults.yielding(path, resources, answers)
     daemon = bool(getattr(module, "DAEMON", False))
     needs = tuple(getattr(module, "NEEDS", ()))
     doc = inspect.getdoc(module) or ""
@@ -162,5 +168,7 @@ def _module(name: str, path: Path) -> ModuleType:
         spec.loader.exec_module(module)
     except Exception as error:
         del sys.modules[name]
-        raise InputError([Problem(f"the role does not load: {type(error).__name__}: {error}", str(path))]) from error
+        where = faults.place(path, faults.line_in(path, error))
+        cause, hint = faults.import_failed(error)
+        raise InputError([Problem(f"the role does not load: {cause}", where, hint)]) from error
     return module

@@ -22,6 +22,9 @@ LOG_DRIVERS = "awslogs fluentd gcplogs gelf journald json-file local logentries 
 UNLIMITED = -1
 OWN_INTERFACES = re.compile(r"docker0$|br-[0-9a-f]{12}$|veth|lo$")
 """Docker's own: its bridges have the addresses that we ask for."""
+RuntimeName = Annotated[str, role.Spelled(r"^[A-Za-z0-9][A-Za-z0-9_.-]*$", "should be letters, digits and _ . -")]
+Driver = Annotated[str, role.Spelled(r"^[a-z0-9.-]+$", "should be the name of a driver, as in overlay2")]
+Registry = Annotated[str, role.Spelled(r"^[^\s/]+(/\d+)?$", "should be HOST, HOST:PORT or a network, as in 10.0.0.0/8")]
 
 
 class Ulimit(BaseModel):
@@ -118,12 +121,6 @@ def _log_driver(name: str) -> str:
     return name
 
 
-def _assignment(text: str) -> str:
-    if not re.fullmatch(r"[^=\s]+=\S+", text):
-        raise ValueError(f"{text!r} should be NAME=VALUE, as in native.cgroupdriver=systemd")
-    return text
-
-
 def _log_option(value: object) -> object:
     """Docker takes strings only; YAML makes numbers and booleans of some."""
     if isinstance(value, bool):
@@ -168,7 +165,7 @@ class Settings(role.Settings):
     """The address of docker0 with its prefix, as in 192.168.127.1/24."""
     fixed_cidr: Annotated[str, AfterValidator(_network)] | None = None
     """The part of bip's network that containers get addresses from."""
-    storage_driver: Annotated[str, Field(pattern=r"^[a-z0-9.-]+$")] | None = None
+    storage_driver: Driver | None = None
     """overlay2, …; one that is set is required, also of Docker 29, which would take overlayfs by itself."""
     disable_legacy_registry: bool | None = None
     """For engines before 17.12 only, which still speak to version 1 registries."""
@@ -186,15 +183,15 @@ class Settings(role.Settings):
     """Where images and containers are kept."""
     registry_mirrors: tuple[Annotated[str, AfterValidator(_mirror)], ...] | None = None
     """Mirrors of Docker Hub."""
-    insecure_registries: tuple[Annotated[str, Field(pattern=r"^[^\s/]+(/\d+)?$")], ...] | None = None
+    insecure_registries: tuple[Registry, ...] | None = None
     """Registries without TLS, or with a certificate that nobody knows: HOST[:PORT] or a network."""
     live_restore: bool | None = None
     """Keep containers running while the daemon is down."""
-    exec_opts: tuple[Annotated[str, AfterValidator(_assignment)], ...] | None = None
+    exec_opts: tuple[Annotated[str, role.Spelled(r"^[^=\s]+=\S+$", "should be NAME=VALUE")], ...] | None = None
     """NAME=VALUE, as in native.cgroupdriver=systemd."""
     default_address_pools: tuple[Pool, ...] | None = None
     """Where the subnets of new networks come from: [{base: 10.200.0.0/16, size: 24}]."""
-    runtimes: dict[Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")], Runtime] | None = None
+    runtimes: dict[RuntimeName, Runtime] | None = None
     """OCI runtimes besides runc, by name: {path: …, args: […]}."""
     default_runtime: str | None = None
     """The runtime of containers that ask for none."""

@@ -15,8 +15,20 @@ from provision import role
 from provision.resources import AptSource, Package, Packages, Resource
 
 Flavour = Literal["docker.io", "docker-ce", "docker-engine"]
-Word = Annotated[str, Field(pattern=r"^[^\s\[\]]+$")]
-Address = Annotated[str, Field(pattern=r"^[a-z][a-z0-9+-]*:(//)?[^\s@\[\]]*$")]
+Word = Annotated[str, role.Spelled(r"^[^\s\[\]]+$", "should be one word, without brackets")]
+Fingerprint = Annotated[str, role.Spelled(r"^[0-9A-F]{40}$", "should be 40 hexadecimal digits, in capitals")]
+ListName = Annotated[str, role.Spelled(r"^[^/\s]+\.(list|sources)$", "should be the name of a file, as in docker.list")]
+Version = Annotated[
+    str,
+    role.Spelled(
+        r"^(present|latest|([0-9]+:)?[0-9][A-Za-z0-9.+~-]*)$",
+        "should be present, latest or a version such as 26.1.5, without wildcards",
+    ),
+]
+Address = Annotated[
+    str,
+    role.Spelled(r"^[a-z][a-z0-9+-]*:(//)?[^\s@\[\]]*$", "should be a URL without a login, as in https://HOST/PATH"),
+]
 
 DOCKER_KEY = "9DC858229FC7DD38854AE2D88D81803C0EBFCD88"
 """Docker Release (CE deb), as docs.docker.com publishes it."""
@@ -51,9 +63,9 @@ class Repository(BaseModel):
     """docker-ce: stable; otherwise main; none for a flat repository."""
     key: str | None = None
     """Its ASCII-armoured public key, or a URL or a path on the host to read it from; docker-ce: `gpg` below the uri."""
-    fingerprint: Annotated[str, Field(pattern=r"^[0-9A-F]{40}$")] | None = None
+    fingerprint: Fingerprint | None = None
     """Of that key; docker-ce: the vendor's."""
-    replaces: tuple[Annotated[str, Field(pattern=r"^[^/\s]+\.(list|sources)$")], ...] = ("docker.list",)
+    replaces: tuple[ListName, ...] = ("docker.list",)
     """Files in /etc/apt/sources.list.d that have the same source with another key, and go."""
 
     @model_validator(mode="after")
@@ -66,7 +78,7 @@ class Repository(BaseModel):
 class Settings(role.Settings):
     flavour: Flavour | None = None
     """Which Docker. Not given: the one that is installed, and docker.io on a host with none."""
-    version: Annotated[str, Field(pattern=r"^(present|latest|([0-9]+:)?[0-9][A-Za-z0-9.+~-]*)$")] = "present"
+    version: Version = "present"
     """present: the newest at first, then what is there; latest; or an exact one (5:28.0.4-1~ubuntu.24.04~noble)."""
     hold: bool = True
     """Hold the packages, so that no other upgrade takes the engine along."""

@@ -31,7 +31,11 @@ def _hash(value: Secret) -> Secret:
     return value
 
 
-Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.@+-]*[$]?$", max_length=256)]
+Name = Annotated[
+    str,
+    Field(max_length=256),
+    role.Spelled(r"^[A-Za-z0-9_][A-Za-z0-9_.@+-]*[$]?$", "is no name of a user: letters, digits and _ . @ + - only"),
+]
 
 
 class User(BaseModel):

@@ -65,7 +65,9 @@ class Settings(role.Settings):
     """Seconds for each container."""
     max_age: Annotated[int, Field(ge=0)] = 86400
     """Seconds after which levels 2 and 3 are proven anew though nothing has changed."""
-    volumes: tuple[Annotated[str, Field(pattern=r"^/[^:,\s]*$")], ...] = ()
+    volumes: tuple[
+        Annotated[str, role.Spelled(r"^/[^:,\s]*$", "should be an absolute path, without colon, comma and space")], ...
+    ] = ()
     """Directories of the host, as /raid/imagedata, that a container must see through `-v`; mounted read-only."""
     ignore_xids: tuple[int, ...] = ()
     """Xid errors in the kernel's log that are no failure."""

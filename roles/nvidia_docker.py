@@ -41,7 +41,14 @@ TOOLKIT = (
 CONFIG = "/etc/nvidia-container-runtime/config.toml"
 HOOK_SEEN = "/var/lib/provision/nvidia-container-runtime-hook"
 CDI_SINCE, CDI_BY_DEFAULT, GPUS_SINCE, RUNTIMES_SINCE = (25,), (28, 2), (19, 3), (17, 6)
-Version = Annotated[str, Field(pattern=r"^([0-9]+:)?[0-9][A-Za-z0-9.+~-]*$")]
+ListName = Annotated[str, role.Spelled(r"^[^/\s]+\.(list|sources)$", "should be the name of a file, as in docker.list")]
+TomlKey = Annotated[
+    str,
+    role.Spelled(r"^[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*$", "should be a dotted key, as in nvidia-container-cli.debug"),
+]
+Version = Annotated[
+    str, role.Spelled(r"^([0-9]+:)?[0-9][A-Za-z0-9.+~-]*$", "should be a version such as 1.16.2-1, without wildcards")
+]
 
 
 DAEMON = True
@@ -52,19 +59,19 @@ class Repository(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    uri: Annotated[str, Field(pattern=r"^[a-z][a-z0-9+-]*:\S+$")] = (
+    uri: Annotated[str, role.Spelled(r"^[a-z][a-z0-9+-]*:\S+$", "should be a URL, as in https://HOST/PATH")] = (
         "https://nvidia.github.io/libnvidia-container/stable/deb/$(ARCH)"
     )
     """http, https or file; $(ARCH) is replaced by apt."""
-    suite: Annotated[str, Field(pattern=r"^[^\s\[\]]+$")] = "/"
+    suite: Annotated[str, role.Spelled(r"^[^\s\[\]]+$", "should be one word, without brackets")] = "/"
     """A suite, or "/" for a flat repository."""
     components: tuple[str, ...] = ()
     """None for a flat repository."""
     key: str = "https://nvidia.github.io/libnvidia-container/gpgkey"
     """The ASCII-armoured public key, or a URL or a path on the host to read it from."""
-    fingerprint: Annotated[str, Field(pattern=r"^[0-9A-F]{40}$")] = KEY
+    fingerprint: Annotated[str, role.Spelled(r"^[0-9A-F]{40}$", "should be 40 hexadecimal digits, in capitals")] = KEY
     """Of that key."""
-    replaces: tuple[Annotated[str, Field(pattern=r"^[^/\s]+\.(list|sources)$")], ...] = (
+    replaces: tuple[ListName, ...] = (
         "nvidia-container-toolkit.list",
         "libnvidia-container.list",
         "nvidia-container-runtime.list",
@@ -78,9 +85,9 @@ class DebFile(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    source: Annotated[str, Field(pattern=r"^(/|https?://)\S+$")]
+    source: Annotated[str, role.Spelled(r"^(/|https?://)\S+$", "should be a path, or a URL with http or https")]
     """A path on the host, or a URL."""
-    sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+    sha256: Annotated[str, role.Spelled(r"^[0-9a-f]{64}$", "should be the 64 hexadecimal digits of a SHA-256")]
     """Of the file."""
     version: Version = "1.0.1-1"
     """The package's version."""
@@ -99,15 +106,13 @@ class Settings(role.Settings):
     """existing: package sources that the host has."""
     deb: DebFile | None = None
     """For nvidia-docker1: the package's file."""
-    runtime: Annotated[str, Field(pattern=r"^/\S+$")] = "/usr/bin/nvidia-container-runtime"
+    runtime: Annotated[str, role.Spelled(r"^/\S+$", "should be an absolute path")] = "/usr/bin/nvidia-container-runtime"
     """The runtime's full path."""
     default_runtime: bool = False
     """Make `nvidia` Docker's default runtime: each image made for CUDA then gets all GPUs unless told otherwise."""
     cdi: bool | Literal["auto"] = "auto"
     """Container Device Interface: a spec for the driver, and Docker's feature. auto: where Docker has it (>= 25)."""
-    config: Mapping[Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*$")], JsonValue] = Field(
-        default={}
-    )
+    config: Mapping[TomlKey, JsonValue] = Field(default={})
     """Values of the toolkit's config.toml by dotted key, as in `nvidia-container-runtime.log-level: info`."""
     expect_gpus: Annotated[int, Field(ge=0)] | None = None
     """How many GPUs this host has. Another count on the PCI bus is a failure."""

@@ -69,12 +69,19 @@ def _read(name: str, info: ValidationInfo) -> str:
         raise ValueError(f"is no PEM file: {directory / name}") from None
 
 
+Repository = Annotated[
+    str, role.Spelled(r"^[a-z0-9]+([._/-]+[a-z0-9]+)*$", "should be a repository without its tag, as in nvidia/cuda")
+]
+
+
 class Registry(BaseModel):
     """One registry."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True)
 
-    username: Annotated[str, Field(min_length=1, pattern=r"^[^:\x00-\x1f]+$")]
+    username: Annotated[
+        str, Field(min_length=1), role.Spelled(r"^[^:\x00-\x1f]+$", "should be a user name, without a colon")
+    ]
     """As it is: $oauthtoken is NVIDIA's user name for API keys."""
     password: Secret
     """The password or API key."""
@@ -84,7 +91,7 @@ class Registry(BaseModel):
     """A file with the registry's CA in PEM, relative to the inventory; or the PEM text itself."""
     realm_hosts: tuple[str, ...] = ()
     """Hosts outside of the registry's domain that may be given the login to make a token of it."""
-    repository: Annotated[str, Field(pattern=r"^[a-z0-9]+([._/-]+[a-z0-9]+)*$")] | None = None
+    repository: Repository | None = None
     """A private repository that the login may pull, for a registry that gives a token to anybody."""
     insecure: bool = False
     """Prove over unverified TLS or plain HTTP (docker_daemon.insecure_registries is the daemon's own switch)."""

@@ -4,7 +4,7 @@ The law: of the inventory they need how hosts are reached and which roles those 
 """
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -16,8 +16,10 @@ from provision.cli.interrupt import INTERRUPTED
 from provision.cli.options import Asked
 from provision.cli.rolling import roll_out
 from provision.daemon.options import MAPS, OPTIONS
+from provision.errors import InputError, Problem
 from provision.events import Answered, Event
 from provision.inventory.spelling import closest
+from provision.plan import DAEMON
 from provision.questions.status import AskStatus
 from provision.questions.unlock import LEFT, AskUnlock
 from provision.questions.why import AskWhy, is_known, path_of
@@ -62,16 +64,33 @@ def why(key: str, asked: Asked) -> int:
     )
     names = dict.fromkeys(name for host in settled for name in host.roles)
     loaded = {name: role.load(name, selection.role_path) for name in names}
-    jobs = []
+    jobs, rows_of = (
+        [],
+        {
+            host.name: found.explain(host.name, role_path=selection.role_path, overrides=asked.overrides)
+            for host in selection.hosts
+        },
+    )
+    _refuse_misspelt(path, [row.variable for rows in rows_of.values() for row in rows])
     for host, typed in zip(selection.hosts, settled, strict=True):
-        rows = found.explain(host.name, role_path=selection.role_path, overrides=asked.overrides)
-        question = AskWhy(path, [loaded[name] for name in typed.roles], typed.settings, rows)
+        question = AskWhy(path, [loaded[name] for name in typed.roles], typed.settings, rows_of[host.name])
         jobs.append(Job(host.target, (), {}, question=question))
     answers = _Answers()
     status = roll_out("why", asked, jobs, selection, WhyStory(), answers)
     if status or is_known(path) or any(map(_knows, answers.entries())):
         return status
     return _unknown(path[0])
+
+
+def _refuse_misspelt(path: tuple[str, ...], variables: Iterable[str]) -> None:
+    """Raises InputError for a key that is almost one of ours, unless the inventory asks for it as it is written."""
+    name = path[0]
+    close = None if is_known(path) else closest(name, [*OPTIONS, *MAPS])
+    extra = f"{DAEMON}.extra.{name}"
+    if close and not any(variable == extra or variable.startswith(f"{extra}.") for variable in variables):
+        raise InputError(
+            [Problem(f"no option of the Docker daemon is called {name!r}", hint=f"did you mean {close!r}?")]
+        )
 
 
 def _knows(entry: Mapping[str, Any]) -> bool:
@@ -81,9 +100,7 @@ def _knows(entry: Mapping[str, Any]) -> bool:
 
 def _unknown(name: str) -> int:
     """Neither in our table nor on any of the hosts: told last, since any host might have known it."""
-    close = closest(name, [*OPTIONS, *MAPS])
-    hint = f"; did you mean {close!r}?" if close else ""
-    report.warn(f"no option of the Docker daemon that we know is called {name!r}, and none of these hosts has it{hint}")
+    report.warn(f"no option of the Docker daemon that we know is called {name!r}, and none of these hosts has it")
     return 1
 
 

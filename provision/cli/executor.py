@@ -37,6 +37,9 @@ def wanted(asked: Asked) -> Wanted | None:
     text = asked.executor
     if text is None:
         return None
+    if hosts.login(asked):
+        hint = "write ansible_user, ansible_become and the passwords into the inventory: each worker reads its own"
+        raise InputError([Problem("--executor does not go with -u, -b, -k and -K", hint=hint)])
     local, remote = _LOCAL.fullmatch(text), _REMOTE.fullmatch(text)
     if local is None and remote is None:
         raise InputError([Problem(f"--executor {text}: is no executor", hint=f"give {FORMS}")])

@@ -5,15 +5,17 @@ The law: all that is wrong is found before anything is connected to, and told at
 
 import getpass
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from provision import inventory, journal, report
 from provision.cli import resuming
 from provision.cli.options import Asked
 from provision.errors import InputError, Problem
 from provision.inventory import Host, Inventory, sources
+from provision.inventory.document import Mark, Tagged
 from provision.inventory.references import Ask, Placeholder
 from provision.journal import Past
 from provision.rollout.policy import Policy, Wanted, policy
@@ -48,8 +50,8 @@ def _source(asked: Asked) -> str | None:
     """The inventory that was asked for, or `inventories/default`, or None."""
     if asked.inventory is not None:
         return asked.inventory
-    there = (TOP / "inventories" / name for name in ("default.yml", "default.yaml", "default"))
-    return next((str(path) for path in there if path.exists()), None)
+    found = sources.named("default", (Path.cwd() / "inventories", TOP / "inventories"))
+    return str(found) if found else None
 
 
 def read(asked: Asked) -> Inventory:
@@ -58,6 +60,9 @@ def read(asked: Asked) -> Inventory:
     if name is None:
         hint = "give --inventory NAME|PATH, set PROVISION_INVENTORY, or make inventories/default.yml"
         raise InputError([Problem("no inventory is named", hint=hint)])
+    password = asked.vault_password_file
+    if password is not None and not password.exists():
+        raise InputError([Problem(f"--vault-password-file: there is no file {password}", hint="correct its path")])
     return inventory.load(name, no_exec=asked.no_exec, vault_password_file=asked.vault_password_file)
 
 
@@ -120,7 +125,22 @@ def _resolve(source: Inventory, names: list[str], asked: Asked, secrets: bool) -
         overrides=asked.overrides,
         secrets=secrets,
         ask=asker(),
+        login=login(asked),
     )
+
+
+def login(asked: Asked) -> Mapping[str, Any]:
+    """Connection variables that the command line gives for all hosts."""
+    given: dict[str, Any] = {}
+    if asked.user is not None:
+        given["ansible_user"] = asked.user
+    if asked.become:
+        given["ansible_become"] = True
+    if asked.ask_pass:
+        given["ansible_password"] = Tagged("secret", "prompt:SSH password", Mark("--ask-pass"))
+    if asked.ask_become_pass:
+        given["ansible_become_password"] = Tagged("secret", "prompt:sudo password", Mark("--ask-become-pass"))
+    return given
 
 
 def mask(hosts: Iterable[Host]) -> Mask:

@@ -26,6 +26,12 @@ class Asked:
     yes: bool = False
     as_json: bool = False
     verbose: bool = False
+    quiet: bool = False
+    list_hosts: bool = False
+    user: str | None = None
+    become: bool | None = None
+    ask_pass: bool = False
+    ask_become_pass: bool = False
     accept_new_host_keys: bool = False
     vault_password_file: Path | None = None
     no_exec: bool = False
@@ -56,6 +62,34 @@ def _one_line(context: click.Context, parameter: click.Parameter, given: str) ->
     return line
 
 
+class Count(click.ParamType):  # type: ignore[type-arg] # not generic in each version of click
+    """A number of hosts or processes, 1 or more."""
+
+    name = "count"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        if isinstance(value, int):
+            return value
+        if not value.isascii() or not value.isdigit() or not int(value):
+            self.fail(f"{value!r} is no number of 1 or more: write a number, as in --forks 32", param, ctx)
+        return int(value)
+
+
+class Seconds(click.ParamType):  # type: ignore[type-arg] # not generic in each version of click
+    """A time limit."""
+
+    name = "seconds"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        try:
+            number = float(value)
+        except ValueError:
+            number = 0
+        if not 0 < number < float("inf"):
+            self.fail(f"{value!r} is no time above 0: write seconds, as in --timeout 3600", param, ctx)
+        return number
+
+
 def _option(*names: str, **settings: Any) -> click.Option:
     return click.Option(list(names), **settings)
 
@@ -65,29 +99,26 @@ COMMENT = 200
 INVENTORY = _option(
     "-i", "--inventory", metavar="NAME|PATH", envvar="PROVISION_INVENTORY", help="Inventory (or $PROVISION_INVENTORY)."
 )
-LIMIT = _option("--limit", metavar="PATTERN", help="Only these: dgx:&rack1:!dgx07, @failed:last, …")
-ROLES = _option("--roles", metavar="A,B", callback=_listed, help="Only these of the hosts' roles.")
-CHECK = _option("--check", is_flag=True, help="Change nothing, as check.")
-DIFF = _option("--diff", is_flag=True, help="Show differences.")
+LIMIT = _option("-l", "--limit", metavar="PATTERN", help="Only these: dgx:&rack1:!dgx07, @failed:last, …")
+ROLES = _option("--roles", metavar="A,B", callback=_listed, help="Only these roles.")
+CHECK = _option("-C", "--check", is_flag=True, help="Change nothing.")
+DIFF = _option("-D", "--diff", is_flag=True, help="Show differences.")
 SET = _option(
-    "--set", "overrides", metavar="ROLE.KEY=VALUE", multiple=True, help="Override one setting; may be repeated."
+    "-e", "--set", "overrides", metavar="ROLE.KEY=VALUE", multiple=True, help="Override one setting; may be repeated."
 )
-FORKS = _option(
-    "--forks", metavar="N", type=click.IntRange(1), default=32, show_default=True, help="Hosts at the same time."
-)
+FORKS = _option("-f", "--forks", metavar="N", type=Count(), default=32, help="Hosts at once. [32]")
 TIMEOUT = _option(
     "--timeout",
     metavar="SECONDS",
-    type=click.FloatRange(0, min_open=True),
+    type=Seconds(),
     default=3600,
-    show_default=True,
-    help="Limit for one host.",
+    help="A host's. [3600]",
 )
 WAVES = _option("--waves", metavar="1,10%,100%", help="How many are done when each wave ends.")
-MAX_FAILURES = _option("--max-failures", metavar="N|P%", help="Stop at so many. [default: none; with waves 1]")
+MAX_FAILURES = _option("--max-failures", metavar="N|P%", help="Stop at so many.")
 EXECUTOR = _option("--executor", metavar="URL", help="On Dask: dask+tls://HOST:PORT, dask+local:N.")
-RESUME = _option("--resume", metavar="RUN", help="Go on with a run: an ID, or last.")
-WHAT_FOR = _option("--comment", metavar="TEXT", default="", callback=_one_line, help="What for; others see it.")
+RESUME = _option("--resume", metavar="RUN", help="Go on: an ID, or last.")
+WHAT_FOR = _option("--comment", metavar="TEXT", default="", callback=_one_line, help="Others see it.")
 REPORT = _option("--report", metavar="FILE", type=click.Path(path_type=Path), help="Write one HTML page.")
 JUNIT = _option("--junit", metavar="FILE", type=click.Path(path_type=Path), help="Write JUnit's XML.")
 YES = _option("--yes", is_flag=True, help="Do not ask.")
@@ -97,4 +128,45 @@ ACCEPT = _option("--accept-new-host-keys", is_flag=True, help="Trust unknown hos
 VAULT = _option(
     "--vault-password-file", metavar="FILE", type=click.Path(path_type=Path), help="Password of Ansible vaults."
 )
+QUIET = _option("-q", "--quiet", is_flag=True, help="Failures only.")
+LIST_HOSTS = _option("--list-hosts", is_flag=True, help="Name the hosts only.")
+USER = _option("-u", "--user", metavar="NAME", help="Log in as NAME.")
+BECOME = _option("-b", "--become", is_flag=True, default=None, help="Use sudo.")
+ASK_PASS = _option("-k", "--ask-pass", is_flag=True, help="Ask SSH's.")
+ASK_BECOME_PASS = _option("-K", "--ask-become-pass", is_flag=True, help="Ask sudo's.")
+LOGIN = (USER, BECOME, ASK_PASS, ASK_BECOME_PASS)
+"""How hosts are logged in to, for all of them."""
+BRIEF = (ROLES, FORKS, TIMEOUT, MAX_FAILURES, RESUME, WHAT_FOR, REPORT, JUNIT, USER)
+"""Options whose help is short enough for two of them to stand in one line."""
+ANSIBLE = {
+    "-t": "--roles",
+    "--tags": "--roles",
+    "--skip-tags": "--roles",
+    "--extra-vars": "--set ROLE.KEY=VALUE",
+    "--inventory-file": "--inventory",
+    "--subset": "--limit",
+    "-J": "--vault-password-file",
+    "--ask-vault-pass": "--vault-password-file",
+    "--ask-vault-password": "--vault-password-file",
+    "--vault-id": "--vault-password-file",
+    "--vault-pass-file": "--vault-password-file",
+    "--become-password-file": "ansible_become_password: !secret file:PATH in the inventory",
+    "--become-pass-file": "ansible_become_password: !secret file:PATH in the inventory",
+    "--connection-password-file": "ansible_password: !secret file:PATH in the inventory",
+    "--conn-pass-file": "ansible_password: !secret file:PATH in the inventory",
+    "--private-key": "ansible_ssh_private_key_file in the inventory",
+    "--key-file": "ansible_ssh_private_key_file in the inventory",
+    "-c": "ansible_connection in the inventory",
+    "--connection": "ansible_connection in the inventory",
+    "-T": "ansible_timeout in the inventory",
+    "--ssh-common-args": "ansible_ssh_common_args in the inventory",
+    "--ssh-extra-args": "ansible_ssh_extra_args in the inventory",
+    "--become-method": "sudo, always",
+    "--become-user": "root, always",
+    "--syntax-check": "the verb inventory",
+    "--list-tasks": "the verb check",
+    "--list-tags": "the verb roles",
+    "--start-at-task": "--resume RUN",
+}
+"""Options of ansible-playbook that we do not have, and what there is here in their place."""
 NO_EXEC = _option("--no-exec", is_flag=True, help="Run no programs.")

@@ -18,27 +18,27 @@ def inventory(asked: Asked, graph: bool, host: str | None) -> int:
     """The hosts, or the tree of groups, or one host's values."""
     if host is None and not graph:
         found = hosts.select(asked, secrets=False).hosts
-        return _show(listing.hosts_json(found) if asked.as_json else listing.hosts(found))
+        return show(listing.hosts_json(found) if asked.as_json else listing.hosts(found))
     source = hosts.read(asked)
     if host is None:
         node = source.graph()
-        return _show([listing.graph_json(node)] if asked.as_json else listing.graph(node))
+        return show([listing.graph_json(node)] if asked.as_json else listing.graph(node))
     rows = source.explain(host, role_path=hosts.role_path(asked), overrides=asked.overrides)
-    return _show(listing.values_json(host, rows) if asked.as_json else listing.values(rows))
+    return show(listing.values_json(host, rows) if asked.as_json else listing.values(rows))
 
 
 def roles(asked: Asked, names: Iterable[str]) -> int:
     """What roles there are, or all settings of some."""
     known = _known(asked, names)
     if asked.as_json:
-        return _show(settings.as_json(known))
-    return _show(settings.described(known) if names else settings.listed(known))
+        return show(settings.as_json(known))
+    return show(settings.described(known) if names else settings.listed(known))
 
 
 def schema(asked: Asked) -> int:
     """The JSON Schema of inventories."""
     text = json.dumps(schema_of(_known(asked, ())), indent=2)
-    return _show(map(Line, text.splitlines()))
+    return show(map(Line, text.splitlines()))
 
 
 def _known(asked: Asked, names: Iterable[str]) -> list[Role]:
@@ -55,7 +55,7 @@ def _known(asked: Asked, names: Iterable[str]) -> list[Role]:
     return found
 
 
-def _show(lines: Iterable[Line]) -> int:
+def show(lines: Iterable[Line]) -> int:
     """Write lines to standard output; 1 if that was not possible."""
     output = report.Output(sys.stdout)
     for found in lines:

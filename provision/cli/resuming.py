@@ -16,7 +16,7 @@ from provision.inventory.digest import digest
 from provision.journal import Past
 from provision.secrets import HIDDEN, Mask
 
-KEPT = ("limit", "waves", "max_failures")
+KEPT = ("limit", "waves", "max_failures", "user", "become")
 """Options that a journal keeps as they are."""
 
 

@@ -14,13 +14,14 @@ from datetime import UTC, datetime
 import click
 
 from provision import bundle, report
-from provision.cli import executor, gc_tuning, hosts, resuming
+from provision.cli import executor, gc_tuning, hosts, reading, resuming
 from provision.cli.interrupt import INTERRUPTED, SAID, Interrupts
 from provision.cli.options import Asked
 from provision.cli.views import Views
 from provision.events import Event, Notice, Sink
 from provision.report.facts import FactsStory
 from provision.report.summary import exit_status
+from provision.report.text import Line
 from provision.rollout import Job, Rollout, order
 from provision.run import Limits, Run
 from provision.transport import Pool
@@ -36,13 +37,15 @@ def converge(verb: str, asked: Asked) -> int:
     asked, past = resuming.complete(asked)
     # Workers elsewhere look up secrets themselves: this process has none then.
     here = executor.wanted(asked) is None
-    selection = hosts.select(asked, secrets=here, past=past, hooks=verb == "apply")
+    selection = hosts.select(asked, secrets=here and not asked.list_hosts, past=past, hooks=verb == "apply")
+    if asked.list_hosts:
+        return reading.show(Line(host.name) for host in selection.hosts)
     if past is not None and not selection.hosts:
         report.warn(f"run {past.run} has finished all of these hosts: nothing is left to do")
         return 0
     if verb == "apply" and not asked.yes:
         _confirm(len(selection.hosts))
-    story = report.Story(diff=asked.diff, verbose=asked.verbose)
+    story = report.Story(diff=asked.diff, verbose=asked.verbose, quiet=asked.quiet)
     jobs = order.jobs(selection.hosts, selection.role_path, asked.roles)
     return roll_out(verb, asked, jobs, selection, story)
 

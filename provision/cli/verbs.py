@@ -17,8 +17,17 @@ FLAG_WIDTH = 38
 
 
 class _Verb(click.Command):
-    """A verb of many options: flags stand two in a line, and --help does not explain itself, or its help would be
-    longer than a screen."""
+    """A verb that connects. It has many options: flags stand two in a line, and --help does not explain itself, or its
+    help would be longer than a screen. An option of Ansible's that it lacks is answered with ours."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        try:
+            return super().parse_args(ctx, args)
+        except click.NoSuchOption as error:
+            ours = options.ANSIBLE.get(error.option_name)
+            if ours is None:
+                raise
+            raise click.UsageError(f"No such option {error.option_name!r}; Ansible's is here: {ours}", ctx) from None
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         shown = [(option, option.get_help_record(ctx)) for option in self.params]
@@ -34,7 +43,7 @@ class _Verb(click.Command):
 
 def _brief(option: click.Parameter) -> bool:
     """Does it stand beside another one in a line: a flag, or an option with as few words?"""
-    return getattr(option, "is_flag", False) or option in (options.REPORT, options.JUNIT)
+    return getattr(option, "is_flag", False) or option in options.BRIEF
 
 
 @click.command(
@@ -42,8 +51,8 @@ def _brief(option: click.Parameter) -> bool:
     params=[
         options.INVENTORY, options.LIMIT, options.ROLES, options.CHECK, options.DIFF, options.SET, options.FORKS,
         options.WAVES, options.MAX_FAILURES, options.RESUME, options.TIMEOUT, options.WHAT_FOR, options.EXECUTOR,
-        options.YES,
-        options.JSON, options.REPORT, options.JUNIT, options.VERBOSE, options.ACCEPT, options.VAULT, options.NO_EXEC,
+        options.YES, options.JSON, options.REPORT, options.JUNIT, options.VERBOSE, options.QUIET, options.LIST_HOSTS,
+        *options.LOGIN, options.ACCEPT, options.VAULT, options.NO_EXEC,
     ],
     short_help="Make hosts what their roles ask for.",
 )  # fmt: skip
@@ -63,7 +72,8 @@ def apply(**given: Any) -> int:
     params=[
         options.INVENTORY, options.LIMIT, options.ROLES, options.DIFF, options.SET, options.FORKS,
         options.MAX_FAILURES, options.TIMEOUT, options.EXECUTOR, options.JSON, options.REPORT, options.JUNIT,
-        options.VERBOSE, options.ACCEPT, options.VAULT, options.NO_EXEC,
+        options.VERBOSE, options.QUIET, options.LIST_HOSTS, *options.LOGIN, options.ACCEPT, options.VAULT,
+        options.NO_EXEC,
     ],
     short_help="Say what apply would change; change nothing.",
 )  # fmt: skip
@@ -78,9 +88,10 @@ def check(**given: Any) -> int:
 
 
 @click.command(
+    cls=_Verb,
     params=[
-        options.INVENTORY, options.LIMIT, options.FORKS, options.TIMEOUT, options.JSON, options.ACCEPT, options.VAULT,
-        options.NO_EXEC,
+        options.INVENTORY, options.LIMIT, options.FORKS, options.TIMEOUT, options.JSON, *options.LOGIN,
+        options.ACCEPT, options.VAULT, options.NO_EXEC,
     ],
     short_help="Show what hosts are: OS, GPUs, driver, Docker.",
 )  # fmt: skip
@@ -146,14 +157,15 @@ def schema(**given: Any) -> int:
 
 
 @click.command(
+    cls=_Verb,
     params=[
         options.INVENTORY, options.LIMIT,
         click.Option(
-            ["--forks"], metavar="N", type=click.IntRange(1), default=8, show_default=True,
+            ["-f", "--forks"], metavar="N", type=options.Count(), default=8, show_default=True,
             help="Processes, each with a host at a time.",
         ),
         click.Option(["--junit"], metavar="FILE", type=click.Path(path_type=Path), help="Write JUnit's XML there."),
-        options.JSON, options.VERBOSE, options.VAULT, options.NO_EXEC,
+        options.JSON, options.VERBOSE, options.QUIET, *options.LOGIN, options.VAULT, options.NO_EXEC,
     ],
     short_help="Test hosts from outside, with testinfra.",
 )  # fmt: skip
@@ -199,9 +211,10 @@ def show(run: str, **given: Any) -> int:
 
 
 @click.command(
+    cls=_Verb,
     params=[
-        options.INVENTORY, options.LIMIT, options.FORKS, options.TIMEOUT, options.JSON, options.VERBOSE, options.ACCEPT,
-        options.VAULT, options.NO_EXEC,
+        options.INVENTORY, options.LIMIT, options.FORKS, options.TIMEOUT, options.JSON, options.VERBOSE, *options.LOGIN,
+        options.ACCEPT, options.VAULT, options.NO_EXEC,
     ],
     short_help="Show what is pending, done and proven, and who is at work.",
 )  # fmt: skip
@@ -218,10 +231,12 @@ def status(**given: Any) -> int:
 
 
 @click.command(
+    cls=_Verb,
     params=[
         options.INVENTORY, options.LIMIT,
         click.Option(["--force"], is_flag=True, help="End a run even while it installs packages."),
-        options.FORKS, options.TIMEOUT, options.YES, options.JSON, options.ACCEPT, options.VAULT, options.NO_EXEC,
+        options.FORKS, options.TIMEOUT, options.YES, options.JSON, *options.LOGIN, options.ACCEPT, options.VAULT,
+        options.NO_EXEC,
     ],
     short_help="Show whose run holds hosts, and end it.",
 )  # fmt: skip
@@ -239,9 +254,10 @@ def unlock(force: bool, **given: Any) -> int:
 
 
 @click.command(
+    cls=_Verb,
     params=[
         click.Argument(["key"], metavar="KEY"), options.INVENTORY, options.LIMIT, options.SET, options.FORKS,
-        options.TIMEOUT, options.JSON, options.ACCEPT, options.VAULT, options.NO_EXEC,
+        options.TIMEOUT, options.JSON, *options.LOGIN, options.ACCEPT, options.VAULT, options.NO_EXEC,
     ],
     short_help="Show who owns an option of the Docker daemon.",
 )  # fmt: skip

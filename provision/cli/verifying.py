@@ -31,13 +31,15 @@ def verify(asked: Asked, junit: Path | None) -> int:
     from provision.verify import runner, subject
 
     source = hosts.read(asked)
-    found = subject.subjects(source, source.select(asked.limit), hosts.role_path(asked), ask=hosts.asker())
+    found = subject.subjects(
+        source, source.select(asked.limit), hosts.role_path(asked), ask=hosts.asker(), login=hosts.login(asked)
+    )
     report.warn(*(f"warning: {text}" for text in source.warnings))
     mask = Mask(secrets_in([item.target for item in found]))
     # pytest captures standard output, so ours goes to a copy of it.
     with os.fdopen(os.dup(sys.stdout.fileno()), "w", encoding=sys.stdout.encoding) as stream:
         output = report.Output(stream)
-        view = report.view(output, report.Story(verbose=asked.verbose), as_json=asked.as_json)
+        view = report.view(output, report.Story(verbose=asked.verbose, quiet=asked.quiet), as_json=asked.as_json)
         try:
             summary = runner.verify(rolling.run_id(), found, view, mask, forks=asked.forks, junit=junit)
         except KeyboardInterrupt:

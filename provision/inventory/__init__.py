@@ -4,8 +4,9 @@
 every input error names its place and owner, all of them come at once, and before the first connection.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from provision.errors import InputError, Problem, nearest
@@ -81,6 +82,9 @@ class Inventory:
     def select(self, pattern: str | None, failed: patterns.Failed | None = None) -> list[str]:
         """The hosts that a pattern (`--limit`) means, in the order of the inventory; all without one. Raises
         InputError for a host, group or pattern that means nothing. `failed` answers `@failed:RUN`."""
+        if not self.hosts:
+            hint = "write them under all: as in hosts: {web1.example.com: }"
+            raise InputError([Problem("this inventory names no hosts", str(self._source.path), hint)])
         return patterns.select(self._source.tree, pattern, failed)
 
     def graph(self) -> Node:
@@ -112,11 +116,13 @@ class Inventory:
         overrides: Sequence[str] = (),
         secrets: bool = True,
         ask: Ask | None = None,
+        login: Mapping[str, Any] = MappingProxyType({}),
     ) -> list[Host]:
         """The hosts of these names, with typed settings. Raises InputError with everything that is wrong.
 
         `roles`: only these of a host's roles (`--roles`); `()` gives none, and looks up no role's secrets.
         `overrides`: `ROLE.KEY=VALUE` (`--set`). `secrets=False`: none is looked up, and placeholders stand for them.
+        `login`: connection variables that win over the inventory's on all hosts.
         `ask`: asks a question on the terminal without echo, for `!secret prompt`, once all else was found right.
         """
         known = Roles(role_path)
@@ -130,7 +136,7 @@ class Inventory:
         merged = layers.Layers(self._source.tree, known.names, levels)
 
         def make(found: References) -> Resolution:
-            return Resolution(self._source, merged, known, found, roles, secrets)
+            return Resolution(self._source, merged, known, found, roles, secrets, login)
 
         if problems:  # one look at the rest: no command is run and no question asked for secrets any more
             rest = make(references)

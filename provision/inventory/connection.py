@@ -47,6 +47,9 @@ _USER = re.compile(r"[^\s\x00-\x1f\x7f@:-][^\s\x00-\x1f\x7f]*\Z")
 _INTERPRETER = re.compile(r"[A-Za-z0-9_/.+-]+\Z")
 
 
+PUBLIC_KEY = re.compile(rb"\s*(ssh-|ecdsa-|sk-ssh-|sk-ecdsa-|---- BEGIN SSH2 PUBLIC KEY)")
+
+
 class Wrong(Exception):
     """A value that cannot be: a sentence (without the variable's name), and a hint."""
 
@@ -68,6 +71,7 @@ class Reader:
         """How to reach the host. What is wrong is told, and the default stands in for it."""
         self._sudo_only()
         connection = self._connection()
+        self._by_program = connection == "openssh"  # the ssh program takes a public key for one that its agent has
         arguments = self._read("ansible_ssh_common_args", words) or ()
         return Target(
             name=name,
@@ -136,9 +140,11 @@ class Reader:
         if self.check_files:
             try:
                 with path.open("rb") as stream:
-                    stream.read(1)
+                    start = stream.read(40)
             except OSError as error:
                 raise Wrong(f"the private key file {path} cannot be read: {error.strerror}") from None
+            if PUBLIC_KEY.match(start) and not self._by_program:
+                raise Wrong(f"{path} is a public key", f"name the private key: {str(path).removesuffix('.pub')}")
         return str(path.resolve())
 
 

@@ -31,8 +31,6 @@ class _Wrong(Exception):
 def select(tree: Tree, pattern: str | None, failed: Failed | None = None) -> list[str]:
     """The hosts that a pattern means, in the order of the inventory; all of them without one. Raises InputError."""
     if pattern is None:
-        if not tree.hosts:
-            raise InputError("the inventory names no hosts")
         return list(tree.hosts)
     chosen, problems = _Selection(tree, failed).of(_split(pattern))
     if problems:

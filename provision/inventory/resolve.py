@@ -4,7 +4,7 @@ The law: everything that is wrong is found and told at once; commands and questi
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -72,6 +72,8 @@ class Resolution:
     references: References
     wanted: Sequence[str] | None
     check_files: bool
+    login: Mapping[str, Any] = field(default_factory=dict)
+    """Connection variables of the command line (-u, -b, -k, -K): they win over the inventory's, on all hosts."""
 
     def __post_init__(self) -> None:
         self.findings = Findings()
@@ -134,6 +136,9 @@ class Resolution:
         found: list[Finding] = []
 
         def wrong(variable: str, message: str, hint: str, warning: bool) -> None:
+            if variable in self.login:
+                found.append(Finding("command line", "", f"{variable}: {message}", hint, warning))
+                return
             where = merged.values_at.get(variable, self.source.tree.hosts[name].at)
             owner = owner_of(levels, (variable,)) if variable else f"host {name}"
             found.append(Finding(str(where), owner, f"{variable}: {message}" if variable else message, hint, warning))
@@ -143,15 +148,17 @@ class Resolution:
             found.append(Finding(problem.where, owner, problem.message, problem.hint))
 
         plain = Plain(self.references, noted)
+        overridden = {known for name in self.login for known in (name, *connection.VARIABLES[name])}
         values = {
             key: plain.value(value, merged.values_at[key], (key,))
             for key, value in merged.items()
-            if key in connection.KNOWN
+            if key in connection.KNOWN and key not in overridden
         }
         for key in connection.SECRET_NAMES & values.keys():
             at = merged.values_at[key]
             if isinstance(merged[key], str) and at.file not in self.source.vaulted:
                 wrong(key, "stands here in plain text", "use !secret or !vault", True)
+        values |= {key: plain.value(value, Mark("command line"), (key,)) for key, value in self.login.items()}
         target = connection.Reader(values, self.source.directory, self.check_files, wrong).target(name)
         self.findings.add(*found)
         return target

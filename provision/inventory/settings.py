@@ -4,7 +4,6 @@ The law: each distinct set of settings is validated once, however many hosts sha
 model has a field for one.
 """
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -22,6 +21,7 @@ from provision.inventory.layers import Level, owner_of
 from provision.inventory.references import Placeholder, References
 from provision.inventory.values import Plain, dotted
 from provision.secrets import Secret
+from provision.sentences import meant, sentence
 
 
 @dataclass
@@ -153,9 +153,10 @@ class _Check:
             place = locate(self._raw, path[:-1])
             self._find(path, f"{name} is missing", f"the role {self._role.name} needs it", place=place)
         else:
-            texts = list(dict.fromkeys(_sentence(detail) for detail in details if detail["type"] != "extra_forbidden"))
+            texts = list(dict.fromkeys(sentence(detail) for detail in details if detail["type"] != "extra_forbidden"))
             rest = [text.removeprefix("should be ") for text in texts[1:]]
-            self._find(path, f"{name}: {' or '.join(texts[:1] + rest)}", _choice(details[0]))
+            place = locate(self._raw, path, key=True) if details[0]["loc"][-1:] == ("[key]",) else None
+            self._find(path, f"{name}: {' or '.join(texts[:1] + rest)}", meant(details[0]), place=place)
 
 
 def _path_in(raw: Any, detail: ErrorDetails) -> tuple[Any, ...]:
@@ -170,19 +171,3 @@ def _path_in(raw: Any, detail: ErrorDetails) -> tuple[Any, ...]:
             continue
         path.append(part)
     return tuple(path)
-
-
-def _sentence(detail: ErrorDetails) -> str:
-    message = re.sub(r"^(Value error|Assertion failed), ", "", detail["msg"]).strip()
-    message = message.removeprefix("Input ") if message.startswith("Input should") else message
-    return message[:1].lower() + message[1:] if not message[:2].isupper() else message
-
-
-def _choice(detail: ErrorDetails) -> str:
-    """For a value that is none of a few: the one that was probably meant."""
-    expected = re.findall(r"'([^']*)'", str(detail.get("ctx", {}).get("expected", "")))
-    close = nearest(detail["input"], expected) if isinstance(detail["input"], str) else None
-    if close:
-        return f"did you mean {close!r}?"
-    number = isinstance(detail["input"], int | float) and not isinstance(detail["input"], bool)
-    return "quote it" if detail["type"] == "string_type" and number else ""

@@ -7,6 +7,7 @@ no_exec. All that is wrong, in all files, is reported at once.
 import json
 import os
 import shutil
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -20,7 +21,7 @@ from provision.inventory.vault import HEADER, Vault
 
 YAML_ENDINGS = (".yml", ".yaml", ".json")
 INVENTORIES = Path(__file__).resolve().parent.parent.parent / "inventories"
-"""Beside provision.py: where `--inventory NAME` is looked for."""
+"""The program's own, beside provision.py."""
 
 
 @dataclass
@@ -36,27 +37,34 @@ class Source:
     """Names of files that were wholly in a vault: every value from them is secret."""
 
 
-def find(source: str, inventories: Path = INVENTORIES) -> Path:
-    """The file or directory that `--inventory` means: a bare name is looked for in `inventories`, a path is taken as
-    it is. Raises InputError."""
+def folders() -> tuple[Path, ...]:
+    """Where `--inventory NAME` is looked for: the user's own ./inventories, then the program's."""
+    return tuple(dict.fromkeys((Path.cwd() / "inventories", INVENTORIES)))
+
+
+def named(name: str, places: Sequence[Path]) -> Path | None:
+    """The inventory of that name in the first of these folders that has it."""
+    files = (place / (name + ending) for place in places for ending in (".yml", ".yaml", ""))
+    return next((file for file in files if file.exists()), None)
+
+
+def find(source: str, *places: Path) -> Path:
+    """The file or directory that `--inventory` means: a bare name is looked for in `places` (none given: `folders()`),
+    a path is taken as it is. Raises InputError."""
+    places = places or folders()
     bare = source not in ("", ".", "..") and "/" not in source and not source.endswith(YAML_ENDINGS)
-    if bare:
-        for candidate in (
-            inventories / f"{source}.yml",
-            inventories / f"{source}.yaml",
-            inventories / source,
-        ):
-            if candidate.exists():
-                return candidate
+    if bare and (found := named(source, places)):
+        return found
     path = Path(source).expanduser()
     if source and path.exists():
         return path
     if not bare:
         raise InputError([Problem(f"the inventory {source!r} does not exist", hint="give a name or a path")])
-    known = sorted({entry.stem for entry in inventories.iterdir()} if inventories.is_dir() else ())
+    known = sorted({entry.stem for place in places if place.is_dir() for entry in place.iterdir()})
     close = nearest(source, known)
     hint = f"did you mean {close!r}?" if close else f"there are: {', '.join(known) or 'none'}; or give a path"
-    raise InputError([Problem(f"no inventory is called {source!r} in {inventories.name}/", hint=hint)])
+    where = " or ".join(map(str, places))
+    raise InputError([Problem(f"no inventory is called {source!r} in {where}", hint=hint)])
 
 
 def read(path: Path, vault: Vault, *, no_exec: bool) -> Source:

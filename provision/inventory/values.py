@@ -16,6 +16,8 @@ from provision.inventory.references import References
 _TEMPLATE = re.compile(r"\{\{(?!-?\s*\.)|\{%|\{#.*#\}")
 TEMPLATED = "holds {{ … }}: inventories are not templated here"
 TEMPLATED_HINT = "write the value itself, or tag text that is meant so with !unsafe"
+QUOTED = re.compile(r"\s*(!secret|!vault)(\s|$)")
+"""A tag that quotes have made a text."""
 
 
 @dataclass
@@ -41,6 +43,10 @@ class Plain:
     def _text(self, value: Any, at: Mark, path: tuple[Any, ...]) -> Any:
         if isinstance(value, str) and _TEMPLATE.search(value):
             self.note(path, Problem(f"{dotted(path)} {TEMPLATED}", str(at), TEMPLATED_HINT))
+            return None
+        if isinstance(value, str) and (quoted := QUOTED.match(value)):
+            what = f"{dotted(path)}: {quoted[1]} in quotes is text and no tag"
+            self.note(path, Problem(what, str(at), f"drop the quotes: {value.strip().splitlines()[0]}"))
             return None
         return value
 

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterable, Iterator
 from datetime import datetime
+from pathlib import PurePath
 from typing import Any
 
 from provision.events import Outcome
@@ -10,11 +11,11 @@ from provision.journal import Past
 from provision.report.text import Line, duration, table
 from provision.report.transcript import counted
 
-COLUMNS = ("RUN", "STARTED", "TOOK", "VERB", "OUTCOME", "HOSTS")
+COLUMNS = ("RUN", "STARTED", "TOOK", "VERB", "OUTCOME", "HOSTS", "BY", "INVENTORY", "LIMIT", "COMMENT")
 
 
 def listed(found: Iterable[Past]) -> Iterator[Line]:
-    """One row a run; the time is this machine's own."""
+    """One row a run; the time is this machine's own, with its distance from UTC."""
     yield from table(COLUMNS, [_row(past) for past in found])
 
 
@@ -24,11 +25,15 @@ def _row(past: Past) -> tuple[str, ...]:
     took = duration(float(end["seconds"])) if "seconds" in end else "-"
     return (
         past.run,
-        f"{started.astimezone():%Y-%m-%d %H:%M}" if started else "-",
+        f"{started.astimezone():%Y-%m-%d %H:%M %z}" if started else "-",
         took,
         str(past.told.get("verb", "-")),
         str(end["outcome"]),
         counted(end.get("counts") or {}) or "-",
+        str(past.told.get("by") or "-"),
+        PurePath(str(past.told.get("inventory") or "-")).name,
+        str(past.told.get("limit") or "-"),
+        str(past.told.get("comment") or "-"),
     )
 
 

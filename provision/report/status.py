@@ -67,7 +67,9 @@ def _last_run(run: LastRun | None) -> str:
 def _proof(proof: Proof | None) -> str:
     if proof is None:
         return "-"
-    return f"{age(proof.age)} ago, " + (f"{proof.gpus} GPUs" if proof.verdict == "passed" else proof.verdict)
+    return f"{age(proof.age)} ago, " + (
+        f"{proof.gpus} GPU{'' if proof.gpus == 1 else 's'}" if proof.verdict == "passed" else proof.verdict
+    )
 
 
 def _lock(lock: Lock | None) -> str:

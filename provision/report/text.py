@@ -116,7 +116,7 @@ def headline(error: Error) -> str:
 def details(error: Error) -> str:
     """What else is known of an error: more lines of the cause, what the programs said, and a trace if it is a bug."""
     more = error.cause.strip().partition("\n")[2]
-    expected = error.fix and "bug of provision" not in error.fix
+    expected = error.place or (error.fix and "bug of provision" not in error.fix)
     return "\n".join(part.strip("\n") for part in (more, error.output, "" if expected else error.trace) if part.strip())
 
 

@@ -61,13 +61,20 @@ OUTPUT_LINES = 10
 
 
 class Story:
-    """The story of an apply or a check. `diff` shows the differences, `verbose` also what is ok already."""
+    """The story of an apply or a check. `diff` shows the differences, `verbose` also what is ok already, `quiet`
+    failures and the summary only."""
 
     def __init__(
-        self, *, diff: bool = False, verbose: bool = False, clock: Callable[[], float] = time.monotonic
+        self,
+        *,
+        diff: bool = False,
+        verbose: bool = False,
+        quiet: bool = False,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._diff = diff
         self.verbose = verbose
+        self._quiet = quiet
         self._clock = clock
         self._started = clock()
         self._explained: set[str] = set()
@@ -77,6 +84,10 @@ class Story:
 
     def lines(self, event: Event) -> Iterator[Line]:
         """The lines that this event is worth; often none."""
+        if not self._quiet or _must_be_told(event):
+            yield from self._lines(event)
+
+    def _lines(self, event: Event) -> Iterator[Line]:
         match event:
             case RunStarted():
                 self._started = self._clock()
@@ -152,7 +163,8 @@ class Story:
         yield line(f"{event.host}: preflight {event.verdict}: {event.question}: {told}", VERDICTS[event.verdict])
 
     def _resource(self, event: ResourceDone) -> Iterator[Line]:
-        if event.outcome is Outcome.OK and not self.verbose:
+        proven_now = (event.proof or {}).get("ran", False)
+        if event.outcome is Outcome.OK and not self.verbose and not proven_now:
             return
         text = f"{event.host}: {event.outcome} {event.role}"
         if event.kind != "role":
@@ -170,6 +182,17 @@ class Story:
         if self._diff:
             for item in event.diff:
                 yield from difference(item)
+
+
+def _must_be_told(event: Event) -> bool:
+    """Is it a failure, or what a run begins and ends with?"""
+    if isinstance(event, Preflight):
+        return event.verdict is Verdict.FAIL
+    if isinstance(event, WaveFinished):
+        return not event.gate
+    if isinstance(event, HostFinished | ResourceDone | RoleSkipped):
+        return event.outcome in BAD
+    return isinstance(event, RunStarted | Summary | Stopped)
 
 
 def _of_the_fleet(event: Event) -> Iterator[Line]:

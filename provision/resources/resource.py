@@ -3,12 +3,13 @@
 from collections.abc import Iterator
 from typing import Annotated, Any, ClassVar
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict
 
 from provision.secrets import Secret
+from provision.sentences import Spelled
 
-AbsolutePath = Annotated[str, Field(pattern=r"^/")]
-Mode = Annotated[str, Field(pattern=r"^[0-7]{4}$")]
+AbsolutePath = Annotated[str, Spelled(r"^/", "should be an absolute path")]
+Mode = Annotated[str, Spelled(r"^[0-7]{4}$", "should be four octal digits, as in 0644")]
 
 
 class Resource(BaseModel):

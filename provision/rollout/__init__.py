@@ -245,6 +245,8 @@ class Rollout:
         # Hosts that an interrupt has cut short have failed, too; that is no reason of the run's own.
         if self._budget.reached and not self._cancel.is_set():
             self._reason = self._budget.reason()
+        if result.error is not None and result.error.place and not self._cancel.is_set():
+            self._reason = f"every host would meet the fault at {result.error.place}"
 
     def _leave(self, name: str) -> HostFinished:
         result = not_started(name)

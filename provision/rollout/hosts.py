@@ -13,7 +13,7 @@ from threading import Event as Flag
 from typing import Any
 
 from provision import bootstrap, preflight
-from provision.errors import HostError, ProvisionError, Refused, Unreachable
+from provision.errors import HostError, ProvisionError, Refused, RoleFault, Unreachable
 from provision.events import (
     Answered,
     Error,
@@ -104,6 +104,9 @@ def run_host(job: Job, run: Run, pool: Pool, sink: Sink, cancel: Flag) -> HostFi
         outcome = Outcome.FAILED
         tally.error = Error(f"{error.role}: {error.cause}", error.fix)
         tally(RoleSkipped(name, error.role, outcome, error.cause, error.fix))
+    except RoleFault as error:
+        outcome = Outcome.FAILED
+        tally.error = Error(error.cause, error.fix, trace=traceback.format_exc(), place=error.place)
     except HostError as error:
         outcome = Outcome.UNREACHABLE if isinstance(error, Unreachable) else Outcome.FAILED
         tally.error = Error(error.cause, error.fix)

@@ -15,6 +15,7 @@ from provision import __version__, inventory, role
 from provision.errors import InputError, Problem
 from provision.inventory import Host, sources
 from provision.inventory.digest import digest
+from provision.plan import fault
 from provision.rollout.hosts import Job
 from provision.secrets import Mask, secrets_in
 
@@ -42,10 +43,14 @@ class Order:
 
 
 def jobs(hosts: Iterable[Host], role_path: Sequence[Path], in_run: Sequence[str] | None) -> list[Job]:
-    """The hosts' parts of a run. Raises InputError where a role does not load."""
+    """The hosts' parts of a run. Raises InputError where a role does not load, or is at fault on every host."""
     hosts = list(hosts)
     names = dict.fromkeys(name for host in hosts for name in host.roles)
     loaded = {name: role.load(name, role_path) for name in names}
+    some = {name: host.settings[name] for host in hosts for name in host.roles if name in host.settings}
+    faults = [found for name, settings in some.items() if (found := fault(loaded[name], settings))]
+    if faults:
+        raise InputError([Problem(str(found)) for found in faults])
     return [Job(host.target, [loaded[name] for name in host.roles], host.settings, in_run) for host in hosts]
 
 

@@ -90,7 +90,7 @@ def unknown(settings: Resolved, kind: str, print_: str) -> Unreachable:
     key = f"{kind} key {print_}".strip() if print_ else "host key"
     return Unreachable(
         f"the {key} of {settings.known_hosts_name} is not in {file}",
-        f"compare it with the host's own, then add it with {_keyscan(settings)} or run with --accept-new-host-keys",
+        f"compare it with the host's own, then add it with {_keyscan(settings)} or run `check --accept-new-host-keys`",
     )
 
 

@@ -4,7 +4,6 @@ The law: nothing here starts a daemon that is stopped (its socket would), and wh
 host's own shell, a container) is gone when the tests of the host are over.
 """
 
-import itertools
 import json
 import re
 import secrets as random
@@ -14,6 +13,8 @@ from typing import Any
 import pytest
 from testinfra.backend.base import CommandResult
 from testinfra.host import Host
+
+from provision.verify import network
 
 IMAGE = """\
 set -e
@@ -93,8 +94,7 @@ class Container:
     @property
     def addresses(self) -> list[str]:
         """Its IPv4 addresses, but for loopback."""
-        lines = self._of("address")
-        local = {line.split()[-1] for line, after in itertools.pairwise(lines) if after.startswith("/32 host LOCAL")}
+        local = network.addresses("\n".join(self._of("address")))
         return sorted(address for address in local if not address.startswith("127."))
 
 

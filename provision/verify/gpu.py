@@ -4,7 +4,9 @@ The law: reads only, with the vendor's own program; one that hangs on a lost GPU
 """
 
 import re
+from collections.abc import Mapping, Sequence
 from functools import cached_property
+from typing import Any
 
 import pytest
 from testinfra.host import Host
@@ -22,9 +24,19 @@ for d in /sys/bus/pci/devices/*; do
   [ "$(cat $d/vendor 2>/dev/null)" = 0x10de ] && case "$(cat $d/class)" in 0x0300*|0x0302*) echo "${d##*/}";; esac
 done; true
 """
-IN_CONTAINER = """\
-PATH=$PATH:/usr/local/nvidia/bin:/usr/bin; export LD_LIBRARY_PATH=/usr/local/nvidia/lib64:/usr/lib64; nvidia-smi -L
+NODES = 'for f in /dev/nvidia[0-9]*; do [ -c "$f" ] && echo "node ${f##*/}"; done; true'
+NO_PROGRAM = "no nvidia-smi"
+IN_CONTAINER = f"""\
+PATH=$PATH:/usr/local/nvidia/bin:/usr/bin; export LD_LIBRARY_PATH=/usr/local/nvidia/lib64:/usr/lib64
+if command -v nvidia-smi >/dev/null; then nvidia-smi -L; else echo {NO_PROGRAM}; {NODES}; fi
 """
+"""A CDI spec need not name nvidia-smi, and the image has none of its own: the device nodes then tell."""
+
+
+def way(asked: Sequence[str], receipt: Mapping[str, Any]) -> str:
+    """The way by which the proof gave containers their GPUs; where it took none of the WAYS, the one asked for."""
+    proven = receipt.get("docker", {}).get("ways") or ()
+    return next((name for name in (*proven, *asked) if name in WAYS), "runtime")
 
 
 class Gpu:
@@ -47,13 +59,20 @@ class Gpu:
             pytest.fail(f"nvidia-smi -L: {(done.stdout + done.stderr).strip()[-300:]}", pytrace=False)
         return _uuids(done.stdout)
 
-    def in_container(self, way: str) -> list[str]:
-        """UUIDs that nvidia-smi lists in a container that was given all GPUs in one of the WAYS."""
+    def compared(self, way: str) -> tuple[list[str], list[str]]:
+        """(the host's, the container's) GPUs where a container is given all in one of the WAYS: UUIDs as nvidia-smi
+        lists them, or device nodes where the container has no nvidia-smi."""
         done = self._dockerd.run(IN_CONTAINER, WAYS[way])
         if done.rc:
             said = (done.stdout + done.stderr).strip()[-300:]
             pytest.fail(f"docker run {WAYS[way]}: {said}", pytrace=False)
-        return _uuids(done.stdout)
+        if NO_PROGRAM in done.stdout:
+            return _nodes(self._host.check_output(NODES)), _nodes(done.stdout)
+        return self.uuids, _uuids(done.stdout)
+
+
+def _nodes(text: str) -> list[str]:
+    return sorted(re.findall(r"^node (\S+)", text, re.M))
 
 
 def _uuids(text: str) -> list[str]:

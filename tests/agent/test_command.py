@@ -28,7 +28,25 @@ def test_it_runs_until_what_it_creates_is_there(system, tmp_path):
 def test_its_guard_must_hold_afterwards(system, tmp_path):
     result = converge(command(argv=["true"], creates=str(tmp_path / "made")), system, False)
     assert result["outcome"] == "failed"
-    assert "when read back" in result["error"]["cause"]
+    assert result["error"]["cause"] == "true succeeded, but {} is not there".format(tmp_path / "made")
+    assert "creates" in result["error"]["fix"]
+
+
+def test_a_guard_that_still_fails_is_named_with_what_it_printed(system):
+    guard = ["sh", "-c", "echo found 1; echo asked 2 >&2; exit 4"]
+    error = converge(command(argv=["true"], unless=guard), system, False)["error"]
+    cause = "x succeeded, but its guard still fails: sh -c echo found 1; echo asked 2 >&2; exit 4: status 4: "
+    assert error["cause"].startswith(cause)
+    assert "found 1" in error["output"]
+    assert "asked 2" in error["output"]
+    assert "unless" in error["fix"]
+
+
+def test_a_guard_that_is_no_program_afterwards_is_told_so(system):
+    error = converge(command(argv=["true"], unless=["/no/such/program"]), system, False)["error"]
+    assert error["cause"].endswith(
+        "guard still fails: /no/such/program: status 127: /no/such/program: No such file or directory"
+    )
 
 
 def test_a_guard_that_succeeds_means_nothing_to_do(system):

@@ -18,11 +18,10 @@ UUIDS = ["GPU-{:08x}-0000-0000-0000-000000000000".format(index) for index in ran
 
 @pytest.fixture
 def cuda(tmp_path, monkeypatch):
-    def cuda(**options):
+    def cuda(nvml=None, **options):
         library = false_gpu.build(tmp_path, "false_cuda", **options)
         monkeypatch.setattr(container_program, "LIBRARIES", (library,))
-        monkeypatch.setattr(container_program, "NVML", ())
-        monkeypatch.setattr(container_program, "nvml", lambda: None)
+        monkeypatch.setattr(container_program, "NVML", (nvml or false_gpu.build(tmp_path, "false_nvml"),))
         return container_program.main({})
 
     return cuda
@@ -49,12 +48,60 @@ def test_a_wrong_result_is_found(cuda):
 
 
 @needs
+@pytest.mark.parametrize("code", [2, 46])
+def test_a_gpu_without_room_is_unknown_and_who_uses_it_is_named(cuda, code):
+    failed = container_checks.computes(cuda(RETAIN=code))
+    users = [{"pid": 7511, "user": "root", "command": "python3"}]
+    check = container_checks.taken(failed, users)
+    assert check["verdict"] == "unknown"
+    assert "1 process: python3 7511 (root)" in check["cause"]
+    assert "dmesg" not in failed["fix"]
+    assert container_checks.taken(failed, [])["verdict"] == "failed", "nobody uses it, and it has no room"
+
+
+@needs
+def test_a_lacking_jit_compiler_is_named(cuda):
+    check = container_checks.computes(cuda(LOAD=221))
+    assert check["verdict"] == "failed"
+    assert "no libnvidia-ptxjitcompiler" in check["cause"]
+    assert "dmesg" not in check["fix"]
+
+
+def test_a_failure_beside_a_gpu_without_room_stays_a_failure():
+    kernels = ["cuMemAlloc_v2 failed with 2 CUDA_ERROR_OUT_OF_MEMORY", "7 of 1024 results are wrong"]
+    devices = [{"uuid": uuid, "kernel": kernel} for uuid, kernel in zip(UUIDS, kernels)]  # noqa: B905 - 3.6
+    check = container_checks.taken(
+        container_checks.computes({"cuda": {"devices": devices}}), [{"pid": 1, "user": "root", "command": "x"}]
+    )
+    assert check["verdict"] == "failed"
+    assert "7 of 1024" in check["cause"]
+
+
+def test_without_its_cli_the_runtime_and_the_flag_have_sentences_of_their_own():
+    message = "exec: nvidia-container-cli: executable file not found in $PATH"
+    runtime = container_checks.answered(
+        "all (runtime)", Ran(error="OCI runtime create failed:\n" + message), "/var/log/docker.log"
+    )
+    assert "the nvidia runtime works in legacy mode" in runtime["cause"]
+    assert "--gpus" not in runtime["cause"] + runtime["fix"]
+    flag = container_checks.answered("all (gpus)", Ran(error=message), "/var/log/docker.log")
+    assert "--gpus goes through" in flag["cause"]
+
+
+@needs
+def test_a_wrong_result_on_a_gpu_in_use_stays_a_failure(cuda):
+    failed = container_checks.computes(cuda(WRONG=1))
+    assert container_checks.taken(failed, [{"pid": 1, "user": "root", "command": "x"}])["verdict"] == "failed"
+
+
+@needs
 @pytest.mark.parametrize(("code", "words"), [(802, "fabric manager"), (999, "nvidia-uvm"), (100, "CUDA sees no GPU")])
 def test_each_way_not_to_start_has_its_cause(cuda, code, words):
     check = sees(cuda(INIT=code), UUIDS)
     assert check["verdict"] == "failed"
     assert words in check["cause"]
     assert check["fix"]
+    assert "journalctl -u docker" not in check["fix"]
 
 
 @needs
@@ -63,6 +110,37 @@ def test_a_gpu_too_few_and_one_too_many_are_named(cuda):
     assert "does not see GPU-ff" in sees(answer, UUIDS + ["GPU-ff"])["cause"]
     assert UUIDS[7] in sees(answer, UUIDS[:7])["cause"]
     assert sees(answer, [])["verdict"] == "failed", "none asked, none seen"
+
+
+@needs
+def test_a_container_without_nvml_fails_where_gpus_are_expected(cuda):
+    answer = cuda(nvml="/nowhere/libnvidia-ml.so.1")
+    assert answer["nvml"] is None
+    check = sees(answer, UUIDS)
+    assert check["verdict"] == "failed"
+    assert "the container got no libnvidia-ml" in check["cause"]
+    assert sees(dict(answer, cuda={"error": None, "devices": []}), [])["verdict"] == "passed", "none asked"
+
+
+@pytest.mark.parametrize(
+    ("script", "words"),
+    [
+        ("#!/bin/sh\nexec /nowhere/nvidia-smi\n", "exit status 127: "),
+        ("#!/nowhere/sh\n", "No such file"),
+        ("#!/bin/sh\necho down; exit 9\n", "exit status 9: down"),
+        ("#!/bin/sh\necho $1\n", None),
+    ],
+)
+def test_nvidia_smi_is_run_where_the_spec_names_one(tmp_path, script, words):
+    place = tmp_path / "nvidia-smi"
+    place.write_text(script)
+    place.chmod(0o755)
+    check = container_checks.runs_nvidia_smi(container_program.main({"nvidia_smi": str(place), "cuda": False}))
+    if words is None:
+        assert (check["verdict"], check["detail"]) == ("passed", "-L")
+    else:
+        assert check["verdict"] == "failed"
+        assert words in check["cause"]
 
 
 def test_without_a_gpu_all_else_is_told():
@@ -104,11 +182,17 @@ def test_sizes_as_docker_reads_them(text, size):
         ("CDI device injection failed: unresolvable CDI devices nvidia.com/gpu=all", "no CDI spec"),
         ("error setting rlimit type 8: operation not permitted", "CAP_SYS_RESOURCE"),
         ('exec: "nvidia-container-runtime": executable file not found in $PATH', "binary is gone"),
+        (
+            'error mounting "/usr/lib/libEGL_nvidia.so.575.51.03" to rootfs at "/usr/lib/libEGL_nvidia.so.575.51.03": '
+            "bind mount source stat: stat /usr/lib/libEGL_nvidia.so.575.51.03: no such file or directory",
+            "the CDI spec is stale",
+        ),
         ("something that nobody has seen", "the container did not run: something that nobody has seen"),
     ],
 )
 def test_what_docker_says_is_explained(message, words):
-    check = container_checks.answered("all", Ran(error=message))
+    check = container_checks.answered("all", Ran(error=message), "/var/log/docker.log")
     assert check["verdict"] == "failed"
     assert words in check["cause"]
     assert check["fix"]
+    assert "journalctl -u docker" not in check["fix"]

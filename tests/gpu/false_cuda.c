@@ -3,6 +3,7 @@
  * -DFIRST=n   the number in the first one's UUID
  * -DGPUS=n    how many devices; -DINIT=n what cuInit answers (100 none, 802 fabric manager, 999 unknown)
  * -DWRONG=1   the kernel's result is wrong
+ * -DRETAIN=n  what making a context answers (2 no memory, 46 in exclusive use); -DLOAD=n what loading PTX answers
  */
 #include <stdlib.h>
 #include <string.h>
@@ -20,23 +21,38 @@
 #define WRONG 0
 #endif
 
+#ifndef RETAIN
+#define RETAIN 0
+#endif
+#ifndef LOAD
+#define LOAD 218
+#endif
+
 typedef unsigned long long pointer;
 
 int cuInit(unsigned flags) { return INIT; }
 int cuGetErrorName(int code, const char **name) {
-    *name = code == 802 ? "CUDA_ERROR_SYSTEM_NOT_READY" : code == 100 ? "CUDA_ERROR_NO_DEVICE" : "CUDA_ERROR_UNKNOWN";
+    switch (code) {
+    case 2: *name = "CUDA_ERROR_OUT_OF_MEMORY"; break;
+    case 46: *name = "CUDA_ERROR_DEVICE_UNAVAILABLE"; break;
+    case 100: *name = "CUDA_ERROR_NO_DEVICE"; break;
+    case 218: *name = "CUDA_ERROR_INVALID_PTX"; break;
+    case 221: *name = "CUDA_ERROR_JIT_COMPILER_NOT_FOUND"; break;
+    case 802: *name = "CUDA_ERROR_SYSTEM_NOT_READY"; break;
+    default: *name = "CUDA_ERROR_UNKNOWN";
+    }
     return 0;
 }
 int cuDriverGetVersion(int *version) { *version = 12040; return 0; }
 int cuDeviceGetCount(int *count) { *count = GPUS; return 0; }
 int cuDeviceGet(int *device, int index) { *device = index; return index < GPUS ? 0 : 101; }
 int cuDeviceGetUuid(unsigned char *uuid, int device) { memset(uuid, 0, 16); uuid[3] = FIRST + device; return 0; }
-int cuDevicePrimaryCtxRetain(void **context, int device) { *context = (void *)1; return 0; }
+int cuDevicePrimaryCtxRetain(void **context, int device) { *context = (void *)1; return RETAIN; }
 int cuDevicePrimaryCtxRelease(int device) { return 0; }
 int cuCtxSetCurrent(void *context) { return 0; }
 int cuCtxSynchronize(void) { return 0; }
 /* As a new driver that has forgotten the oldest target: the program must try another. */
-int cuModuleLoadData(void **module, const char *text) { *module = (void *)1; return strstr(text, "sm_50") ? 218 : 0; }
+int cuModuleLoadData(void **module, const char *text) { *module = (void *)1; return strstr(text, "sm_50") ? LOAD : 0; }
 int cuModuleGetFunction(void **function, void *module, const char *name) { *function = (void *)1; return strcmp(name, "triple"); }
 int cuMemAlloc_v2(pointer *memory, size_t size) { *memory = (pointer)malloc(size); return 0; }
 int cuMemFree_v2(pointer memory) { free((void *)memory); return 0; }

@@ -119,7 +119,7 @@ def _spelled(ours: str, value: Any) -> Any:
     if value is None:
         return None
     if ours.startswith("memory."):
-        return str(value >> 20)
+        return str(-(-value >> 20))  # nvidia-smi rounds up
     if ours == "power_limit":
         return f"{value / 1000:.2f}"
     return str(value)

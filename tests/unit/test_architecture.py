@@ -18,7 +18,9 @@ PACKAGE = ROOT / "provision"
 
 LAYERS = [
     {"errors", "secrets"},
+    {"sentences"},
     {"target", "facts", "events", "resources", "templates", "fact_summary"},
+    {"faults"},
     {"transport", "bundle", "role", "messages", "journal"},
     {"daemon", "inventory"},
     {"plan", "preflight", "bootstrap", "login", "reachability", "questions"},

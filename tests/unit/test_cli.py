@@ -13,6 +13,7 @@ from provision.cli import verbs
 from provision.events import HostFacts, Notice, Outcome, ResourceDone
 from tests.unit.played import Fleet, Played
 
+ROOT = Path(__file__).parents[2]
 ROLE = '''
 """A greeting, kept in one file."""
 from provision import role
@@ -170,6 +171,58 @@ def test_wrong_options_come_with_the_inventorys_errors(inventory: Path, hosts: H
     assert len(result.stderr.splitlines()) == 5
 
 
+@pytest.mark.parametrize(
+    ("settings", "problem"),
+    [
+        (
+            'docker_engine: {version: "20.10.23*"}',
+            "docker_engine.version: should be present, latest or a version such as 26.1.5, without wildcards",
+        ),
+        (
+            "docker_users: {users: {Al ice: {}}}",
+            "hosts.yml:4:28: all: docker_users.users.Al ice: is no name of a user: letters, digits and _ . @ + - only",
+        ),
+        ("docker_users: {users: [alice]}", "docker_users.users: should be a mapping; write a mapping: alice: {}"),
+        ('docker_daemon: {live_restore: "maybe"}', "docker_daemon.live_restore: should be true or false"),
+    ],
+)
+def test_a_wrong_spelling_says_what_to_write(tmp_path: Path, settings: str, problem: str) -> None:
+    role = settings.partition(":")[0]
+    text = f"all:\n  vars:\n    roles: [{role}]\n    {settings}\n  hosts: {{h: }}\n"
+    (tmp_path / "hosts.yml").write_text(text)
+    result = run("inventory", "-i", tmp_path)
+    assert result.exit_code == 2
+    assert problem in result.stderr
+    assert len(result.stderr.splitlines()) == 1
+
+
+def test_a_vault_password_file_that_is_not_there_is_told(inventory: Path, hosts: Hosts) -> None:
+    result = run("check", "-i", inventory, "--vault-password-file", "nowhere")
+    assert result.exit_code == 2
+    assert result.stderr.strip() == "--vault-password-file: there is no file nowhere; correct its path"
+
+
+def test_an_inventory_without_hosts_names_its_file(inventory: Path, hosts: Hosts) -> None:
+    (inventory / "hosts.yml").write_text("all: {vars: {roles: [greeting]}}\n")
+    result = run("check", "-i", inventory / "hosts.yml")
+    assert result.exit_code == 2
+    assert result.stderr.strip() == (
+        f"{inventory}/hosts.yml: this inventory names no hosts; "
+        "write them under all: as in hosts: {web1.example.com: }"
+    )
+
+
+def test_a_public_key_is_no_private_one(inventory: Path, hosts: Hosts) -> None:
+    (inventory / "id.pub").write_text("ssh-ed25519 AAAAC3 me@here\n")
+    with_key = INVENTORY.replace("    roles:", "    ansible_ssh_private_key_file: id.pub\n    roles:")
+    (inventory / "hosts.yml").write_text(with_key)
+    result = web("check", inventory)
+    assert result.exit_code == 2
+    assert f"{inventory}/id.pub is a public key; name the private key: {inventory}/id" in result.stderr
+    (inventory / "hosts.yml").write_text(with_key.replace("    roles:", "    ansible_connection: openssh\n    roles:"))
+    assert web("check", inventory).exit_code == 0, "ssh takes it for a key of its agent"
+
+
 def test_without_an_inventory(hosts: Hosts, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.delenv("PROVISION_INVENTORY", raising=False)
     monkeypatch.setattr("provision.cli.hosts.TOP", tmp_path)
@@ -189,6 +242,23 @@ def test_the_default_inventory(inventory: Path, hosts: Hosts, monkeypatch: pytes
     (tmp_path / "inventories").mkdir()
     (tmp_path / "inventories" / "default").symlink_to(inventory)
     monkeypatch.setattr("provision.cli.hosts.TOP", tmp_path)
+    assert run("check", "--limit", "web").exit_code == 0
+
+
+def test_a_name_means_the_users_own_inventories_first(
+    inventory: Path, hosts: Hosts, monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    here = tmp_path_factory.mktemp("here")
+    monkeypatch.chdir(here)
+    wrong = run("check", "-i", "mine")
+    assert wrong.exit_code == 2
+    assert f"no inventory is called 'mine' in {here}/inventories or {ROOT}/inventories; " in wrong.stderr
+    (here / "inventories").mkdir()
+    (here / "inventories" / "mine").symlink_to(inventory)
+    (here / "inventories" / "dgx").symlink_to(inventory)
+    assert run("check", "-i", "mine", "--limit", "web").exit_code == 0
+    assert run("check", "-i", "dgx", "--limit", "web").exit_code == 0
+    (here / "inventories" / "default").symlink_to(inventory)
     assert run("check", "--limit", "web").exit_code == 0
 
 
@@ -366,3 +436,81 @@ def test_help_fits_a_screen_and_has_an_example(verb: str | None) -> None:
 def test_every_option_has_a_help_text(verb: Any) -> None:
     for option in verb.params:
         assert option.param_type_name == "argument" or option.help, option.name
+
+
+@pytest.mark.parametrize("verb", ["apply", "check"])
+def test_a_fault_of_a_role_is_told_before_the_first_connection(verb: str, inventory: Path, hosts: Hosts) -> None:
+    (inventory / "roles" / "other.py").write_text(ROLE.replace("content=settings.text", "contents=settings.text"))
+    result = web(verb, inventory)
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert result.stderr.strip().endswith("roles/other.py:13: File has no 'contents'; did you mean 'content'?")
+    assert hosts.accept_new is None, "a pool was made"
+
+
+# -- Ansible's letters
+
+
+def test_ansibles_letters_mean_what_they_mean_there(inventory: Path, hosts: Hosts) -> None:
+    words = ["-i", inventory, "-l", "web1", "-f", "1", "-e", "greeting.path=/x", "-u", "op", "-b", "-C", "-D", "-vvv"]
+    result = run("apply", *words)
+    assert result.exit_code == 0, result.stderr
+    job = hosts.jobs["web1"]
+    assert list(hosts.jobs) == ["web1"]
+    assert job.settings["greeting"].path == "/x"
+    assert (job.target.user, job.target.become) == ("op", True)
+    assert "ok greeting: file /etc/greeting" in result.stdout
+
+
+def test_the_command_lines_login_wins_over_the_inventorys(
+    inventory: Path, hosts: Hosts, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("TEST_PASSWORD")
+    monkeypatch.setattr("provision.cli.hosts.asker", lambda: lambda question: f"answer to {question}")
+    result = run("check", "-i", inventory, "-l", "web", "-k", "-K")
+    assert result.exit_code == 0, result.stderr
+    target = hosts.jobs["web2"].target
+    assert target.password.reveal() == "answer to SSH password"
+    assert target.become_password.reveal() == "answer to sudo password"
+
+
+def test_a_wrong_user_of_the_command_line_is_told_as_such(inventory: Path, hosts: Hosts) -> None:
+    result = run("check", "-i", inventory, "-u", "a b")
+    assert (result.exit_code, result.stderr.strip()) == (2, "command line: ansible_user: 'a b' is no user name")
+
+
+def test_list_hosts_names_them_and_touches_nothing(inventory: Path, hosts: Hosts) -> None:
+    result = run("apply", "-i", inventory, "-l", "web", "--list-hosts")
+    assert (result.exit_code, result.stdout) == (0, "web1\nweb2\n")
+    assert hosts.accept_new is None, "a pool was made"
+
+
+def test_quiet_tells_failures_and_the_summary_only(inventory: Path, hosts: Hosts) -> None:
+    hosts.outcomes = {"web1": Outcome.CHANGED, "web2": Outcome.FAILED}
+    lines = web("apply", inventory, "-q").stdout.splitlines()
+    assert lines
+    assert not [line for line in lines if "web1" in line]
+    assert [line for line in lines if "web2" in line]
+    assert lines[-1].startswith("2 hosts: ")
+
+
+@pytest.mark.parametrize(
+    ("option", "ours"),
+    [("-t", "--roles"), ("--extra-vars", "--set ROLE.KEY=VALUE"), ("--private-key", "ansible_ssh_private_key_file")],
+)
+def test_an_option_of_ansible_names_ours(option: str, ours: str) -> None:
+    result = run("apply", "-i", "x", option, "y")
+    assert result.exit_code == 2
+    assert f"No such option '{option}'; Ansible's is here: {ours}" in result.stderr
+
+
+@pytest.mark.parametrize("number", ["many", "0", "-1", "1.5"])
+def test_a_number_of_forks_that_is_none_says_what_to_write(number: str) -> None:
+    result = run("check", "-i", "x", "--forks", number)
+    assert result.exit_code == 2
+    assert f"{number!r} is no number of 1 or more: write a number, as in --forks 32" in result.stderr
+
+
+def test_workers_elsewhere_take_the_login_from_their_inventory(inventory: Path, hosts: Hosts) -> None:
+    result = run("apply", "-i", inventory, "--executor", "dask+local", "-u", "op")
+    assert result.exit_code == 2
+    assert "--executor does not go with -u, -b, -k and -K; write ansible_user" in result.stderr

@@ -130,17 +130,23 @@ def test_why_takes_an_override_into_account(inventory: Path, hosts: Hosts) -> No
 
 
 @pytest.mark.parametrize("words", [(), ("--json",)])
-def test_a_key_that_nobody_knows_is_exit_1_with_what_was_probably_meant(
-    inventory: Path, hosts: Hosts, words: tuple[str, ...]
-) -> None:
+def test_a_key_that_nobody_knows_is_exit_1(inventory: Path, hosts: Hosts, words: tuple[str, ...]) -> None:
     nothing = {"in_file": False, "value": None, "live": None, "agrees": None}
     hosts.answers.update(web1=nothing, web2=nothing)
-    result = run("why", inventory, "bpi", *words)
+    result = run("why", inventory, "new-thing", *words)
     assert result.exit_code == 1
-    assert "is called 'bpi', and none of these hosts has it; did you mean 'bip'?" in result.stderr
+    assert "is called 'new-thing', and none of these hosts has it" in result.stderr
     assert run("why", inventory, "mtu").exit_code == 0
     hosts.answers["web2"] = {"value": "x"}
-    assert run("why", inventory, "bpi", *words).exit_code == 0, "a host knows it"
+    assert run("why", inventory, "new-thing", *words).exit_code == 0, "a host knows it"
+
+
+def test_a_misspelt_key_is_refused_before_any_host_is_asked(inventory: Path, hosts: Hosts) -> None:
+    result = run("why", inventory, "bib")
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert result.stderr.strip() == "no option of the Docker daemon is called 'bib'; did you mean 'bip'?"
+    assert hosts.asked == []
+    assert run("why", inventory, "bib", "--set", "docker_daemon.extra={bib: 1}").exit_code == 0, "the inventory asks so"
 
 
 def test_unlock_looks_and_ends_nothing_without_yes(inventory: Path, hosts: Hosts) -> None:

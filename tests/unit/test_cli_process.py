@@ -156,3 +156,40 @@ def test_bad_input_is_one_line_a_problem_and_no_traceback(start: Start, tmp_path
     assert (status, out) == (2, "")
     assert "hosts.yml:2:1: " in err
     assert len(err.splitlines()) == 1
+
+
+@pytest.fixture
+def another(tmp_path: Path) -> Path:
+    """The Python of a virtual environment that has nothing of ours."""
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(tmp_path / "other")], check=True)
+    return tmp_path / "other" / "bin" / "python"
+
+
+def test_another_active_environment_does_not_matter(another: Path) -> None:
+    words = [str(another), str(ROOT / "provision.py"), "--version"]
+    done = subprocess.run(words, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.startswith("provision, version ")
+
+
+def test_without_an_environment_of_our_own_the_advice_is_to_make_it(another: Path, tmp_path: Path) -> None:
+    (tmp_path / "clone").mkdir()
+    (tmp_path / "clone" / "provision.py").write_bytes((ROOT / "provision.py").read_bytes())
+    (tmp_path / "clone" / "provision").symlink_to(ROOT / "provision")
+    words = [str(another), str(tmp_path / "clone" / "provision.py"), "--version"]
+    done = subprocess.run(words, capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert done.stderr.strip() == (
+        f"No module named 'click' for {another}; run `make setup` in {tmp_path}/clone, which makes .venv"
+    )
+
+
+def test_an_environment_that_lacks_modules_is_made_anew(another: Path, tmp_path: Path) -> None:
+    (tmp_path / "clone").mkdir()
+    (tmp_path / "clone" / "provision.py").write_bytes((ROOT / "provision.py").read_bytes())
+    (tmp_path / "clone" / "provision").symlink_to(ROOT / "provision")
+    (tmp_path / "other").rename(tmp_path / "clone" / ".venv")
+    words = [sys.executable, str(tmp_path / "clone" / "provision.py"), "--version"]
+    done = subprocess.run(words, capture_output=True, text=True, check=False, timeout=30)
+    assert done.returncode == 1
+    assert f"; remove {tmp_path}/clone/.venv, then run `make setup` in {tmp_path}/clone" in done.stderr

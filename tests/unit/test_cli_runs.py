@@ -1,6 +1,7 @@
 """Waves, budgets, resume and the record of runs, as the command line has them; hosts are played."""
 
 import json
+import re
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -132,9 +133,19 @@ def test_secrets_are_masked_in_the_journal(hosts: Hosts, monkeypatch: pytest.Mon
 
 
 def test_runs_are_listed_and_shown_again(hosts: Hosts) -> None:
-    name = stopped(hosts)
+    name = stopped(hosts, "--comment", "the first try", "--limit", "all")
     listed = run("runs").stdout.splitlines()
-    assert listed[0].split() == ["RUN", "STARTED", "TOOK", "VERB", "OUTCOME", "HOSTS"]
+    assert listed[0].split() == [
+        "RUN",
+        "STARTED",
+        "TOOK",
+        "VERB",
+        "OUTCOME",
+        "HOSTS",
+        *["BY", "INVENTORY", "LIMIT", "COMMENT"],
+    ]
+    assert re.search(r" \d\d:\d\d [+-]\d{4}  ", listed[1]), "a time without its zone"
+    assert re.search(r"\S+@\S+ +hosts.yml +all +the first try$", listed[1])
     assert name in listed[1]
     assert "2 changed, 3 not-started, 1 failed" in listed[1]
     [told] = [json.loads(line) for line in run("runs", "--json").stdout.splitlines()]

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from provision import plan as planning
-from provision.errors import InputError
+from provision.errors import RoleFault
 from provision.facts import Docker, Facts, Os
 from provision.plan import RefusedByRole, Stage, plan
 from provision.resources import DaemonOption, Directory, Resource
@@ -123,7 +123,7 @@ def test_planning_is_pure() -> None:
 
 def test_a_role_must_say_that_it_has_a_say_in_the_daemon() -> None:
     silent = replace(role("site", option("mtu")), daemon=False)
-    with pytest.raises(InputError, match="DAEMON = True"):
+    with pytest.raises(RoleFault, match="DAEMON = True"):
         staged(silent)
 
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from provision.errors import ProtocolError, Unreachable
+from provision.errors import ProtocolError, RoleFault, Unreachable
 from provision.events import (
     Event,
     HostFacts,
@@ -16,6 +16,7 @@ from provision.events import (
     Preflight,
     ResourceDone,
     RunStarted,
+    Stopped,
     Summary,
     Verdict,
     worst,
@@ -215,3 +216,13 @@ def test_a_bare_host_is_asked_once_it_has_python_and_before_anything_else(monkey
     assert summary.hosts["bare"].outcome is Outcome.FAILED
     assert "preflight: disk: it is full; nothing but python3 was changed" in str(summary.hosts["bare"].error)
     assert len(sessions) == 7, "nothing came after the answer"
+
+
+def test_a_fault_of_a_role_ends_the_run_at_the_first_host(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(BEHAVIOUR, "first", [RoleFault("roles/x.py:14", "File has no 'contents'", "mend the role")])
+    summary, events = run("first", "good", "new", forks=1)
+    assert [str(result.outcome) for result in summary.hosts.values()] == ["failed", "not-started", "not-started"]
+    error = summary.hosts["first"].error
+    assert str(error) == "roles/x.py:14: File has no 'contents'; mend the role"
+    stopped = [event for event in events if isinstance(event, Stopped)]
+    assert [event.reason for event in stopped] == ["every host would meet the fault at roles/x.py:14"]

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from provision.verify.asked import agree
-from provision.verify.gpu import WAYS
+from provision.verify.gpu import way
 
 RECEIPT = "/var/lib/provision/proofs/gpu.json"
 SLACK = 3600
@@ -31,13 +31,11 @@ def test_the_bus_has_the_asked_number_of_gpus(asked, gpu):
     agree({"gpu_smoke_test.expect_gpus": (asked["expect_gpus"], len(gpu.addresses))})
 
 
-def test_a_container_sees_the_gpus_of_the_host(asked, gpu):
+def test_a_container_sees_the_gpus_of_the_host(asked, gpu, request):
     if not gpu.addresses:
         pytest.skip("there is no NVIDIA GPU on the PCI bus")
-    way = next((name for name in asked["injection"] if name in WAYS), None)
-    if way is None:
-        way = "runtime"
-    agree({f"GPUs in a container ({way})": (gpu.uuids, gpu.in_container(way))})
+    taken = way(asked["injection"], request.getfixturevalue("receipt"))
+    agree({f"GPUs in a container ({taken})": gpu.compared(taken)})
 
 
 def test_the_last_proof_passed(asked, receipt):

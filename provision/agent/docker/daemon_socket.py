@@ -12,7 +12,17 @@ from . import flags
 from .engine_facts import process
 
 SOCKET = "/var/run/docker.sock"
-__all__ = ["SOCKET", "address", "get", "ping", "process"]
+__all__ = ["SOCKET", "address", "get", "log", "ping", "process", "start"]
+
+
+def log(system):
+    """Where the daemon's log is to be looked at, on this host."""
+    return "journalctl -u docker" if look.exists(system, "/run/systemd/system") else "/var/log/docker.log"
+
+
+def start(system):
+    """The command that starts the daemon, on this host."""
+    return "systemctl start docker" if look.exists(system, "/run/systemd/system") else "service docker start"
 
 
 def address(system, pid):

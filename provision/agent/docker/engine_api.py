@@ -54,9 +54,8 @@ class Engine:
         """The daemon's process; NotRunning when there is none."""
         pid = daemon_socket.process(self._system)
         if pid is None:
-            raise NotRunning(
-                "the Docker daemon does not run", "start it: systemctl start docker (journalctl -u docker says why not)"
-            )
+            start, log = daemon_socket.start(self._system), daemon_socket.log(self._system)
+            raise NotRunning("the Docker daemon does not run", "start it: {} ({} says why not)".format(start, log))
         return pid
 
     def get(self, path, timeout=30, **query):
@@ -94,7 +93,8 @@ class Engine:
             raise TimedOut() from None
         except (OSError, http.client.HTTPException) as error:
             raise NotRunning(
-                "Docker does not answer on {}: {}".format(socket_path, error), "look at journalctl -u docker"
+                "Docker does not answer on {}: {}".format(socket_path, error),
+                "look at {}".format(daemon_socket.log(self._system)),
             ) from None
         finally:
             connection.close()

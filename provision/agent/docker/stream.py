@@ -49,7 +49,8 @@ def post(system, path, query, login, what, timeout):
         ) from None
     except (OSError, http.client.HTTPException) as error:
         raise Failed(
-            "{}: the connection to Docker ended: {}".format(what, error), "look at journalctl -u docker"
+            "{}: the connection to Docker ended: {}".format(what, error),
+            "look at {}".format(daemon_socket.log(system)),
         ) from None
     finally:
         connection.close()

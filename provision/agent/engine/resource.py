@@ -68,6 +68,10 @@ class Resource:
         So check sees what follows from it: a service that would run something else than what is on disk.
         """
 
+    def unmet(self, left):
+        """The failure to tell where `left` still differs after `apply`, or None for the engine's own words."""
+        return None
+
     def when_dropped(self):
         """The resource (kind, fields) that removes this one, or None where leaving it is right."""
         return None
@@ -153,6 +157,9 @@ def _converge(resource, system, check, may, result):
     resource.apply(system, diff)
     left = compare(resource.actual(system), resource.desired())
     if left:
+        told = resource.unmet(left)
+        if told is not None:
+            raise told
         cause = "written, but not so when read back: {}".format(", ".join(sorted(left)))
         shown = [_shown(resource, key, pair) for key, pair in sorted(left.items())]
         raise Failed(cause, "", "\n".join("{key}: found {before!r}, asked {after!r}".format(**item) for item in shown))

@@ -29,6 +29,8 @@ ARCHITECTURES = {
 """uname's machine as dpkg names it; for a host where dpkg itself does not tell."""
 CAP_SYS_RESOURCE = 1 << 24
 NVIDIA = "10de"
+LIBRARY = r"libnvidia-ml\.so\.(\d+\.[\d.]+)$"
+MAX_LINKS = 8
 RESOLVERS = ("/etc/resolv.conf", "/run/systemd/resolve/resolv.conf")
 
 
@@ -156,11 +158,21 @@ def _on_disk(system, kernel):
 
 
 def _library(system):
+    match = re.search(LIBRARY, library_path(system) or "")
+    return match.group(1) if match else None
+
+
+def library_path(system):
+    """The file behind libnvidia-ml.so.1 as the dynamic linker finds it, links followed; None where there is none."""
     for directory in _library_directories(system):
-        target = system.link(directory + "/libnvidia-ml.so.1")
-        match = re.search(r"libnvidia-ml\.so\.(\d+\.[\d.]+)$", target or "")
-        if match:
-            return match.group(1)
+        path = directory + "/libnvidia-ml.so.1"
+        for _ in range(MAX_LINKS):
+            target = system.link(path)
+            if target is None or re.search(LIBRARY, path):
+                break
+            path = os.path.join(os.path.dirname(path), target)
+        if re.search(LIBRARY, path):
+            return os.path.normpath(path)
     return None
 
 

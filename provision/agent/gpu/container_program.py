@@ -109,6 +109,7 @@ def main(request):
     found["nodes"] = sorted(os.path.basename(path) for path in glob.glob("/dev/nvidia*"))
     found["volumes"] = {path: volume(path) for path in request.get("volumes", ())}
     found["nvml"] = nvml()
+    found["nvidia_smi"] = program([request["nvidia_smi"], "-L"]) if request.get("nvidia_smi") else None
     found["cuda"] = cuda() if request.get("cuda", True) else None
     found["seconds"] = round(time.perf_counter() - started, 3)
     return found
@@ -135,6 +136,26 @@ def shared_memory():
     except OSError:
         return None
     return status.f_blocks * status.f_frsize
+
+
+def program(argv):
+    """Exit status (127: it does not start) and output; by fork, as the image has no `subprocess`."""
+    reading, writing = os.pipe()
+    pid = os.fork()
+    if pid == 0:
+        try:
+            os.dup2(writing, 1)
+            os.dup2(writing, 2)
+            os.execv(argv[0], argv)
+        except OSError as error:
+            os.write(2, str(error).encode("utf-8", "replace"))
+        finally:
+            os._exit(127)
+    os.close(writing)
+    with os.fdopen(reading, "rb") as file:
+        text = file.read().decode("utf-8", "replace")
+    status = os.waitpid(pid, 0)[1]
+    return {"status": os.WEXITSTATUS(status) if os.WIFEXITED(status) else -os.WTERMSIG(status), "text": text[-2000:]}
 
 
 def cuda():

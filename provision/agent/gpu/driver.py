@@ -17,6 +17,12 @@ SWITCH_CLASS = "0680"
 FABRIC_MANAGER = ("nvidia-fabricmanager", "nv-fabricmanager")
 
 
+def counted(number, thing, verb=False):
+    """`1 GPU`, `2 GPUs`; with a verb `1 GPU is`, `2 GPUs are`."""
+    text = "{} {}{}".format(number, thing, "" if number == 1 else "s")
+    return text + (" is" if number == 1 else " are") if verb else text
+
+
 def look(system):
     """{"gpus", "switches": PCI addresses, "loaded", "on_disk", "library", "fabric_manager": None or a dict}."""
     found = gather.nvidia(system, os.uname().release)
@@ -53,8 +59,8 @@ def _problems(found, expected):
     present = len(found["gpus"])
     if expected is not None and present != expected:
         yield (
-            "{} NVIDIA GPUs are declared and {} {} on the PCI bus".format(
-                expected, present, "is" if present == 1 else "are"
+            "{} declared and {} {} on the PCI bus".format(
+                counted(expected, "NVIDIA GPU", verb=True), present, "is" if present == 1 else "are"
             ),
             "correct expect_gpus; or a card is gone: dmesg, lspci -d 10de:, then power the host off and on",
         )
@@ -63,7 +69,9 @@ def _problems(found, expected):
     loaded = found["loaded"]
     if loaded is None:
         yield (
-            "there are {} NVIDIA GPUs and no driver is loaded".format(present),
+            "there {} {} and no driver is loaded".format(
+                "is" if present == 1 else "are", counted(present, "NVIDIA GPU")
+            ),
             "install a driver, or find out why not: dmesg | grep -i -e nvrm -e nouveau; mokutil --sb-state",
         )
         return
@@ -122,4 +130,4 @@ class NvidiaDriver(Resource):
 
     def note(self, diff):
         found = getattr(self, "_found", None)
-        return "driver {}, {} GPUs".format(found["loaded"], len(found["gpus"])) if found else ""
+        return "driver {}, {}".format(found["loaded"], counted(len(found["gpus"]), "GPU")) if found else ""

@@ -9,6 +9,8 @@ The law: what is there is read from the daemon and the files, and nothing is cho
 is in the proof.
 """
 
+import itertools
+import os
 import re
 
 from ..host import look
@@ -19,6 +21,10 @@ CONFIG = "/etc/nvidia-container-runtime/config.toml"
 CAPABILITIES = "NVIDIA_DRIVER_CAPABILITIES=compute,utility"
 ALL = "all"
 NONE = "none"
+OWN = "/nvidia.yaml"
+"""The name that NVIDIA's own service and tool give a spec."""
+VISIBLE = {ALL: "all", NONE: "void"}
+"""NVIDIA_VISIBLE_DEVICES: to a runtime in mode cdi `none` would be a CDI device, which no spec has."""
 
 
 def specs(system):
@@ -28,7 +34,7 @@ def specs(system):
         for name in look.names(system, folder):
             if name.endswith((".yaml", ".yml", ".json")):
                 text = look.text(system, folder + "/" + name) or ""
-                if "nvidia.com/gpu" in text:
+                if re.search(r"(?<![\w.-])nvidia\.com/gpu\b", text):  # and not management.nvidia.com/gpu
                     found[folder + "/" + name] = text
     return found
 
@@ -42,6 +48,45 @@ def driver_of(text):
     """The driver's version that a CDI spec was made for, or None."""
     match = re.search(r"lib(?:cuda|nvidia-ml)\.so\.(\d+\.[\d.]*\d)", text)
     return match.group(1) if match else None
+
+
+def in_force(found):
+    """Those of the specs that Docker uses: of a GPU that two folders name, the later folder's counts."""
+    named = {path: names_in(text) for path, text in found.items()}
+    folders = {path: SPEC_FOLDERS.index(os.path.dirname(path)) for path in found}
+    used = {}
+    for path, text in found.items():
+        later = [named[other] for other in found if folders[other] > folders[path]]
+        if not named[path] or not named[path] <= set().union(*later):
+            used[path] = text
+    return used
+
+
+def conflicts(found):
+    """(cause, fix) for each two specs in one folder that name the same GPU."""
+    for first, second in itertools.combinations(sorted(found, key=lambda path: (path.endswith(OWN), path)), 2):
+        same_folder = os.path.dirname(first) == os.path.dirname(second)
+        if same_folder and names_in(found[first]) & names_in(found[second]):
+            cause = "{} and {} name the same GPUs, and Docker then takes neither".format(first, second)
+            yield cause, "remove one of them: rm {}".format(first)
+
+
+def stale(system, driver):
+    """[(path, version)] of specs in force that were made for another driver than this one."""
+    made_for = [(path, driver_of(text)) for path, text in sorted(in_force(specs(system)).items())]
+    return [(path, version) for path, version in made_for if version is not None and version != driver]
+
+
+def by_spec(system, ways):
+    """Does one of these ways go by the CDI specs?"""
+    return "cdi" in ways or "runtime" in ways and _mode(system) == "cdi"
+
+
+def nvidia_smi(system):
+    """Where the CDI specs put nvidia-smi in a container, or None."""
+    pattern = r"containerPath\"?:\s*\"?(/[^\s\",]*/nvidia-smi)\b"
+    found = [match.group(1) for match in (re.search(pattern, text) for text in specs(system).values()) if match]
+    return found[0] if found else None
 
 
 def available(system, info):
@@ -101,7 +146,7 @@ def options(system, way, asked):
     if way == "cdi":
         return _cdi(system, asked), ()
     if way == "runtime":
-        visible = asked if asked in (ALL, NONE) else ",".join(uuid for uuid, _ in asked)
+        visible = VISIBLE[asked] if asked in (ALL, NONE) else ",".join(uuid for uuid, _ in asked)
         return {"Runtime": "nvidia"}, ("NVIDIA_VISIBLE_DEVICES=" + visible, CAPABILITIES)
     if asked == NONE:
         return {}, ()

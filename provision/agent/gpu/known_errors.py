@@ -30,6 +30,13 @@ SIGNATURES = [
     for row in (
         # -- how Docker gives a container its GPUs
         (
+            r"^\w+ \(runtime\): [\s\S]*(?:nvidia-container-cli\S*: (?:executable file not found|no such file)"
+            r"|couldn't find binary nvidia-container-cli)",
+            "the nvidia runtime works in legacy mode, and its nvidia-container-cli is not on this host",
+            "grep mode /etc/nvidia-container-runtime/config.toml; command -v nvidia-container-cli",
+            "set the mode back to auto (toolkit 1.18 or later), or install libnvidia-container-tools, or use CDI",
+        ),
+        (
             r"nvidia-container-cli\S*: (?:executable file not found|no such file)"
             r"|couldn't find binary nvidia-container-cli",
             "--gpus goes through NVIDIA's hook, and the hook's nvidia-container-cli is not on this host",
@@ -50,10 +57,17 @@ SIGNATURES = [
             "set nvidia_docker.cdi: true on Docker 25 or later",
         ),
         (
+            r"error mounting \S*(?:nvidia|cuda).*no such file"
+            r"|bind mount source stat\S* .*(?:nvidia|cuda).*no such file",
+            "the CDI spec is stale: it names files of another driver than the one that is on this host",
+            "grep -o 'libcuda.so[0-9.]*' /var/run/cdi/*.yaml /etc/cdi/*.yaml; cat /sys/module/nvidia/version",
+            "apply the role nvidia_docker, or nvidia-ctk cdi generate --output=/etc/cdi/nvidia.yaml",
+        ),
+        (
             r"unresolvable CDI devices|failed to inject CDI devices|CDI device injection failed",
             "there is no CDI spec for this GPU, or it was made for another driver or other MIG devices",
             "nvidia-ctk cdi list; grep -o 'libcuda.so[0-9.]*' /var/run/cdi/*.yaml /etc/cdi/*.yaml",
-            "systemctl restart nvidia-cdi-refresh, or nvidia-ctk cdi generate --output=/etc/cdi/nvidia.yaml",
+            "apply the role nvidia_docker, or nvidia-ctk cdi generate --output=/etc/cdi/nvidia.yaml",
         ),
         (
             r"conflicting device",
@@ -164,6 +178,18 @@ SIGNATURES = [
             "the CUDA libraries in the container do not go with this driver",
             "ldconfig -p | grep libcuda inside",
             "upgrade the driver, or remove the compat libraries from the image",
+        ),
+        (
+            r"JIT_COMPILER_NOT_FOUND|cu\w+ failed with 221\b",
+            "the container got no libnvidia-ptxjitcompiler, with which the driver compiles kernels",
+            "ldconfig -p | grep ptxjitcompiler, on the host and inside",
+            "install all libraries of the driver, then nvidia-ctk cdi generate --output=/etc/cdi/nvidia.yaml",
+        ),
+        (
+            r"CUDA_ERROR_OUT_OF_MEMORY|cu\w+ failed with 2\b",
+            "the GPU has no free memory",
+            "nvidia-smi",
+            "look who holds it (nvidia-smi), and try again when it is free",
         ),
         (
             r"DEVICE_UNAVAILABLE|DEVICES_UNAVAILABLE|all CUDA-capable devices are busy|failed with 46\b",

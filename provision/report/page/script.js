@@ -56,7 +56,7 @@ function row(number) {
   });
   return h("tr", { tabindex: -1, "data-host": number, "aria-label": host.name + ", " + host.outcome },
     h("td", { class: "cell" }, mark(host.outcome)), h("td", { class: "name" }, host.name), cells,
-    h("td", { class: "number" }, host.wave || ""), h("td", { class: "number" }, host.seconds ? duration(host.seconds) : ""),
+    data.waves.length ? h("td", { class: "number" }, host.wave || "") : null, h("td", { class: "number" }, host.seconds ? duration(host.seconds) : ""),
     h("td", { class: "cause", title: host.error }, host.error));
 }
 function matches(number) {
@@ -193,7 +193,7 @@ function start() {
   if (data.stopped) $("stop").append(h("div", { class: "banner failed" }, h("b", null, "The run stopped itself: " + data.stopped.reason + "."), h("p", null, count(data.stopped.waiting, "host") + " not started."), data.stopped.differences.map((text) => h("p", null, "What the failed hosts have and no good one has: " + text))));
   $("tiles").append(...data.outcomes.filter((outcome) => all[outcome]).map((outcome) => h("button", { type: "button", class: "tile", "data-outcome": outcome, onclick: () => { filter.outcomes.has(outcome) ? filter.outcomes.delete(outcome) : filter.outcomes.add(outcome); show(); } }, mark(outcome), h("b", null, all[outcome]), h("span", null, outcome))));
   $("bar").append(...stacked(all));
-  const head = h("tr", null, h("th", { class: "cell", scope: "col" }, h("span", { class: "hidden" }, "Outcome")), h("th", { scope: "col" }, "Host"), data.roles.map((role) => h("th", { class: "cell", scope: "col" }, role)), h("th", { class: "number", scope: "col" }, "Wave"), h("th", { class: "number", scope: "col" }, "Took"), h("th", { scope: "col" }, "Cause"));
+  const head = h("tr", null, h("th", { class: "cell", scope: "col" }, h("span", { class: "hidden" }, "Outcome")), h("th", { scope: "col" }, "Host"), data.roles.map((role) => h("th", { class: "cell", scope: "col" }, role)), data.waves.length ? h("th", { class: "number", scope: "col" }, "Wave") : null, h("th", { class: "number", scope: "col" }, "Took"), h("th", { scope: "col" }, "Cause"));
   $("grid").tHead.append(head);
   $("role").append(h("option", { value: "" }, "all"), ...data.roles.map((role) => h("option", null, role)));
   $("legend").append("Arrow keys move, Enter opens a host, / searches. ", ...data.outcomes.flatMap((outcome) => [mark(outcome), " " + outcome + "   "]));

@@ -91,6 +91,7 @@ def test_passwords_are_secrets(resolved: Resolved) -> None:
         ("ansible_password: 12345", "ansible_password: should be text or a !secret; quote it"),
         ('ansible_ssh_common_args: "-o \'x"', "cannot be split"),
         ("ansible_ssh_private_key_file: nokey", "nokey cannot be read: No such file or directory"),
+        ("ansible_password: '!secret env:X'", "!secret in quotes is text and no tag; drop the quotes: !secret env:X"),
         ("ansible_ssh_private_key_file: .", "cannot be read: Is a directory"),
         ("ansible_python_interpreter: 'python3; rm'", "is no path of a program"),
         ("ansible_timeout: 0", "should be a number of seconds"),

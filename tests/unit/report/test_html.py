@@ -162,6 +162,7 @@ def test_a_browser_shows_1000_hosts(browser: str, profile: Path) -> None:
         "set apt_proxy.http, or open the firewall", '+  "bip": "192.168.127.1/24",', "Failures",
     ):  # fmt: skip
         assert words in text, words
+    assert ">Wave</th>" in shown
     assert "[object" not in text
     assert "undefined" not in text
 
@@ -170,6 +171,7 @@ def test_a_browser_runs_nothing_of_a_host(browser: str, profile: Path) -> None:
     shown = rendered(browser, profile, hostile())
     assert 'data-ready="yes"' in shown
     assert "<title>provision &lt;/script&gt;" in shown
+    assert ">Wave</th>" not in shown, "an empty column"
     assert "<img" not in re.sub(r"<script.*?</script>", "", shown, flags=re.S)
 
 

@@ -3,6 +3,8 @@
 import io
 from dataclasses import replace
 
+import pytest
+
 from provision.events import (
     Error,
     Event,
@@ -74,6 +76,14 @@ def told(events: list[Event], **story: bool) -> str:
 
 def test_a_run(run: list[Event]) -> None:
     assert told(run) == GOLDEN
+
+
+@pytest.mark.parametrize("ran", [True, False])
+def test_a_proof_is_told_on_the_run_in_which_it_ran(ran: bool) -> None:
+    note = "passed now: 1 GPU, levels 0, 1, 2, 3, cdi"
+    step = ResourceDone("web1", "gpu_smoke_test", "gpu_proof", "gpu", Outcome.OK, (), note, 3.1, proof={"ran": ran})
+    line = f"web1: ok gpu_smoke_test: gpu_proof gpu ({note}) in 3.1 s\n"
+    assert told([step]) == (line if ran else "")
 
 
 def test_diff_shows_the_differences(run: list[Event]) -> None:

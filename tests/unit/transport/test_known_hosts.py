@@ -8,7 +8,9 @@ import threading
 
 import pytest
 
+from provision.transport import hostkeys
 from provision.transport.known_hosts import KnownHosts, fingerprint
+from provision.transport.ssh_config import Resolved
 
 ED = b"\0\0\0\x0bssh-ed25519\0\0\0 " + b"e" * 32
 OTHER = b"\0\0\0\x0bssh-ed25519\0\0\0 " + b"o" * 32
@@ -159,3 +161,9 @@ def test_a_change_of_the_file_is_seen(tmp_path):
     assert hosts.lookup("web1", [str(file)]).judge(ED)[0] == "unknown"
     file.write_text(line("web1"))
     assert hosts.lookup("web1", [str(file)]).judge(ED)[0] == "known"
+
+
+def test_the_way_to_trust_a_new_host_is_named_with_a_verb_that_has_it():
+    """verify, too, meets unknown hosts, and has no such option."""
+    said = str(hostkeys.unknown(Resolved("web1", {}), "ED25519", "SHA256:x"))
+    assert said.endswith("or run `check --accept-new-host-keys`")

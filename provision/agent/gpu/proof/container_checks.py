@@ -7,26 +7,28 @@ passes.
 """
 
 import json
+import re
 
-from ...docker import flags
+from ...docker import flags, in_use
 from ...host import look
+from ..driver import counted
 from ..known_errors import explain
 from .host_checks import FAILED, PASSED, UNKNOWN, check
 
+NO_ROOM = r"failed with (?:2|46)\b"
+"""CUDA: out of memory, and a GPU in exclusive use."""
 SIZES = {"": 1, "b": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30, "t": 1 << 40}
 
 
-def answered(name, ran):
-    """The check that the container ran at all."""
+def answered(name, ran, log):
+    """The check that the container ran at all; `log` is where the daemon's log is."""
     problem = ran.problem()
     if not problem:
         return check(name, PASSED, "{} s".format(ran.seconds))
-    known = explain(problem)
+    known = explain("{}: {}".format(name, problem))
     last = problem.strip().splitlines()[-1]
     if known is None:
-        return check(
-            name, FAILED, problem, "the container did not run: {}".format(last), "look at journalctl -u docker"
-        )
+        return check(name, FAILED, problem, "the container did not run: {}".format(last), "look at {}".format(log))
     return check(name, FAILED, problem, "{} ({})".format(known.cause, last), known.fix)
 
 
@@ -35,6 +37,15 @@ def sees(name, answer, expected):
     cuda = answer["cuda"]
     if cuda["error"] is not None and expected:
         return _cuda_failed(name, cuda["error"]["text"])
+    if answer["nvml"] is None and expected:
+        return check(
+            name,
+            FAILED,
+            "",
+            "the container got no libnvidia-ml: it was injected without the capability `utility`, or the CDI spec "
+            "leaves it out",
+            "nvidia-ctk cdi generate --output=/etc/cdi/nvidia.yaml; ask for NVIDIA_DRIVER_CAPABILITIES=compute,utility",
+        )
     if answer["nvml"] is not None and answer["nvml"]["error"] is not None and expected:
         return _cuda_failed(name, "Failed to initialize NVML: {text}".format(**answer["nvml"]["error"]))
     seen = {"CUDA": {device["uuid"] for device in cuda["devices"]}}
@@ -71,9 +82,25 @@ def _difference(found, expected):
     return " and ".join(words)
 
 
+def runs_nvidia_smi(answer):
+    """nvidia-smi starts in the container and lists its GPUs."""
+    ran = answer["nvidia_smi"]
+    if ran["status"] == 0:
+        return check("nvidia-smi", PASSED, ran["text"].strip())
+    last = (ran["text"].strip().splitlines() or ["no output"])[-1]
+    return check(
+        "nvidia-smi",
+        FAILED,
+        ran["text"],
+        "nvidia-smi does not run in the container (exit status {}: {})".format(ran["status"], last),
+        "remove /etc/cdi/nvidia.yaml and apply nvidia_docker: it writes the spec with the driver's own nvidia-smi",
+    )
+
+
 def computes(answer):
     """Each GPU ran the kernel, and its result is right."""
     wrong = ["{uuid}: {kernel}".format(**device) for device in answer["cuda"]["devices"] if device["kernel"] != "ok"]
+    wrong.sort(key=lambda text: re.search(NO_ROOM, text) is not None)  # what is not for lack of room is told first
     if wrong:
         known = explain(wrong[0])
         cause = known.cause if known else "a CUDA kernel does not run"
@@ -84,7 +111,16 @@ def computes(answer):
             "{} ({})".format(cause, wrong[0]),
             known.fix if known else "dmesg | grep -i -e nvrm -e xid",
         )
-    return check("kernel", PASSED, "checked on {} GPUs".format(len(answer["cuda"]["devices"])))
+    return check("kernel", PASSED, "checked on {}".format(counted(len(answer["cuda"]["devices"]), "GPU")))
+
+
+def taken(failed, processes):
+    """A kernel that found no room: unknown where others use the GPUs, as then nothing is known of the GPU itself."""
+    if not processes or not all(re.search(NO_ROOM, text) for text in failed["detail"]):
+        return failed
+    users = in_use.named(processes, "process", "processes")
+    cause = "the proof found no room on a GPU that is in use ({}): {}".format(failed["detail"][0], users)
+    return check("kernel", UNKNOWN, failed["detail"], cause, "run again when the GPUs are free; nvidia-smi shows more")
 
 
 def configured(system, pid):

@@ -7,7 +7,8 @@ is worth knowing and breaks nothing is a warning, never a verdict.
 
 import re
 
-from .. import driver
+from .. import driver, injection
+from ..driver import counted
 
 PASSED = "passed"
 FAILED = "failed"
@@ -35,7 +36,7 @@ def verdict_of(checks):
 def host(found, nvml, xids, expected, required):
     """The checks of level 1: the declared count, the PCI bus and NVML agree, and every GPU is well.
 
-    `found` is nvidia_driver.look's, `nvml` is nvml.ask's (None where there is no GPU), `xids` those of this boot.
+    `found` is driver.look's, `nvml` is nvml.ask's (None where there is no GPU), `xids` those of this boot.
     """
     gpus = len(found["gpus"])
     if not gpus and not required and not expected:
@@ -49,7 +50,9 @@ def host(found, nvml, xids, expected, required):
             )
         ]
     checks = [check("driver", FAILED, "", cause, fix) for cause, fix in wrong]
-    checks = checks or [check("driver", PASSED, "driver {}, {} GPUs on the PCI bus".format(found["loaded"], gpus))]
+    checks = checks or [
+        check("driver", PASSED, "driver {}, {} on the PCI bus".format(found["loaded"], counted(gpus, "GPU")))
+    ]
     if nvml is not None:
         checks += _nvml(nvml, gpus)
     if xids:
@@ -71,7 +74,7 @@ def _nvml(nvml, gpus):
         return
     known = len(nvml["gpus"])
     if known != gpus:
-        cause = "{} GPUs are on the PCI bus and the driver knows {}".format(gpus, known)
+        cause = "{} on the PCI bus and the driver knows {}".format(counted(gpus, "GPU", verb=True), known)
         yield check(
             "NVML", FAILED, "", cause, "dmesg | grep -i -e nvrm -e xid: one did not come up or fell off the bus"
         )
@@ -127,11 +130,10 @@ def warnings(nvml, require_persistence, logged):
         if width and best and width < best:
             found.append("{}: PCIe x{} of x{}".format(name, width, best))
         if gpu.get("ecc_uncorrected"):
-            found.append(
-                "{}: {} uncorrected memory errors since the driver was loaded".format(name, gpu["ecc_uncorrected"])
-            )
+            errors = counted(gpu["ecc_uncorrected"], "uncorrected memory error")
+            found.append("{}: {} since the driver was loaded".format(name, errors))
         if (gpu.get("nvlinks") or {}).get("down"):
-            found.append("{}: {} NVLinks are down".format(name, gpu["nvlinks"]["down"]))
+            found.append("{}: {} down".format(name, counted(gpu["nvlinks"]["down"], "NVLink", verb=True)))
         found += ["{}: a change of {} waits for a reset".format(name, key.upper()) for key in pending]
     return found
 
@@ -146,7 +148,7 @@ def persistence(nvml):
         FAILED,
         "",
         "persistence mode is off on GPU {}".format(", ".join(off)),
-        "systemctl enable --now nvidia-persistenced",
+        "start nvidia-persistenced, for good (systemctl enable --now nvidia-persistenced), or nvidia-smi -pm 1",
     )
 
 
@@ -157,6 +159,19 @@ def xids(system, ignored):
         return None
     numbers = [int(number) for number in re.findall(r"NVRM: Xid \([^)]*\): (\d+)", result.out)]
     return [number for number in numbers if number in BAD_XIDS and number not in ignored]
+
+
+def specs(system, ways, loaded):
+    """A failed check for each fault of the CDI specs that these ways go by: named twice, or for another driver."""
+    if not injection.by_spec(system, ways):
+        return
+    for cause, fix in injection.conflicts(injection.specs(system)):
+        yield check("CDI spec", FAILED, "", cause, fix)
+    stale = injection.stale(system, loaded)
+    for path, version in stale:
+        cause = "the CDI spec {} is stale: it is for driver {}, and {} is loaded".format(path, version, loaded)
+        fix = "apply the role nvidia_docker, or nvidia-ctk cdi generate --output={}".format(path)
+        yield check("CDI spec", FAILED, version, cause, fix)
 
 
 def uuids(nvml):

@@ -14,13 +14,14 @@ is older than `max_age`. A check starts no container. The receipt stays on the h
 import os
 import time
 
+from ...docker import daemon_socket
 from ...docker.engine_api import ApiError, Engine, TimedOut
 from ...engine.resource import Resource
 from ...host.errors import Failed, Unknown
 from .. import driver, injection, nvml
 from . import receipt as proof_receipt
 from . import runs
-from .host_checks import FAILED, PASSED, UNKNOWN, check, host, persistence, uuids, verdict_of, warnings, xids
+from .host_checks import FAILED, PASSED, UNKNOWN, check, host, persistence, specs, uuids, verdict_of, warnings, xids
 
 CHEAP = (0, 1)
 
@@ -45,6 +46,7 @@ class GpuProof(Resource):
         Resource.__init__(self, **values)
         self._measured = None
         self._said = ""
+        self._ran = False
 
     def identity(self):
         return "gpu"
@@ -61,7 +63,9 @@ class GpuProof(Resource):
         for level in self.levels:
             if level not in CHEAP:
                 state["level {}".format(level)] = PASSED if due is None else "due: {}".format(due)
-        self._said = proof_receipt.sentence(self.proof) if due is None else ""
+        if self.proof is not None:
+            self.proof["ran"] = self._ran
+        self._said = proof_receipt.sentence(self.proof, self._ran) if due is None else ""
         return state
 
     def apply(self, system, diff):
@@ -73,6 +77,7 @@ class GpuProof(Resource):
         receipt["failed_checks"] = [item["cause"] for level in receipt["levels"].values() for item in _bad(level)]
         self.proof = receipt
         proof_receipt.keep(system, receipt)
+        self._ran = True
         for level in sorted(receipt["levels"]):
             self._raise(receipt, level)
 
@@ -100,7 +105,7 @@ class GpuProof(Resource):
         elif self.require_persistence and answer:
             checks.append(persistence(answer))
         middle = time.monotonic()
-        docker, zero = self._docker(system, bool(found["gpus"]))
+        docker, zero = self._docker(system, bool(found["gpus"]), found["loaded"])
         levels = {
             "0": dict(_level(zero), seconds=round(time.monotonic() - middle, 3)),
             "1": dict(_level(checks), seconds=round(middle - started, 3)),
@@ -116,14 +121,15 @@ class GpuProof(Resource):
             "warnings": warnings(answer, self.require_persistence, logged),
         }
 
-    def _docker(self, system, gpus):
+    def _docker(self, system, gpus, loaded):
         """(what the daemon is, the checks of level 0)."""
         engine = Engine(system)
         try:
             pid = engine.pid()
             info = engine.get("/info")
         except TimedOut:
-            return {}, [check("Docker", UNKNOWN, "", "Docker does not answer in time", "look at journalctl -u docker")]
+            fix = "look at {}".format(daemon_socket.log(system))
+            return {}, [check("Docker", UNKNOWN, "", "Docker does not answer in time", fix)]
         except Failed as error:
             return {}, [check("Docker", FAILED, "", error.cause, error.fix)]
         docker = {
@@ -152,6 +158,7 @@ class GpuProof(Resource):
                 )
             else:
                 checks.append(check("injection", PASSED, docker["injection"]))
+                checks += specs(system, ways, loaded)
         return docker, checks
 
     # -- proving
@@ -176,9 +183,10 @@ class GpuProof(Resource):
                 checks = run.level(level)
             except (Unknown, TimedOut) as error:
                 cause = str(error) or "Docker does not answer in time"
-                checks = [check("level", UNKNOWN, "", cause, "look at dmesg for Xid lines and at journalctl -u docker")]
+                fix = "look at dmesg for Xid lines and at {}".format(daemon_socket.log(system))
+                checks = [check("level", UNKNOWN, "", cause, fix)]
             except ApiError as error:
-                checks = [check("level", FAILED, "", error.cause, "look at journalctl -u docker")]
+                checks = [check("level", FAILED, "", error.cause, "look at {}".format(daemon_socket.log(system)))]
             levels[str(level)] = dict(_level(checks), seconds=round(time.monotonic() - started, 3))
         receipt["containers"] = run.containers if run else []
         receipt["exited"] = run.exited() if run else None

@@ -12,6 +12,7 @@ import time
 
 from ...host import look
 from .. import injection
+from ..driver import counted
 from .host_checks import PASSED, uuids
 
 RECEIPT = "proofs/gpu.json"
@@ -106,16 +107,16 @@ def _age(seconds):
     return "{} s".format(seconds)
 
 
-def sentence(receipt):
-    """The proof in one line: how old, of what, by which way in, and what is worth knowing."""
+def sentence(receipt, ran=False):
+    """The proof in one line: how old (or that it ran now), of what, by which way in, and what is worth knowing."""
     ways = ", ".join(receipt["docker"].get("injection") or ()) or "no GPU here"
-    text = "proven {} ago: {} GPUs, levels {}, {}".format(
-        _age(time.time() - receipt["key_time"]), len(receipt["gpus"]), ", ".join(sorted(receipt["levels"])), ways
-    )
+    when = "passed now" if ran else "proven {} ago".format(_age(time.time() - receipt["key_time"]))
+    count = counted(len(receipt["gpus"]), "GPU")
+    text = "{}: {}, levels {}, {}".format(when, count, ", ".join(sorted(receipt["levels"])), ways)
     exited = receipt.get("exited") or {}
     if exited.get("count"):
         size = exited["bytes"] / 1e6
-        text += "; {} exited containers hold {:.1f} MB (docker ps --all --size --filter status=exited)".format(
-            exited["count"], size
+        text += "; {} {} {:.1f} MB (docker ps --all --size --filter status=exited)".format(
+            counted(exited["count"], "exited container"), "holds" if exited["count"] == 1 else "hold", size
         )
     return "; ".join([text] + receipt["warnings"])

@@ -5,7 +5,7 @@ The law: few containers, each with several questions: all GPUs with the daemon's
 one, so that index 0 in the container is shown to be another than index 0 on the host.
 """
 
-from ...docker import daemon_socket
+from ...docker import daemon_socket, in_use
 from ...docker.engine_api import ApiError, Engine
 from ...host.errors import Failed, Unknown
 from .. import container_program, injection
@@ -66,7 +66,7 @@ class Run:
         return found
 
     def _run(self, way, name, asked, **options):
-        """One container by one way in. `asked`: proof_paths.ALL, NONE or [(uuid, index)]."""
+        """One container by one way in. `asked`: injection.ALL, NONE or [(uuid, index)]."""
         title = "{} ({})".format(name, way) if way else name
         host = dict(options.pop("host", {}))
         if way == WRAPPED and asked != injection.NONE:
@@ -81,24 +81,36 @@ class Run:
         self.containers.append({"name": title, "seconds": ran.seconds, "answer": ran.answer})
         return title, ran
 
+    def _answered(self, title, ran):
+        return container_checks.answered(title, ran, daemon_socket.log(self._system))
+
     # -- level 2
 
     def _two(self, way):
-        title, ran = self._run(way, "all", injection.ALL if way else injection.NONE)
-        checks = [container_checks.answered(title, ran)]
+        smi = injection.nvidia_smi(self._system) if way == "cdi" else None
+        request = {"request": {"nvidia_smi": smi}} if smi else {}
+        title, ran = self._run(way, "all", injection.ALL if way else injection.NONE, **request)
+        checks = [self._answered(title, ran)]
         if ran.answer is None:
             return checks
         checks.append(container_checks.sees(title, ran.answer, [uuid for uuid, _ in self._uuids]))
         if self._uuids and checks[-1]["verdict"] == PASSED:
-            checks.append(container_checks.computes(ran.answer))
+            checks += [container_checks.runs_nvidia_smi(ran.answer)] if smi else []
+            checks.append(self._computes(ran.answer))
         return checks + list(container_checks.limits(ran.answer, self._limits))
+
+    def _computes(self, answer):
+        found = container_checks.computes(answer)
+        if found["verdict"] == PASSED:
+            return found
+        return container_checks.taken(found, in_use.look_at(self._system)["processes"])
 
     def _flags(self):
         """-u, --shm-size and --rm do what the guide says."""
         user = container.nobody()
         host = {"ShmSize": SHM}
         _, ran = self._run(None, "flags", injection.NONE, user=user, host=host)
-        checks = [container_checks.answered("-u, --shm-size", ran)]
+        checks = [self._answered("-u, --shm-size", ran)]
         if ran.answer is not None:
             found = "{uid}:{gid}".format(**ran.answer)
             checks.append(_same("-u", found, user, "the container does not run as the user that was asked for"))
@@ -122,7 +134,7 @@ class Run:
         _, ran = self._run(
             None, "volumes", injection.NONE, host={"Mounts": mounts}, request={"volumes": sorted(inside)}
         )
-        checks = [container_checks.answered("-v", ran)]
+        checks = [self._answered("-v", ran)]
         for name, path in sorted(inside.items() if ran.answer else ()):
             found = ran.answer["volumes"][name]
             checks.append(_same("-v " + path, found, known[path], "the container sees another directory"))
@@ -136,7 +148,7 @@ class Run:
             one = self._uuids[-1]
             wrapped = way == WRAPPED
             title, ran = self._run(way, "one", [one], **({} if wrapped else {"host": {"IpcMode": "host"}}))
-            checks.append(container_checks.answered(title, ran))
+            checks.append(self._answered(title, ran))
             if ran.answer is None:
                 return checks
             checks.append(container_checks.sees(title, ran.answer, [one[0]]))
@@ -147,7 +159,7 @@ class Run:
                     _same("--ipc=host", ran.answer["ipc"], own, "the container does not share the host's IPC")
                 )
         title, ran = self._run(way, "none", injection.NONE)
-        checks.append(container_checks.answered(title, ran))
+        checks.append(self._answered(title, ran))
         if ran.answer is not None:
             checks.append(container_checks.sees(title, ran.answer, []))
         return checks

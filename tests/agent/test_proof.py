@@ -1,0 +1,73 @@
+"""The proof as a resource: what it says on the run in which it ran, and on the next."""
+
+import pytest
+
+from provision.agent.engine.resource import converge
+from provision.agent.gpu import driver
+from provision.agent.gpu.proof import host_checks, runs
+from provision.agent.gpu.proof.kind import GpuProof
+from tests.agent.rooted import Rooted
+
+GPU = {"uuid": "GPU-00000000-0000-0000-0000-000000000000", "index": 0}
+FOUND = {
+    "levels": {"0": {"verdict": "passed", "checks": []}, "1": {"verdict": "passed", "checks": []}},
+    "boot": "b",
+    "driver": "580.159.04",
+    "gpus": [GPU],
+    "docker": {"process": "1 2", "ways": ["cdi"], "injection": ["cdi (--device nvidia.com/gpu)"]},
+    "warnings": [],
+}
+
+
+class Containers:
+    """Containers in which all is well."""
+
+    containers = ()
+
+    def __init__(self, *_):
+        pass
+
+    def level(self, number):
+        return [host_checks.check("all", "passed")]
+
+    def exited(self):
+        return {"count": 1, "bytes": 2000000}
+
+
+@pytest.fixture
+def run(tmp_path, monkeypatch):
+    monkeypatch.setattr(runs, "Run", Containers)
+    monkeypatch.setattr(GpuProof, "_measure", lambda *_: dict(FOUND, levels=dict(FOUND["levels"])))
+    host = Rooted(tmp_path)
+    host.put("/var/lib/provision/x", "")
+
+    def run():
+        values = dict.fromkeys(GpuProof.fields)
+        values.update(levels=[0, 1, 2, 3], max_age=86400)
+        return converge(GpuProof(**values), host, check=False)
+
+    return run
+
+
+def test_the_run_that_proves_says_so_with_levels_and_way_and_the_next_says_how_old_it_is(run):
+    first = run()
+    assert (first["outcome"], first["proof"]["ran"]) == ("ok", True)
+    shown = "1 GPU, levels 0, 1, 2, 3, cdi (--device nvidia.com/gpu); 1 exited container holds 2.0 MB"
+    assert first["note"].startswith("passed now: " + shown)
+    second = run()
+    assert (second["outcome"], second["proof"]["ran"]) == ("ok", False)
+    assert second["note"].startswith("proven 0 s ago: " + shown)
+
+
+@pytest.mark.parametrize(
+    ("count", "declared", "words"),
+    [
+        (1, None, "there is 1 NVIDIA GPU and no driver is loaded"),
+        (2, None, "there are 2 NVIDIA GPUs and no driver is loaded"),
+        (2, 1, "1 NVIDIA GPU is declared and 2 are on the PCI bus"),
+        (1, 8, "8 NVIDIA GPUs are declared and 1 is on the PCI bus"),
+    ],
+)
+def test_one_gpu_is_not_many(count, declared, words):
+    found = {"gpus": ["0000:17:00.0"] * count, "loaded": None}
+    assert driver.problems(found, declared)[0][0] == words
