@@ -2,10 +2,9 @@
 
 from typing import Annotated, Literal
 
-from pydantic import Field
-
 from provision.resources.resource import AbsolutePath, Resource
 from provision.secrets import Secret
+from provision.sentences import Spelled
 
 _KEY = (
     r'^([^\s"#]([^\s"]|"([^"\\\r\n]|\\[^\r\n])*")*[ \t]+)?'
@@ -58,7 +57,7 @@ class AuthorizedKey(Resource):
 
     kind = "authorized_key"
     user: str
-    key: Annotated[str, Field(pattern=_KEY)]
+    key: Annotated[str, Spelled(_KEY, "should be one line of authorized_keys, as in ssh-ed25519 AAAA… alice@laptop")]
     """One line as sshd(8) takes it: options, type, the key, a comment. The comment is not compared, the options are."""
     absent: bool = False
     """The key must not be there, with whatever options."""

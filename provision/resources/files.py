@@ -7,6 +7,7 @@ from pydantic import Field, JsonValue
 
 from provision.resources.resource import AbsolutePath, Mode, Resource
 from provision.secrets import Secret
+from provision.sentences import Spelled
 
 
 class File(Resource):
@@ -50,7 +51,7 @@ class LineInFile(Resource):
     kind = "line_in_file"
     path: AbsolutePath
     """It must exist, and be no link."""
-    line: Annotated[str, Field(min_length=1, pattern=r"^[^\r\n]+$")]
+    line: Annotated[str, Spelled(r"^[^\r\n]+$", "should be one line, not empty, without its end")]
     match: str | None = None
     """A regular expression (Python's) for lines that this one replaces: the first gives its place, the others go."""
     absent: bool = False
@@ -68,9 +69,9 @@ class Download(Resource):
 
     kind = "download"
     path: AbsolutePath
-    url: Annotated[str, Field(pattern=r"^https?://")]
+    url: Annotated[str, Spelled(r"^https?://", "should be an http or https URL")]
     """It is shown in messages: one that carries a login is not for this."""
-    sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+    sha256: Annotated[str, Spelled(r"^[0-9a-f]{64}$", "should be 64 hexadecimal digits in lower case")]
     mode: Mode = "0644"
     owner: str = "root"
     group: str = "root"

@@ -5,11 +5,13 @@ from typing import Annotated
 from pydantic import Field
 
 from provision.resources.resource import Resource
+from provision.sentences import Spelled
 
 UnitName = Annotated[
     str,
-    Field(
-        pattern=r"^[A-Za-z0-9:_.@-]+\.(service|socket|timer|target|path|mount|automount|slice|swap)$", max_length=255
+    Spelled(
+        r"^[A-Za-z0-9:_.@-]{1,240}\.(service|socket|timer|target|path|mount|automount|slice|swap)$",
+        "should be a unit's full name, as in docker.service",
     ),
 ]
 
@@ -28,7 +30,7 @@ class SystemdDropIn(Resource):
 
     kind = "systemd_drop_in"
     unit: UnitName
-    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9:_.@-]+\.conf$")]
+    name: Annotated[str, Spelled(r"^[A-Za-z0-9:_.@-]+\.conf$", "should end with .conf, as in 50-limits.conf")]
     """50-limits.conf; drop-ins apply in the order of their names."""
     content: Annotated[str, Field(min_length=1)] | None
     """None: there must be none."""
