@@ -99,7 +99,7 @@ def test_a_dropped_drop_in_goes(host):
     host.put(DROP_IN, "x")
     host.commands = [shows("docker.service", DropInPaths=DROP_IN), RELOAD, shows("docker.service")]
     assert converge(SystemdDropIn(**drop_in().when_dropped()[1]), host, False)["outcome"] == "changed"
-    assert host.stat(DROP_IN) is None
+    assert host.stat(DROP_IN.rpartition("/")[0]) is None, "nor its empty directory"
 
 
 def test_without_systemd_only_the_file_counts(tmp_path):

@@ -45,6 +45,7 @@ class _UnitText(Resource):
         if self.content is None:
             self.before_removal(system)
             system.remove(self.path())
+            self.after_removal(system)
         elif set(diff) - {"read_by_systemd"}:
             self.make_place(system)
             system.write(self.path(), self.content.encode("utf-8", "surrogateescape"), 0o644, 0, 0)
@@ -60,6 +61,9 @@ class _UnitText(Resource):
 
     def before_removal(self, system):
         """What has to be undone while the text is still there."""
+
+    def after_removal(self, system):
+        """What is of no use without the text."""
 
 
 class SystemdUnit(_UnitText):
@@ -108,6 +112,11 @@ class SystemdDropIn(_UnitText):
         directory = self.path().rpartition("/")[0]
         if system.stat(directory) is None:
             system.make_directory(directory)
+
+    def after_removal(self, system):
+        directory = self.path().rpartition("/")[0]
+        if system.stat(directory) is not None and not system.names(directory):
+            system.remove(directory)
 
     def when_dropped(self):
         if self.content is None:
