@@ -6,7 +6,7 @@ All are frozen, and an unknown field is an error. A field that may hold a secret
 the resource is sensitive: the agent shows no diff of it.
 """
 
-from provision.resources.accounts import Group, GroupExclusive, GroupMembership, UserAccount
+from provision.resources.accounts import AuthorizedKey, Group, GroupExclusive, GroupMembership, UserAccount
 from provision.resources.docker import (
     DaemonEnvironment,
     DaemonFlags,
@@ -19,17 +19,20 @@ from provision.resources.docker import (
     Reload,
     Service,
 )
-from provision.resources.files import Command, Directory, File, Programs, TomlValues
+from provision.resources.files import Command, Directory, Download, File, LineInFile, Programs, Symlink, TomlValues
 from provision.resources.gpu import CdiSpec, GpuProof, NvidiaDriver
-from provision.resources.packages import AptConf, AptEffective, AptSource, Deb, Package, Packages
+from provision.resources.kernel import KernelModule, Mount, Sysctl
+from provision.resources.packages import AptConf, AptEffective, AptSource, Deb, Package, PackageAbsent, Packages
 from provision.resources.registries import ClientProxies, Image, ImageMirror, RegistryLogin, RegistryProof
 from provision.resources.resource import AbsolutePath, Mode, Resource
+from provision.resources.services import SystemdDropIn, SystemdUnit
 
 __all__ = [
     "AbsolutePath",
     "AptConf",
     "AptEffective",
     "AptSource",
+    "AuthorizedKey",
     "CdiSpec",
     "ClientProxies",
     "Command",
@@ -40,6 +43,7 @@ __all__ = [
     "Deb",
     "Directory",
     "DockerLive",
+    "Download",
     "File",
     "Flag",
     "GpuProof",
@@ -49,10 +53,14 @@ __all__ = [
     "Image",
     "ImageMirror",
     "JsonKeys",
+    "KernelModule",
     "Key",
+    "LineInFile",
     "Mode",
+    "Mount",
     "NvidiaDriver",
     "Package",
+    "PackageAbsent",
     "Packages",
     "Programs",
     "RegistryLogin",
@@ -60,6 +68,10 @@ __all__ = [
     "Reload",
     "Resource",
     "Service",
+    "Symlink",
+    "Sysctl",
+    "SystemdDropIn",
+    "SystemdUnit",
     "TomlValues",
     "UserAccount",
 ]

@@ -1,9 +1,15 @@
 """Users, groups, and who is a member of which."""
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from provision.resources.resource import AbsolutePath, Resource
 from provision.secrets import Secret
+from provision.sentences import Spelled
+
+_KEY = (
+    r'^([^\s"#]([^\s"]|"([^"\\\r\n]|\\[^\r\n])*")*[ \t]+)?'
+    r"(sk-)?(ssh|ecdsa)-[A-Za-z0-9@.-]+[ \t]+[A-Za-z0-9+/]{16,}={0,2}([ \t][^\r\n]*)?$"
+)
 
 
 class Group(Resource):
@@ -44,3 +50,14 @@ class GroupExclusive(Resource):
     kind = "group_exclusive"
     group: str
     keep: tuple[str, ...]
+
+
+class AuthorizedKey(Resource):
+    """A public key in a user's ~/.ssh/authorized_keys, once; all other lines stay."""
+
+    kind = "authorized_key"
+    user: str
+    key: Annotated[str, Spelled(_KEY, "should be one line of authorized_keys, as in ssh-ed25519 AAAA… alice@laptop")]
+    """One line as sshd(8) takes it: options, type, the key, a comment. The comment is not compared, the options are."""
+    absent: bool = False
+    """The key must not be there, with whatever options."""

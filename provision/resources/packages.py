@@ -61,6 +61,21 @@ class Packages(Resource):
     """Seconds, for the transaction."""
 
 
+class PackageAbsent(Resource):
+    """Packages that must not be installed; what apt would have to remove or install besides is a failure."""
+
+    kind = "package_absent"
+    names: Annotated[tuple[str, ...], Field(min_length=1)]
+    purge: bool = False
+    """Their configuration must be gone as well."""
+    stops_docker: bool = False
+    """The removal stops Docker or its containers: it waits for them as a restart does."""
+    lock_timeout: int = 300
+    """Seconds to wait for another program that holds a lock of apt or dpkg."""
+    timeout: int = 600
+    """Seconds, for the transaction."""
+
+
 class Deb(Resource):
     """One package from a single .deb, checked against its sha256."""
 

@@ -83,7 +83,7 @@ def _mapped(name):
     return method
 
 
-for _name in ("read", "stat", "names", "link", "place", "keep", "set_mode", "remove"):
+for _name in ("read", "sha256", "read_unlinked", "stat", "names", "link", "place", "keep", "set_mode", "remove"):
     setattr(Rooted, _name, _mapped(_name))
 
 
@@ -106,7 +106,12 @@ def _rename(self, source, destination):
     System.rename(self, self._at(source), self._at(destination))
 
 
+def _receive(self, path, fill, mode, uid, gid):
+    System.receive(self, self._at(path), fill, mode, os.geteuid(), os.getegid())
+
+
 Rooted.write = _write
+Rooted.receive = _receive
 Rooted.make_directory = _make_directory
 Rooted.make_link = _make_link
 Rooted.rename = _rename

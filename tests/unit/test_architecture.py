@@ -36,7 +36,8 @@ LAYERS = [
 AGENT_LAYERS = [
     {"host", "wire"},
     {"engine"},
-    {"files", "accounts", "services", "rollback"},
+    {"files", "accounts", "rollback"},
+    {"services", "kernel"},
     {"docker", "packages"},
     {"facts", "registries"},
     {"gpu", "preflight"},

@@ -7,6 +7,7 @@ AGENT = __package__.rpartition(".")[0]
 MODULES = {
     "file": ("files.file", "File"),
     "directory": ("files.file", "Directory"),
+    "symlink": ("files.symlink", "Symlink"),
     "json_keys": ("docker.daemon_json", "JsonKeys"),
     "daemon_flags": ("docker.default_file", "DaemonFlags"),
     "apt_source": ("packages.source", "AptSource"),
@@ -31,6 +32,15 @@ MODULES = {
     "cdi_spec": ("gpu.cdi_spec", "CdiSpec"),
     "nvidia_driver": ("gpu.driver", "NvidiaDriver"),
     "gpu_proof": ("gpu.proof.kind", "GpuProof"),
+    "sysctl": ("kernel.sysctl", "Sysctl"),
+    "kernel_module": ("kernel.module", "KernelModule"),
+    "package_absent": ("packages.absent", "PackageAbsent"),
+    "line_in_file": ("files.line", "LineInFile"),
+    "authorized_key": ("accounts.authorized_key", "AuthorizedKey"),
+    "systemd_unit": ("services.unit", "SystemdUnit"),
+    "systemd_drop_in": ("services.unit", "SystemdDropIn"),
+    "download": ("files.download", "Download"),
+    "mount": ("kernel.mount", "Mount"),
 }
 
 

@@ -26,6 +26,13 @@ def _described(status):
     }
 
 
+def content_and_mode(system, path):
+    """{"file": content, "mode"} of a regular file; of anything else its type stands for the content."""
+    found = described(system, path) or {"type": None, "mode": None}
+    content = system.text(path) if found["type"] == "file" else found["type"]
+    return {"file": content, "mode": found["mode"]}
+
+
 def _name(look_up, number):
     try:
         return look_up(number)[0]

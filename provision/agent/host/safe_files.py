@@ -120,7 +120,10 @@ def opened(path):
 
 
 def replace(path, data, mode, uid, gid, validate=None):
-    """Put `data` at `path` as a new file with its owner and mode; the old one stays whole until the rename."""
+    """Put `data` at `path` as a new file with its owner and mode; the old one stays whole until the rename.
+
+    `data`: bytes, or a function that writes them to the open file; what it raises leaves the old one.
+    """
     with _place(path) as (directory, name):
         with _sibling(directory, path, name, data, mode, (uid, gid)) as sibling:
             if validate is not None:
@@ -152,7 +155,7 @@ def _sibling(directory, path, name, data, mode, owner):
         raise
     try:
         with os.fdopen(fd, "wb") as file:
-            file.write(data)
+            data(file) if callable(data) else file.write(data)
             file.flush()
             if owner != (os.geteuid(), os.getegid()):
                 os.fchown(fd, *owner)

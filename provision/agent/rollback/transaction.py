@@ -10,6 +10,7 @@ was there before the first of the two. Undoing twice is harmless.
 import base64
 import json
 import os
+import stat
 
 from ..engine import kinds
 from ..host import shapes, times
@@ -129,6 +130,8 @@ def _before(system, path):
         status = system.stat(system.place(path))
     except Failed:  # nobody writes where such a link leads: it is only removed
         return entry
+    if link is not None and (status is None or not stat.S_ISREG(status.st_mode)):
+        return entry  # a link to a directory or device: only the link itself is ever ours
     data = system.read(path)
     if data is None:
         return entry

@@ -43,7 +43,7 @@ class Systemd:
             "pid": int(unit["MainPID"]) if running else None,
             "masked": "masked" in (unit.get("LoadState"), unit.get("UnitFileState")),
             "also": [other["Id"] for other in others if other.get("ActiveState") == "active"],
-            "reload": any(_unread(system, known) for known in units),
+            "reload": any(unread(system, known) for known in units),
         }
 
     def glance(self, system, pid):
@@ -85,7 +85,7 @@ class Systemd:
         return system.query(argv, timeout=20).out
 
 
-def _unread(system, unit):
+def unread(system, unit):
     """Does systemd not know a unit as it stands on disk? Its own word misses drop-ins of a new directory: a cache."""
     known = unit.get("DropInPaths", "").split()
     directory = "{}/{}.d".format(UNITS, unit.get("Id", ""))

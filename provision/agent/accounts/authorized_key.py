@@ -1,0 +1,111 @@
+"""A public key in a user's ~/.ssh/authorized_keys.
+
+The law: the file is the user's: other lines stay byte by byte, and no link in the user's directories is followed. sshd
+takes no key from a file or directory that others may write to (StrictModes), so that is put right with it.
+"""
+
+import os
+import re
+import stat
+
+from ..engine.resource import Resource
+from ..host.errors import Failed
+from .users import account
+
+TYPE = re.compile(r"(?:sk-)?(?:ssh|ecdsa)-[A-Za-z0-9@.-]+$")
+WORD = re.compile(r'(?:"(?:\\.|[^"\\])*"|[^\s"])+')
+"""One word of a line; blanks within quotes are part of it."""
+
+
+class AuthorizedKey(Resource):
+    fields = ("user", "key", "absent")
+
+    def identity(self):
+        return "{} of {}".format(parsed(self.key)[1][-16:], self.user)
+
+    def desired(self):
+        if self.absent:
+            return {"options": None}
+        return {"options": [parsed(self.key)[0]], "others_may_write": False}
+
+    def actual(self, system):
+        """The options of each line that has this key; None where there is none."""
+        entry = account(self.user)
+        if entry is None:
+            return None  # a run that checks may make the account as well
+        path = _path(entry)
+        found = system.read_unlinked(path)
+        if found is None:
+            return None
+        lines = [parsed(line) for line in _lines(found[0])]
+        options = [words[0] for words in lines if words is not None and words[1] == parsed(self.key)[1]]
+        open_ones = [place for place in (os.path.dirname(path), path) if _others_may_write(system, place, entry)]
+        return {"options": options or None, "others_may_write": bool(open_ones)}
+
+    def apply(self, system, diff):
+        entry = account(self.user)
+        if entry is None:
+            raise Failed(
+                "there is no account {} on this host".format(self.user), "create it first, or correct the name"
+            )
+        path = _path(entry)
+        if not self.absent:
+            _make_private(system, os.path.dirname(path), entry)
+        found = system.read_unlinked(path)
+        data, mode = (b"", 0o600) if found is None else (found[0], stat.S_IMODE(found[1].st_mode) & ~0o022)
+        if "options" in diff:
+            data = self._changed(data)
+        system.write(path, data, mode, entry.pw_uid, entry.pw_gid)
+
+    def _changed(self, data):
+        """The file with our line in the place of the first that has the key, or at its end."""
+        kept, placed = [], self.absent
+        for line in _lines(data):
+            words = parsed(line)
+            if words is None or words[1] != parsed(self.key)[1]:
+                kept.append(line)
+            elif not placed:
+                kept.append(self.key)
+                placed = True
+        if not placed:
+            kept.append(self.key)
+        return "".join(line + "\n" for line in kept).encode("utf-8", "surrogateescape")
+
+    def when_dropped(self):
+        return None if self.absent else ("authorized_key", {"user": self.user, "key": self.key, "absent": True})
+
+
+def parsed(line):
+    """(options, type and key) of a line of authorized_keys; None where it is none: a comment, an empty line."""
+    words = WORD.findall(line.strip())
+    if not words or words[0].startswith("#"):
+        return None
+    at = 0 if TYPE.match(words[0]) else 1
+    if len(words) < at + 2 or not TYPE.match(words[at]):
+        return None
+    return ("" if at == 0 else words[0]), "{} {}".format(words[at], words[at + 1])
+
+
+def _lines(data):
+    text = data.decode("utf-8", "surrogateescape")
+    return text[: -1 if text.endswith("\n") else None].split("\n") if text else []
+
+
+def _path(entry):
+    return os.path.join(entry.pw_dir, ".ssh", "authorized_keys")
+
+
+def _others_may_write(system, path, entry):
+    status = system.stat(path)
+    return status is not None and (status.st_uid not in (0, entry.pw_uid) or bool(status.st_mode & 0o022))
+
+
+def _make_private(system, directory, entry):
+    if system.stat(entry.pw_dir) is None:
+        raise Failed("{}, the home of a user, is not there".format(entry.pw_dir), "create it, then run again")
+    status = system.stat(directory)
+    if status is None:
+        system.make_directory(directory, 0o700, entry.pw_uid, entry.pw_gid)
+    elif _others_may_write(system, directory, entry):
+        system.set_owner(directory, entry.pw_uid, entry.pw_gid)
+        system.set_mode(directory, stat.S_IMODE(status.st_mode) & ~0o022)

@@ -1,0 +1,1 @@
+"""The kernel: its settings, its modules, what is mounted."""
