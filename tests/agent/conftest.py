@@ -2,6 +2,7 @@
 
 import pytest
 
+from provision.agent.docker import daemon_socket
 from provision.agent.engine import kinds
 
 from .conversation import Agent
@@ -25,8 +26,9 @@ def start(tmp_path):
 
 @pytest.fixture
 def lab(tmp_path, monkeypatch):
-    """A host with one service, whose file and start are ours to watch."""
+    """A host with one service, whose file and start are ours to watch; this machine's own Docker is not asked."""
     lab = Lab(tmp_path)
+    monkeypatch.setattr(daemon_socket, "process", lambda system: None)
     make = kinds.make
 
     def made(kind, fields):
