@@ -26,7 +26,7 @@ demo: $(STAMP) ## Three throwaway hosts, from bare Debian to Docker verified, be
 demo-down: $(STAMP) ## Remove the demo's hosts, the lab's engine and its network
 	@$(BIN)/python -m tests.lab down --all
 
-STAGES := lint types unit agent e2e verify molecule
+STAGES := lint types unit oracle agent e2e verify molecule
 BY_FILE := -n 2 --dist loadfile # each file has a lab of its own
 FROM_OUTSIDE := tests/e2e/test_verify.py tests/e2e/test_mutations.py
 SCENARIOS := default legacy drift
@@ -69,6 +69,11 @@ e2e: $(STAMP) ## Tests on real hosts of the lab (root, a few minutes)
 verify: $(STAMP) ## The verb verify on real hosts, and the table of lies that it and check must catch
 	@echo "== verify"
 	@$(PYTEST) -q $(BY_FILE) $(FROM_OUTSIDE)
+
+.PHONY: oracle
+oracle: $(BIN)/molecule ## Random inventories and patterns beside ansible-core (ORACLE_ROUNDS=500, ORACLE_SEED=…)
+	@echo "== oracle"
+	@$(PYTEST) -q tests/unit/inventory/test_oracle.py
 
 # A clone has its own folder: molecule's default is named after the folder `tests` alone, and it empties it.
 .PHONY: molecule

@@ -1,5 +1,9 @@
-"""Random inventories and patterns, read by us and by ansible-core itself: hosts, groups, variables and choices."""
+"""Random inventories and patterns, read by us and by ansible-core itself: hosts, groups, variables and choices.
 
+`make oracle` runs it; ORACLE_ROUNDS says how many inventories, ORACLE_SEED which.
+"""
+
+import os
 import random
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,11 +16,11 @@ from provision import inventory
 from provision.errors import InputError
 
 manager = pytest.importorskip(
-    "ansible.inventory.manager", reason="ansible-core is not installed: make molecule brings it"
+    "ansible.inventory.manager", reason="ansible-core is not installed: make oracle brings it"
 )
 
-SEED = 20260701
-ROUNDS = 150
+SEED = int(os.environ.get("ORACLE_SEED", "20260701"))
+ROUNDS = int(os.environ.get("ORACLE_ROUNDS", "500"))
 GROUPS = ["web", "db", "rack1", "rack2", "site"]
 HOSTS = ["web1", "web2", "web3", "db1", "db2", "dgx01.example.com", "dgx02.example.com", "10.0.0.9"]
 """None has the name of a group: Ansible gives its variables to the group."""
@@ -168,11 +172,11 @@ def test_a_pattern_chooses_the_hosts_that_ansible_chooses(tmp_path: Path, number
     made.write(folder)
     ours, theirs = inventory.load(str(folder)), Ansible(folder)
     compared = 0
-    for pattern in [made.pattern(ours.groups, ours.hosts) for _ in range(20)]:
+    while ours.hosts and compared < 5:
+        pattern = made.pattern(ours.groups, ours.hosts)
         try:
             chosen = ours.select(pattern)
         except InputError:
             continue  # a word that means nothing is an error here, and nothing to Ansible
         assert chosen == theirs.select(pattern), pattern
         compared += 1
-    assert compared > 0
