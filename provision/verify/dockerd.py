@@ -20,6 +20,8 @@ from provision.verify import network
 SOCKET = "/var/run/docker.sock"
 CLIENT = f"env -u DOCKER_API_VERSION -u DOCKER_TLS -u DOCKER_TLS_VERIFY docker -H unix://{SOCKET}"
 """Docker's client, for the daemon of the system: -H wins over DOCKER_HOST, DOCKER_CONTEXT and `docker context use`."""
+NOT_FOUND = 127
+"""The exit status of env without the program that it is to start."""
 IMAGE = """\
 set -e
 d=$(mktemp -d); trap 'rm -rf "$d"' EXIT
@@ -184,6 +186,8 @@ class Dockerd:
 
     def _ask(self, command: str) -> str:
         done = self._host.run(f"{CLIENT} {command}")
+        if done.rc == NOT_FOUND:
+            pytest.fail("there is no docker client on this host: install it (docker-cli, docker-ce-cli)", pytrace=False)
         if done.rc:
             pytest.fail(f"docker {command.partition(' --')[0]}: {done.stderr.strip()[-300:]}", pytrace=False)
         return str(done.stdout)

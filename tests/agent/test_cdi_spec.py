@@ -58,9 +58,13 @@ def test_the_path_is_the_usual_one_where_the_library_has_no_programs_beside_it(h
 )
 def test_the_place_of_nvidia_smi_is_read_from_the_spec(host, line):
     host.put("/etc/cdi/nvidia.yaml", SPEC.format(DRIVER))
-    assert injection.nvidia_smi(host) is None
+    assert injection.nvidia_smi(host, "cdi") is None
     host.put("/etc/cdi/nvidia.yaml", SPEC.format(DRIVER) + line)
-    assert injection.nvidia_smi(host) == "/usr/bin/nvidia-smi"
+    assert injection.nvidia_smi(host, "cdi") == "/usr/bin/nvidia-smi"
+    host.put(injection.CONFIG, 'mode = "jit-cdi"\n')
+    assert injection.nvidia_smi(host, "runtime") is None, "in its own modes the runtime does not go by the spec"
+    host.put(injection.CONFIG, 'mode = "cdi"\n')
+    assert injection.nvidia_smi(host, "runtime") == "/usr/bin/nvidia-smi"
 
 
 def test_level_0_tells_a_stale_spec(host):

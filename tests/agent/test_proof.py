@@ -71,3 +71,11 @@ def test_the_run_that_proves_says_so_with_levels_and_way_and_the_next_says_how_o
 def test_one_gpu_is_not_many(count, declared, words):
     found = {"gpus": ["0000:17:00.0"] * count, "loaded": None}
     assert driver.problems(found, declared)[0][0] == words
+
+
+def test_a_level_that_was_not_tried_is_unknown_and_no_failed_check(run, monkeypatch):
+    full = host_checks.check("kernel", "unknown", "", "the proof found no room on a GPU that is in use")
+    monkeypatch.setattr(Containers, "level", lambda *_: [full])
+    proof = run()["proof"]
+    assert (proof["verdict"], proof["levels"]["3"]["verdict"]) == ("unknown", "unknown")
+    assert proof["failed_checks"] == ["the proof found no room on a GPU that is in use"]

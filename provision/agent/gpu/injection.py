@@ -82,8 +82,10 @@ def by_spec(system, ways):
     return "cdi" in ways or "runtime" in ways and _mode(system) == "cdi"
 
 
-def nvidia_smi(system):
-    """Where the CDI specs put nvidia-smi in a container, or None."""
+def nvidia_smi(system, way):
+    """Where the CDI specs put nvidia-smi in a container that gets its GPUs by this way, or None."""
+    if not by_spec(system, (way,)):
+        return None
     pattern = r"containerPath\"?:\s*\"?(/[^\s\",]*/nvidia-smi)\b"
     found = [match.group(1) for match in (re.search(pattern, text) for text in specs(system).values()) if match]
     return found[0] if found else None

@@ -92,3 +92,9 @@ def test_a_bridge_without_a_subnet_is_one_sentence(answer: Any) -> None:
     dockerd.__dict__["info"] = INFO
     with pytest.raises(pytest.fail.Exception, match="network bridge has no subnet"):
         _ = dockerd.bridge
+
+
+def test_a_host_without_a_client_is_one_sentence() -> None:
+    missing = Host(None, rc=127, stderr="env: 'docker': No such file or directory")
+    with pytest.raises(pytest.fail.Exception, match=r"^there is no docker client on this host: install it"):
+        _ = Dockerd(missing).info

@@ -74,7 +74,8 @@ class GpuProof(Resource):
         receipt["key"] = proof_receipt.key(self, system, measured)
         self._climb(system, measured, receipt)
         receipt["verdict"] = verdict_of([{"verdict": item["verdict"]} for item in receipt["levels"].values()])
-        receipt["failed_checks"] = [item["cause"] for level in receipt["levels"].values() for item in _bad(level)]
+        tried = [level for level in receipt["levels"].values() if not level.get("skipped")]
+        receipt["failed_checks"] = [item["cause"] for level in tried for item in _bad(level)]
         self.proof = receipt
         proof_receipt.keep(system, receipt)
         self._ran = True
@@ -172,9 +173,8 @@ class GpuProof(Resource):
                 continue
             broken = [name for name, item in sorted(levels.items()) if item["verdict"] != PASSED]
             if broken:
-                levels[str(level)] = _level(
-                    [check("level", UNKNOWN, "", "not tried, because level {} did not pass".format(broken[0]))]
-                )
+                cause = "not tried, because level {} did not pass".format(broken[0])
+                levels[str(level)] = dict(_level([check("level", UNKNOWN, "", cause)]), skipped=True)
                 continue
             started = time.monotonic()
             try:

@@ -87,7 +87,7 @@ class Run:
     # -- level 2
 
     def _two(self, way):
-        smi = injection.nvidia_smi(self._system) if way == "cdi" else None
+        smi = injection.nvidia_smi(self._system, way)
         request = {"request": {"nvidia_smi": smi}} if smi else {}
         title, ran = self._run(way, "all", injection.ALL if way else injection.NONE, **request)
         checks = [self._answered(title, ran)]
