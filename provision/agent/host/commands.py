@@ -38,7 +38,7 @@ def execute(argv, timeout, stdin, env, log):
             start_new_session=True,
         )
     except (FileNotFoundError, PermissionError) as error:
-        return Result(argv, MISSING, "", "{}: {}".format(argv[0], error.strerror))
+        return Result(argv, MISSING, "", "{}: {}".format(argv[0], os.strerror(error.errno)))
     finally:
         if log is not None:
             os.close(sink)
