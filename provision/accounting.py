@@ -81,8 +81,8 @@ def _missing(stage: Stage, told: list[Told]) -> list[str]:
 
 
 def _is(result: Result | Told, resource: Resource) -> bool:
-    name = _name(resource)
-    return result.kind == resource.kind and name in (None, result.name)
+    """A host may say more than the name ("LINE in PATH"), and takes - and _ of a kernel module for one."""
+    return result.kind == resource.kind and (_name(resource) or "").replace("-", "_") in result.name.replace("-", "_")
 
 
 def _name(resource: Resource) -> str | None:

@@ -71,7 +71,7 @@ def ended(process: "subprocess.Popen[str]") -> Ended:
 
 def test_a_worker_is_killed_in_the_middle_and_each_host_ends_once(lab: Lab) -> None:
     tokens = {"DASK_TEST_TOKEN": TOKEN}
-    with cluster(lab.directory / "cluster", tls=True, environment=tokens) as found:
+    with cluster(lab.directory / ".cluster", tls=True, environment=tokens) as found:
         provision = Provision(lab.directory, found.environment)
         process = provision.start("apply", "--yes", "--executor", found.executor)
         in_the_second_step(lab, process)
@@ -97,7 +97,7 @@ def test_a_worker_is_killed_in_the_middle_and_each_host_ends_once(lab: Lab) -> N
 
 @pytest.fixture(scope="module")
 def plain(lab: Lab) -> Iterator[Cluster]:
-    with cluster(lab.directory / "plain", environment={"DASK_TEST_TOKEN": TOKEN}) as found:
+    with cluster(lab.directory / ".plain", environment={"DASK_TEST_TOKEN": TOKEN}) as found:
         yield found
 
 

@@ -78,7 +78,7 @@ FAULTS = {
     ),
     "immutable daemon.json": Fault(
         ("/etc/docker/daemon.json", "chattr -i"),
-        "chmod 0600 /etc/docker/daemon.json; chattr +i /etc/docker/daemon.json",
+        "chmod 0666 /etc/docker/daemon.json; chattr +i /etc/docker/daemon.json",
         "chattr -i /etc/docker/daemon.json",
     ),
     "masked unit": Fault(

@@ -337,7 +337,7 @@ def test_what_is_no_longer_asked_for_goes(lab: Lab, settings: dict[str, Any]) ->
 
 def test_a_toolkit_made_by_hand_is_asserted_and_registered(lab: Lab, settings: dict[str, Any]) -> None:
     host = lab.host("none")
-    nvidia.give_gpus(host, Path(lab.directory) / "by-hand", 1)
+    nvidia.give_gpus(host, Path(lab.directory) / ".by-hand", 1)
     by_hand = {"nvidia_docker": {"packages": False, "runtime": "/opt/toolkit/nvidia-container-runtime"}}
     provision = settle(lab, settings, none=by_hand)
     ended = provision.apply("--limit", "none")

@@ -7,7 +7,7 @@ import pytest
 from provision.agent.wire import MARKER, encode
 from provision.errors import ProtocolError
 from provision.plan import Stage
-from provision.resources import Directory, File, Service
+from provision.resources import Directory, File, KernelModule, LineInFile, Service
 from tests.unit.test_session import BYE, FACTS, HELLO, Channel, hold, result
 
 X = Directory(path="/x")
@@ -86,3 +86,9 @@ def test_a_stage_that_was_never_planned_for_good_is_missing() -> None:
     channel = Channel(MARKER + HELLO, ALL[0], REPLAN, result(role="s", kind="file", name="/f", stage=1), BYE)
     events, _ = hold(channel, planner=lambda facts: rounds.pop(0))
     assert len(events) == 4
+
+
+def test_a_name_may_hold_more_than_the_path_or_be_spelled_as_the_kernel_does() -> None:
+    stages = [Stage("r", (LineInFile(path="/etc/x", line="a 1"), KernelModule(name="nf-conntrack")))]
+    line = result(kind="line_in_file", name="a 1 in /etc/x")
+    assert said(line, result(kind="kernel_module", name="nf_conntrack", position=1), stages=stages) == ["changed"] * 2
