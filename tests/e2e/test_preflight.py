@@ -76,7 +76,7 @@ def told(log: Path) -> list[dict[str, str]]:
 
 
 def test_a_host_is_left_pending_until_its_hook_lets_it_go(lab: Lab, log: Path) -> None:
-    ready, hook = lab.directory / "ready", lab.directory / "drain"
+    ready, hook = lab.directory / ".ready", lab.directory / ".drain"
     ready.mkdir()
     hook.write_text(HOOK.format(log=log, ready=ready))
     hook.chmod(0o755)
