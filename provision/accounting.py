@@ -82,7 +82,13 @@ def _missing(stage: Stage, told: list[Told]) -> list[str]:
 
 def _is(result: Result | Told, resource: Resource) -> bool:
     """A host may say more than the name ("LINE in PATH"), and takes - and _ of a kernel module for one."""
-    return result.kind == resource.kind and (_name(resource) or "").replace("-", "_") in result.name.replace("-", "_")
+    name = _name(resource)
+    return result.kind == resource.kind and (name is None or _spelled(name) in _spelled(result.name))
+
+
+def _spelled(name: str) -> str:
+    """Between blanks, so that /x is found in "a in /x" and not in "/xy"."""
+    return f" {name.replace('-', '_')} "
 
 
 def _name(resource: Resource) -> str | None:

@@ -92,3 +92,9 @@ def test_a_name_may_hold_more_than_the_path_or_be_spelled_as_the_kernel_does() -
     stages = [Stage("r", (LineInFile(path="/etc/x", line="a 1"), KernelModule(name="nf-conntrack")))]
     line = result(kind="line_in_file", name="a 1 in /etc/x")
     assert said(line, result(kind="kernel_module", name="nf_conntrack", position=1), stages=stages) == ["changed"] * 2
+
+
+@pytest.mark.parametrize("name", ["/xy", "/a/x", "/x/y"])
+def test_a_name_that_only_contains_the_planned_one_is_another(name: str) -> None:
+    with pytest.raises(ProtocolError, match="which was not planned"):
+        said(result(name=name), stages=[Stage("r", (X,))])
