@@ -140,6 +140,31 @@ def try_out(path, data, mode, validate):
 
 
 @contextlib.contextmanager
+def scratch(files, place="/run"):
+    """A new folder for programs that only look, and gone afterwards; all may read it, since apt reads as another user.
+
+    `files` is a function of the folder's path: {path in it: bytes, or where a link points}.
+    """
+    import shutil  # rarely needed, and slow to load
+    import tempfile
+
+    folder = tempfile.mkdtemp(prefix="provision.", dir=place)
+    try:
+        os.chmod(folder, 0o755)
+        for name, content in files(folder).items():
+            path = os.path.join(folder, name)
+            os.makedirs(os.path.dirname(path), exist_ok=True)
+            if isinstance(content, bytes):
+                with open(path, "wb") as file:
+                    file.write(content)
+            else:
+                os.symlink(content, path)
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextlib.contextmanager
 def _sibling(directory, path, name, data, mode, owner):
     """The name of a new file beside `path`, synced, with its owner and mode; gone at the end unless it was renamed."""
     mark = ".{}.provision-".format(name)

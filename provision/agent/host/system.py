@@ -62,6 +62,8 @@ class System:
 
         detach(argv)
 
+    scratch = staticmethod(safe_files.scratch)
+
     @staticmethod
     def _execute(argv, timeout, stdin, env, log):
         from .commands import execute  # a run without changes starts no process, and need not load what that takes
