@@ -35,6 +35,8 @@ class Resource:
     secret_keys = ()
     probe = False
     proof = None
+    found = None
+    """The part of the actual state that `desired` is about, once the engine has looked."""
 
     def __init__(self, **values):
         if set(values) != set(self.fields):
@@ -140,7 +142,9 @@ def _failed(result, outcome, cause, fix="", output="", trace=""):
 
 
 def _converge(resource, system, check, may, result):
-    diff = result["diff"] = compare(resource.actual(system), resource.desired())
+    actual, desired = resource.actual(system), resource.desired()
+    diff = result["diff"] = compare(actual, desired)
+    resource.found = actual and {key: actual.get(key) for key in desired}
     if not diff:
         return
     impact = result["impact"] = resource.impact(system, diff)
