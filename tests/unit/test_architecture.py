@@ -21,7 +21,7 @@ LAYERS = [
     {"sentences"},
     {"target", "facts", "events", "resources", "templates", "fact_summary"},
     {"faults"},
-    {"transport", "bundle", "role", "messages", "journal"},
+    {"transport", "loader", "role", "messages", "journal"},
     {"daemon", "inventory"},
     {"plan", "preflight", "bootstrap", "login", "reachability", "questions"},
     {"run", "accounting"},
