@@ -1,8 +1,9 @@
-"""A dockerd command line as its flags, and DOCKER_OPTS as a list of them.
+"""A dockerd command line as its flags, and DOCKER_OPTS as a list of them. Both ends import this one file.
 
-The law: pure; an argument that is not understood is kept. The controller has the same for units
-(daemon/command_line.py); a test holds the two together.
+The law: pure; an argument that is not understood is kept.
 """
+
+import re
 
 SHORT = {
     "s": "storage-driver",
@@ -70,8 +71,34 @@ def values(words):
     return found
 
 
+def expand(words, variables):
+    """For each word of a command line what systemd makes of it: `$X` alone becomes the words of X, `${X}` its text.
+
+    A variable that is not known here stays as it is.
+    """
+    return [_expanded(word, variables) for word in words]
+
+
+def _expanded(word, variables):
+    if word[:1] == "$" and word[1:] in variables:
+        return list(variables[word[1:]])
+
+    def text(match):
+        return " ".join(variables[match.group(1)]) if match.group(1) in variables else match.group(0)
+
+    return [re.sub(r"(?<!\$)\$\{([A-Za-z_]\w*)\}", text, word)]
+
+
+def size(text):
+    """Bytes of a size as Docker reads it (64m, 1G, 1.5GiB, 1073741824), or None."""
+    match = re.match(r"(\d+(?:\.\d+)?) ?([kmgtp]?)i?b?$", text.strip().lower())
+    return int(float(match.group(1)) * 1024 ** "_kmgtp".index(match.group(2) or "_")) if match else None
+
+
 def normal(name, value):
-    """A value in one spelling: `memlock=-1` is `memlock=-1:-1`."""
+    """A value in one spelling, to compare two of them: `memlock=-1` is `memlock=-1:-1`, 1G is 1073741824."""
+    if name == "default-shm-size":
+        return str(size(value) or value)
     if name == "default-ulimit":
         ulimit, _, limits = value.partition("=")
         soft, _, hard = limits.partition(":")

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from provision import bundle
+from provision import loader
 
-AGENT = Path(bundle.__file__).with_name("agent")
+AGENT = Path(loader.__file__).with_name("agent")
 FILES = sorted(AGENT.rglob("*.py"))
 
 
@@ -27,7 +27,7 @@ def shape(text: str) -> list[tuple[str, int]]:
 @pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(AGENT)))
 def test_only_docstrings_stay_behind(path: Path) -> None:
     text = path.read_text("utf-8")
-    travels = bundle.without_docstrings(text)
+    travels = loader.without_docstrings(text)
     assert len(travels.splitlines()) == len(text.splitlines())
     assert not ast.get_docstring(ast.parse(travels))
     assert shape(travels) == shape(text)
@@ -36,4 +36,4 @@ def test_only_docstrings_stay_behind(path: Path) -> None:
 def test_a_text_in_the_code_travels_whole() -> None:
     code = 'PROGRAM = """\\\nimport os\n"""\n\n\ndef f():\n    """{}"""\n    return """x"""\n'
     text = '"""A module\nof ours."""\n\n' + code.format("It does.")
-    assert bundle.without_docstrings(text) == '"""\n"""\n\n' + code.format("")
+    assert loader.without_docstrings(text) == '"""\n"""\n\n' + code.format("")
