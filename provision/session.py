@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import InitVar, asdict, dataclass, field
 from threading import Event as Flag
 
-from provision import bundle, messages
+from provision import loader, messages
 from provision.accounting import Accounting
 from provision.agent.wire import Decoder, WireError, encode
 from provision.errors import ConnectionLost, Garbled, HostError, HostTimeout, ProtocolError, Refused
@@ -87,7 +87,7 @@ class Session:
         if self.run.confirms:
             self._state = "waiting for bye"  # that the host was reached is all there is to say
         silent = f"did not start our loader within {self.run.limits.login:g} s"
-        login = Login(self.target, bundle.block(self.run.options()))
+        login = Login(self.target, loader.block(self.run.options()))
         channel = self.connection.open(login.command)  # kind `openssh` connects here, and may wait for its turn
         self._deadline = time.monotonic() + self.run.limits.host
         login_ends = time.monotonic() + self.run.limits.login
@@ -282,7 +282,7 @@ class Session:
         """Those modules that this agent does not have yet: it keeps them to its end."""
         new = tuple(sorted(set(names) - self._shipped))
         self._shipped |= set(new)
-        return bundle.modules(new)
+        return loader.modules(new)
 
     def _report(self, result: messages.Result) -> None:
         self._accounting.add(result, self._sent)

@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 
 import click
 
-from provision import bundle, report
+from provision import loader, report
 from provision.cli import executor, gc_tuning, hosts, reading, resuming, reviewing
 from provision.cli.interrupt import INTERRUPTED, SAID, Interrupts
 from provision.cli.options import Asked
@@ -110,7 +110,7 @@ def roll_out(  # noqa: PLR0917
 
     gc_tuning.begin()
     if executor.wanted(asked) is None:  # elsewhere each worker packs for itself
-        bundle.prepare()
+        loader.prepare()
     try:
         with Interrupts(cancel, view.abandon) as interrupts:
             summary = rollout.execute(pool, ready)

@@ -16,7 +16,7 @@ from provision.agent import wire
 
 AGENT = os.path.join(os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)))), "provision", "agent")
 LIKE_THE_LOADER = "#provision-agent-1\n"
-"""By its marker in the command line (provision/bundle.py) an agent is told from other processes."""
+"""By its marker in the command line (provision/loader.py) an agent is told from other processes."""
 START = (
     LIKE_THE_LOADER
     + "import json,sys,zlib;p=json.load(open(sys.argv[1]));packed=zlib.compress(p.pop('modules').encode());"

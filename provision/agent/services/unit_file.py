@@ -93,24 +93,6 @@ def _file(content):
             yield name.strip(), value.replace("%", "%%")
 
 
-def expand(words, variables):
-    """For each word of a command line what systemd makes of it: `$X` alone becomes the words of X, `${X}` its text.
-
-    A variable that is not known here stays as it is.
-    """
-    return [_expanded(word, variables) for word in words]
-
-
-def _expanded(word, variables):
-    if word[:1] == "$" and word[1:] in variables:
-        return list(variables[word[1:]])
-
-    def text(match):
-        return " ".join(variables[match.group(1)]) if match.group(1) in variables else match.group(0)
-
-    return [re.sub(r"(?<!\$)\$\{([A-Za-z_]\w*)\}", text, word)]
-
-
 def _first(system, name):
     for place in PLACES:
         path = "{}/{}".format(place, name)
