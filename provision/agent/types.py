@@ -3,7 +3,7 @@
 Both ends import it below `if TYPE_CHECKING`; to a host `typing` would cost 5 ms. All of it is what JSON has.
 """
 
-from typing import Any, Dict, List, Tuple, TypedDict  # novm
+from typing import Any, Dict, List, Protocol, Tuple, TypedDict  # novm
 
 State = Dict[str, Any]
 """What a kind's `desired` and `actual` return: the docstring of each has its keys."""
@@ -11,6 +11,22 @@ Diff = Dict[str, Tuple[Any, Any]]
 """{key of the state: (actual, desired)}; None means absent."""
 Record = Dict[str, Any]
 """One record of state.json (host/shapes.py has what each holds), or of the lock."""
+
+
+Process = List[Any]
+"""[boot id, PID, start ticks]: no other process of any time has the same."""
+Undo = Tuple[str, Dict[str, Any]]
+"""Kind and fields of the resource that undoes another one."""
+
+
+class Link(Protocol):
+    """The wire's end on the host, run/link.py, as those below it know it."""
+
+    cancelled: bool
+
+    def send(self, message: "Dict[str, Any]") -> None: ...
+    def step(self, text: str) -> None: ...
+    def progress(self, text: str) -> None: ...
 
 
 class Who(TypedDict, total=False):

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from typing import Any, Callable
 
     from ..host.system import System
-    from ..types import Diff, Difference, Impact, ResourceResult, State
+    from ..types import Diff, Difference, Impact, ResourceResult, State, Undo
 
 OK = "ok"
 CHANGED = "changed"
@@ -32,11 +32,11 @@ TEXT_LIMIT = 64 * 1024
 class Resource:
     """One thing that a host is asked to have.
 
-    A kind MUST declare its fields (`path: str` in the body of the class), and define `identity`, `desired`, `actual`
-    and `apply`; the docstring of `desired` has the keys of its state. It MAY set `secret_keys` (keys of its state that
-    never show), define `note(diff)` (a sentence for the plan), and `when_dropped()` (the resource that undoes this one
-    once nobody asks for it any more). A probe (law 15) sets `probe`: what its `apply` proves is ok, not changed; its
-    `note` is shown always, and `proof` (plain JSON types, or None) goes with the result.
+    A kind MUST declare its fields (`path: str` in the body of the class, without a value), and define `identity`,
+    `desired`, `actual` and `apply`; the docstring of `desired` has the keys of its state. It MAY set `secret_keys`
+    (keys of its state that never show), define `note(diff)` (a sentence for the plan), and `when_dropped()` (the
+    resource that undoes this one once nobody asks for it any more). A probe (law 15) sets `probe`: what its `apply`
+    proves is ok, not changed; its `note` is shown always, and `proof` (plain JSON types, or None) goes with the result.
     """
 
     fields = ()  # type: tuple[str, ...]
@@ -47,7 +47,8 @@ class Resource:
     """The part of the actual state that `desired` is about, once the engine has looked."""
 
     def __init_subclass__(cls) -> None:
-        cls.fields += tuple(getattr(cls, "__annotations__", ()))
+        declared = getattr(cls, "__annotations__", ())  # before Python 3.10 a base's, where it has none
+        cls.fields += tuple(name for name in declared if not hasattr(cls, name) and name not in cls.fields)
 
     def __init__(self, **values: "Any") -> None:
         if set(values) != set(self.fields):
@@ -85,7 +86,7 @@ class Resource:
         """The failure to tell where `left` still differs after `apply`, or None for the engine's own words."""
         return None
 
-    def when_dropped(self) -> "tuple[str, dict[str, Any]] | None":
+    def when_dropped(self) -> "Undo | None":
         """The resource (kind, fields) that removes this one, or None where leaving it is right."""
         return None
 
