@@ -43,6 +43,8 @@ class Resource:
     secret_keys = ()  # type: tuple[str, ...]
     probe = False
     proof = None  # type: dict[str, Any] | None
+    found = None  # type: State | None
+    """The part of the actual state that `desired` is about, once the engine has looked."""
 
     def __init_subclass__(cls) -> None:
         declared = getattr(cls, "__annotations__", ())  # before Python 3.10 a base's, where it has none
@@ -174,7 +176,9 @@ def _converge(
     diff: "Diff",
 ) -> None:
     """`result` and `diff` are filled in as far as it goes."""
-    diff.update(compare(resource.actual(system), resource.desired()))
+    actual, desired = resource.actual(system), resource.desired()
+    diff.update(compare(actual, desired))
+    resource.found = actual and {key: actual.get(key) for key in desired}
     if not diff:
         return
     impact = result["impact"] = resource.impact(system, diff)
