@@ -29,10 +29,6 @@ TOKEN = re.compile(
 
 
 class AptConf(File):
-    path: str
-    content: "str | None"
-    mode: str
-    sensitive: bool
     owner = group = "root"
     validate_with = None
 
