@@ -13,7 +13,7 @@ from .errors import Failed
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import IO, Callable, Iterator
+    from typing import IO, Callable, Iterator, Mapping
 
 LINKS = 40
 """As many as the kernel follows."""
@@ -148,6 +148,31 @@ def try_out(path: str, data: bytes, mode: int, validate: "Callable[[str], object
     with _place(path) as (directory, name):
         with _sibling(directory, path, name, data, mode, (os.geteuid(), os.getegid())) as sibling:
             validate(os.path.join(os.path.dirname(os.path.abspath(path)), sibling))
+
+
+@contextlib.contextmanager
+def scratch(files: "Callable[[str], Mapping[str, bytes | str]]", place: str = "/run") -> "Iterator[str]":
+    """A new folder for programs that only look, and gone afterwards; all may read it, since apt reads as another user.
+
+    `files` is a function of the folder's path: {path in it: bytes, or where a link points}.
+    """
+    import shutil  # rarely needed, and slow to load
+    import tempfile
+
+    folder = tempfile.mkdtemp(prefix="provision.", dir=place)
+    try:
+        os.chmod(folder, 0o755)
+        for name, content in files(folder).items():
+            path = os.path.join(folder, name)
+            os.makedirs(os.path.dirname(path), exist_ok=True)
+            if isinstance(content, bytes):
+                with open(path, "wb") as file:
+                    file.write(content)
+            else:
+                os.symlink(content, path)
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 @contextlib.contextmanager

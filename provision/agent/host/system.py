@@ -80,6 +80,8 @@ class System:
 
         detach(argv)
 
+    scratch = staticmethod(safe_files.scratch)
+
     @staticmethod
     def _execute(
         argv: "Sequence[str]", timeout: float, stdin: bytes, env: "Mapping[str, str] | None", log: "str | None"
