@@ -22,6 +22,7 @@ from provision.inventory.references import Ask, Placeholder
 from provision.inventory.vault import identity
 from provision.journal import Past
 from provision.rollout.policy import Policy, Wanted, policy
+from provision.rollout.review import Plan
 from provision.secrets import Mask, secrets_in
 
 
@@ -71,13 +72,16 @@ def vault_ids(asked: Asked) -> tuple[str, ...]:
     return tuple(str(known) for *_, known in found)
 
 
-def select(asked: Asked, *, secrets: bool = True, past: Past | None = None, hooks: bool = False) -> Selection:
-    """The hosts that were asked for; with `past`, those that it left unfinished; `hooks`: for a run that hooks are for.
+def select(
+    asked: Asked, *, secrets: bool = True, past: Past | None = None, hooks: bool = False, plan: Plan | None = None
+) -> Selection:
+    """The hosts that were asked for; with `past`, those that it left unfinished; with `plan`, those that are in it;
+    `hooks`: for a run that hooks are for.
     Raises InputError with everything that is wrong; warnings go to standard error."""
     found = read(asked)
     problems = folders(asked) + _event_hook(asked)
     try:
-        names = _names(found, asked, past)
+        names = _names(found, asked, past, plan)
     except InputError as error:
         # What else is wrong is found over all hosts, but nobody's secrets are touched for that.
         names = list(found.hosts)
@@ -98,11 +102,13 @@ def select(asked: Asked, *, secrets: bool = True, past: Past | None = None, hook
     return Selection(hosts, role_path(asked), course, found)
 
 
-def _names(found: Inventory, asked: Asked, past: Past | None) -> list[str]:
+def _names(found: Inventory, asked: Asked, past: Past | None, plan: Plan | None) -> list[str]:
     def failed(run: str) -> list[str]:
         return journal.find(journal.folder(), run).failed()
 
     names = found.select(asked.limit, failed)
+    if plan is not None:
+        names = _in_plan(plan, names, asked)
     if past is None:
         return names
     if asked.limit is None and (gone := resuming.missing(past, names)):
@@ -110,6 +116,18 @@ def _names(found: Inventory, asked: Asked, past: Past | None) -> list[str]:
     if not (names := resuming.names(past, names)):
         raise InputError([Problem(f"--limit {asked.limit}: matches no host of run {past.run}")])
     return names
+
+
+def _in_plan(plan: Plan, names: list[str], asked: Asked) -> list[str]:
+    """Those of these hosts that the plan has. Raises InputError where it has one that the inventory has not."""
+    gone = [host for host in plan.hosts if host not in names] if asked.limit is None else []
+    hint = "give --limit for those that are left"
+    if gone:
+        problems = (f"the inventory has no host {host!r} any more" for host in gone)
+        raise InputError([Problem(text, str(asked.plan), hint) for text in problems])
+    if not (chosen := [name for name in names if name in plan.hosts]):
+        raise InputError([Problem(f"--limit {asked.limit}: matches no host of the plan", str(asked.plan))])
+    return chosen
 
 
 def folders(asked: Asked) -> list[Problem]:

@@ -47,6 +47,8 @@ class Asked:
     junit: Path | None = None
     metrics: Path | None = None
     on_event: tuple[str, ...] | None = None
+    out: Path | None = None
+    plan: Path | None = None
 
 
 def _listed(context: click.Context, parameter: click.Parameter, given: str | None) -> tuple[str, ...] | None:
@@ -154,6 +156,7 @@ REPORT = _option("--report", metavar="FILE", type=click.Path(path_type=Path), he
 JUNIT = _option("--junit", metavar="FILE", type=click.Path(path_type=Path), help="Write JUnit's XML.")
 METRICS = _option("--metrics", metavar="FILE", type=click.Path(path_type=Path), help="Prometheus metrics.")
 ON_EVENT = _option("--on-event", metavar="PROGRAM", callback=_argv, help="Run on events.")
+OUT = _option("--out", metavar="FILE", type=click.Path(path_type=Path), help="Save the plan.")
 YES = _option("--yes", is_flag=True, help="Do not ask.")
 JSON = _option("--json", "as_json", is_flag=True, help="JSON lines on stdout.")
 VERBOSE = _option("-v", "--verbose", is_flag=True, help="Show what is ok.")
@@ -171,7 +174,7 @@ ASK_BECOME_PASS = _option("-K", "--ask-become-pass", is_flag=True, help="Ask sud
 LOGIN = (USER, BECOME, ASK_PASS, ASK_BECOME_PASS)
 """How hosts are logged in to, for all of them."""
 BRIEF: tuple[click.Parameter, ...] = (ROLES, FORKS, TIMEOUT, MAX_FAILURES, RESUME, WHAT_FOR, REPORT, JUNIT, METRICS)
-BRIEF += (ON_EVENT, USER, WAVES, EXECUTOR, VAULT_ID)
+BRIEF += (ON_EVENT, USER, WAVES, EXECUTOR, VAULT_ID, OUT)
 """Options whose help is short enough for two of them to stand in one line."""
 ANSIBLE = {
     "-t": "--roles",

@@ -3,7 +3,7 @@
 The law: what the command line does not say is as the run was asked; a host that the run finished is not touched again.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -40,10 +40,17 @@ def complete(asked: Asked) -> tuple[Asked, Past | None]:
     kept.pop("limit", None)  # its hosts are known by name: `@failed:last` would mean others by now
     if asked.roles is None and past.told.get("roles") is not None:
         kept["roles"] = tuple(past.told["roles"])
-    for name in ("inventory", "overrides", "vault_ids"):
-        if not getattr(asked, name):
-            kept[name] = tuple(past.told.get(name) or ())
-    return replace(asked, **kept), past
+    if not asked.overrides:
+        kept["overrides"] = tuple(past.told.get("overrides") or ())
+    return replace(asked, **kept, **origins(asked, past.told)), past
+
+
+def origins(asked: Asked, told: Mapping[str, Any]) -> dict[str, Any]:
+    """What the command line does not say of where the input is from, as a run or a plan has it."""
+    found: dict[str, Any] = {} if asked.inventory else {"inventory": tuple(told.get("inventory") or ())}
+    if not asked.vault_ids and asked.vault_password_file is None:
+        found["vault_ids"] = tuple(told.get("vault_ids") or ())
+    return found
 
 
 def _unfit(past: Past, asked: Asked) -> Problem | None:

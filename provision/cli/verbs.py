@@ -30,7 +30,8 @@ class _Verb(click.Command):
             raise click.UsageError(f"No such option {error.option_name!r}; Ansible's is here: {ours}", ctx) from None
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        shown = [(option, option.get_help_record(ctx)) for option in self.params]
+        given = [option for option in self.params if isinstance(option, click.Option)]
+        shown = [(option, option.get_help_record(ctx)) for option in given]
         flags = [f"{record[0]}  {record[1]}" for option, record in shown if record and _brief(option)]
         long = [flag for flag in flags if len(flag) >= FLAG_WIDTH]
         short = [flag for flag in flags if flag not in long]
@@ -49,6 +50,7 @@ def _brief(option: click.Parameter) -> bool:
 @click.command(
     cls=_Verb,
     params=[
+        click.Argument(["plan"], required=False, type=click.Path(path_type=Path)),
         options.INVENTORY, options.LIMIT, options.ROLES, options.CHECK, options.DIFF, options.SET, options.FORKS,
         options.WAVES, options.MAX_FAILURES, options.RESUME, options.TIMEOUT, options.WHAT_FOR, options.EXECUTOR,
         options.YES, options.ON_EVENT, options.JSON, options.REPORT, options.JUNIT, options.METRICS,
@@ -59,7 +61,7 @@ def _brief(option: click.Parameter) -> bool:
 )  # fmt: skip
 def apply(**given: Any) -> int:
     """\b
-    Make hosts what their roles ask for; a second run changes nothing.
+    Make hosts what their roles ask for; or just what a PLAN of check --out says.
     Example: provision.py apply -i dgx --limit 'rack1:!dgx07' --waves 1,10%,100%
     """
     from provision.cli import rolling
@@ -73,7 +75,7 @@ def apply(**given: Any) -> int:
     params=[
         options.INVENTORY, options.LIMIT, options.ROLES, options.DIFF, options.SET, options.FORKS,
         options.MAX_FAILURES, options.TIMEOUT, options.EXECUTOR, options.JSON, options.REPORT, options.JUNIT,
-        options.METRICS, options.ON_EVENT,
+        options.METRICS, options.ON_EVENT, options.OUT,
         options.VERBOSE, options.QUIET, options.LIST_HOSTS, *options.LOGIN, options.ACCEPT, options.VAULT,
         options.VAULT_ID, options.NO_EXEC,
     ],
@@ -224,7 +226,8 @@ def runs(context: click.Context, as_json: bool) -> int:
     short_help="Show a run again: an ID, its beginning, or last.",
 )  # fmt: skip
 def show(run: str, **given: Any) -> int:
-    """Show a run again as it was shown, or write its reports. RUN is an ID, its beginning, or last.
+    """Show a run again as it was shown, or write its reports. RUN is an ID, its beginning, last, or a file of
+    check --out.
 
     Example: provision.py runs show last --diff
     """

@@ -49,11 +49,11 @@ def jobs(hosts: Iterable[Host], role_path: Sequence[Path], in_run: Sequence[str]
     faults = [found for name, settings in some.items() if (found := fault(loaded[name], settings))]
     if faults:
         raise InputError([Problem(str(found)) for found in faults])
-    folders = _templates(role_path)
+    folders = templates(role_path)
     return [Job(host.target, [loaded[name] for name in host.roles], host.settings, in_run, folders) for host in hosts]
 
 
-def _templates(role_path: Sequence[Path]) -> list[Path]:
+def templates(role_path: Sequence[Path]) -> list[Path]:
     """The folders of templates that go with these folders of roles: each lies beside one."""
     return [folder.parent / "templates" for folder in role_path]
 
@@ -63,7 +63,7 @@ def said(hosts: Sequence[Host], role_path: Sequence[Path]) -> str:
     path does not count: each worker has its own."""
     names = sorted({name for host in hosts for name in host.roles})
     sources = {name: hashlib.sha256(role.load(name, role_path).path.read_bytes()).hexdigest() for name in names}
-    files = (file for folder in reversed(_templates(role_path)) for file in sorted(folder.glob("*.j2")))
+    files = (file for folder in reversed(templates(role_path)) for file in sorted(folder.glob("*.j2")))
     sources |= {file.name: hashlib.sha256(file.read_bytes()).hexdigest() for file in files}
     text = json.dumps([digest(replace(host, target=replace(host.target, private_key_file=None)) for host in hosts)])
     return hashlib.sha256((text + json.dumps(sources, sort_keys=True)).encode()).hexdigest()[:16]

@@ -6,7 +6,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from provision import bundle
+from provision import loader
 from provision.agent.wire import MARKER, Decoder, encode
 from provision.events import HostFacts
 from provision.plan import Stage
@@ -26,7 +26,7 @@ def said(channel: Channel) -> list[dict[str, Any]]:
 
 
 def test_a_module_is_the_file_itself() -> None:
-    [text] = bundle.modules(("pynvml",)).values()
+    [text] = loader.modules(("pynvml",)).values()
     spec = find_spec("pynvml")
     assert spec is not None
     assert zlib.decompress(base64.b64decode(text)) == Path(str(spec.origin)).read_bytes()

@@ -11,6 +11,13 @@ import sys
 
 from .errors import Unknown
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from types import ModuleType
+    from typing import Any, Sequence
+
+    from .system import System
+
 _BOOT = """\
 import json,sys,types
 given=json.load(sys.stdin)
@@ -23,16 +30,18 @@ json.dump(scope["main"](given["request"]),sys.stdout)
 """
 
 
-def source(module):
+def source(module: "ModuleType") -> str:
     """The text of one of our own modules, shipped or on disk."""
-    loader = module.__loader__
-    if hasattr(loader, "get_source"):
-        return loader.get_source(module.__name__)
-    with open(module.__file__, encoding="utf-8") as file:  # never on a host: boot.py's loader has the sources
+    get_source = getattr(module.__loader__, "get_source", None)
+    if get_source is not None:
+        return str(get_source(module.__name__))
+    with open(str(module.__file__), encoding="utf-8") as file:  # never on a host: boot.py's loader has the sources
         return file.read()
 
 
-def run(system, module, request, modules=(), timeout=30):
+def run(
+    system: "System", module: "ModuleType", request: "Any", modules: "Sequence[str]" = (), timeout: float = 30
+) -> "Any":
     """What `module.main(request)` returns (JSON types) when run in a child. Raises Unknown.
 
     `modules` names those of `system.modules` that the child imports. `module` itself must be importable alone.

@@ -96,9 +96,9 @@ def _run(system):
 # -- looking
 
 
-def candidates(system, names):
-    """{name: the version that apt would install, or None}."""
-    answer = system.query(["apt-cache", "policy"] + NO_CACHE + list(names), timeout=120)
+def candidates(system, names, options=NO_CACHE):
+    """{name: the version that apt would install, or None}. `options`: where apt looks, as those of apt_trial.Trial."""
+    answer = system.query(["apt-cache", "policy"] + options + list(names), timeout=120)
     if not answer.ok:
         raise explain(answer.out + answer.err, "apt-cache policy failed")
     found = dict.fromkeys(names)
@@ -109,17 +109,17 @@ def candidates(system, names):
 
 def available(system, name):
     """All versions of a package that apt knows where to get, the newest first."""
-    return versions(system, [name])[name]
+    return list(dict.fromkeys(version for version, _ in offers(system, [name])[name]))
 
 
-def versions(system, names):
-    """{name: versions that apt knows where to get, the newest first}."""
-    answer = system.query(["apt-cache", "madison"] + NO_CACHE + names, timeout=120)
+def offers(system, names, options=NO_CACHE):
+    """{name: [(version, URI of the source that has it)]} of all that apt knows where to get, the newest first."""
+    answer = system.query(["apt-cache", "madison"] + options + names, timeout=120)
     found = {name: [] for name in names}
     for line in answer.out.splitlines():
         words = [word.strip() for word in line.split("|")]
-        if len(words) >= 3 and words[0] in found and words[1] not in found[words[0]]:
-            found[words[0]].append(words[1])
+        if len(words) >= 3 and words[0] in found:
+            found[words[0]].append((words[1], words[2].partition(" ")[0]))
     return found
 
 
@@ -134,7 +134,7 @@ class Change:
 def simulate(system, arguments):
     """What `apt-get install ARGUMENTS` would do, as a Change. Raises Failed with what apt says against it.
 
-    Only for `apply`: apt may write its cache here, and the transaction that follows is the faster for it.
+    By itself only for `apply`: apt may write its cache, and the transaction that follows is the faster for it.
     """
     argv = ["apt-get", "-s", "-q"] + arguments
     answer = system.query(argv, timeout=300)

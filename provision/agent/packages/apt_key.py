@@ -17,9 +17,9 @@ LIMIT = 1024 * 1024
 TEXT = "-----BEGIN PGP"
 
 
-def obtain(system, key, fingerprint):
+def obtain(system, key, fingerprint, timeout=TIMEOUT):
     """The openpgp.Key with that fingerprint from `key` (armored text, path, file: or http(s) URL). Raises Failed."""
-    found = select(_bytes(system, key), fingerprint, _shown(key))
+    found = select(_bytes(system, key, timeout), fingerprint, _shown(key))
     if expired(found):
         cause = "the key {} from {} has expired on {}".format(fingerprint, _shown(key), day(found.expires))
         raise Failed(cause, "give the vendor's renewed key, then run again")
@@ -74,16 +74,16 @@ def _path(key):
     return match.group(1) if match else None
 
 
-def _bytes(system, key):
+def _bytes(system, key, timeout):
     data = local(system, key)
     if data is not None:
         return data
     if _path(key):
         raise Failed("there is no key at {} on this host".format(_path(key)), "put it there, or give the key as text")
-    return _download(system, key)
+    return _download(system, key, timeout)
 
 
-def _download(system, url):
+def _download(system, url, timeout):
     # Only here: a run that downloads nothing does not pay for these.
     import http.client  # noqa: PLC0415
     import urllib.error  # noqa: PLC0415
@@ -91,10 +91,10 @@ def _download(system, url):
 
     system.progress("fetching the key {}".format(_shown(url)))
     opener = urllib.request.build_opener(urllib.request.ProxyHandler(proxies(system, url)))
-    deadline = time.monotonic() + 2 * TIMEOUT
+    deadline = time.monotonic() + 2 * timeout
     data = b""
     try:
-        with opener.open(url, timeout=TIMEOUT) as answer:
+        with opener.open(url, timeout=timeout) as answer:
             while len(data) <= LIMIT and time.monotonic() < deadline:
                 block = answer.read(16384)
                 if not block:

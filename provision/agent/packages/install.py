@@ -180,17 +180,40 @@ class Packages(Resource):
                 self._mark(system, "hold", held)
             raise
 
-    def _transaction(self, system, targets, removals, problem, env):
+    def rehearse(self, system, diff, options):
+        """Raise Failed where apt would not do what `apply` is to ask of it; `options`: where it looks."""
+        wrong = [name for name in self._asked() if name in diff and not _only_hold(*diff[name])]
+        removals = [name for name in self._unwanted() if name in diff]
+        targets = [] if dpkg.broken(system) else self._targets(system, wrong)
+        if not targets:
+            return
+        words = options + self._words(targets, removals)
+        held = [package for package in dpkg.packages(system, list(dict(targets)) + removals).values() if package.held]
+        if held:
+            words.insert(0, "--allow-change-held-packages")  # `apply` takes their holds away before
+        try:
+            self._refuse_surprises(system, apt.simulate(system, words))
+        except Failed as error:
+            raise _with_versions(system, error) from None
+
+    def _words(self, targets, removals):
+        """apt-get's options and names; it refuses removals and downgrades, unless some are asked for."""
         names = [name if version is None else "{}={}".format(name, version) for name, version in targets]
         names += [name + "-" for name in removals]
         options = OPTIONS + (["--allow-downgrades"] if self.allow_downgrade else [])
-        system.progress("installing {}".format(" ".join(names)))
+        return options + ([] if self._asks_for_more() else ["--no-remove"]) + ["install"] + names
+
+    def _asks_for_more(self):
+        """May something go, or become older? apt's own refusals know no exceptions: then we look for ourselves."""
+        return bool(self.replace or self.allow_downgrade)
+
+    def _transaction(self, system, targets, removals, problem, env):
+        words = self._words(targets, removals)
+        system.progress("installing {}".format(" ".join(words[words.index("install") + 1 :])))
         try:
-            if self.replace or self.allow_downgrade:  # apt's own refusals, below, know no exceptions
-                self._refuse_surprises(system, apt.simulate(system, options + ["install"] + names))
-            else:
-                options = options + ["--no-remove"]
-            argv = ["apt-get"] + apt.NETWORK + ["-o", "DPkg::Lock::Timeout=60"] + options + ["install"] + names
+            if self._asks_for_more():
+                self._refuse_surprises(system, apt.simulate(system, words))
+            argv = ["apt-get"] + apt.NETWORK + ["-o", "DPkg::Lock::Timeout=60"] + words
             apt.change(system, argv, self.timeout, self.lock_timeout, env)
         except Failed as error:
             error = _with_versions(system, error)

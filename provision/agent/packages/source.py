@@ -1,8 +1,9 @@
 """One package source for apt, with its own key: /etc/apt/sources.list.d/NAME.sources and /etc/apt/keyrings/NAME.gpg.
 
-The law: a key that is not the asked one is never written, `trusted=yes` never exists, and apt must be able to read the
-whole set of sources before the new one is put in place. Text and key are compared on disk; only a key that has to be
-replaced is fetched. apt < 1.1 knows neither the format nor keys of a source: there it is NAME.list and trusted.gpg.d.
+The law: a key that is not the asked one is never written, `trusted=yes` never exists, and before the new source is put
+in place apt must be able to read the whole set of sources, and must take what the new one's server signs. Text and key
+are compared on disk; only a key that has to be replaced is fetched. apt < 1.1 knows neither the format nor keys of a
+source: there it is NAME.list and trusted.gpg.d.
 """
 
 import stat
@@ -10,9 +11,9 @@ import stat
 from ..engine.resource import Resource
 from ..host import look
 from ..host.errors import Failed
-from . import apt, apt_key, dpkg, openpgp, source_list
+from . import apt, apt_key, apt_trial, dpkg, openpgp, source_list
+from .apt_trial import KEYRINGS
 
-KEYRINGS = "/etc/apt/keyrings"
 TRUSTED = "/etc/apt/trusted.gpg.d"
 MODE = "root:root 0644"
 REPLACES = "sources.list.d/"
@@ -64,7 +65,7 @@ class AptSource(Resource):
     def actual(self, system):
         source, text, keyring = self._places(system)
         if self.present:
-            self._refuse_conflicts(system, source, keyring)
+            self._refuse_conflicts(system, source, text, keyring)
         content = system.text(source)
         state = {"source": self._text() if content == text else content, "key": self._key(system, keyring)}
         if self.present:
@@ -97,16 +98,27 @@ class AptSource(Resource):
             return "{} (another edition of it)".format(self.fingerprint)
         return self.fingerprint
 
-    def _refuse_conflicts(self, system, source, keyring):
+    def _refuse_conflicts(self, system, source, text, keyring):
         for entry in source_list.entries(system):
             name = entry.file.rpartition("/")[2]
             if entry.file == source or name in self.replaces or not entry.same_source(self.uri, self.suite):
                 continue
-            if entry.signed_by != keyring and source.endswith(".sources"):
-                cause = "{} has the source {} {} too, with another key, and that stops all of apt".format(
-                    entry.file, look.without_secrets(self.uri), self.suite
-                )
-                raise Failed(cause, "remove it, or name it in `replaces`, then run again")
+            if entry.signed_by == keyring or source.endswith(".list"):
+                continue
+            if not entry.signed_by and self._taken_together(system, source, text):
+                continue
+            key = "with another key" if entry.signed_by else "without a key"
+            cause = "{} has the source {} {} too, {}, and that stops all of apt"
+            cause = cause.format(entry.file, look.without_secrets(self.uri), self.suite, key)
+            raise Failed(cause, "remove it, or name it in `replaces`, then run again")
+
+    def _taken_together(self, system, source, text):
+        """Does this apt read an entry without a key beside ours? apt 3.0 does, 2.6 does not."""
+        try:
+            source_list.check(system, source.rpartition("/")[2], text, self.replaces)
+        except Failed:
+            return False
+        return True
 
     def apply(self, system, diff):
         source, text, keyring = self._places(system)
@@ -115,22 +127,30 @@ class AptSource(Resource):
             system.remove(source)
             system.remove(keyring)
             return
-        data = None
-        if "key" in diff:
-            data = apt_key.obtain(system, self.key, self.fingerprint).data
+        coming = self.coming(system, diff)
         replaced = [name for name in self.replaces if REPLACES + name in diff]
         if "source" in diff or replaced:
-            source_list.check(system, source.rpartition("/")[2], text, replaced)
+            source_list.check(system, coming.name, text, replaced)
+        if source.endswith(".sources") and ("source" in diff or "key" in diff):
+            system.progress("asking apt whether it takes the source {}".format(self.name))
+            with apt_trial.tried(system, [coming]) as trial:
+                if trial.refused is not None:
+                    raise trial.refused
         if "key" in diff or "key mode" in diff:
-            self._write_key(system, keyring, data)
+            self._write_key(system, keyring, coming.key)
         for name in replaced:  # first: with both in place apt would stop for whoever runs it now
             system.remove("{}/{}".format(source_list.PARTS, name))
         if "source" in diff or "source mode" in diff:
             system.write(source, text.encode("utf-8"))
 
+    def coming(self, system, diff, timeout=apt_key.TIMEOUT):
+        """What `apply` would put in place (an apt_trial.Coming); the key is fetched where it differs. Raises Failed."""
+        source, text, keyring = self._places(system)
+        fetched = "key" in diff
+        key = apt_key.obtain(system, self.key, self.fingerprint, timeout).data if fetched else system.read(keyring)
+        return apt_trial.Coming(source.rpartition("/")[2], text, keyring, key, self.replaces)
+
     def _write_key(self, system, keyring, data):
-        if data is None:
-            data = system.read(keyring)
         folder = keyring.rpartition("/")[0]
         if system.stat(folder) is None:  # apt has it from 2.4 on
             system.make_directory(folder)

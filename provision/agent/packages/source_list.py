@@ -1,7 +1,7 @@
 """The package sources that apt reads on this host: every entry of every file, and whether apt could read a changed set.
 
-The law: reads only, but for a staging directory of our own. Two entries for one URI and suite that name different keys
-stop all of apt, so they must be found before, and apt itself must accept the new set before it is put in place.
+The law: reads only. Two entries for one URI and suite that name different keys stop all of apt (before 3.0 an entry
+without a key does, too): they must be found before, and apt must accept the new set before it is put in place.
 """
 
 import os
@@ -73,25 +73,11 @@ def _stanzas(content):
 
 def check(system, name, content, without):
     """Let apt parse all sources as they would be with a file `name` of that `content` and without those files."""
-    folder = os.path.join(system.memory.directory(), "sources")
-    _clear(system, folder)
-    system.make_directory(folder, 0o700)
-    try:
-        for other in look.names(system, PARTS):
-            if other != name and other not in without:
-                system.make_link(os.path.join(PARTS, other), os.path.join(folder, other))
-        system.keep(os.path.join(folder, name), content.encode("utf-8"))
+    others = [other for other in look.names(system, PARTS) if other != name and other not in without]
+    files = dict({other: os.path.join(PARTS, other) for other in others}, **{name: content.encode("utf-8")})
+    with system.scratch(lambda folder: files) as folder:
         verb = ["indextargets"] if name.endswith(".sources") else ["--print-uris", "update"]
-        answer = system.query(
-            ["apt-get", "-q", "-o", "Dir::Etc::sourceparts=" + folder] + apt.NO_CACHE + verb, timeout=60
-        )
-        if not answer.ok:
-            raise explain((answer.out + answer.err).replace(folder, PARTS), "apt does not take the source " + name)
-    finally:
-        _clear(system, folder)
-
-
-def _clear(system, folder):
-    for name in look.names(system, folder):
-        system.remove(os.path.join(folder, name))
-    system.remove(folder)
+        words = ["apt-get", "-q", "-o", "Dir::Etc::sourceparts=" + folder] + apt.NO_CACHE + verb
+        answer = system.query(words, timeout=60)
+    if not answer.ok:
+        raise explain((answer.out + answer.err).replace(folder, PARTS), "apt does not take the source " + name)

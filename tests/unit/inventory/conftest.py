@@ -10,7 +10,7 @@ from provision import inventory
 from provision.errors import InputError
 from provision.inventory import Host, Inventory
 
-LOADING = ("no_exec", "vault_password_file", "vault_ids", "ask", "config")
+LOADING = ("no_exec", "vault_password_file", "vault_ids", "config")
 """Options of `load`."""
 DAEMON = '''"""The Docker daemon. More words."""
 from typing import Annotated, Any, Literal
@@ -96,6 +96,7 @@ def resolved(loaded: Callable[..., Inventory], roles: list[Path]) -> Callable[..
 
     def resolves(text: str, files: dict[str, str | bytes] | None = None, **options: Any) -> dict[str, Host]:
         loading = {key: options.pop(key) for key in LOADING if key in options}
+        loading |= {"ask": options["ask"]} if "ask" in options else {}
         found = loaded(text, files, **loading)
         return {host.name: host for host in found.resolve(found.hosts, role_path=roles, **options)}
 

@@ -62,9 +62,8 @@ def test_hosts_may_be_named_on_the_command_line(write: Write) -> None:
 
 
 def test_what_is_relative_counts_from_its_own_inventory(write: Write, roles: list[Path]) -> None:
-    login = (
-        "all: {{vars: {{roles: [registry_login], registry_login: {{token: !secret file:pw}}}}, hosts: {{{name}: }}}}"
-    )
+    secret = "registry_login: {token: !secret file:pw}"
+    login = f"all: {{vars: {{roles: [registry_login], {secret}}}, hosts: {{a: }}}}"
     folder = write(
         {
             "a/hosts.yml": login,

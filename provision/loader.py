@@ -29,6 +29,7 @@ _PACKING = Lock()
 INTERPRETERS = ("python3", "/usr/bin/python3", "/usr/libexec/platform-python")
 
 _NAME = MARKER.decode().strip(chr(0))
+_QUOTES = '"' * 3
 _NEWLINE = "~"
 """Stands for the end of a line in the loader."""
 
@@ -75,7 +76,17 @@ def command(interpreter: str | None = None, sudo: str | None = None) -> str:
 def _sources() -> Mapping[str, str]:
     """{dotted name below the agent: text}; the `__init__` of a package goes by the package's own name."""
     agent = Path(__file__).with_name("agent")
-    return {_dotted(path.relative_to(agent)): path.read_text("utf-8") for path in sorted(agent.rglob("*.py"))}
+    paths = sorted(agent.rglob("*.py"))
+    return {_dotted(path.relative_to(agent)): without_docstrings(path.read_text("utf-8")) for path in paths}
+
+
+def without_docstrings(text: str) -> str:
+    """A source as it travels: its docstrings empty, a fifth of all bytes; each line keeps its number."""
+    parts = text.split(_QUOTES)
+    for number in range(1, len(parts), 2):
+        if not parts[number - 1].rpartition("\n")[2].strip():
+            parts[number] = "\n" * parts[number].count("\n")
+    return _QUOTES.join(parts)
 
 
 def _dotted(path: Path) -> str:
