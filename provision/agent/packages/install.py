@@ -96,7 +96,7 @@ class Packages(Resource):
             return "{} (whether that is the newest is known after apt-get update){}".format(package.version, held)
         return ("latest" if dpkg.compare(package.version, newest) >= 0 else package.version) + held
 
-    def _newest(self, system: "System", found: "dict[str, Package]") -> "dict[str, str]":
+    def _newest(self, system: "System", found: "dict[str, Package]") -> "dict[str, str | None]":
         names = [name for name, version in self._asked().items() if version is None and _there(found, name)]
         if not (self.latest and names) or self.update and not apt.updated(system):
             return {}
@@ -158,12 +158,12 @@ class Packages(Resource):
         newest = apt.candidates(system, wrong) if self.latest else {}
         targets = []
         for name in wrong:
-            asked, package = self._asked()[name], found.get(name)
+            asked, package, latest = self._asked()[name], found.get(name), newest.get(name)
             if package is None or not package.installed:
                 targets.append((name, asked or self._version_of_a_peer(system, name, found)))
             elif asked is not None and dpkg.compare(package.version, asked) != 0:
                 targets.append((name, asked))
-            elif asked is None and newest.get(name) and dpkg.compare(package.version, newest[name]) < 0:
+            elif asked is None and latest and dpkg.compare(package.version, latest) < 0:
                 targets.append((name, None))
         return targets
 

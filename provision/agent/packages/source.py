@@ -16,7 +16,6 @@ from .apt_trial import KEYRINGS
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-
     from ..host.system import System
     from ..types import Diff, State, Undo
 
