@@ -55,7 +55,7 @@ def _brief(option: click.Parameter) -> bool:
         options.WAVES, options.MAX_FAILURES, options.RESUME, options.TIMEOUT, options.WHAT_FOR, options.EXECUTOR,
         options.YES, options.ON_EVENT, options.JSON, options.REPORT, options.JUNIT, options.METRICS,
         options.VERBOSE, options.QUIET, options.LIST_HOSTS,
-        *options.LOGIN, options.ACCEPT, options.VAULT, options.NO_EXEC,
+        *options.LOGIN, options.ACCEPT, options.VAULT, options.VAULT_ID, options.NO_EXEC,
     ],
     short_help="Make hosts what their roles ask for.",
 )  # fmt: skip
@@ -77,7 +77,7 @@ def apply(**given: Any) -> int:
         options.MAX_FAILURES, options.TIMEOUT, options.EXECUTOR, options.JSON, options.REPORT, options.JUNIT,
         options.METRICS, options.ON_EVENT, options.OUT,
         options.VERBOSE, options.QUIET, options.LIST_HOSTS, *options.LOGIN, options.ACCEPT, options.VAULT,
-        options.NO_EXEC,
+        options.VAULT_ID, options.NO_EXEC,
     ],
     short_help="Say what apply would change; change nothing.",
 )  # fmt: skip
@@ -95,7 +95,7 @@ def check(**given: Any) -> int:
     cls=_Verb,
     params=[
         options.INVENTORY, options.LIMIT, options.FORKS, options.TIMEOUT, options.JSON, *options.LOGIN,
-        options.ACCEPT, options.VAULT, options.NO_EXEC,
+        options.ACCEPT, options.VAULT, options.VAULT_ID, options.NO_EXEC,
     ],
     short_help="Show what hosts are: OS, GPUs, driver, Docker.",
 )  # fmt: skip
@@ -114,7 +114,7 @@ def facts(**given: Any) -> int:
         options.INVENTORY, options.LIMIT,
         click.Option(["--graph"], is_flag=True, help="Show the tree of groups."),
         click.Option(["--host"], metavar="NAME", help="Show a host's values, and where each comes from."),
-        options.SET, options.JSON, options.VAULT, options.NO_EXEC,
+        options.SET, options.JSON, options.VAULT, options.VAULT_ID, options.NO_EXEC,
     ],
     short_help="Show hosts, groups and where values come from.",
 )  # fmt: skip
@@ -190,7 +190,7 @@ def schema(variables: bool, **given: Any) -> int:
         ),
         click.Option(["--junit"], metavar="FILE", type=click.Path(path_type=Path), help="Write JUnit's XML there."),
         options.METRICS,
-        options.JSON, options.VERBOSE, options.QUIET, *options.LOGIN, options.VAULT, options.NO_EXEC,
+        options.JSON, options.VERBOSE, options.QUIET, *options.LOGIN, options.VAULT, options.VAULT_ID, options.NO_EXEC,
     ],
     short_help="Test hosts from outside, with testinfra.",
 )  # fmt: skip
@@ -241,7 +241,7 @@ def show(run: str, **given: Any) -> int:
     params=[
         options.INVENTORY, options.LIMIT, options.FORKS, options.TIMEOUT, options.JSON, options.METRICS,
         options.VERBOSE, *options.LOGIN,
-        options.ACCEPT, options.VAULT, options.NO_EXEC,
+        options.ACCEPT, options.VAULT, options.VAULT_ID, options.NO_EXEC,
     ],
     short_help="Show what is pending, done and proven, and who is at work.",
 )  # fmt: skip
@@ -263,7 +263,7 @@ def status(**given: Any) -> int:
         options.INVENTORY, options.LIMIT,
         click.Option(["--force"], is_flag=True, help="End a run even while it installs packages."),
         options.FORKS, options.TIMEOUT, options.YES, options.JSON, *options.LOGIN, options.ACCEPT, options.VAULT,
-        options.NO_EXEC,
+        options.VAULT_ID, options.NO_EXEC,
     ],
     short_help="Show whose run holds hosts, and end it.",
 )  # fmt: skip
@@ -284,7 +284,7 @@ def unlock(force: bool, **given: Any) -> int:
     cls=_Verb,
     params=[
         click.Argument(["key"], metavar="KEY"), options.INVENTORY, options.LIMIT, options.SET, options.FORKS,
-        options.TIMEOUT, options.JSON, *options.LOGIN, options.ACCEPT, options.VAULT, options.NO_EXEC,
+        options.TIMEOUT, options.JSON, *options.LOGIN, options.ACCEPT, options.VAULT, options.VAULT_ID, options.NO_EXEC,
     ],
     short_help="Show who owns an option of the Docker daemon.",
 )  # fmt: skip

@@ -48,7 +48,7 @@ class Resource:
 
     def __init_subclass__(cls) -> None:
         declared = getattr(cls, "__annotations__", ())  # before Python 3.10 a base's, where it has none
-        cls.fields += tuple(name for name in declared if not hasattr(cls, name) and name not in cls.fields)
+        cls.fields = tuple(name for name in dict.fromkeys([*cls.fields, *declared]) if not hasattr(cls, name))
 
     def __init__(self, **values: "Any") -> None:
         if set(values) != set(self.fields):
