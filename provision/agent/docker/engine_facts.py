@@ -14,10 +14,9 @@ from ..services import unit_file
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, Iterator
+    from typing import Any, Iterator, Mapping
 
     from ..host.system import System
-    from ..packages.dpkg import Package
 
 ENGINES = ("docker-ce", "docker.io", "docker-engine", "docker-ee", "moby-engine", "lxc-docker")
 """Packages that hold a dockerd, in the order in which one is believed if there are several."""
@@ -49,7 +48,7 @@ PROCESSES = (
 )
 
 
-def docker(system: "System", installed: "dict[str, Package]") -> "dict[str, Any]":
+def docker(system: "System", installed: "Mapping[str, Any]") -> "dict[str, Any]":
     """The facts of the engine; `installed` is {name: dpkg.Package}."""
     versions = {name: installed[name].version for name in PACKAGES if name in installed and installed[name].present}
     daemon = system.which("dockerd")
