@@ -27,7 +27,8 @@ class Verb(click.Command):
             raise click.UsageError(f"No such option {error.option_name!r}; Ansible's is here: {ours}", ctx) from None
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        shown = [(option, option.get_help_record(ctx)) for option in self.params]
+        given = [option for option in self.params if isinstance(option, click.Option)]
+        shown = [(option, option.get_help_record(ctx)) for option in given]
         flags = [f"{record[0]}  {record[1]}" for option, record in shown if record and _brief(option)]
         long = [flag for flag in flags if len(flag) >= FLAG_WIDTH]
         short = [flag for flag in flags if flag not in long]

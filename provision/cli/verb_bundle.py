@@ -27,7 +27,7 @@ FOR = click.Option(
     cls=VerbWithOthers,
     params=[
         options.INVENTORY, options.LIMIT, options.ROLES, options.SET, OUT, FOR, options.FORKS, options.JSON,
-        *options.LOGIN, options.ACCEPT, options.VAULT, options.NO_EXEC,
+        *options.LOGIN, options.ACCEPT, options.VAULT, options.VAULT_ID, options.NO_EXEC,
     ],
     invoke_without_command=True,
     subcommand_metavar="[verify DIR]",

@@ -17,17 +17,18 @@ from provision.cli.verb_bundle import bundle
 @click.command(
     cls=Verb,
     params=[
+        click.Argument(["plan"], required=False, type=click.Path(path_type=Path)),
         options.INVENTORY, options.LIMIT, options.ROLES, options.CHECK, options.DIFF, options.SET, options.FORKS,
         options.WAVES, options.MAX_FAILURES, options.RESUME, options.TIMEOUT, options.WHAT_FOR, options.EXECUTOR,
         options.YES, options.ON_EVENT, options.JSON, options.REPORT, options.JUNIT, options.METRICS,
         options.VERBOSE, options.QUIET, options.LIST_HOSTS,
-        *options.LOGIN, options.ACCEPT, options.VAULT, options.NO_EXEC,
+        *options.LOGIN, options.ACCEPT, options.VAULT, options.VAULT_ID, options.NO_EXEC,
     ],
     short_help="Make hosts what their roles ask for.",
 )  # fmt: skip
 def apply(**given: Any) -> int:
     """\b
-    Make hosts what their roles ask for; a second run changes nothing.
+    Make hosts what their roles ask for; or just what a PLAN of check --out says.
     Example: provision.py apply -i dgx --limit 'rack1:!dgx07' --waves 1,10%,100%
     """
     from provision.cli import rolling
@@ -41,9 +42,9 @@ def apply(**given: Any) -> int:
     params=[
         options.INVENTORY, options.LIMIT, options.ROLES, options.DIFF, options.SET, options.FORKS,
         options.MAX_FAILURES, options.TIMEOUT, options.EXECUTOR, options.JSON, options.REPORT, options.JUNIT,
-        options.METRICS, options.ON_EVENT,
+        options.METRICS, options.ON_EVENT, options.OUT,
         options.VERBOSE, options.QUIET, options.LIST_HOSTS, *options.LOGIN, options.ACCEPT, options.VAULT,
-        options.NO_EXEC,
+        options.VAULT_ID, options.NO_EXEC,
     ],
     short_help="Say what apply would change; change nothing.",
 )  # fmt: skip
@@ -61,7 +62,7 @@ def check(**given: Any) -> int:
     cls=Verb,
     params=[
         options.INVENTORY, options.LIMIT, options.FORKS, options.TIMEOUT, options.JSON, *options.LOGIN,
-        options.ACCEPT, options.VAULT, options.NO_EXEC,
+        options.ACCEPT, options.VAULT, options.VAULT_ID, options.NO_EXEC,
     ],
     short_help="Show what hosts are: OS, GPUs, driver, Docker.",
 )  # fmt: skip
@@ -80,7 +81,7 @@ def facts(**given: Any) -> int:
         options.INVENTORY, options.LIMIT,
         click.Option(["--graph"], is_flag=True, help="Show the tree of groups."),
         click.Option(["--host"], metavar="NAME", help="Show a host's values, and where each comes from."),
-        options.SET, options.JSON, options.VAULT, options.NO_EXEC,
+        options.SET, options.JSON, options.VAULT, options.VAULT_ID, options.NO_EXEC,
     ],
     short_help="Show hosts, groups and where values come from.",
 )  # fmt: skip
@@ -156,7 +157,7 @@ def schema(variables: bool, **given: Any) -> int:
         ),
         click.Option(["--junit"], metavar="FILE", type=click.Path(path_type=Path), help="Write JUnit's XML there."),
         options.METRICS,
-        options.JSON, options.VERBOSE, options.QUIET, *options.LOGIN, options.VAULT, options.NO_EXEC,
+        options.JSON, options.VERBOSE, options.QUIET, *options.LOGIN, options.VAULT, options.VAULT_ID, options.NO_EXEC,
     ],
     short_help="Test hosts from outside, with testinfra.",
 )  # fmt: skip
@@ -192,7 +193,8 @@ def runs(context: click.Context, as_json: bool) -> int:
     short_help="Show a run again: an ID, its beginning, or last.",
 )  # fmt: skip
 def show(run: str, **given: Any) -> int:
-    """Show a run again as it was shown, or write its reports. RUN is an ID, its beginning, or last.
+    """Show a run again as it was shown, or write its reports. RUN is an ID, its beginning, last, or a file of
+    check --out.
 
     Example: provision.py runs show last --diff
     """
@@ -206,7 +208,7 @@ def show(run: str, **given: Any) -> int:
     params=[
         options.INVENTORY, options.LIMIT, options.FORKS, options.TIMEOUT, options.JSON, options.METRICS,
         options.VERBOSE, *options.LOGIN,
-        options.ACCEPT, options.VAULT, options.NO_EXEC,
+        options.ACCEPT, options.VAULT, options.VAULT_ID, options.NO_EXEC,
     ],
     short_help="Show what is pending, done and proven, and who is at work.",
 )  # fmt: skip
@@ -228,7 +230,7 @@ def status(**given: Any) -> int:
         options.INVENTORY, options.LIMIT,
         click.Option(["--force"], is_flag=True, help="End a run even while it installs packages."),
         options.FORKS, options.TIMEOUT, options.YES, options.JSON, *options.LOGIN, options.ACCEPT, options.VAULT,
-        options.NO_EXEC,
+        options.VAULT_ID, options.NO_EXEC,
     ],
     short_help="Show whose run holds hosts, and end it.",
 )  # fmt: skip
@@ -249,7 +251,7 @@ def unlock(force: bool, **given: Any) -> int:
     cls=Verb,
     params=[
         click.Argument(["key"], metavar="KEY"), options.INVENTORY, options.LIMIT, options.SET, options.FORKS,
-        options.TIMEOUT, options.JSON, *options.LOGIN, options.ACCEPT, options.VAULT, options.NO_EXEC,
+        options.TIMEOUT, options.JSON, *options.LOGIN, options.ACCEPT, options.VAULT, options.VAULT_ID, options.NO_EXEC,
     ],
     short_help="Show who owns an option of the Docker daemon.",
 )  # fmt: skip
