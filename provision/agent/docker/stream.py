@@ -13,12 +13,12 @@ from .engine_api import ApiError, Engine, NotRunning
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
+    from typing import Any, Tuple
 
     from ..host.system import System
     from ..host.unix_http import Answer
 
-    Login = tuple[str, str, str]
+    Login = Tuple[str, str, str]
 
 PROGRESS_EVERY = 2.0
 """Seconds."""
