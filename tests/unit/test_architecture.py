@@ -24,7 +24,7 @@ LAYERS = [
     {"transport", "loader", "role", "messages", "journal"},
     {"daemon", "inventory"},
     {"plan", "preflight", "bootstrap", "login", "reachability", "questions"},
-    {"run", "accounting"},
+    {"run", "accounting", "bundle"},
     {"session"},
     {"rollout"},
     {"report", "verify"},
