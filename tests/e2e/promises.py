@@ -5,11 +5,13 @@ a host that fails for what could be seen had been told of, in the same words.
 """
 
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
-from tests.e2e.runner import Ended
+if TYPE_CHECKING:
+    from tests.e2e.runner import Ended
 
 
-def broken(check: Ended, apply: Ended) -> list[str]:
+def broken(check: "Ended", apply: "Ended") -> list[str]:
     """What was changed and had not been named, a line each."""
     named = {(event["host"], event["kind"], event["name"]) for event in check.of("resource", outcome="would-change")}
     return [
@@ -19,7 +21,7 @@ def broken(check: Ended, apply: Ended) -> list[str]:
     ]
 
 
-def said(check: Ended, host: str) -> Iterator[str]:
+def said(check: "Ended", host: str) -> Iterator[str]:
     """All that check told of a host's trouble."""
     yield str(check.host(host)["error"] or "")
     for event in check.of("preflight", host=host):

@@ -11,6 +11,7 @@ from typing import Any
 
 import yaml
 
+from tests.e2e.promises import broken
 from tests.lab import HostSpec, Lab
 
 ROOT = Path(__file__).parents[2]
@@ -112,8 +113,6 @@ class Provision:
         looked = self.check(*options) if os.environ.get("PROMISES") else None
         ended = self("apply", "--yes", *options, **more)
         if looked is not None and looked.status != BAD_INPUT and ended.events:
-            from tests.e2e.promises import broken
-
             assert broken(looked, ended) == []
         return ended
 
