@@ -1,11 +1,17 @@
-"""What a change would do to others on the host: `none`, or a `reload` or `restart` of Docker, and why."""
+"""What a change would do to others on the host: `none`, or a `reload` or `restart` of a service, and why."""
 
 NONE, RELOAD, RESTART = ("none", "reload", "restart")
+DOCKER = "docker"
 
 
 def impact(level, why, systemd=False, survive=False):
-    """What a change would do to others, before anybody has looked who they are."""
+    """What a change would do to others, before anybody has looked who they are: to those who use Docker.
+
+    Of another service a resource names that one, and who uses it, itself.
+    """
     return {
+        "service": DOCKER,
+        "users": [],
         "level": level,
         "why": sorted(why),
         "systemd": systemd,

@@ -35,6 +35,8 @@ class Resource:
     secret_keys = ()
     probe = False
     proof = None
+    starts = False
+    """A service: what must not be there any more goes before it starts, and the way back includes it."""
 
     def __init__(self, **values):
         if set(values) != set(self.fields):
