@@ -14,7 +14,18 @@ from provision import loader, messages
 from provision.accounting import Accounting
 from provision.agent.wire import Decoder, WireError, encode
 from provision.errors import ConnectionLost, Garbled, HostError, HostTimeout, ProtocolError, Refused
-from provision.events import Answered, Error, HostFacts, Notice, Outcome, Progress, ResourceDone, RoleSkipped, Sink
+from provision.events import (
+    Answered,
+    Error,
+    HostFacts,
+    Looked,
+    Notice,
+    Outcome,
+    Progress,
+    ResourceDone,
+    RoleSkipped,
+    Sink,
+)
 from provision.facts import Facts
 from provision.login import Login
 from provision.plan import Stage
@@ -158,7 +169,7 @@ class Session:
                 self._replan(channel, message)
             case messages.Armed() | messages.Confirm():
                 self._hold_on(channel, message)
-            case messages.Answer() | messages.Preflight():
+            case messages.Answer() | messages.Preflight() | messages.Looked():
                 self._answered(message)
             case messages.Refusal() | messages.Crash():
                 raise _blame(message)
@@ -183,7 +194,10 @@ class Session:
         stages = self.planner(facts)
         self._send_plan(channel, stages)
 
-    def _answered(self, message: messages.Answer | messages.Preflight) -> None:
+    def _answered(self, message: messages.Answer | messages.Preflight | messages.Looked) -> None:
+        if isinstance(message, messages.Looked):
+            self.sink(Looked(self.target.name, message.seen))
+            return
         if isinstance(message, messages.Preflight):
             self._asks = False
             for event in message.events(self.target.name):

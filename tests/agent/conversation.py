@@ -27,7 +27,9 @@ START = (
 class Agent:
     """A running agent. `extra` replaces or adds modules by name."""
 
-    def __init__(self, tmp_path, check=False, facts_only=False, extra=None, run="r1", settle=False, **told):
+    def __init__(
+        self, tmp_path, check=False, facts_only=False, extra=None, run="r1", settle=False, reviewed=None, **told
+    ):
         modules = {"agent": ""}
         for path in glob.glob(os.path.join(AGENT, "**", "*.py"), recursive=True):
             name = os.path.relpath(path, AGENT)[:-3].replace(os.sep, ".")
@@ -39,7 +41,7 @@ class Agent:
         modules.update(extra or {})
         state = str(tmp_path / "state")
         options = {"check": check, "facts_only": facts_only, "state": state, "confirm": 0, "confirms": False}
-        options.update(run=dict(told, id=run, by="me@here"), settle=settle)
+        options.update(run=dict(told, id=run, by="me@here"), settle=settle, reviewed=reviewed)
         digest = hashlib.sha256(json.dumps(modules, sort_keys=True).encode("ascii")).hexdigest()
         payload = tmp_path / "payload-{}.json".format(run)
         told = {

@@ -318,7 +318,8 @@ def test_two_roles_that_differ_are_an_input_error_naming_both() -> None:
     nvidia = ("nvidia_docker", DaemonOption(key=("default-runtime",), value="nvidia"))
     with pytest.raises(InputError, match=r"docker_daemon and nvidia_docker .* default-runtime"):
         fold(facts(), {"default_runtime": "runc"}, nvidia)
-    same = fold(facts(), {"default_runtime": "nvidia"}, nvidia)
+    there = {"runtimes": {"nvidia": {"path": "nvidia-container-runtime"}}}
+    same = fold(facts(configured=there), {"default_runtime": "nvidia"}, nvidia)
     assert document(same) == {"default-runtime": "nvidia"}
     part = ("nvidia_docker", DaemonOption(key=("node", "x"), value=1))
     with pytest.raises(InputError, match="a part of it"):

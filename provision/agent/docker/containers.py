@@ -10,6 +10,8 @@ from ..host.errors import Failed, Unknown
 from ..services import staleness
 from . import daemon_socket
 
+NETWORK = ("bip", "fixed-cidr", "mtu", "default-gateway", "icc", "ip-masq", "iptables", "ipv6", "fixed-cidr-v6")
+"""Options of docker0's network: a daemon that finds containers alive leaves it as they have it."""
 RUNNING = "/containers/json?filters=%7B%22status%22%3A%5B%22running%22%5D%7D"
 LIMIT = 60
 """Seconds until they must be back."""
@@ -76,3 +78,14 @@ def outlive(system, pid, why, reload):
     if info.get("LiveRestoreEnabled"):
         return "live-restore" not in why
     return "live-restore" in why and staleness.planned(system, reload["file"]).get("live-restore") is True
+
+
+def hold_the_network(system, why):
+    """Would a restart for these keys leave containers alive (live-restore), and so docker0 as it is?"""
+    pid = daemon_socket.process(system)
+    if pid is None or "live-restore" in why or not any(key.partition(".")[0] in NETWORK for key in why):
+        return False
+    try:
+        return bool((daemon_socket.get(system, pid, "/info") or {}).get("LiveRestoreEnabled"))
+    except Unknown:
+        return False

@@ -116,10 +116,12 @@ class JsonKeys(Resource):
         return document
 
     def note(self, diff):
-        changed = sorted(set(self._foreign or ()) & (set(diff) | set(diff.get("unwanted", ([],))[0] or ())))
-        if not changed:
-            return ""
-        return "changed by somebody else since our last run: {}".format(", ".join(changed))
+        gone = set(diff.get("unwanted", ([],))[0] or ())
+        changed = sorted(set(self._foreign or ()) & (set(diff) | gone))
+        notes = ["changed by somebody else since our last run: {}".format(", ".join(changed))] if changed else []
+        if "bip" in gone:
+            notes.append("docker0 keeps the address that it has, which Docker remembers; to change it, ask for another")
+        return "; ".join(notes)
 
     def settled(self, system):
         self._remember(system)

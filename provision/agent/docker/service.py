@@ -13,9 +13,12 @@ from .sysv import DockerSysv
 
 
 class DockerService(Service):
-    fields = ("name", "enabled", "running", "files", "also", "options", "reload", "timeout")
     kind = "docker_service"
     sysv = DockerSysv
+    in_use = ()
+    may_cut = False
+    options: "dict"
+    reload: "dict"
 
     def impact(self, system, diff):
         """Others feel Docker's restart, and systemd's own reload."""
@@ -35,6 +38,9 @@ class DockerService(Service):
         level, why = self._need if "stale" in diff else (impact.NONE, [])
         kept = self.reload["outlived"] if self.reload else ()
         return level == impact.RESTART and not all(key.partition(".")[0] in kept for key in why)
+
+    def _signal(self):
+        return self.reload
 
     def go_back(self, system, running):
         if running and self._reloaded:

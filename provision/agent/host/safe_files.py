@@ -11,18 +11,22 @@ import stat
 
 from .errors import Failed
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import IO, Callable, Iterator, Mapping
+
 LINKS = 40
 """As many as the kernel follows."""
 DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
 
 
-def _trusted(fd):
+def _trusted(fd: int) -> bool:
     status = os.fstat(fd)
     return status.st_uid == 0 and not status.st_mode & 0o022
 
 
 @contextlib.contextmanager
-def parent(path):
+def parent(path: str) -> "Iterator[tuple[int, str]]":
     """Yield (descriptor of the directory that holds `path`, last name). Links are followed only in trusted places."""
     directory, name = os.path.split(os.path.abspath(path))
     fd = os.open("/", DIRECTORY)
@@ -35,7 +39,7 @@ def parent(path):
 
 
 @contextlib.contextmanager
-def _place(path):
+def _place(path: str) -> "Iterator[tuple[int, str]]":
     """`parent`, for what is to be put there: Failed where that directory does not exist."""
     with contextlib.ExitStack() as stack:
         try:
@@ -46,7 +50,7 @@ def _place(path):
         yield place
 
 
-def _enter(fd, part, path):
+def _enter(fd: int, part: str, path: str) -> int:
     follow = 0 if _trusted(fd) or os.geteuid() != 0 else os.O_NOFOLLOW
     try:
         inner = os.open(part, DIRECTORY | follow, dir_fd=fd)
@@ -60,7 +64,7 @@ def _enter(fd, part, path):
     return inner
 
 
-def behind(path):
+def behind(path: str) -> str:
     """The file that a symbolic link leads to. Failed where there is none, or where others could turn the way to it."""
     place, left, links = "/", os.path.abspath(path).split("/"), 0
     while left:
@@ -84,7 +88,7 @@ def behind(path):
     return place
 
 
-def _lstat(path, inner):
+def _lstat(path: str, inner: str) -> os.stat_result:
     try:
         return os.lstat(inner)
     except (FileNotFoundError, NotADirectoryError):
@@ -92,7 +96,7 @@ def _lstat(path, inner):
         raise Failed(cause, "remove the link, or put the file where it leads") from None
 
 
-def _refuse_others(path, directory, entry):
+def _refuse_others(path: str, directory: str, entry: os.stat_result) -> None:
     """Failed where others than root could put something else in the place of this entry."""
     status = os.lstat(directory)
     sticky = status.st_mode & stat.S_ISVTX and entry.st_uid == 0
@@ -101,7 +105,7 @@ def _refuse_others(path, directory, entry):
         raise Failed(cause, "put a file in its place, or give that directory to root alone")
 
 
-def _is_link(fd, name):
+def _is_link(fd: int, name: str) -> bool:
     try:
         return stat.S_ISLNK(os.stat(name, dir_fd=fd, follow_symlinks=False).st_mode)
     except FileNotFoundError:
@@ -109,7 +113,7 @@ def _is_link(fd, name):
 
 
 @contextlib.contextmanager
-def opened(path):
+def opened(path: str) -> "Iterator[int]":
     """A descriptor of an existing file or directory, itself no link."""
     with parent(path) as (directory, name):
         fd = os.open(name or ".", os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=directory)
@@ -119,7 +123,14 @@ def opened(path):
             os.close(fd)
 
 
-def replace(path, data, mode, uid, gid, validate=None):
+def replace(
+    path: str,
+    data: "bytes | Callable[[IO[bytes]], object]",
+    mode: int,
+    uid: int,
+    gid: int,
+    validate: "Callable[[str], object] | None" = None,
+) -> None:
     """Put `data` at `path` as a new file with its owner and mode; the old one stays whole until the rename.
 
     `data`: bytes, or a function that writes them to the open file; what it raises leaves the old one.
@@ -132,7 +143,7 @@ def replace(path, data, mode, uid, gid, validate=None):
         os.fsync(directory)
 
 
-def try_out(path, data, mode, validate):
+def try_out(path: str, data: bytes, mode: int, validate: "Callable[[str], object]") -> None:
     """Let `validate` look at a file as `replace` would put it there; nothing of it stays."""
     with _place(path) as (directory, name):
         with _sibling(directory, path, name, data, mode, (os.geteuid(), os.getegid())) as sibling:
@@ -140,7 +151,39 @@ def try_out(path, data, mode, validate):
 
 
 @contextlib.contextmanager
-def _sibling(directory, path, name, data, mode, owner):
+def scratch(files: "Callable[[str], Mapping[str, bytes | str]]", place: str = "/run") -> "Iterator[str]":
+    """A new folder for programs that only look, and gone afterwards; all may read it, since apt reads as another user.
+
+    `files` is a function of the folder's path: {path in it: bytes, or where a link points}.
+    """
+    import shutil  # rarely needed, and slow to load
+    import tempfile
+
+    folder = tempfile.mkdtemp(prefix="provision.", dir=place)
+    try:
+        os.chmod(folder, 0o755)
+        for name, content in files(folder).items():
+            path = os.path.join(folder, name)
+            os.makedirs(os.path.dirname(path), exist_ok=True)
+            if isinstance(content, bytes):
+                with open(path, "wb") as file:
+                    file.write(content)
+            else:
+                os.symlink(content, path)
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextlib.contextmanager
+def _sibling(
+    directory: int,
+    path: str,
+    name: str,
+    data: "bytes | Callable[[IO[bytes]], object]",
+    mode: int,
+    owner: "tuple[int, int]",
+) -> "Iterator[str]":
     """The name of a new file beside `path`, synced, with its owner and mode; gone at the end unless it was renamed."""
     mark = ".{}.provision-".format(name)
     for left in os.listdir(directory):  # by a run that died here: one run a host, so nobody is at it now
@@ -167,7 +210,7 @@ def _sibling(directory, path, name, data, mode, owner):
             os.unlink(sibling, dir_fd=directory)
 
 
-def make_directory(path, mode, uid, gid):
+def make_directory(path: str, mode: int, uid: int, gid: int) -> None:
     """Make one directory, with its owner and mode from the start."""
     with _place(path) as (directory, name):
         os.mkdir(name, 0o700, dir_fd=directory)
@@ -180,7 +223,7 @@ def make_directory(path, mode, uid, gid):
             os.close(fd)
 
 
-def make_link(target, path):
+def make_link(target: str, path: str) -> None:
     """Put a symbolic link at `path`, in place of what was there."""
     with _place(path) as (directory, name):
         sibling = ".{}.provision-{}".format(name, os.urandom(6).hex())
@@ -188,7 +231,7 @@ def make_link(target, path):
         os.rename(sibling, name, src_dir_fd=directory, dst_dir_fd=directory)
 
 
-def remove(path):
+def remove(path: str) -> None:
     """Remove a file, a link or an empty directory; nothing there is fine."""
     try:
         with parent(path) as (directory, name):

@@ -14,6 +14,10 @@ import sys
 from ..host.errors import Failed
 from ..host.state import UNDO
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from ..host.system import System
+
 UNIT = "/etc/systemd/system/provision-undo.service"
 WANTED = "/etc/systemd/system/multi-user.target.wants/provision-undo.service"
 TIMER = "provision-undo-deadline"
@@ -40,7 +44,7 @@ exec(payload["boot"], dict(payload=payload, packed=packed))
 """
 
 
-def arm(system):
+def arm(system: "System") -> None:
     """Before the first change: put everything back at the next boot, should this run not come to its end."""
     folder = os.path.join(system.state, UNDO)
     packed = os.path.join(folder, "agent")
@@ -55,7 +59,7 @@ def arm(system):
         system.make_link(UNIT, WANTED)
 
 
-def arm_deadline(system, seconds):
+def arm_deadline(system: "System", seconds: float) -> None:
     """Put everything back in so many seconds, unless the journal's deadline is lifted before."""
     if not _systemd(system):
         system.detach(_command(system, seconds))
@@ -65,13 +69,13 @@ def arm_deadline(system, seconds):
     system.run(argv + ["--timer-property=AccuracySec=500ms"] + _command(system, 0), timeout=30)
 
 
-def stop_deadline(system):
+def stop_deadline(system: "System") -> None:
     if _systemd(system):
         with contextlib.suppress(Failed):  # there is none: it has run, or was never made
             system.run(["systemctl", "stop", TIMER + ".timer"], timeout=30)
 
 
-def disarm(system):
+def disarm(system: "System") -> None:
     """The change stands, or was put back: nothing of the switch stays on the host."""
     folder = os.path.join(system.state, UNDO)
     left = [os.path.join(folder, name) for name in system.names(folder)]  # what a run that died was writing included
@@ -79,13 +83,13 @@ def disarm(system):
         system.remove(path)
 
 
-def _program(system):
+def _program(system: "System") -> str:
     return os.path.join(system.state, UNDO, "undo.py")
 
 
-def _command(system, seconds):
+def _command(system: "System", seconds: float) -> "list[str]":
     return [sys.executable, "-I", "-S", "-B", _program(system), str(seconds)]
 
 
-def _systemd(system):
+def _systemd(system: "System") -> bool:
     return system.stat("/run/systemd/system") is not None

@@ -17,29 +17,48 @@ from ..host import shapes, times
 from ..host.errors import Failed
 from ..host.state import UNDO
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, Protocol, Sequence  # novm
+
+    from ..engine.resource import Resource
+    from ..host.system import System
+    from ..types import Record, Who
+
+    class Restarts(Protocol):
+        """A service, as a change that goes back needs it."""
+
+        kind: str
+        fields: "tuple[str, ...]"
+
+        def identity(self) -> str: ...
+        def actual(self, system: "System") -> "dict[str, Any] | None": ...
+        def go_back(self, system: "System", ran: "bool | None") -> None: ...
+
 
 class Transaction:
     """One group of changes. `open` it; then `begin`, and at its end `commit` or `undo`."""
 
-    def __init__(self, system, record, service=None):
+    def __init__(self, system: "System", record: "Record", service: "Restarts | None" = None) -> None:
         self._system = system
         self.record = record
-        self._service = service or (_service(record) if record["service"] else None)
+        made: "Any" = _service(record) if record["service"] else None
+        self._service: "Restarts | None" = service or made
 
     @classmethod
-    def open(cls, system, service, run):
+    def open(cls, system: "System", service: "Restarts | None", run: "Who") -> "Transaction":
         """`service`: the resource that has to come up, or None. Goes on with what an earlier run left open."""
         transaction = cls.left(system, service)
         if transaction is not None:
             return transaction
-        record = {"run": run, "since": times.now(), "service": None, "files": []}
+        record: "Record" = {"run": run, "since": times.now(), "service": None, "files": []}
         if service is not None:
             fields = {name: getattr(service, name) for name in service.fields}
             record.update(service=fields, kind=service.kind)
         return cls(system, dict(record, ran=None, touched=False, memory=None, deadline=None), service)
 
     @classmethod
-    def left(cls, system, service=None):
+    def left(cls, system: "System", service: "Restarts | None" = None) -> "Transaction | None":
         """The one that a run left open on this host, or None."""
         data = system.read(path_of(system))
         if data is None:
@@ -52,7 +71,7 @@ class Transaction:
             fix = "look at what it would restore, then move it away"
             raise Failed("{} is damaged".format(path_of(system)), fix) from None
 
-    def begin(self, resources):
+    def begin(self, resources: "Sequence[Resource]") -> None:
         """Read what these are about to change, and put it on disk."""
         record, system = self.record, self._system
         record["deadline"] = None  # that of a run which died: this one goes on from there
@@ -64,18 +83,18 @@ class Transaction:
             record["files"] += [_before(system, path) for path in resource.touches() if path not in known]
         self._keep()
 
-    def touches_service(self):
+    def touches_service(self) -> None:
         """From here on the service may not be what it was."""
         if not self.record["touched"]:
             self.record["touched"] = True
             self._keep()
 
-    def due(self, deadline):
+    def due(self, deadline: "float | None") -> None:
         """Note until when somebody has to confirm that the host can be reached; None: nobody has to."""
         self.record["deadline"] = deadline
         self._keep()
 
-    def undo(self, booting=False):
+    def undo(self, booting: bool = False) -> str:
         """Put everything back; return what was done, as a clause. Raises Failed where the way back fails.
 
         `booting`: the service is about to be started by the host itself.
@@ -95,22 +114,22 @@ class Transaction:
         self.commit()
         return clause
 
-    def commit(self):
+    def commit(self) -> None:
         """It stands, or was put back: the journal goes."""
         self._system.remove(path_of(self._system))
 
-    def restores_unit(self):
+    def restores_unit(self) -> bool:
         """Is a unit or a drop-in among what goes back?"""
         return any(entry["path"].startswith("/etc/systemd/") for entry in self.record["files"])
 
-    def _keep(self):
+    def _keep(self) -> None:
         folder = os.path.join(self._system.memory.directory(), UNDO)
         if self._system.stat(folder) is None:
             self._system.make_directory(folder, 0o700, os.geteuid(), os.getegid())
         self._system.keep(path_of(self._system), json.dumps(self.record).encode("ascii"))
 
 
-def _service(record):
+def _service(record: "Record") -> "Resource":
     """The service that the journal names, as the kind that it is."""
     fields = dict(record["service"])
     if "ready" in fields:  # as release 0.1.0 wrote it: one kind for all services
@@ -120,7 +139,7 @@ def _service(record):
     return kinds.make(record.get("kind", "service"), fields)
 
 
-def _check(record):
+def _check(record: "Any") -> None:
     if not shapes.fits(record, shapes.JOURNAL):
         raise ValueError("no journal of ours")
     for entry in record["files"]:
@@ -130,11 +149,11 @@ def _check(record):
                 raise ValueError("a file without its owner or mode")
 
 
-def path_of(system):
+def path_of(system: "System") -> str:
     return os.path.join(system.state, UNDO, "journal.json")
 
 
-def _before(system, path):
+def _before(system: "System", path: str) -> "Record":
     """A file as it is, that behind a link included: contents, mode and owner; nothing of these where there is none."""
     link = system.link(path)
     entry = {"path": path, "data": None, "mode": None, "uid": None, "gid": None, "link": link}
@@ -145,13 +164,13 @@ def _before(system, path):
     if link is not None and (status is None or not stat.S_ISREG(status.st_mode)):
         return entry  # a link to a directory or device: only the link itself is ever ours
     data = system.read(path)
-    if data is None:
+    if data is None or status is None:
         return entry
     packed = base64.b64encode(data).decode("ascii")
     return dict(entry, data=packed, mode=status.st_mode & 0o7777, uid=status.st_uid, gid=status.st_gid)
 
 
-def _restore(system, entry):
+def _restore(system: "System", entry: "Record") -> None:
     path = entry["path"]
     try:
         link = entry.get("link")  # absent in a journal of an earlier version
@@ -165,6 +184,6 @@ def _restore(system, entry):
         raise Failed("{} could not be put back: {}".format(path, os.strerror(error.errno or 0)), "do it by hand")
 
 
-def _runs(service, system):
+def _runs(service: "Restarts | None", system: "System") -> bool:
     state = service.actual(system) if service is not None else None
     return state is not None and state["running"]

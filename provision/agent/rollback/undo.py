@@ -15,6 +15,10 @@ from . import deadman, state_check
 from .confirmed import tell
 from .transaction import Transaction
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
 WAIT = 600
 """Seconds for a run that is at work to come to its own end."""
 
@@ -22,11 +26,11 @@ WAIT = 600
 class _Nobody:
     """A line without a controller."""
 
-    def progress(self, text):
+    def progress(self, text: str) -> None:
         """Nobody listens."""
 
 
-def start(options, sources):
+def start(options: "dict[str, Any]", sources: "Any") -> None:
     """Called by the loader on the host. Whatever comes out is on the host: what was undone, or why it was not."""
     system = System(options["state"])
     system.sources = sources
@@ -42,7 +46,7 @@ def start(options, sources):
         lock.release()
 
 
-def _due(system, booting):
+def _due(system: "System", booting: bool) -> bool:
     """Is there something to put back? Waits for a deadline that was moved since we were started."""
     while True:
         transaction = Transaction.left(system)
@@ -56,7 +60,7 @@ def _due(system, booting):
         time.sleep(0.5)
 
 
-def _take(lock):
+def _take(lock: "Lock") -> None:
     end = time.monotonic() + WAIT
     while True:
         try:
@@ -67,11 +71,11 @@ def _take(lock):
             time.sleep(1)
 
 
-def _settle(system, booting):
+def _settle(system: "System", booting: bool) -> None:
     """Look again, now that nobody else is at work."""
-    if not _due(system, booting):
+    transaction = Transaction.left(system) if _due(system, booting) else None
+    if transaction is None:
         return
-    transaction = Transaction.left(system)
     record = transaction.record
     foreign = changed_by_others(system, transaction)
     if foreign:
@@ -85,7 +89,7 @@ def _settle(system, booting):
     deadman.disarm(system)
 
 
-def changed_by_others(system, transaction):
+def changed_by_others(system: "System", transaction: "Transaction") -> "list[str]":
     """Files that are neither what they were before the change nor what we made of them."""
     found = []
     for entry in transaction.record["files"]:

@@ -40,12 +40,21 @@ class Guard:
         cut_off = [item for item in found["containers"] if item["cut_off"]] if effect["systemd"] else []
         effect["containers"] = stopped or cut_off
         effect["processes"] = found["processes"] if restart else []
-        effect["effect"] = effect["effect"] or _told(in_use, stopped, cut_off)
+        kept = bool(stopped) and self._kept(effect["why"])
+        effect["effect"] = "" if kept else effect["effect"] or _told(in_use, stopped, cut_off)
         if not restart and not cut_off:
             return None
+        if kept and not self._closed:
+            named = in_use.named(stopped, *CONTAINERS)
+            return "waits for the end of {}: with live_restore docker0 stays as it is while one runs".format(named)
         running = [in_use.named(effect["containers"], *CONTAINERS)] if effect["containers"] else []
         running += [in_use.named(effect["processes"], *PROCESSES)] if effect["processes"] else []
         return self._waits(DOCKER, restart, running)
+
+    def _kept(self, why):
+        from ..docker import containers
+
+        return containers.hold_the_network(self._system, why)
 
     def _may_stop(self, effect):
         """The restart of a service that is not Docker."""

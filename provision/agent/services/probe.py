@@ -9,32 +9,42 @@ import time
 from ..engine.resource import Resource
 from ..host.errors import Failed
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from ..host.results import Result
+    from ..host.system import System
+    from ..types import Diff, State
+
 ONE = 20
 """Seconds for one answer."""
 
 
 class Probe(Resource):
-    fields = ("name", "argv", "fix", "timeout")
     probe = True
+    name: str
+    argv: "list[str]"
+    fix: str
+    timeout: int
 
-    def __init__(self, **values):
-        Resource.__init__(self, **values)
-        self._answer = None
-
-    def identity(self):
+    def identity(self) -> str:
         return self.name
 
-    def desired(self):
+    def desired(self) -> "State":
         return {"works": True}
 
-    def actual(self, system):
-        self._answer = system.query(list(self.argv), timeout=ONE)
-        return {"works": self._answer.ok}
+    def actual(self, system: "System") -> "State":
+        return {"works": self._asked(system).ok}
 
-    def apply(self, system, diff):
+    def apply(self, system: "System", diff: "Diff") -> None:
         end = time.monotonic() + self.timeout
-        while not self.actual(system)["works"]:
+        while True:
+            answer = self._asked(system)
+            if answer.ok:
+                return
             if time.monotonic() > end:
-                said = self._answer.tail(1) or "status {}".format(self._answer.status)
-                raise Failed("{}: {}".format(self.name, said), self.fix, self._answer.tail())
+                said = answer.tail(1) or "status {}".format(answer.status)
+                raise Failed("{}: {}".format(self.name, said), self.fix, answer.tail())
             time.sleep(0.2)
+
+    def _asked(self, system: "System") -> "Result":
+        return system.query(list(self.argv), timeout=ONE)

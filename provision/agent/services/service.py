@@ -17,34 +17,48 @@ from . import staleness
 from .systemd import Systemd
 from .sysv import Sysv
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from ..host.system import System
+    from ..types import Diff, Impact, Process, State
+
+    Manager = Systemd | Sysv
+
 SECTION = "services"
 GONE = 10
 """Seconds without a process after which a service that was started counts as ended."""
 
 
 class Service(Resource):
-    fields = ("name", "enabled", "running", "files", "also", "in_use", "may_cut", "timeout")
     kind = "service"
     starts = True
     sysv = Sysv
-    reload = None
-    """When a signal is enough: {"file", "keys"}; None: it restarts."""
+    name: str
+    enabled: bool
+    running: bool
+    files: "list[str]"
+    also: "list[str]"
+    in_use: "list[str]"
+    may_cut: bool
+    timeout: int
 
-    def __init__(self, **values):
+    def __init__(self, **values: "Any") -> None:
         Resource.__init__(self, **values)
-        self._started_with = None
-        self._process = None
-        self._need = None  # what a stale one needs: (level, what differs)
+        self._started_with: "dict[str, Any] | None" = None
+        self._process: "Process | None" = None
+        self._need: "tuple[str, list[str]]" = (impact.NONE, [])  # what a stale one needs: (level, what differs)
         self._reloaded = False
         self.may_restart = lambda: True  # where a reload does not take; the guard has its say
 
-    def identity(self):
+    def identity(self) -> str:
         return self.name
 
-    def desired(self):
+    def desired(self) -> "State":
         return {"enabled": self.enabled, "running": self.running, "stale": False}
 
-    def actual(self, system):
+    def actual(self, system: "System") -> "State | None":
         found = self._glance(system) or self._manager(system).look(system)
         if found is None:
             return None
@@ -60,10 +74,10 @@ class Service(Resource):
             state["stale"] = self._stale(system, self._process, found.get("reload", False))
             if state["stale"]:
                 record = system.memory.get(SECTION, self.name)
-                self._need = staleness.needed(system, record, self._process, self.files, self.reload)
+                self._need = staleness.needed(system, record, self._process, self.files, self._signal())
         return state
 
-    def apply(self, system, diff):
+    def apply(self, system: "System", diff: "Diff") -> None:
         manager = self._manager(system)
         if manager.look(system) is None:
             raise Failed(
@@ -79,25 +93,26 @@ class Service(Resource):
         elif "stale" in diff:
             self._renew(system, manager, log)
 
-    def impact(self, system, diff):
+    def impact(self, system: "System", diff: "Diff") -> "Impact | None":
         """Who uses it feels that it stops; one whose users nobody can name (`in_use`) is nobody's platform."""
         if not {"running", "stale"} & set(diff):
             return None
         why = ["running"] if "running" in diff else self._need[1]
         stops = bool(self.in_use) and self._process is not None and ("stale" in diff or not self.running)
         found = impact.impact(impact.RESTART if stops else impact.NONE, why, self._systemd_reloads(system))
-        return dict(found, service=self.name, users=self._users(system) if stops else [])
+        found["service"], found["users"] = self.name, self._users(system) if stops else []
+        return found
 
-    def cuts(self, diff):
+    def cuts(self, diff: "Diff") -> bool:
         return self.may_cut and bool({"running", "stale"} & set(diff))
 
-    def note(self, diff):
+    def note(self, diff: "Diff") -> str:
         if diff.get("stale", (False,))[0]:
             level, why = self._need
             return "{}s {}: it does not run what is on disk ({})".format(level, self.name, ", ".join(why))
         return ""
 
-    def settled(self, system):
+    def settled(self, system: "System") -> None:
         """Keep what this process was started with; a process that was just proven fresh runs what is on disk."""
         if self._process is None:
             return
@@ -107,7 +122,7 @@ class Service(Resource):
             taken = dict(taken, files=dict(before["files"], **taken["files"]))
         self._record(system, self._process, taken)
 
-    def go_back(self, system, running):
+    def go_back(self, system: "System", running: "bool | None") -> None:
         """Run again with the files as they are now, or be stopped: the way back of a transaction."""
         manager = self._manager(system)
         if running:
@@ -115,29 +130,33 @@ class Service(Resource):
         else:
             manager.stop(system, self.timeout, self._log(system))
 
-    def _users(self, system):
+    def _signal(self) -> "dict[str, Any] | None":
+        """When a signal is enough: {"file", "keys"}; None: it restarts."""
+        return None
+
+    def _users(self, system: "System") -> "list[str]":
         """Who uses it, by the program that the role names for that; one that fails counts as a user."""
         answer = system.query(list(self.in_use), timeout=20)
         if not answer.ok:
             return ["who uses it cannot be told ({})".format(answer.tail(1))]
         return [line.strip() for line in answer.out.splitlines() if line.strip()]
 
-    def _taken(self, system):
-        return staleness.taken(system, self.files, self.reload)
+    def _taken(self, system: "System") -> "dict[str, Any]":
+        return staleness.taken(system, self.files, self._signal())
 
-    def _record(self, system, process, taken):
+    def _record(self, system: "System", process: "Process | None", taken: "dict[str, Any]") -> None:
         if process is not None:
             system.memory.put(SECTION, self.name, dict(taken, process=process))
 
-    def _log(self, system):
+    def _log(self, system: "System") -> str:
         return os.path.join(system.memory.directory(), "service-{}.log".format(self.name))
 
-    def _manager(self, system):
+    def _manager(self, system: "System") -> "Manager":
         if system.stat("/run/systemd/system") is not None:
             return Systemd(self.name, self.also)
         return self.sysv(self.name)
 
-    def _glance(self, system):
+    def _glance(self, system: "System") -> "dict[str, Any] | None":
         """The look without a process (10 ms less), where the one that we recorded is still at work and all is well."""
         record = system.memory.get(SECTION, self.name)
         manager = self._manager(system)
@@ -149,7 +168,7 @@ class Service(Resource):
             return None
         return manager.glance(system, record["process"][1])
 
-    def _systemd_reloads(self, system):
+    def _systemd_reloads(self, system: "System") -> bool:
         """Will this make systemd read its configuration anew? Not where it has read what is, and will be, on disk.
 
         Asked only where that could take a GPU from somebody: a systemd that hangs is no matter of a look.
@@ -163,7 +182,7 @@ class Service(Resource):
 
     # -- staleness
 
-    def _stale(self, system, process, unread):
+    def _stale(self, system: "System", process: "Process", unread: bool) -> bool:
         """`unread`: systemd has not read the unit as it stands on disk."""
         if staleness.replaced(system, process):
             return True
@@ -178,16 +197,16 @@ class Service(Resource):
         units = [path for path in self.files if path.startswith("/etc/systemd/")] if unread else []
         return any((system.memory.get("written", path) or {}).get("boot") == process[0] for path in units)
 
-    def _shows_otherwise(self, system, process):
+    def _shows_otherwise(self, system: "System", process: "Process") -> bool:
         """Does a process that we have no record of tell that it runs with something else than what is asked?"""
         return False
 
     # -- starting
 
-    def _renew(self, system, manager, log):
+    def _renew(self, system: "System", manager: "Manager", log: str) -> None:
         self._start(system, manager, log, restart=True)
 
-    def _start(self, system, manager, log, restart):
+    def _start(self, system: "System", manager: "Manager", log: str, restart: bool) -> None:
         self._started_with = self._taken(system)
         self._reloaded = False
         system.progress("{} {}".format("restarting" if restart else "starting", self.name))
@@ -203,16 +222,16 @@ class Service(Resource):
         if found is not None and found["pid"] is not None:
             self._record(system, staleness.process(system, found["pid"]), self._started_with)
 
-    def _come_up(self, system, manager, log, restart):
+    def _come_up(self, system: "System", manager: "Manager", log: str, restart: bool) -> None:
         """Start it, and wait until it is up."""
         manager.start(system, self.timeout, log, restart)
         self._wait(system, manager)
 
-    def _explained(self, words):
+    def _explained(self, words: str) -> "tuple[str, str] | None":
         """(cause, fix) of what its log says, where that is known, or None."""
         return None
 
-    def _wait(self, system, manager):
+    def _wait(self, system: "System", manager: "Manager") -> None:
         end = time.monotonic() + self.timeout
         alive = time.monotonic()
         while not self._up(system, manager):
@@ -226,14 +245,15 @@ class Service(Resource):
                 raise Failed("it is not ready within {} s".format(self.timeout), "look at its log")
             time.sleep(0.1)
 
-    def _up(self, system, manager):
+    def _up(self, system: "System", manager: "Manager") -> bool:
         found = manager.look(system)
         return found is not None and found["running"]
 
 
-def started_with(system, name, pid, path):
+def started_with(system: "System", name: str, pid: int, path: str) -> bool:
     """Do we know this process to have been started with the file as it stands there now?"""
     record = system.memory.get(SECTION, name)
     if record is None or record["process"] != staleness.process(system, pid):
         return False
-    return record["files"].get(path) == staleness.digest(system, path)
+    recorded: "str | None" = record["files"].get(path)
+    return recorded == staleness.digest(system, path)
