@@ -11,16 +11,24 @@ from . import daemon_socket, live
 from .known_errors import explain
 from .sysv import DockerSysv
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from ..host.system import System
+    from ..services.service import Manager
+    from ..types import Diff, Impact, Process
+
 
 class DockerService(Service):
     kind = "docker_service"
     sysv = DockerSysv
-    in_use = ()
+    in_use = []
     may_cut = False
-    options: "dict"
-    reload: "dict"
+    options: "dict[str, Any]"
+    reload: "dict[str, Any] | None"
 
-    def impact(self, system, diff):
+    def impact(self, system: "System", diff: "Diff") -> "Impact | None":
         """Others feel Docker's restart, and systemd's own reload."""
         systemd = self._systemd_reloads(system)
         if "running" in diff:
@@ -31,7 +39,7 @@ class DockerService(Service):
         restart = level == impact.RESTART
         return impact.impact(level, why, systemd and restart, restart and self._outlived(system, why))
 
-    def cuts(self, diff):
+    def cuts(self, diff: "Diff") -> bool:
         """The first start makes a bridge; a restart does where bridge, rules or unit change."""
         if "running" in diff:
             return True
@@ -39,16 +47,16 @@ class DockerService(Service):
         kept = self.reload["outlived"] if self.reload else ()
         return level == impact.RESTART and not all(key.partition(".")[0] in kept for key in why)
 
-    def _signal(self):
+    def _signal(self) -> "dict[str, Any] | None":
         return self.reload
 
-    def go_back(self, system, running):
+    def go_back(self, system: "System", running: "bool | None") -> None:
         if running and self._reloaded:
             self._reload_back(system)
         else:
             Service.go_back(self, system, running)
 
-    def _reload_back(self, system):
+    def _reload_back(self, system: "System") -> None:
         """What a reload added stays live until a restart: the record says so, and the service is stale."""
         tried = self._started_with
         self._reload(system)
@@ -56,12 +64,12 @@ class DockerService(Service):
         if set(tried["keys"]) - set(now["keys"]):
             self._record(system, self._process, dict(tried, keys=dict(tried["keys"], **now["keys"])))
 
-    def _shows_otherwise(self, system, process):
+    def _shows_otherwise(self, system: "System", process: "Process") -> bool:
         return live.differs(system, process[1], self.options)
 
     # -- starting
 
-    def _renew(self, system, manager, log):
+    def _renew(self, system: "System", manager: "Manager", log: str) -> None:
         """Reload where that is enough and it takes; where containers can outlive the restart, see to it first."""
         level, why = self._need
         if level == impact.RELOAD:
@@ -74,12 +82,12 @@ class DockerService(Service):
             self._reload(system)  # makes live-restore live, so that the restart leaves the containers alone
         self._start(system, manager, log, restart=True)
 
-    def _outlived(self, system, why):
+    def _outlived(self, system: "System", why: "list[str]") -> bool:
         from . import containers  # only where something changes
 
         return containers.outlive(system, self._process[1], why, self.reload)
 
-    def _reload(self, system):
+    def _reload(self, system: "System") -> bool:
         """Make the daemon read its file again; does it say, and show, that it did?"""
         from . import reloading
 
@@ -91,16 +99,16 @@ class DockerService(Service):
         self._record(system, self._process, self._started_with)
         return True
 
-    def _come_up(self, system, manager, log, restart):
+    def _come_up(self, system: "System", manager: "Manager", log: str, restart: bool) -> None:
         from . import containers
 
         back = containers.expected(system) if restart else {}
         Service._come_up(self, system, manager, log, restart)
         containers.wait_for(system, back)
 
-    def _explained(self, words):
+    def _explained(self, words: str) -> "tuple[str, str] | None":
         return explain(words)
 
-    def _up(self, system, manager):
+    def _up(self, system: "System", manager: "Manager") -> bool:
         pid = daemon_socket.process(system)
         return pid is not None and daemon_socket.ping(system, pid)

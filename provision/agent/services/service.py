@@ -19,7 +19,7 @@ from .sysv import Sysv
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
+    from typing import Any, Callable
 
     from ..host.system import System
     from ..types import Diff, Impact, Process, State
@@ -46,11 +46,12 @@ class Service(Resource):
 
     def __init__(self, **values: "Any") -> None:
         Resource.__init__(self, **values)
-        self._started_with: "dict[str, Any] | None" = None
-        self._process: "Process | None" = None
+        self._started_with: "dict[str, Any]" = {}
+        self._process: "Process" = []  # [] where there is none
         self._need: "tuple[str, list[str]]" = (impact.NONE, [])  # what a stale one needs: (level, what differs)
         self._reloaded = False
-        self.may_restart = lambda: True  # where a reload does not take; the guard has its say
+        # Where a reload does not take; the guard has its say.
+        self.may_restart: "Callable[[], bool]" = lambda: True
 
     def identity(self) -> str:
         return self.name
@@ -69,8 +70,8 @@ class Service(Resource):
         # A socket that listens for a stopped service would start it: that is not stopped.
         running = found["running"] or bool(found["also"] and not self.running)
         state = {"enabled": found["enabled"], "running": running, "stale": False}
-        self._process = staleness.process(system, found["pid"]) if found["running"] else None
-        if self.running and self._process is not None:
+        self._process = staleness.process(system, found["pid"]) or [] if found["running"] else []
+        if self.running and self._process:
             state["stale"] = self._stale(system, self._process, found.get("reload", False))
             if state["stale"]:
                 record = system.memory.get(SECTION, self.name)
@@ -98,7 +99,7 @@ class Service(Resource):
         if not {"running", "stale"} & set(diff):
             return None
         why = ["running"] if "running" in diff else self._need[1]
-        stops = bool(self.in_use) and self._process is not None and ("stale" in diff or not self.running)
+        stops = bool(self.in_use) and bool(self._process) and ("stale" in diff or not self.running)
         found = impact.impact(impact.RESTART if stops else impact.NONE, why, self._systemd_reloads(system))
         found["service"], found["users"] = self.name, self._users(system) if stops else []
         return found
@@ -114,11 +115,11 @@ class Service(Resource):
 
     def settled(self, system: "System") -> None:
         """Keep what this process was started with; a process that was just proven fresh runs what is on disk."""
-        if self._process is None:
+        if not self._process:
             return
         taken = self._started_with or self._taken(system)
         before = system.memory.get(SECTION, self.name) or {}
-        if before.get("process") == self._process and self._started_with is None:
+        if before.get("process") == self._process and not self._started_with:
             taken = dict(taken, files=dict(before["files"], **taken["files"]))
         self._record(system, self._process, taken)
 
