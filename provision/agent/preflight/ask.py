@@ -65,7 +65,7 @@ class Change:
     @property
     def engine(self):
         """Is anything of the container engine about to change?"""
-        services = [fields for fields, _ in self.of("service") if fields["name"] == "docker"]
+        services = self.of("docker_service")
         roles = [role for role, _, _ in self._found if role in ENGINE_ROLES]
         return bool(services or roles or self.wanted["deferred"])
 
