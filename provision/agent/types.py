@@ -118,6 +118,15 @@ class Impact(TypedDict):
     effect: str
 
 
+class Judged(TypedDict):
+    """The answer to one question before a change. `verdict`: pass, warn, fail, unknown, n/a."""
+
+    question: str
+    verdict: str
+    text: str
+    fix: str
+
+
 class ResourceResult(TypedDict):
     """How it went with one resource, as the engine tells the stage. `waits` (why) and `cuts` do not travel."""
 
