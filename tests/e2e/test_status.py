@@ -116,7 +116,7 @@ def test_a_run_that_hangs_is_seen_by_everybody_and_ended_by_unlock(lab: Lab, pro
     finally:
         host.run("rm -f /root/hang; mv /bin/systemctl.real /bin/systemctl", check=False)
     (after,) = provision("status", "--limit", "asked").of("status")
-    assert (after["lock"], after["interrupted"]["step"]) == (None, "service docker")
+    assert (after["lock"], after["interrupted"]["step"]) == (None, "docker_service docker")
     assert provision.apply("--limit", "asked").status == 0
     assert provision("status", "--limit", "asked").of("status")[0]["interrupted"] is None
 

@@ -60,6 +60,6 @@ class Change:
     @property
     def engine(self) -> bool:
         """Is anything of the container engine about to change?"""
-        services = [fields for fields, _ in self.of("service") if fields["name"] == "docker"]
+        services = self.of("docker_service")
         roles = [role for role, _, _ in self._found if role in ENGINE_ROLES]
         return bool(services or roles or self.wanted["deferred"])

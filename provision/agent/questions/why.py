@@ -9,11 +9,11 @@ import json
 import os
 import re
 
-from ..docker import daemon_json, daemon_socket, default_file, engine_facts, flags, live, service
+from ..docker import daemon_json, daemon_socket, default_file, engine_facts, flags, live
 from ..files import json_object
 from ..host import look
 from ..host.errors import Failed, Unknown
-from ..services import unit_file
+from ..services import service, unit_file
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
