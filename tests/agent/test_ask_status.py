@@ -185,6 +185,20 @@ def test_the_last_proof_is_told_with_what_failed(state):
     assert 90 <= found["age"] < 150
 
 
+def test_the_last_proof_is_no_better_than_the_speed_of_the_gpus(state):
+    (state / "proofs").mkdir()
+    receipt = {"verdict": "passed", "time": ago(90), "gpus": [1], "levels": {"0": {}}, "failed_checks": []}
+    (state / "proofs" / "gpu.json").write_text(json.dumps(receipt))
+    speed = {"verdict": "failed", "levels": {"5": {}}, "failed_checks": ["GPU 0: memory read is slow"]}
+    (state / "proofs" / "gpu-speed.json").write_text(json.dumps(speed))
+    found = status(state)["proof"]
+    assert (found["verdict"], found["levels"], found["failed"]) == ("failed", ["0", "5"], speed["failed_checks"])
+    (state / "proofs" / "gpu-speed.json").write_text(json.dumps(dict(speed, verdict="passed", failed_checks=7)))
+    assert status(state)["proof"]["verdict"] == "passed"
+    (state / "proofs" / "gpu-speed.json").write_text('{"levels": 7')
+    assert status(state)["proof"]["levels"] == ["0"]
+
+
 def test_roles_that_the_host_does_not_have_any_more_are_told_with_what_they_left(state, tmp_path):
     config = tmp_path / "daemon.json"
     config.write_text('{"runtimes": {"nvidia": {}, "kata": {}}, "bip": "x"}')

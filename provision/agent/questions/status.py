@@ -8,6 +8,7 @@ and only a damaged state file is a failure. Of an unfinished change only its hea
 import json
 import os
 
+from ..gpu import speed
 from ..gpu.proof.receipt import RECEIPT
 from ..host import lock, look, times
 from . import left
@@ -92,15 +93,20 @@ def _proof(system: "System") -> "dict[str, Any] | None":
     receipt = _json(look.text(system, os.path.join(system.state, RECEIPT)))
     if not receipt:
         return None
-    gpus, levels = receipt.get("gpus"), receipt.get("levels")
-    levels = levels if isinstance(levels, dict) else {}
+    fast = _json(look.text(system, os.path.join(system.state, speed.RECEIPT)))
+    gpus = receipt.get("gpus")
+    levels, failed, verdicts = [], [], []
+    for item in (receipt, fast) if fast else (receipt,):
+        levels += item["levels"] if isinstance(item.get("levels"), dict) else ()
+        failed += _texts(item.get("failed_checks"))
+        verdicts.append(_text(item.get("verdict")))
     return {
-        "verdict": _text(receipt.get("verdict")),
+        "verdict": next((verdict for verdict in verdicts if verdict != "passed"), "passed"),
         "time": _text(receipt.get("time")),
         "age": times.age(receipt.get("time")),
         "gpus": len(gpus) if isinstance(gpus, list) else 0,
         "levels": sorted(_text(level) for level in levels),
-        "failed": _texts(receipt.get("failed_checks")),
+        "failed": failed,
     }
 
 
