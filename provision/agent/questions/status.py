@@ -95,7 +95,8 @@ def _proof(system: "System") -> "dict[str, Any] | None":
         return None
     fast = _json(look.text(system, os.path.join(system.state, speed.RECEIPT)))
     gpus = receipt.get("gpus")
-    levels, failed, verdicts = [], [], []
+    levels: "list[str]" = []
+    failed, verdicts = [], []
     for item in (receipt, fast) if fast else (receipt,):
         levels += item["levels"] if isinstance(item.get("levels"), dict) else ()
         failed += _texts(item.get("failed_checks"))
