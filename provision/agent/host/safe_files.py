@@ -13,6 +13,9 @@ from .errors import Failed
 
 LINKS = 40
 """As many as the kernel follows."""
+KEPT = "kept"
+"""Ends the second name of a file that a change may have to put back."""
+UNLINKED = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
 
 
@@ -112,7 +115,7 @@ def _is_link(fd, name):
 def opened(path):
     """A descriptor of an existing file or directory, itself no link."""
     with parent(path) as (directory, name):
-        fd = os.open(name or ".", os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=directory)
+        fd = os.open(name or ".", UNLINKED, dir_fd=directory)
         try:
             yield fd
         finally:
@@ -142,11 +145,7 @@ def try_out(path, data, mode, validate):
 @contextlib.contextmanager
 def _sibling(directory, path, name, data, mode, owner):
     """The name of a new file beside `path`, synced, with its owner and mode; gone at the end unless it was renamed."""
-    mark = ".{}.provision-".format(name)
-    for left in os.listdir(directory):  # by a run that died here: one run a host, so nobody is at it now
-        if left.startswith(mark):
-            os.unlink(left, dir_fd=directory)
-    sibling = mark + os.urandom(6).hex()
+    sibling = _free_name(directory, name)
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
     try:
         fd = os.open(sibling, flags, 0o600, dir_fd=directory)
@@ -167,6 +166,72 @@ def _sibling(directory, path, name, data, mode, owner):
             os.unlink(sibling, dir_fd=directory)
 
 
+def _free_name(directory, name):
+    """A name for a sibling. What was left by a run that died here goes: one run a host, so nobody is at it now."""
+    mark = _mark(name)
+    for left in os.listdir(directory):
+        if left.startswith(mark) and left != mark + KEPT:
+            os.unlink(left, dir_fd=directory)
+    return mark + os.urandom(6).hex()
+
+
+def _mark(name):
+    return ".{}.provision-".format(name)
+
+
+def second_name(path):
+    """Where `keep` keeps what was at `path`."""
+    folder, name = os.path.split(path)
+    return os.path.join(folder, _mark(name) + KEPT)
+
+
+def keep(path):
+    """Give the file, or the link itself, that is at `path` a second name beside it, for `put_back`; on disk at once.
+
+    It is the same inode: no room is needed, neither now nor for the way back. OSError where the file system has no
+    hard links, or the directory takes no more names.
+    """
+    with parent(path) as (directory, name):
+        second = _mark(name) + KEPT
+        with contextlib.suppress(FileNotFoundError):  # of an earlier change, whose end was cut short
+            os.unlink(second, dir_fd=directory)
+        os.link(name, second, src_dir_fd=directory, dst_dir_fd=directory, follow_symlinks=False)
+        if not _is_link(directory, second):
+            _sync(second, directory)
+        os.fsync(directory)
+
+
+def put_back(path, mode, uid, gid):
+    """What `keep` has kept stands at `path` again, in one step, with its owner and mode (None: it is a link)."""
+    with parent(path) as (directory, name):
+        second = _mark(name) + KEPT
+        if mode is not None:
+            _set_rights(second, directory, mode, uid, gid)
+        os.rename(second, name, src_dir_fd=directory, dst_dir_fd=directory)
+        with contextlib.suppress(FileNotFoundError):  # a rename does nothing where both are names of one file
+            os.unlink(second, dir_fd=directory)
+        os.fsync(directory)
+
+
+def _sync(name, directory):
+    fd = os.open(name, UNLINKED, dir_fd=directory)
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)
+
+
+def _set_rights(name, directory, mode, uid, gid):
+    fd = os.open(name, UNLINKED, dir_fd=directory)
+    try:
+        status = os.fstat(fd)
+        if (status.st_uid, status.st_gid) != (uid, gid):
+            os.fchown(fd, uid, gid)
+        os.fchmod(fd, mode)  # last: a new owner clears the set-uid bits
+    finally:
+        os.close(fd)
+
+
 def make_directory(path, mode, uid, gid):
     """Make one directory, with its owner and mode from the start."""
     with _place(path) as (directory, name):
@@ -178,14 +243,23 @@ def make_directory(path, mode, uid, gid):
             os.fchmod(fd, mode)
         finally:
             os.close(fd)
+        os.fsync(directory)
 
 
 def make_link(target, path):
     """Put a symbolic link at `path`, in place of what was there."""
     with _place(path) as (directory, name):
-        sibling = ".{}.provision-{}".format(name, os.urandom(6).hex())
+        sibling = _free_name(directory, name)
         os.symlink(target, sibling, dir_fd=directory)
         os.rename(sibling, name, src_dir_fd=directory, dst_dir_fd=directory)
+        os.fsync(directory)
+
+
+def rename(source, destination):
+    """Within one directory, and on disk at once."""
+    with parent(destination) as (directory, name):
+        os.rename(source, name, dst_dir_fd=directory)
+        os.fsync(directory)
 
 
 def remove(path):
@@ -197,5 +271,6 @@ def remove(path):
                 os.rmdir(name, dir_fd=directory)
             else:
                 os.unlink(name, dir_fd=directory)
+            os.fsync(directory)
     except (FileNotFoundError, NotADirectoryError):
         return

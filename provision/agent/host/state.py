@@ -79,9 +79,21 @@ class Memory:
 
     def restore(self, snapshot):
         """Forget what came after `snapshot`, but not the salt, nor when we last wrote which file: that stays true."""
-        stays = {key: value for key, value in self._load().items() if key in ("salt", "written")}
+        stays = {key: value for key, value in self._whole().items() if key in ("salt", "written")}
         self._document = dict(_copy(snapshot), **stays)
         self.save()
+
+    def mend(self, snapshot):
+        """Where the document is empty, cut or gone: go on with what an open change remembers of it."""
+        if snapshot is not None and not self._whole():
+            self._document = _copy(snapshot)
+
+    def _whole(self):
+        """The document; {} where it is damaged."""
+        try:
+            return self._load()
+        except Failed:
+            return {}
 
     def wait(self):
         """From now on changes stay here until `commit`, which may never come: a look that writes nothing."""

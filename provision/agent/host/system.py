@@ -15,13 +15,12 @@ import stat
 import struct
 import time
 
-from . import safe_files
+from . import safe_files, unix_http
 from .errors import Failed, TimedOut
 from .results import PATH
 from .state import Memory
 
 STATE = "/var/lib/provision"
-UNIX_LIMIT = 16 * 1024 * 1024
 
 
 class System:
@@ -33,6 +32,7 @@ class System:
         self.state = state
         self.memory = Memory(self)
         self.foreseen = {}  # in check mode: {path: what would stand there by now}
+        self.journal = None  # of the change that is at work (rollback/transaction.py): told of each write before it
         self.sources = None  # our own sources, for what has to run when we are gone; main.py gives them
         self.modules = {}  # source of modules that only some hosts need, by name: pynvml
         self.progress = lambda text: None  # told what is being waited for; main.py sends it with the next beat
@@ -151,7 +151,7 @@ class System:
 
     def get_unix(self, path, target, timeout=10):
         """(status, body) of GET `target` on a Unix socket; OSError where nobody answers within `timeout` seconds."""
-        return _get_unix(path, target, timeout)
+        return unix_http.get(path, target, timeout)
 
     def unix_peer(self, path):
         """The PID of who listens on a Unix socket, or None. Connecting starts a socket-activated service."""
@@ -203,10 +203,16 @@ class System:
         When it was written is kept as (boot id, uptime): whether a process is older than that, no clock can spoil.
         """
         place = self.place(path)
-        record = {"digest": self.memory.digest(data), "boot": self.boot_id(), "uptime": None}
-        self.memory.put("written", path, record)
+        self.memory.put("written", path, {"digest": self.memory.digest(data), "boot": self.boot_id(), "uptime": None})
+        if self.journal is not None:
+            self.journal.writes(place, data)
         safe_files.replace(place, data, mode, uid, gid, validate)
-        self.memory.put("written", path, dict(record, uptime=self.uptime()))
+        self.wrote(path, data)
+
+    def wrote(self, path, data):
+        """It stands there from now on."""
+        record = {"digest": self.memory.digest(data), "boot": self.boot_id(), "uptime": self.uptime()}
+        self.memory.put("written", path, record)
 
     def receive(self, path, fill, mode, uid, gid):
         """`write` for what is too large for our memory: `fill` writes it to the open sibling, or raises."""
@@ -228,7 +234,19 @@ class System:
         safe_files.make_directory(path, mode, uid, gid)
 
     def make_link(self, target, path):
+        if self.journal is not None:
+            self.journal.writes(path, target)
         safe_files.make_link(target, path)
+
+    def keep_old(self, path):
+        """Give what is at `path` a second name, for `put_back`: see `safe_files.keep`."""
+        safe_files.keep(path)
+
+    def put_back(self, path, mode, uid, gid):
+        safe_files.put_back(path, mode, uid, gid)
+
+    def forget_old(self, path):
+        safe_files.remove(safe_files.second_name(path))
 
     def remove(self, path):
         """Remove a file, a link or an empty directory; nothing there is fine."""
@@ -239,7 +257,7 @@ class System:
         safe_files.try_out(self.place(path), data, mode, validate)
 
     def rename(self, source, destination):
-        os.rename(source, destination)
+        safe_files.rename(source, destination)
 
     def signal(self, pid, number):
         os.kill(pid, number)
@@ -259,7 +277,7 @@ class ReadOnly(System):
     run = detach = write = receive = keep = set_mode = set_owner = make_directory = make_link = remove = try_out = (
         rename
     ) = _refuse
-    signal = about_to_write = _refuse
+    signal = about_to_write = keep_old = put_back = forget_old = _refuse
 
 
 def _all_of(fd, path, limit):
@@ -271,26 +289,3 @@ def _all_of(fd, path, limit):
         data += piece
         if len(data) > limit:
             raise Failed("{} is larger than {} bytes".format(path, limit), "look at what fills it")
-
-
-def _get_unix(path, target, timeout):
-    """HTTP/1.0, so that the answer is neither chunked nor kept open; http.client would cost 20 ms to import."""
-    end = time.monotonic() + timeout
-    with contextlib.closing(socket.socket(socket.AF_UNIX)) as connection:
-        connection.settimeout(timeout)
-        connection.connect(path)
-        connection.sendall("GET {} HTTP/1.0\r\nHost: localhost\r\n\r\n".format(target).encode("ascii"))
-        answer = bytearray()
-        while True:
-            connection.settimeout(max(0.01, end - time.monotonic()))
-            data = connection.recv(65536)
-            if not data:
-                break
-            answer += data
-            if len(answer) > UNIX_LIMIT or time.monotonic() > end:
-                raise socket.timeout("no end of the answer to {}".format(target))
-    head, _, body = bytes(answer).partition(b"\r\n\r\n")
-    words = head.split(None, 2)
-    if len(words) < 2 or not words[1].isdigit():
-        raise OSError("{} does not speak HTTP".format(path))
-    return int(words[1]), body

@@ -13,7 +13,7 @@ from ..host import times
 from ..host.errors import Failed
 from ..host.state import UNDO
 from . import deadman
-from .transaction import Transaction
+from .transaction import Transaction, tidy
 
 LOOK = 0.1
 """Seconds between two looks for the word that came by the new connection."""
@@ -32,7 +32,7 @@ class Group:
     def begin(self, resources):
         """Put what they are about to change on disk, and arm the way back."""
         self._transaction.begin(resources)
-        deadman.arm(self._system)
+        deadman.arm(self._system, self._transaction.folders())
 
     def service_next(self):
         self._transaction.touches_service()
@@ -81,12 +81,20 @@ class Group:
             result["rolled_back"] = True
         except (Failed, OSError) as failure:
             error["cause"] += "; and the way back failed: " + str(failure)
+            error["fix"] = getattr(failure, "fix", "") or error["fix"]
             error["output"] += "\n" + getattr(failure, "output", "")
             return
-        deadman.stop_deadline(self._system)
-        deadman.disarm(self._system)
         if self._unheard:
             tell(self._system, self._transaction.record, error["cause"])
+        try:
+            self._close()
+        except OSError as failure:
+            error["cause"] += "; but this could not be noted, so the next run does it: {}".format(failure)
+
+    def _close(self):
+        deadman.stop_deadline(self._system)
+        self._transaction.close()
+        deadman.disarm(self._system)
 
     def commit(self):
         """All of it stands."""
@@ -94,9 +102,19 @@ class Group:
         deadman.disarm(self._system)
 
 
-def tell(system, record, text):
-    """What became of a change that was put back while nobody listened: for the next run, and for `status`."""
-    system.memory.put("runs", "undone", {"run": record["run"], "time": times.now(), "text": text})
+def tell(system, record, text, left=False):
+    """What became of a change while nobody listened: for the next run, and for `status`. `left`: it is still there."""
+    system.memory.put("runs", "undone", {"run": record["run"], "time": times.now(), "text": text, "left": left})
+
+
+def finish_undo(system):
+    """An undo that was cut short once all files were back (a kill, a full disk) comes to its end."""
+    transaction = Transaction.left(system)
+    if transaction is not None and transaction.is_undone():
+        transaction.remember()
+        transaction.close()
+        deadman.stop_deadline(system)
+        deadman.disarm(system)
 
 
 def settle_left_open(system):
@@ -105,6 +123,7 @@ def settle_left_open(system):
     if transaction is not None:
         transaction.commit()
         deadman.stop_deadline(system)
+    tidy(system)
     deadman.disarm(system)
 
 
