@@ -29,36 +29,51 @@ def missing():
 
 
 class Disk:
-    """`path` is where it is mounted. It begins as it was when `keep` was called."""
+    """`path` is where it is mounted. It begins as it was when `keep` was called.
+
+    Each mount has an image of its own: mount takes a loop device again that another one has just left, with its cache.
+    """
 
     def __init__(self, folder, size="16M"):
         self.path = folder / "disk"
-        self._image, self._kept = str(folder / "image"), str(folder / "kept")
+        self._folder, self._number = folder, 0
+        self._kept = self._image = str(folder / "empty")
         self.path.mkdir()
         run("truncate", "-s", size, self._image)
         run("mkfs.ext4", "-q", "-b", "1024", "-J", "size=1", self._image)
-        self.on()
+        self._mount()
 
-    def on(self):
+    def _mount(self):
+        self._number += 1
+        image = str(self._folder / "image{}".format(self._number))
+        run("cp", "--sparse=always", self._image, image)
+        if self._image not in (self._kept, str(self._folder / "empty")):
+            os.unlink(self._image)
+        self._image = image
         run("mount", "-o", "loop", self._image, str(self.path))
 
-    def off(self):
+    def comes_up(self):
+        """With what is on it."""
         run("umount", str(self.path))
+        self._mount()
 
     def keep(self):
         """This is what each `anew` begins with."""
-        self.off()
+        self._kept = str(self._folder / "kept")
+        run("umount", str(self.path))
         run("cp", "--sparse=always", self._image, self._kept)
-        self.on()
+        self._mount()
 
     def anew(self):
-        self.off()
-        run("cp", "--sparse=always", self._kept, self._image)
-        self.on()
+        run("umount", str(self.path))
+        os.unlink(self._image)
+        self._image = self._kept
+        self._mount()
 
     def cut(self):
         fd = os.open(str(self.path), os.O_RDONLY)
         fcntl.ioctl(fd, SHUTDOWN, struct.pack("I", 2))
+        os.close(fd)
 
     def end(self):
         """Leave no mount behind, whatever has become of it."""

@@ -73,8 +73,7 @@ class OneDisk:
 
     def comes_up(self):
         for disk in self.disks:
-            disk.off()
-            disk.on()
+            disk.comes_up()
 
     def end(self):
         for disk in self.disks:
@@ -258,8 +257,7 @@ def test_a_disk_that_loses_its_power_keeps_what_was_synced_and_nothing_else(tmp_
         (disk.path / "new").write_text("new")
         (disk.path / "new").rename(disk.path / "old")
         disk.cut()
-        disk.off()
-        disk.on()
+        disk.comes_up()
         assert (disk.path / "old").read_text() == "old" and (disk.path / "synced").read_text() == "synced"
         assert not (disk.path / "late").exists()
     finally:

@@ -168,11 +168,14 @@ def _sibling(directory, path, name, data, mode, owner):
 
 def _free_name(directory, name):
     """A name for a sibling. What was left by a run that died here goes: one run a host, so nobody is at it now."""
-    mark = _mark(name)
+    _sweep(directory, name, but=_mark(name) + KEPT)
+    return _mark(name) + os.urandom(6).hex()
+
+
+def _sweep(directory, name, but):
     for left in os.listdir(directory):
-        if left.startswith(mark) and left != mark + KEPT:
+        if left.startswith(_mark(name)) and left != but:
             os.unlink(left, dir_fd=directory)
-    return mark + os.urandom(6).hex()
 
 
 def _mark(name):
@@ -211,6 +214,12 @@ def put_back(path, mode, uid, gid):
         with contextlib.suppress(FileNotFoundError):  # a rename does nothing where both are names of one file
             os.unlink(second, dir_fd=directory)
         os.fsync(directory)
+
+
+def forget(path):
+    """Nothing of ours stays beside `path`."""
+    with contextlib.suppress(FileNotFoundError, NotADirectoryError), parent(path) as (directory, name):
+        _sweep(directory, name, but=None)
 
 
 def _sync(name, directory):
@@ -266,6 +275,7 @@ def remove(path):
     """Remove a file, a link or an empty directory; nothing there is fine."""
     try:
         with parent(path) as (directory, name):
+            _sweep(directory, name, but=_mark(name) + KEPT)
             status = os.stat(name, dir_fd=directory, follow_symlinks=False)
             if stat.S_ISDIR(status.st_mode):
                 os.rmdir(name, dir_fd=directory)

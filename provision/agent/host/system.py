@@ -246,7 +246,7 @@ class System:
         safe_files.put_back(path, mode, uid, gid)
 
     def forget_old(self, path):
-        safe_files.remove(safe_files.second_name(path))
+        safe_files.forget(path)
 
     def remove(self, path):
         """Remove a file, a link or an empty directory; nothing there is fine."""
