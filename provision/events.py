@@ -123,6 +123,14 @@ class ResourceDone(Event):
 
 
 @dataclass(frozen=True)
+class Looked(Event):
+    """The digests of what a check saw on a host, for a plan that is saved; like `Progress`, told to nobody else."""
+
+    host: str
+    seen: Mapping[str, tuple[str, str, str]]
+
+
+@dataclass(frozen=True)
 class Answered(Event):
     """What a host answered to a question (provision/questions), checked, as JSON types."""
 

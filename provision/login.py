@@ -10,7 +10,7 @@ import contextlib
 import secrets as random
 from collections.abc import Callable
 
-from provision import bundle
+from provision import loader
 from provision.agent.wire import MARKER
 from provision.errors import ConnectionLost, HostError, Refused
 from provision.target import Target
@@ -32,7 +32,7 @@ class Login:
         self._source = source
         self._prompt = f"provision-sudo-{random.token_hex(8)}:" if target.become_password else ""
         self._asked = False
-        self.command = bundle.command(target.python_interpreter, self._prompt if target.become else None)
+        self.command = loader.command(target.python_interpreter, self._prompt if target.become else None)
 
     def hold(self, channel: Channel, receive: Callable[[], bytes]) -> bytes:
         """Get the loader going; return the bytes that came after its marker. `receive` gives b"" at the end.
@@ -73,10 +73,10 @@ def _failure(target: Target, channel: Channel, noise: bytes) -> HostError:
     if explained is not None:
         return explained
     last = text.splitlines()[-1] if text else "no output"
-    if bundle.NO_PYTHON in text or bundle.SMALL_PYTHON in text:
+    if loader.NO_PYTHON in text or loader.SMALL_PYTHON in text:
         return NoPython(last.removeprefix("provision: "), "python3 is installed by `apply`")
-    if bundle.OLD_PYTHON in text:
-        found = text.split(bundle.OLD_PYTHON, 1)[1].strip()
+    if loader.OLD_PYTHON in text:
+        found = text.split(loader.OLD_PYTHON, 1)[1].strip()
         return Refused(f"python {found} is older than 3.6", "install a newer one and set ansible_python_interpreter")
     for words, cause, fix in _SUDO:
         if words in text:

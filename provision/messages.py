@@ -116,6 +116,13 @@ class Preflight(_Message):
         ]
 
 
+class Looked(_Message):
+    """The digests of what a check saw, for a plan that is going to be reviewed: asked, found, stops."""
+
+    type: Literal["looked"]
+    seen: dict[str, tuple[str, str, str]]
+
+
 class Replan(_Message):
     type: Literal["replan"]
     stage: int
@@ -163,10 +170,12 @@ class Bye(_Message):
     type: Literal["bye"]
 
 
-Message = Hello | Beat | Started | Result | Preflight | Replan | Answer | Armed | Confirm | Refusal | Crash | Bye
+Message = (
+    Hello | Beat | Started | Result | Looked | Preflight | Replan | Answer | Armed | Confirm | Refusal | Crash | Bye
+)
 _KINDS: dict[str, type[_Message]] = {
     kind.model_fields["type"].annotation.__args__[0]: kind  # type: ignore[union-attr]
-    for kind in (Hello, Beat, Started, Result, Preflight, Replan, Answer, Armed, Confirm, Refusal, Crash, Bye)
+    for kind in (Hello, Beat, Started, Result, Looked, Preflight, Replan, Answer, Armed, Confirm, Refusal, Crash, Bye)
 }
 
 LEGAL: dict[str, dict[str, str]] = {
@@ -180,6 +189,7 @@ LEGAL: dict[str, dict[str, str]] = {
         "beat": "working",
         "started": "working",
         "result": "working",
+        "looked": "working",
         "preflight": "working",
         "replan": "working",
         "armed": "working",

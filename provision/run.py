@@ -3,8 +3,8 @@
 The law: plain values that can be pickled; what a host's agent has to know of them is `options`.
 """
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from provision.preflight import Wanted
@@ -24,6 +24,17 @@ class Limits:
 def always_open() -> str | None:
     """No maintenance windows: what disrupts may be done now."""
     return None
+
+
+@dataclass(frozen=True)
+class Reviewed:
+    """What one host was found to be when its plan was reviewed, as digests: agent/run/reviewed.py."""
+
+    salt: str
+    seen: Mapping[str, tuple[str, str, str]] | None = None
+    """By resource: asked, found, stops. None: this look is the one that is going to be reviewed."""
+    later: tuple[str, ...] = ()
+    """Roles that were not known in detail yet, since they need another's change."""
 
 
 @dataclass(frozen=True)
@@ -53,6 +64,9 @@ class Run:
     spread: bool = False
     """Over workers: where one is lost, another goes on with its hosts."""
 
+    reviewed: Reviewed | None = None
+    """Of this host: it does what was reviewed, or nothing."""
+
     def options(self) -> dict[str, Any]:
         """For the agent."""
         run: dict[str, Any] = {"id": self.id, "by": self.by}
@@ -66,4 +80,4 @@ class Run:
             "run": run,
             "settle": self.settle,
             "state": self.state,
-        }
+        } | ({"reviewed": asdict(self.reviewed)} if self.reviewed else {})

@@ -10,11 +10,22 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import InitVar, asdict, dataclass, field
 from threading import Event as Flag
 
-from provision import bundle, messages
+from provision import loader, messages
 from provision.accounting import Accounting
 from provision.agent.wire import Decoder, WireError, encode
 from provision.errors import ConnectionLost, Garbled, HostError, HostTimeout, ProtocolError, Refused
-from provision.events import Answered, Error, HostFacts, Notice, Outcome, Progress, ResourceDone, RoleSkipped, Sink
+from provision.events import (
+    Answered,
+    Error,
+    HostFacts,
+    Looked,
+    Notice,
+    Outcome,
+    Progress,
+    ResourceDone,
+    RoleSkipped,
+    Sink,
+)
 from provision.facts import Facts
 from provision.login import Login
 from provision.plan import Stage
@@ -76,7 +87,7 @@ class Session:
         if self.run.confirms:
             self._state = "waiting for bye"  # that the host was reached is all there is to say
         silent = f"did not start our loader within {self.run.limits.login:g} s"
-        login = Login(self.target, bundle.block(self.run.options()))
+        login = Login(self.target, loader.block(self.run.options()))
         channel = self.connection.open(login.command)  # kind `openssh` connects here, and may wait for its turn
         self._deadline = time.monotonic() + self.run.limits.host
         login_ends = time.monotonic() + self.run.limits.login
@@ -158,7 +169,7 @@ class Session:
                 self._replan(channel, message)
             case messages.Armed() | messages.Confirm():
                 self._hold_on(channel, message)
-            case messages.Answer() | messages.Preflight():
+            case messages.Answer() | messages.Preflight() | messages.Looked():
                 self._answered(message)
             case messages.Refusal() | messages.Crash():
                 raise _blame(message)
@@ -183,7 +194,10 @@ class Session:
         stages = self.planner(facts)
         self._send_plan(channel, stages)
 
-    def _answered(self, message: messages.Answer | messages.Preflight) -> None:
+    def _answered(self, message: messages.Answer | messages.Preflight | messages.Looked) -> None:
+        if isinstance(message, messages.Looked):
+            self.sink(Looked(self.target.name, message.seen))
+            return
         if isinstance(message, messages.Preflight):
             self._asks = False
             for event in message.events(self.target.name):
@@ -268,7 +282,7 @@ class Session:
         """Those modules that this agent does not have yet: it keeps them to its end."""
         new = tuple(sorted(set(names) - self._shipped))
         self._shipped |= set(new)
-        return bundle.modules(new)
+        return loader.modules(new)
 
     def _report(self, result: messages.Result) -> None:
         self._accounting.add(result, self._sent)

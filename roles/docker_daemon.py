@@ -114,8 +114,10 @@ def _absolute(text: str) -> str:
 
 
 def _mirror(text: str) -> str:
-    if not re.fullmatch(r"https?://[^/\s]+/?", text):
-        raise ValueError(f"{text!r} should be http://HOST[:PORT] or https://HOST[:PORT], without a path")
+    if "@" in text:
+        raise ValueError("should have no login in it, which Docker does not take: a mirror of Docker Hub has none")
+    if not re.fullmatch(r"https?://[^/\s?#]+(/[^\s?#]*)?", text):
+        raise ValueError(f"{text!r} should be http://HOST[:PORT] or https://HOST[:PORT], with a path at most")
     return text
 
 

@@ -15,7 +15,7 @@ from .host.system import ReadOnly, System
 from .rollback import state_check
 from .run import history
 from .run.link import Cancelled, Line
-from .run.run import Run, take_modules
+from .run.run import Run, look_again, take_modules
 
 ENDED = "this run was ended on the host itself, by `unlock` or SIGTERM; its step in hand was brought to its end"
 
@@ -116,6 +116,10 @@ def _serve(line, system, options, locks):
         line.send({"type": "answer", "answer": _answer(system, plan)})
     if plan["type"] != "plan":
         return system if system.writable else None
+    if options.get("reviewed") and not options["check"]:
+        reader = ReadOnly(options["state"])
+        reader.sources, reader.modules, reader.progress = system.sources, system.modules, system.progress
+        look_again(line, reader, plan, options)
     writer = System(options["state"]) if options["settle"] else system
     run = Run(line, system, plan, options, writer)
     run.execute()

@@ -9,6 +9,10 @@ import json
 import struct
 import sys
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
 MARKER = b"\x00provision-agent-1\x00"
 """Written by the loader once it runs. All bytes before it are somebody else's: a MOTD, a .bashrc, sudo's lecture."""
 
@@ -24,7 +28,7 @@ class WireError(Exception):
     """These bytes are no frame of ours."""
 
 
-def encode(message, limit=LIMIT):
+def encode(message: "dict[str, Any]", limit: int = LIMIT) -> bytes:
     """One message as the bytes of one frame."""
     payload = json.dumps(message, separators=(",", ":"), allow_nan=False).encode("ascii")
     if len(payload) > limit:
@@ -35,11 +39,11 @@ def encode(message, limit=LIMIT):
 class Decoder:
     """Bytes in, as they come; whole messages out, in order."""
 
-    def __init__(self, limit=LIMIT):
+    def __init__(self, limit: int = LIMIT) -> None:
         self._limit = limit
         self._buffer = bytearray()
 
-    def feed(self, data):
+    def feed(self, data: bytes) -> "list[dict[str, Any]]":
         """Take `data`; return the list of messages that are now complete."""
         self._buffer += data
         messages = []
@@ -56,12 +60,12 @@ class Decoder:
             del self._buffer[:end]
         return messages
 
-    def rest(self):
+    def rest(self) -> bytes:
         """The bytes of an unfinished frame, for an error message."""
         return bytes(self._buffer)
 
 
-def _finite(text):
+def _finite(text: str) -> float:
     """A number that JSON has: Python would read NaN, Infinity and 1e999, and write them into our own output."""
     value = float(text)
     if not -LARGEST <= value <= LARGEST:
@@ -69,7 +73,7 @@ def _finite(text):
     return value
 
 
-def _message(payload):
+def _message(payload: bytes) -> "dict[str, Any]":
     try:
         message = json.loads(payload.decode("ascii"), parse_constant=_finite, parse_float=_finite)
     except (ValueError, RecursionError) as error:

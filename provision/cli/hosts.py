@@ -4,6 +4,7 @@ The law: all that is wrong is found before anything is connected to, and told at
 """
 
 import getpass
+import os
 import shutil
 import sys
 from collections.abc import Iterable, Mapping
@@ -15,11 +16,13 @@ from provision import inventory, journal, report, shipped
 from provision.cli import resuming
 from provision.cli.options import Asked
 from provision.errors import InputError, Problem
-from provision.inventory import Host, Inventory, sources
+from provision.inventory import Host, Inventory, places
 from provision.inventory.document import Mark, Tagged
 from provision.inventory.references import Ask, Placeholder
+from provision.inventory.vault import identity
 from provision.journal import Past
 from provision.rollout.policy import Policy, Wanted, policy
+from provision.rollout.review import Plan
 from provision.secrets import Mask, secrets_in
 
 
@@ -30,46 +33,55 @@ class Selection:
     hosts: list[Host]
     role_path: list[Path]
     policy: Policy
-    inventory: str | None
     source: Inventory
     """All of what was read."""
 
 
 def role_path(asked: Asked) -> list[Path]:
     """Where roles are looked for: beside the inventory, if one is named, then our own. Raises InputError."""
-    name = _source(asked)
-    if name is None:
-        return [shipped.ROLES]
-    return shipped.role_path(sources.find(name))
+    names = _sources(asked)
+    return shipped.role_path(places.find_all(names).directories if names else ())
 
 
-def _source(asked: Asked) -> str | None:
-    """The inventory that was asked for, or `inventories/default`, or None."""
-    if asked.inventory is not None:
-        return asked.inventory
-    found = sources.named("default", sources.folders())
-    return str(found) if found else None
+def _sources(asked: Asked) -> tuple[str, ...]:
+    """The inventories that were asked for, or `inventories/default`, or none."""
+    found = None if asked.inventory else places.named("default", places.folders())
+    return (str(found),) if found else asked.inventory
 
 
 def read(asked: Asked) -> Inventory:
     """The inventory. Raises InputError."""
-    name = _source(asked)
-    if name is None:
+    names = _sources(asked)
+    if not names:
         hint = "give --inventory NAME|PATH, set PROVISION_INVENTORY, or make inventories/default.yml"
         raise InputError([Problem("no inventory is named", hint=hint)])
-    password = asked.vault_password_file
-    if password is not None and not password.exists():
-        raise InputError([Problem(f"--vault-password-file: there is no file {password}", hint="correct its path")])
-    return inventory.load(name, no_exec=asked.no_exec, vault_password_file=asked.vault_password_file)
+    return inventory.load(*names, no_exec=asked.no_exec, vault_ids=vault_ids(asked), ask=asker())
 
 
-def select(asked: Asked, *, secrets: bool = True, past: Past | None = None, hooks: bool = False) -> Selection:
-    """The hosts that were asked for; with `past`, those that it left unfinished; `hooks`: for a run that hooks are for.
+def vault_ids(asked: Asked) -> tuple[str, ...]:
+    """Where the passwords of vaults are, as LABEL@SOURCE with absolute paths. Raises InputError for a file that is not
+    there."""
+    given = [("--vault-id", text) for text in asked.vault_ids]
+    given += [("--vault-password-file", str(asked.vault_password_file))] if asked.vault_password_file else []
+    found = [(option, text, identity(text)) for option, text in given]
+    missing = [(option, text) for option, text, known in found if not (known.asked or os.path.exists(known.source))]
+    if missing:
+        raise InputError(
+            [Problem(f"{option}: there is no file {file}", hint="correct its path") for option, file in missing]
+        )
+    return tuple(str(known) for *_, known in found)
+
+
+def select(
+    asked: Asked, *, secrets: bool = True, past: Past | None = None, hooks: bool = False, plan: Plan | None = None
+) -> Selection:
+    """The hosts that were asked for; with `past`, those that it left unfinished; with `plan`, those that are in it;
+    `hooks`: for a run that hooks are for.
     Raises InputError with everything that is wrong; warnings go to standard error."""
     found = read(asked)
     problems = folders(asked) + _event_hook(asked)
     try:
-        names = _names(found, asked, past)
+        names = _names(found, asked, past, plan)
     except InputError as error:
         # What else is wrong is found over all hosts, but nobody's secrets are touched for that.
         names = list(found.hosts)
@@ -87,14 +99,16 @@ def select(asked: Asked, *, secrets: bool = True, past: Past | None = None, hook
         raise InputError(problems)
     if past is not None:
         hosts = resuming.left(past, hosts, limited=asked.limit is not None)
-    return Selection(hosts, role_path(asked), course, _source(asked), found)
+    return Selection(hosts, role_path(asked), course, found)
 
 
-def _names(found: Inventory, asked: Asked, past: Past | None) -> list[str]:
+def _names(found: Inventory, asked: Asked, past: Past | None, plan: Plan | None) -> list[str]:
     def failed(run: str) -> list[str]:
         return journal.find(journal.folder(), run).failed()
 
     names = found.select(asked.limit, failed)
+    if plan is not None:
+        names = _in_plan(plan, names, asked)
     if past is None:
         return names
     if asked.limit is None and (gone := resuming.missing(past, names)):
@@ -102,6 +116,18 @@ def _names(found: Inventory, asked: Asked, past: Past | None) -> list[str]:
     if not (names := resuming.names(past, names)):
         raise InputError([Problem(f"--limit {asked.limit}: matches no host of run {past.run}")])
     return names
+
+
+def _in_plan(plan: Plan, names: list[str], asked: Asked) -> list[str]:
+    """Those of these hosts that the plan has. Raises InputError where it has one that the inventory has not."""
+    gone = [host for host in plan.hosts if host not in names] if asked.limit is None else []
+    hint = "give --limit for those that are left"
+    if gone:
+        problems = (f"the inventory has no host {host!r} any more" for host in gone)
+        raise InputError([Problem(text, str(asked.plan), hint) for text in problems])
+    if not (chosen := [name for name in names if name in plan.hosts]):
+        raise InputError([Problem(f"--limit {asked.limit}: matches no host of the plan", str(asked.plan))])
+    return chosen
 
 
 def folders(asked: Asked) -> list[Problem]:

@@ -13,12 +13,12 @@ from datetime import UTC, datetime
 
 import click
 
-from provision import bundle, report
-from provision.cli import executor, gc_tuning, hosts, reading, resuming
+from provision import loader, report
+from provision.cli import executor, gc_tuning, hosts, reading, resuming, reviewing
 from provision.cli.interrupt import INTERRUPTED, SAID, Interrupts
 from provision.cli.options import Asked
 from provision.cli.views import Views
-from provision.events import Event, Notice, Sink
+from provision.events import Event, Looked, Notice, Sink
 from provision.report.facts import FactsStory
 from provision.report.summary import exit_status
 from provision.report.text import Line
@@ -34,10 +34,11 @@ MANY = 10
 
 def converge(verb: str, asked: Asked) -> int:
     """`apply` or `check`. Raises InputError before anything is connected to."""
+    asked, plan = reviewing.complete(asked)
     asked, past = resuming.complete(asked)
     # Workers elsewhere look up secrets themselves: this process has none then.
     here = executor.wanted(asked) is None
-    selection = hosts.select(asked, secrets=here and not asked.list_hosts, past=past, hooks=verb == "apply")
+    selection = hosts.select(asked, secrets=here and not asked.list_hosts, past=past, hooks=verb == "apply", plan=plan)
     if asked.list_hosts:
         return reading.show(Line(host.name) for host in selection.hosts)
     if past is not None and not selection.hosts:
@@ -47,7 +48,15 @@ def converge(verb: str, asked: Asked) -> int:
         _confirm(len(selection.hosts))
     story = report.Story(diff=asked.diff, verbose=asked.verbose, quiet=asked.quiet)
     jobs = order.jobs(selection.hosts, selection.role_path, asked.roles)
-    return roll_out(verb, asked, jobs, selection, story)
+    if plan is not None:
+        jobs = reviewing.bound(plan, jobs, selection)
+    jobs, recorder = reviewing.recorded(asked, jobs, selection)
+    if recorder is None:
+        return roll_out(verb, asked, jobs, selection, story)
+    status = roll_out(verb, asked, jobs, selection, story, recorder)
+    if status == INTERRUPTED:
+        return status
+    return status if reviewing.save(recorder, asked, selection) else 1
 
 
 def facts(asked: Asked) -> int:
@@ -82,12 +91,13 @@ def roll_out(  # noqa: PLR0917
     told = None
     if not only_asks:
         told = {"verb": verb, "by": run.by, "comment": run.comment} | resuming.told(
-            asked, selection.hosts, mask, selection.inventory
+            asked, selection.hosts, mask, selection.source
         )
     views = Views(view, run.id, asked, told)
 
     def sink(event: Event) -> None:
-        views(event)
+        if not isinstance(event, Looked):
+            views(event)
         watch(event)
 
     rollout = Rollout(run, verb, jobs, sink, mask, asked.forks, selection.policy)
@@ -100,7 +110,7 @@ def roll_out(  # noqa: PLR0917
 
     gc_tuning.begin()
     if executor.wanted(asked) is None:  # elsewhere each worker packs for itself
-        bundle.prepare()
+        loader.prepare()
     try:
         with Interrupts(cancel, view.abandon) as interrupts:
             summary = rollout.execute(pool, ready)

@@ -5,15 +5,19 @@ The law: a run is told by the same views as when it happened; nothing is connect
 
 import sys
 from datetime import UTC, datetime
+from pathlib import Path
 
 from provision import journal, report
 from provision.cli import hosts
 from provision.cli.options import Asked
 from provision.errors import InputError
+from provision.journal import Past
 from provision.report import Story, files, runs
 from provision.report.jsonlines import JsonLines
 from provision.report.plain import Plain
 from provision.report.record import Record
+from provision.rollout import review
+from provision.rollout.review import Plan
 
 
 def listed(as_json: bool) -> int:
@@ -29,7 +33,7 @@ def show(name: str, asked: Asked) -> int:
     """One run: its lines, or `--json`, or the reports that are asked for. Raises InputError."""
     if problems := hosts.folders(asked):
         raise InputError(problems)
-    found = journal.find(journal.folder(), name)
+    found = _named(name)
     if asked.report or asked.junit:
         record = Record.replay(found.events())
         return 0 if files.write(record, {"html": asked.report, "junit": asked.junit}) else 1
@@ -44,9 +48,14 @@ def show(name: str, asked: Asked) -> int:
     for time, event in found.events():
         at = runs.moment(time) or at
         view(event)
-    if not found.end:
+    if isinstance(found, Past) and not found.end:
         report.warn("the run is still going on" if found.lasts() else "the run has no end: it was killed")
     return _ended(output)
+
+
+def _named(name: str) -> Past | Plan:
+    """A recorded run, or the plan in a file. Raises InputError."""
+    return review.read(Path(name)) if Path(name).is_file() else journal.find(journal.folder(), name)
 
 
 def _ended(output: report.Output) -> int:

@@ -24,6 +24,7 @@ from provision.daemon.layout import (
     validator,
 )
 from provision.daemon.options import MAPS, OPTIONS
+from provision.daemon.refusals import refuse
 from provision.errors import InputError, Problem
 from provision.facts import Facts
 from provision.resources import (
@@ -66,6 +67,7 @@ def fold(
         return _without_engine({role for role, _ in options}, facts, roles_in_run)
     nested = _nested(wanted)
     layout = look(facts, nested)
+    refuse(nested, facts.docker.configured, {**layout.default_flags, **layout.unit_flags}, layout.version)
     templates = templates or Templates()
     proxies = environment_of.place(environment, facts, layout.version, templates)
     roles = tuple(roles_in_run)

@@ -8,7 +8,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from provision.daemon.command_line import Variables, expand, parse, values, without
+from provision.agent.docker.flags import parse, values
+from provision.daemon.command_line import Variables, expand, without
 from provision.daemon.options import FILE_SINCE, OPTIONS, VALIDATE_SINCE, Version, same, version_of
 from provision.facts import Facts
 from provision.role import Refuse
@@ -54,9 +55,9 @@ def look(facts: Facts, wanted: Mapping[str, Any]) -> Layout:
     unit = docker.unit if systemd else None
     words = unit.exec_start if unit else ()
     variables = unit.variables if unit else {}
-    flags = values(parse(expand(words[1:], variables)))
+    flags = values(expand(words[1:], variables))
     effective = unit.reads_default_file if unit else not systemd
-    default = values(parse(docker.default_options)) if effective else {}
+    default = values(docker.default_options) if effective else {}
     config = (flags.get("config-file") or default.get("config-file") or ["/etc/docker/daemon.json"])[-1]
     layout = Layout(version, systemd, words, variables, flags, effective, default, config)
     _check(facts, layout, wanted)
@@ -148,7 +149,7 @@ def validator(layout: Layout, facts: Facts, private: bool) -> tuple[str, ...] | 
     if program is None or (layout.version < VALIDATE_SINCE and private):
         return None
     planned = parse(expand(without(layout.unit_words, layout.taken, layout.variables)[1:], layout.variables))
-    words = [word for flag in planned if flag.name not in ("", "config-file", "pidfile") for word in flag.words]
+    words = [word for name, _, words in planned if name not in ("", "config-file", "pidfile") for word in words]
     # By then DOCKER_OPTS is as asked: the agent puts in what the file says.
     words += ["$DOCKER_OPTS"] if layout.reads_default_file else []
     words += ["--config-file={}"]

@@ -9,6 +9,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from provision.agent.docker.flags import normal
+
 Version = tuple[int, ...]
 
 FILE_SINCE: Version = (17, 6)
@@ -121,17 +123,6 @@ OPTIONS: dict[str, Option] = {
 BY_FLAG = {option.flag: key for key, option in OPTIONS.items()}
 
 
-def normal(flag: str, value: str) -> str:
-    """A flag's value in one spelling, to compare two of them: `memlock=-1` is `memlock=-1:-1`, 1G is 1073741824."""
-    if flag == "default-ulimit":
-        name, _, limits = value.partition("=")
-        soft, _, hard = limits.partition(":")
-        return f"{name}={soft}:{hard or soft}"
-    if flag == "default-shm-size":
-        return str(size(value) or value)
-    return value.rstrip("/") if flag == "registry-mirror" else value
-
-
 def same(flag: str, given: Sequence[str], asked: Sequence[str]) -> bool:
     """Do these values of a flag mean the same? The last one counts, or all of them where it is repeatable."""
     key = BY_FLAG.get(flag)
@@ -139,11 +130,3 @@ def same(flag: str, given: Sequence[str], asked: Sequence[str]) -> bool:
     if key is not None and OPTIONS[key].repeatable:
         return sorted(left) == sorted(right)
     return left[-1:] == right[-1:]
-
-
-def size(text: str) -> int | None:
-    """Bytes of a size as Docker reads it (64m, 1G, 1.5GiB, 1073741824), or None."""
-    match = re.fullmatch(r"(\d+(?:\.\d+)?) ?([kmgtp]?)i?b?", text.strip().lower())
-    if match is None:
-        return None
-    return int(float(match[1]) * 1024 ** "_kmgtp".index(match[2] or "_"))

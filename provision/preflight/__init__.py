@@ -11,7 +11,8 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from provision.daemon.command_line import expand, parse, values
+from provision.agent.docker.flags import values
+from provision.daemon.command_line import expand
 from provision.daemon.options import FILE_SINCE, OPTIONS, version_of
 from provision.events import Error, Outcome, Preflight, Verdict
 from provision.facts import Facts
@@ -166,9 +167,9 @@ def _flags(candidate: Candidate, facts: Facts) -> Preflight:
     unit = docker.unit if facts.init == "systemd" else None
     if DAEMON not in candidate.settings or docker.version is None:
         return Preflight(host, question, Verdict.NOT_APPLICABLE, "no daemon's options are changed here")
-    given = values(parse(expand(unit.exec_start[1:], unit.variables))) if unit else {}
+    given = values(expand(unit.exec_start[1:], unit.variables)) if unit else {}
     if unit.reads_default_file if unit else facts.init != "systemd":
-        given = given | values(parse(docker.default_options))
+        given = given | values(docker.default_options)
     stays = {key: value for key, value in docker.configured.items() if not _goes(docker.written.get(key), candidate)}
     twice = _twice(stays, given, _daemon(candidate.settings), docker.version)
     if not twice:

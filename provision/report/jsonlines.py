@@ -30,7 +30,7 @@ pending failed unreachable skipped unknown not-started`; fields are only ever ad
                    skipped, unknown, seconds, error TEXT|null}}
 
 `text` is a unified diff, where `before` and `after` are null. A secret's `before` and `after` are both
-"differs (secret)". Progress is not part of it.
+"differs (secret)". Progress, and what a check digests for a saved plan, are not part of it.
 """
 
 import json

@@ -20,7 +20,7 @@ from provision.resources.docker import (
     Service,
 )
 from provision.resources.files import Command, Directory, Download, File, LineInFile, Programs, Symlink, TomlValues
-from provision.resources.gpu import CdiSpec, GpuProof, NvidiaDriver
+from provision.resources.gpu import CdiSpec, GpuProof, GpuSpeed, NvidiaDriver
 from provision.resources.kernel import KernelModule, Mount, Sysctl
 from provision.resources.packages import AptConf, AptEffective, AptSource, Deb, Package, PackageAbsent, Packages
 from provision.resources.registries import ClientProxies, Image, ImageMirror, RegistryLogin, RegistryProof
@@ -47,6 +47,7 @@ __all__ = [
     "File",
     "Flag",
     "GpuProof",
+    "GpuSpeed",
     "Group",
     "GroupExclusive",
     "GroupMembership",

@@ -19,7 +19,7 @@ class Resource(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True, defer_build=True)
     kind: ClassVar[str]
     modules: ClassVar[tuple[str, ...]] = ()
-    """Python modules beyond the standard library that the agent runs in a child for this kind (see bundle.modules)."""
+    """Python modules beyond the standard library that the agent runs in a child for this kind (see loader.modules)."""
 
     def fields(self) -> dict[str, Any]:
         """The fields as they travel: secrets revealed, and `sensitive` set where there are any."""

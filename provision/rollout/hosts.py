@@ -35,7 +35,7 @@ from provision.login import NoPython
 from provision.plan import RefusedByRole, Stage, plan
 from provision.questions import Question
 from provision.role import Role, Settings
-from provision.run import Run
+from provision.run import Reviewed, Run
 from provision.secrets import Secret
 from provision.session import Session
 from provision.target import Target
@@ -54,6 +54,10 @@ class Job:
     """Folders of templates that win over the shipped one."""
     question: Question | None = None
     """Asked in place of sending a plan; goes with a run of `facts_only`."""
+    reviewed: Reviewed | None = None
+    """The host does what was reviewed, or nothing; or its digests are wanted for a review."""
+    refused: str = ""
+    """Why nothing may be done on this host: it is not even connected to."""
 
     @property
     def here(self) -> Mapping[str, Settings]:
@@ -102,7 +106,9 @@ def run_host(job: Job, run: Run, pool: Pool, sink: Sink, cancel: Flag) -> HostFi
         run = replace(run, preflight=preflight.wanted(job.here))
     outcome: Outcome | None = None
     try:
-        _hold_session(job, run, pool, tally, cancel)
+        if job.refused:
+            raise Refused(job.refused, "check again with --out, and review that")
+        _hold_session(job, replace(run, reviewed=job.reviewed), pool, tally, cancel)
     except RefusedByRole as error:
         outcome = Outcome.FAILED
         tally.error = Error(f"{error.role}: {error.cause}", error.fix)
@@ -153,6 +159,7 @@ def _hold_session(job: Job, run: Run, pool: Pool, sink: Sink, cancel: Flag) -> N
                 raise
             _install_python(job, run, connection, sink, error)
             if not run.check:
+                run = replace(run, reviewed=None)  # that it had no python3 is all that could be reviewed
                 _ask(job, run, connection, sink, cancel)
                 Session(job.target, connection, planner, run, sink, cancel, reached).execute()
     finally:

@@ -16,7 +16,7 @@ from provision.agent import wire
 
 AGENT = os.path.join(os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)))), "provision", "agent")
 LIKE_THE_LOADER = "#provision-agent-1\n"
-"""By its marker in the command line (provision/bundle.py) an agent is told from other processes."""
+"""By its marker in the command line (provision/loader.py) an agent is told from other processes."""
 START = (
     LIKE_THE_LOADER
     + "import json,sys,zlib;p=json.load(open(sys.argv[1]));packed=zlib.compress(p.pop('modules').encode());"
@@ -27,7 +27,9 @@ START = (
 class Agent:
     """A running agent. `extra` replaces or adds modules by name."""
 
-    def __init__(self, tmp_path, check=False, facts_only=False, extra=None, run="r1", settle=False, **told):
+    def __init__(
+        self, tmp_path, check=False, facts_only=False, extra=None, run="r1", settle=False, reviewed=None, **told
+    ):
         modules = {"agent": ""}
         for path in glob.glob(os.path.join(AGENT, "**", "*.py"), recursive=True):
             name = os.path.relpath(path, AGENT)[:-3].replace(os.sep, ".")
@@ -39,7 +41,7 @@ class Agent:
         modules.update(extra or {})
         state = str(tmp_path / "state")
         options = {"check": check, "facts_only": facts_only, "state": state, "confirm": 0, "confirms": False}
-        options.update(run=dict(told, id=run, by="me@here"), settle=settle)
+        options.update(run=dict(told, id=run, by="me@here"), settle=settle, reviewed=reviewed)
         digest = hashlib.sha256(json.dumps(modules, sort_keys=True).encode("ascii")).hexdigest()
         payload = tmp_path / "payload-{}.json".format(run)
         told = {

@@ -5,6 +5,7 @@ The law: strict. A command that was not expected fails the test, and so does one
 
 import os
 
+from provision.agent.host import safe_files
 from provision.agent.host.errors import Failed
 from provision.agent.host.results import Result
 from provision.agent.host.system import System
@@ -66,6 +67,9 @@ class Rooted(System):
         if not result.ok:
             raise Failed("{} failed with status {}".format(" ".join(argv), result.status))
         return result
+
+    def scratch(self, files):
+        return safe_files.scratch(files, self.root)
 
     def which(self, program):
         for folder in ("/usr/sbin", "/usr/bin"):

@@ -23,6 +23,7 @@ Architectures: amd64
 Signed-By: /etc/apt/keyrings/docker.gpg
 """
 ACCEPTED = (["apt-get", "-q", "-o"], answer())
+TAKEN = (["apt-get", "-q", "-c"], answer())
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="needs root: owners")
 
 
@@ -56,17 +57,16 @@ def source(**changes):
 
 @needs_root
 def test_a_source_is_made_kept_and_repaired(host):
-    host.commands = [ACCEPTED]
+    host.commands = [ACCEPTED, TAKEN]
     result = converge(source(), host, False)
     assert result["outcome"] == "changed", result
     host.done()
     assert host.text(PARTS + "docker.sources") == TEXT
     assert host.read(KEYRING) == openpgp.unarmored(GOOD.encode("ascii"))
-    assert host.names("/var/lib/provision/sources") == []
     assert converge(source(), host, False)["outcome"] == "ok"
     host.put(PARTS + "docker.sources", TEXT + "Trusted: yes\n")
     host.set_mode(KEYRING, 0o600)
-    host.commands = [ACCEPTED]
+    host.commands = [ACCEPTED, TAKEN]
     keys = {item["key"] for item in converge(source(), host, False)["diff"]}
     assert keys == {"source", "key mode"}
     assert converge(source(), host, False)["outcome"] == "ok"
@@ -75,7 +75,7 @@ def test_a_source_is_made_kept_and_repaired(host):
 @needs_root
 def test_a_changed_source_makes_the_lists_old(host):
     host.memory.put("apt", "updated", {"time": 1, "run": "x"})
-    host.commands = [ACCEPTED]
+    host.commands = [ACCEPTED, TAKEN]
     converge(source(), host, False)
     assert host.memory.get("apt", "updated") is None
 
@@ -89,7 +89,6 @@ def test_what_apt_does_not_take_is_not_left_behind(host):
     assert "Malformed entry 1" in result["error"]["cause"]
     assert host.names(PARTS) == ["docker.list"]
     assert host.names("/etc/apt/keyrings") == []
-    assert host.names("/var/lib/provision/sources") == []
 
 
 @needs_root
@@ -102,10 +101,46 @@ def test_the_set_that_apt_judges_is_the_one_to_come(host):
         assert system.names(folder) == ["docker.sources", "other.list"]
         return answer()
 
-    host.commands = [(["apt-get"], judge)]
+    host.commands = [(["apt-get"], judge), TAKEN]
     result = converge(source(), host, False)
     assert result["outcome"] == "changed", result
     assert host.names(PARTS) == ["docker.sources", "other.list"]
+
+
+WEAK = """\
+Err:1 https://example.invalid/linux noble InRelease
+W: OpenPGP signature verification failed: https://example.invalid/linux noble InRelease: Sub-process /usr/bin/sqv \
+returned an error code (1), error message is: Signing key on {} is not bound:            Policy rejected asymmetric \
+algorithm   because: RSA1024 is not considered secure since 2014-02-01T00:00:00Z
+E: The repository 'https://example.invalid/linux noble InRelease' is not signed.
+""".format(GOOD_FINGERPRINT)
+
+
+@needs_root
+def test_a_source_whose_key_apt_refuses_is_not_put_in_place(host):
+    host.put(PARTS + "docker.list", "deb https://example.invalid/linux noble stable\n")
+
+    def refuse(system, argv):
+        folder = argv[argv.index("-c") + 1].rpartition("/")[0]
+        assert "Signed-By: {}/keys/docker.gpg\n".format(folder) in system.text(folder + "/new/docker.sources")
+        assert system.read(folder + "/keys/docker.gpg") == openpgp.unarmored(GOOD.encode("ascii"))
+        return answer("", WEAK, 100)
+
+    host.commands = [ACCEPTED, (["apt-get", "-q", "-c"], refuse)]
+    result = converge(source(), host, False)
+    cause = "apt does not take the key {} of a package source: RSA1024 is not considered secure since 2014-02-01"
+    assert result["error"]["cause"].startswith(cause.format(GOOD_FINGERPRINT))
+    assert "renewed" in result["error"]["fix"] or "vendor" in result["error"]["fix"]
+    assert host.names(PARTS) == ["docker.list"]
+    assert host.names("/etc/apt/keyrings") == []
+    assert [name for name in host.names("/") if name.startswith("provision.")] == []
+
+
+@needs_root
+def test_a_source_that_cannot_be_reached_now_is_put_in_place(host):
+    unreached = answer("", "W: Failed to fetch https://example.invalid/x  Could not connect to example.invalid\n")
+    host.commands = [ACCEPTED, (["apt-get", "-q", "-c"], unreached)]
+    assert converge(source(), host, False)["outcome"] == "changed"
 
 
 def test_the_wrong_key_is_never_written(host):
@@ -120,7 +155,7 @@ def test_the_wrong_key_is_never_written(host):
 @needs_root
 def test_of_several_keys_only_the_asked_one_is_trusted(host):
     host.put("/root/keys.asc", OLD + GOOD)
-    host.commands = [ACCEPTED]
+    host.commands = [ACCEPTED, TAKEN]
     assert converge(source(key="file:///root/keys.asc"), host, False)["outcome"] == "changed"
     assert [key.fingerprint for key in openpgp.keys(host.read(KEYRING))] == [GOOD_FINGERPRINT]
 
@@ -135,19 +170,35 @@ def test_a_missing_key_file_is_named(host):
     assert result["error"]["cause"] == "there is no key at /root/none.asc on this host"
 
 
+TWO_KEYS = answer("", "E: Conflicting values set for option Signed-By regarding source x noble: /x.gpg != \n", 100)
+
+
 @pytest.mark.parametrize(
-    "name, content",
+    "name, content, asks",
     [
-        ("x.list", "deb [arch=amd64 signed-by=/x.gpg] https://example.invalid/linux/ noble stable # c\n"),
-        ("x.list", "deb-src https://example.invalid/linux noble stable\n"),
-        ("x.sources", "# c\nTypes: deb\nURIs: http://a.invalid https://example.invalid/linux\nSuites: jammy\n noble\n"),
+        ("x.list", "deb [arch=amd64 signed-by=/x.gpg] https://example.invalid/linux/ noble stable # c\n", False),
+        ("x.list", "deb-src https://example.invalid/linux noble stable\n", True),
+        (
+            "x.sources",
+            "# c\nTypes: deb\nURIs: http://a.invalid https://example.invalid/linux\nSuites: jammy\n noble\n",
+            True,
+        ),
     ],
 )
-def test_the_same_source_with_another_key_is_found_before_it_stops_apt(host, name, content):
+def test_the_same_source_with_another_key_is_found_before_it_stops_apt(host, name, content, asks):
     host.put(PARTS + name, content)
+    host.commands = [(["apt-get", "-q", "-o"], TWO_KEYS)] if asks else []
     result = converge(source(), host, True)
     assert result["outcome"] == "failed"
     assert PARTS + name in result["error"]["cause"]
+    assert ("without a key" if asks else "with another key") in result["error"]["cause"]
+    host.done()
+
+
+def test_the_same_source_without_a_key_stays_where_apt_takes_it(host):
+    host.put(PARTS + "x.list", "deb https://example.invalid/linux noble stable\n")
+    host.commands = [ACCEPTED]
+    assert converge(source(), host, True)["outcome"] == "would-change"
 
 
 @pytest.mark.parametrize(
@@ -185,7 +236,7 @@ def test_apt_of_trusty_gets_a_line_and_a_trusted_key(host):
 
 @needs_root
 def test_dropping_it_removes_source_and_key(host):
-    host.commands = [ACCEPTED]
+    host.commands = [ACCEPTED, TAKEN]
     converge(source(), host, False)
     kind, fields = source().when_dropped()
     assert (kind, fields["key"]) == ("apt_source", "")

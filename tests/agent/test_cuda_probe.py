@@ -7,6 +7,7 @@ import sys
 
 import pytest
 
+from provision.agent.docker import flags
 from provision.agent.gpu import container_program
 from provision.agent.gpu.proof import container_checks
 from provision.agent.gpu.proof.container import Ran
@@ -172,7 +173,7 @@ def test_limits_are_compared_as_configured():
     + [("1 g", 1 << 30), ("1.5k", 1536), ("1p", 1 << 50), ("512b", 512), (" 64MB\n", 64 << 20), ("1.2.3g", None)],
 )
 def test_sizes_as_docker_reads_them(text, size):
-    assert container_checks.size(text) == size
+    assert flags.size(text) == size
 
 
 @pytest.mark.parametrize(

@@ -60,6 +60,21 @@ def test_containers_that_outlive_the_restart_are_no_reason_to_wait(host):
     assert effect["effect"] == ""
 
 
+@pytest.mark.parametrize("policy", ["idle", "always"])
+def test_the_network_waits_for_containers_that_live_restore_keeps_alive(host, policy):
+    host.api["/info"]["LiveRestoreEnabled"] = True
+    assert may(host, impact(RESTART, ["bip"]), policy) is None, "none runs"
+    container(host, "train")
+    effect = impact(RESTART, ["bip"])
+    waits = may(host, effect, policy)
+    assert waits == "waits for the end of 1 container: train: with live_restore docker0 stays as it is while one runs"
+    assert effect["effect"] == ""
+    assert may(host, impact(RESTART, ["bip", "live-restore"]), "always") is None, "it is taken away in the same change"
+    assert may(host, impact(RESTART, ["data-root"]), "always") is None
+    host.api["/info"]["LiveRestoreEnabled"] = False
+    assert may(host, impact(RESTART, ["bip"]), "always") is None
+
+
 def test_a_process_on_a_gpu_is_a_reason_to_wait(host):
     gpu_process(host, 4242)
     effect = impact(RESTART, ["bip"])

@@ -22,7 +22,9 @@ STANZA = "Package: {}\nStatus: {} ok {}\nArchitecture: amd64\nVersion: {}\n\n"
 
 def packages(*differences, role="docker_engine", hold=True):
     """A set of packages that would change: (name, before, after)."""
-    fields = {"packages": [{"name": name, "version": None} for name, _, _ in differences], "replace": [], "hold": hold}
+    asked = [{"name": name, "version": None} for name, _, _ in differences]
+    fields = {"packages": asked, "replace": [], "hold": hold, "latest": False, "update": True, "conflicts": []}
+    fields.update(no_start=["docker"], allow_downgrade=False, lock_timeout=5, timeout=60)
     diff = [{"key": name, "before": before, "after": after} for name, before, after in differences]
     return role, {"kind": "packages", "fields": fields}, {"diff": diff}
 
@@ -110,7 +112,7 @@ def test_a_question_that_hangs_is_unknown_and_the_others_are_asked(host, monkeyp
 
 
 @pytest.mark.parametrize(
-    "name", ["engines", "orchestrator", "images", "dpkg", "locks", "holds", "versions", "repositories"]
+    "name", ["engines", "orchestrator", "images", "dpkg", "locks", "holds", "versions", "sources", "repositories"]
 )
 def test_what_the_change_does_not_touch_does_not_apply(host, name):
     assert dict(preflight.QUESTIONS)[name](host, change(FILE))[0] == "n/a"
@@ -371,64 +373,6 @@ def test_a_hold_of_somebody_else_and_one_of_ours(host):
     assert of_packages.holds(host, change(INSTALL))[0] == "pass", "a hold of what is not there is none"
 
 
-# -- versions
-
-LISTED = "/var/lib/apt/lists/deb.invalid_debian_dists_bookworm_main_binary-amd64_Packages"
-MADISON = answer(" docker.io | 20.10.24+dfsg1-1 | http://deb.invalid bookworm/main amd64 Packages\n")
-CANDIDATE = "docker.io:\n  Installed: (none)\n  Candidate: {}\n  Version table:\n"
-
-
-def asked(version=None):
-    role, item, result = packages(("docker.io", "absent", "installed, held"))
-    item["fields"]["packages"][0]["version"] = version
-    return change((role, item, result))
-
-
-def apt_says(host, madison, candidate):
-    host.put(LISTED, "")
-    policy = answer(CANDIDATE.format(candidate) if candidate else "")
-    host.commands = [(["apt-cache", "madison"], madison), (["apt-cache"], policy)]
-
-
-def test_a_package_that_apt_can_install_passes(host):
-    assert of_packages.versions(host, asked())[0] == "n/a", "there are no lists yet"
-    apt_says(host, MADISON, "20.10.24+dfsg1-1")
-    assert of_packages.versions(host, asked())[0] == "pass"
-    apt_says(host, MADISON, "20.10.24+dfsg1-1")
-    assert of_packages.versions(host, asked("20.10.24+dfsg1-1"))[0] == "pass"
-    source = ("docker_engine", {"kind": "apt_source", "fields": {"name": "docker", "replaces": []}}, {"diff": []})
-    assert of_packages.versions(host, change(INSTALL, source))[0] == "n/a", "its lists are not read yet"
-
-
-@pytest.mark.parametrize(
-    ("name", "stanza"),
-    [
-        ("/etc/apt/preferences.d/kubespray", "Package: docker.io containerd runc\nPin: release *\nPin-Priority: -1\n"),
-        ("/etc/apt/preferences", "Explanation: x\nPackage: /^docker/\nPin: release *\nPin-Priority: -10\n"),
-        ("/etc/apt/preferences.d/all", "Package: docker*\nPin: release *\nPin-Priority: -1\n"),
-    ],
-)
-def test_a_pin_that_keeps_a_package_out_is_told_with_its_file(host, name, stanza):
-    host.put("/etc/apt/preferences.d/other", "Package: docker.io\nPin: release *\nPin-Priority: 900\n\n" + stanza[:0])
-    host.put(name, "# ours\nPackage: vim\nPin: release *\nPin-Priority: -1\n\n" + stanza)
-    apt_says(host, MADISON, "(none)")
-    found = of_packages.versions(host, asked())
-    assert found[:2] == ("fail", "a preference of apt keeps docker.io out: " + name)
-    assert "apt-cache policy docker.io" in found[2]
-
-
-def test_a_version_and_a_package_that_no_source_has_are_told(host):
-    apt_says(host, MADISON, "20.10.24+dfsg1-1")
-    verdict, text, fix = of_packages.versions(host, asked("26.1.5"))
-    assert (verdict, "docker.io has no version 26.1.5 in the sources" in text) == ("warn", True)
-    assert "20.10.24+dfsg1-1" in fix
-    apt_says(host, answer(""), "")
-    assert of_packages.versions(host, asked())[:2] == (
-        "warn",
-        "no source of this host has a package docker.io, as far as apt's lists tell now",
-    )
-
-
 # -- repositories
 
 ONE = "deb [signed-by=/usr/share/keyrings/{}.gpg] https://x.invalid/apt stable main\n"
@@ -442,6 +386,18 @@ def test_two_keys_for_one_source_stop_apt(host):
     assert "a.list and /etc/apt/sources.list.d/b.list name different keys for https://x.invalid/apt stable" in found[1]
     replaced = ("r", {"kind": "apt_source", "fields": {"name": "new", "replaces": ["b.list"]}}, {"diff": []})
     assert of_packages.repositories(host, change(INSTALL, replaced))[0] == "warn", "a's key is not there"
+
+
+def test_a_source_that_one_file_has_without_a_key_is_apts_to_judge(host):
+    host.put("/usr/share/keyrings/a.gpg", keys.GOOD)
+    host.put("/etc/apt/sources.list.d/a.list", ONE.format("a"))
+    host.put("/etc/apt/sources.list.d/b.list", "deb https://x.invalid/apt stable main\n")
+    ask = ["apt-get", "-q"]
+    host.commands = [(ask, answer("", "E: Conflicting values set for option Signed-By\n", 100)), (ask, answer())]
+    found = of_packages.repositories(host, change(INSTALL))
+    assert found[0] == "fail"
+    assert "b.list do not both name the key for https://x.invalid/apt stable" in found[1]
+    assert of_packages.repositories(host, change(INSTALL))[0] == "pass"
 
 
 def test_a_key_that_is_gone_expires_soon_or_has_expired(host, monkeypatch):

@@ -237,7 +237,7 @@ def older(lab):
     record = json.loads(path.read_text())
     del record["salt"]
     for entry in record["files"]:
-        for name in ("was", "wrote", "place"):
+        for name in ("was", "wrote"):
             del entry[name]
     path.write_text(json.dumps(record))
     for name in second_names(lab.path):

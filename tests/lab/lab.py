@@ -86,10 +86,10 @@ class Lab:
         raise LabError(f"lab {self.name} has no host {name!r}")
 
     def apt_repository(
-        self, name: str, debs: Sequence[Path], suite: str = "stable", flat: bool = False
+        self, name: str, debs: Sequence[Path], suite: str = "stable", flat: bool = False, sha1: bool = False
     ) -> AptRepository:
-        """A signed repository with `debs`, served to the hosts until the lab goes down."""
-        made = AptRepository(name, debs, self.network.machine, suite=suite, flat=flat)
+        """A signed repository with `debs`, served to the hosts until the lab goes down; `sha1`: by a key of old."""
+        made = AptRepository(name, debs, self.network.machine, suite=suite, flat=flat, sha1=sha1)
         self._closers.append(made.close)
         return made
 

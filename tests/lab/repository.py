@@ -24,7 +24,9 @@ class AptRepository:
     `requests` grows by the path of each request that hosts make.
     """
 
-    def __init__(self, name: str, debs: Sequence[Path], address: str, *, suite: str, flat: bool) -> None:
+    def __init__(
+        self, name: str, debs: Sequence[Path], address: str, *, suite: str, flat: bool, sha1: bool = False
+    ) -> None:
         self.name = name
         self.suite = suite
         self.flat = flat
@@ -34,7 +36,7 @@ class AptRepository:
         self._home = Path(self._folder.name) / "gnupg"
         self._home.mkdir(mode=0o700)
         (self._root / "pool").mkdir(parents=True)
-        self.key_asc, self.fingerprint = self._make_key()
+        self.key_asc, self.fingerprint = self._make_key(sha1)
         (self._root / "key.asc").write_text(self.key_asc)
         self.publish(debs)
         handler = partial(_Handler, directory=str(self._root), requests=self.requests)
@@ -92,9 +94,11 @@ class AptRepository:
         self._gpg("--clearsign", "--output", str(folder / "InRelease"), str(release))
         self._gpg("--detach-sign", "--armor", "--output", str(folder / "Release.gpg"), str(release))
 
-    def _make_key(self) -> tuple[str, str]:
+    def _make_key(self, sha1: bool) -> tuple[str, str]:
+        """`sha1`: its signature on its own name has that digest, as keys of old have it; apt 3 takes it no more."""
         user = f"{self.name} (lab, throwaway) <{self.name}@lab.invalid>"
-        self._gpg("--quick-generate-key", user, "ed25519", "sign", "never")
+        options = ("--cert-digest-algo", "SHA1") if sha1 else ()
+        self._gpg(*options, "--quick-generate-key", user, "rsa2048" if sha1 else "ed25519", "sign", "never")
         listed = self._gpg("--with-colons", "--list-keys")
         found = re.search(r"(?m)^fpr:+([0-9A-F]{40}):", listed)
         if found is None:

@@ -19,12 +19,12 @@ PACKAGE = ROOT / "provision"
 LAYERS = [
     {"errors", "secrets", "shipped"},
     {"sentences"},
-    {"target", "facts", "events", "resources", "templates", "fact_summary"},
+    {"target", "facts", "events", "resources", "templates", "fact_summary", "gpu_fleet"},
     {"faults"},
-    {"transport", "bundle", "role", "messages", "journal"},
+    {"transport", "loader", "role", "messages", "journal"},
     {"daemon", "inventory"},
     {"plan", "preflight", "bootstrap", "login", "reachability", "questions"},
-    {"run", "accounting"},
+    {"run", "accounting", "bundle"},
     {"session"},
     {"rollout"},
     {"report", "verify"},
@@ -34,6 +34,7 @@ LAYERS = [
 """From the ground up. A module imports only from layers below its own, or from its own package."""
 
 AGENT_LAYERS = [
+    {"types"},
     {"host", "wire"},
     {"engine"},
     {"files", "accounts", "rollback"},
@@ -47,7 +48,10 @@ AGENT_LAYERS = [
 ]
 """The agent's folders, from the ground up: the same rule, and a folder imports none beside it."""
 
-FLAT = {"__init__", "boot", "main", "wire"}
+SHARED = {"", "types", "wire", "docker.flags"}
+"""Files of the agent that both ends import: pure."""
+
+FLAT = {"__init__", "boot", "main", "types", "wire"}
 """Files of the agent that lie in no folder."""
 
 
@@ -127,7 +131,7 @@ def test_arrows_point_one_way(path: Path) -> None:
         if parts[0] != "provision" or len(parts) < 2 or parts[1] in (own, "__version__"):
             continue
         if parts[1] == "agent":
-            assert parts[2:3] in ([], ["wire"]), f"the controller imports only agent.wire, not {name}"
+            assert ".".join(parts[2:]) in SHARED, f"the controller imports only {SHARED} of the agent, not {name}"
             continue
         assert rank(parts[1]) < rank(own), f"{own} (layer {rank(own)}) must not import {name} (layer {rank(parts[1])})"
 
@@ -169,6 +173,23 @@ def test_the_agent_imports_only_the_standard_library(path: Path) -> None:
             top = name.split(".")[0]
             # _sha2 is the standard library's from 3.12 on; this interpreter may be older.
             assert top in sys.stdlib_module_names | {"agent", "_sha2", "_sha256"}, f"{path.name} imports {name}"
+
+
+def run_time_imports(tree: ast.Module) -> set[str]:
+    """Modules that are imported when the file runs: those below `if TYPE_CHECKING` are not."""
+    apart = [node for node in tree.body if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING"]
+    unseen = {id(inner) for node in apart for inner in ast.walk(node)}
+    left = [node for node in ast.walk(tree) if id(node) not in unseen]
+    names = {alias.name for node in left if isinstance(node, ast.Import) for alias in node.names}
+    return names | {f"{'.' * node.level}{node.module or ''}" for node in left if isinstance(node, ast.ImportFrom)}
+
+
+@pytest.mark.parametrize("path", agent_files(), ids=agent_name)
+def test_types_cost_a_host_nothing(path: Path) -> None:
+    """`import typing` takes a host 5 ms."""
+    if path.name != "types.py":
+        found = run_time_imports(ast.parse(path.read_text("utf-8")))
+        assert not [name for name in found if name.lstrip(".") in ("typing", "types", "agent.types")]
 
 
 @pytest.mark.parametrize("path", agent_files(), ids=agent_name)

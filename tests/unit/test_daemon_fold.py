@@ -5,14 +5,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from provision import daemon, role
-from provision.agent.docker import flags as agent_flags
-from provision.agent.gpu.proof import container_checks
-from provision.daemon import command_line
-from provision.daemon.options import size
 from provision.errors import InputError
 from provision.facts import Docker, Facts, Os, Unit
 from provision.resources import (
@@ -323,7 +317,8 @@ def test_two_roles_that_differ_are_an_input_error_naming_both() -> None:
     nvidia = ("nvidia_docker", DaemonOption(key=("default-runtime",), value="nvidia"))
     with pytest.raises(InputError, match=r"docker_daemon and nvidia_docker .* default-runtime"):
         fold(facts(), {"default_runtime": "runc"}, nvidia)
-    same = fold(facts(), {"default_runtime": "nvidia"}, nvidia)
+    there = {"runtimes": {"nvidia": {"path": "nvidia-container-runtime"}}}
+    same = fold(facts(configured=there), {"default_runtime": "nvidia"}, nvidia)
     assert document(same) == {"default-runtime": "nvidia"}
     part = ("nvidia_docker", DaemonOption(key=("node", "x"), value=1))
     with pytest.raises(InputError, match="a part of it"):
@@ -396,24 +391,6 @@ def test_no_option_is_still_a_service_that_runs() -> None:
     found = fold(facts())
     assert one(found, JsonKeys).keys == ()
     assert one(found, Service).also == ("docker.socket",)
-
-
-@pytest.mark.parametrize(
-    "line",
-    [
-        "-s overlay2 -g/raid -H fd:// --bip=10.0.0.1/24 -D --debug --mtu 1400 $DOCKER_OPTS",
-        "daemon --dns 10.0.0.1 --dns=10.0.0.2 -H=unix:///x -l warn --iptables=false --icc $X",
-        "--default-ulimit nofile=1:2 -b none --label a=b",
-    ],
-)
-def test_the_agent_reads_a_command_line_as_we_do(line: str) -> None:
-    ours = [(item.name, item.value, item.words) for item in command_line.parse(line.split())]
-    assert ours == agent_flags.parse(line.split())
-
-
-@given(st.text(alphabet="0123456789.kKmMgGtTpPiIbBx \n", max_size=8))
-def test_the_agent_reads_a_size_as_we_do(text: str) -> None:
-    assert container_checks.size(text) == size(text)
 
 
 def test_the_fold_is_pure() -> None:

@@ -7,7 +7,7 @@ import zlib
 
 import pytest
 
-from provision import bundle
+from provision import loader
 from provision.agent.wire import MARKER
 
 SHELLS = ("sh", "bash", "dash", "zsh", "csh", "tcsh", "fish", "busybox sh")
@@ -31,18 +31,18 @@ def start(shell: str, command: str, source: bytes = b"") -> subprocess.Completed
 @pytest.mark.parametrize("shell", SHELLS)
 def test_the_loader_runs_under(shell: str, interpreter: str | None) -> None:
     source = part(json.dumps({"boot": BOOT})) + b"00000004rest"
-    done = start(shell, bundle.command(interpreter), source)
+    done = start(shell, loader.command(interpreter), source)
     assert (done.stdout, done.stderr) == (MARKER + b"loaded rest", b"")
 
 
 @pytest.mark.parametrize("shell", SHELLS)
 def test_a_host_without_python_says_so_under(shell: str) -> None:
-    done = start(shell, bundle.command("/nowhere/python3"))
-    assert done.stdout.decode() == f"{bundle.NO_PYTHON}\n"
+    done = start(shell, loader.command("/nowhere/python3"))
+    assert done.stdout.decode() == f"{loader.NO_PYTHON}\n"
     assert done.returncode == 96
 
 
-@pytest.mark.parametrize("message", [bundle.NO_PYTHON, bundle.OLD_PYTHON, bundle.SMALL_PYTHON])
+@pytest.mark.parametrize("message", [loader.NO_PYTHON, loader.OLD_PYTHON, loader.SMALL_PYTHON])
 def test_the_command_line_has_no_message_that_is_looked_for(message: str) -> None:
     """A traceback of Python quotes the loader, and a shell that traces quotes all of it."""
-    assert message not in bundle.command()
+    assert message not in loader.command()

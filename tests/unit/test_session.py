@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from provision import bundle
+from provision import loader
 from provision.agent.wire import MARKER, encode
 from provision.errors import ConnectionLost, HostError, HostTimeout, ProtocolError, Refused
 from provision.events import (
@@ -481,7 +481,7 @@ def test_a_secret_in_a_plan_travels_only_on_the_wire() -> None:
 
 
 def test_the_command_line_survives_other_shells() -> None:
-    command = bundle.command("/opt/my python/bin/python3", "prompt:")
+    command = loader.command("/opt/my python/bin/python3", "prompt:")
     assert not set("\n!\\") & set(command)
     assert len(command) < 3000
 

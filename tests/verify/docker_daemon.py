@@ -4,7 +4,7 @@ import ipaddress
 
 import pytest
 
-from provision.daemon.options import size
+from provision.agent.docker.flags import size
 from provision.verify import network
 from provision.verify.asked import agree, skip_unless
 

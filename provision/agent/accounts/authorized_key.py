@@ -12,23 +12,35 @@ from ..engine.resource import Resource
 from ..host.errors import Failed
 from .users import account
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import pwd
+
+    from ..host.system import System
+    from ..types import Diff, State, Undo
+
 TYPE = re.compile(r"(?:sk-)?(?:ssh|ecdsa)-[A-Za-z0-9@.-]+$")
 WORD = re.compile(r'(?:"(?:\\.|[^"\\])*"|[^\s"])+')
 """One word of a line; blanks within quotes are part of it."""
 
 
 class AuthorizedKey(Resource):
-    fields = ("user", "key", "absent")
+    user: str
+    key: str
+    absent: bool
 
-    def identity(self):
-        return "{} of {}".format(parsed(self.key)[1][-16:], self.user)
+    def identity(self) -> str:
+        return "{} of {}".format(self._parsed()[1][-16:], self.user)
 
-    def desired(self):
+    def _parsed(self) -> "tuple[str, str]":
+        return parsed(self.key) or ("", self.key)  # the controller has seen that it is one
+
+    def desired(self) -> "State":
         if self.absent:
             return {"options": None}
-        return {"options": [parsed(self.key)[0]], "others_may_write": False}
+        return {"options": [self._parsed()[0]], "others_may_write": False}
 
-    def actual(self, system):
+    def actual(self, system: "System") -> "State | None":
         """The options of each line that has this key; None where there is none."""
         entry = account(self.user)
         if entry is None:
@@ -38,11 +50,11 @@ class AuthorizedKey(Resource):
         if found is None:
             return None
         lines = [parsed(line) for line in _lines(found[0])]
-        options = [words[0] for words in lines if words is not None and words[1] == parsed(self.key)[1]]
+        options = [words[0] for words in lines if words is not None and words[1] == self._parsed()[1]]
         open_ones = [place for place in (os.path.dirname(path), path) if _others_may_write(system, place, entry)]
         return {"options": options or None, "others_may_write": bool(open_ones)}
 
-    def apply(self, system, diff):
+    def apply(self, system: "System", diff: "Diff") -> None:
         entry = account(self.user)
         if entry is None:
             raise Failed(
@@ -57,12 +69,12 @@ class AuthorizedKey(Resource):
             data = self._changed(data)
         system.write(path, data, mode, entry.pw_uid, entry.pw_gid)
 
-    def _changed(self, data):
+    def _changed(self, data: bytes) -> bytes:
         """The file with our line in the place of the first that has the key, or at its end."""
         kept, placed = [], self.absent
         for line in _lines(data):
             words = parsed(line)
-            if words is None or words[1] != parsed(self.key)[1]:
+            if words is None or words[1] != self._parsed()[1]:
                 kept.append(line)
             elif not placed:
                 kept.append(self.key)
@@ -71,11 +83,11 @@ class AuthorizedKey(Resource):
             kept.append(self.key)
         return "".join(line + "\n" for line in kept).encode("utf-8", "surrogateescape")
 
-    def when_dropped(self):
+    def when_dropped(self) -> "Undo | None":
         return None if self.absent else ("authorized_key", {"user": self.user, "key": self.key, "absent": True})
 
 
-def parsed(line):
+def parsed(line: str) -> "tuple[str, str] | None":
     """(options, type and key) of a line of authorized_keys; None where it is none: a comment, an empty line."""
     words = WORD.findall(line.strip())
     if not words or words[0].startswith("#"):
@@ -86,21 +98,21 @@ def parsed(line):
     return ("" if at == 0 else words[0]), "{} {}".format(words[at], words[at + 1])
 
 
-def _lines(data):
+def _lines(data: bytes) -> "list[str]":
     text = data.decode("utf-8", "surrogateescape")
     return text[: -1 if text.endswith("\n") else None].split("\n") if text else []
 
 
-def _path(entry):
+def _path(entry: "pwd.struct_passwd") -> str:
     return os.path.join(entry.pw_dir, ".ssh", "authorized_keys")
 
 
-def _others_may_write(system, path, entry):
+def _others_may_write(system: "System", path: str, entry: "pwd.struct_passwd") -> bool:
     status = system.stat(path)
     return status is not None and (status.st_uid not in (0, entry.pw_uid) or bool(status.st_mode & 0o022))
 
 
-def _make_private(system, directory, entry):
+def _make_private(system: "System", directory: str, entry: "pwd.struct_passwd") -> None:
     if system.stat(entry.pw_dir) is None:
         raise Failed("{}, the home of a user, is not there".format(entry.pw_dir), "create it, then run again")
     status = system.stat(directory)

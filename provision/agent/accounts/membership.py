@@ -12,22 +12,32 @@ from ..engine.resource import Resource
 from ..host.errors import Failed, Unknown
 from .users import account
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import pwd
+
+    from ..host.system import System
+    from ..types import Diff, State, Undo
+
 ROOT_EQUIVALENT = "members of the group docker can become root on this host"
 
 
 class GroupMembership(Resource):
-    fields = ("group", "user", "member", "created")
+    group: str
+    user: str
+    member: bool
+    created: bool
 
-    def identity(self):
+    def identity(self) -> str:
         return "{} in {}".format(self.user, self.group)
 
-    def desired(self):
+    def desired(self) -> "State":
         return {"member": self.member}
 
-    def note(self, diff):
+    def note(self, diff: "Diff") -> str:
         return ROOT_EQUIVALENT if self.group == "docker" and self.member else ""
 
-    def actual(self, system):
+    def actual(self, system: "System") -> "State | None":
         entry, gid = account(self.user), system.gid(self.group)
         if entry is None and self.member and not self.created:
             fix = "create the account, or set create: true; or correct the name"
@@ -37,13 +47,13 @@ class GroupMembership(Resource):
             self._refuse(system)
         return {"member": member}
 
-    def _is_member(self, entry, gid):
+    def _is_member(self, entry: "pwd.struct_passwd", gid: int) -> bool:
         try:
             return gid in os.getgrouplist(self.user, entry.pw_gid)
         except OSError as error:
             raise Unknown("the groups of {} cannot be looked up: {}".format(self.user, error)) from None
 
-    def _refuse(self, system):
+    def _refuse(self, system: "System") -> None:
         """What is not decided here is refused in the plan already."""
         if local_members(system, self.group) is None:
             raise Failed(
@@ -53,28 +63,29 @@ class GroupMembership(Resource):
         if not self.member:
             refuse_to_leave(system, self.user, self.group)
 
-    def apply(self, system, diff):
+    def apply(self, system: "System", diff: "Diff") -> None:
         if self.member:
             system.run(["gpasswd", "--add", self.user, self.group])
         else:
             leave(system, self.user, self.group)
 
-    def when_dropped(self):
+    def when_dropped(self) -> "Undo | None":
         if not self.member:
             return None
         return "group_membership", {"group": self.group, "user": self.user, "member": False, "created": False}
 
 
 class GroupExclusive(Resource):
-    fields = ("group", "keep")
+    group: str
+    keep: "list[str]"
 
-    def identity(self):
+    def identity(self) -> str:
         return self.group
 
-    def desired(self):
+    def desired(self) -> "State":
         return {"others": []}
 
-    def actual(self, system):
+    def actual(self, system: "System") -> "State | None":
         """Who is in the group beside `keep`: by its list, and by primary group for the accounts of /etc/passwd."""
         gid = system.gid(self.group)
         if gid is None:
@@ -89,18 +100,18 @@ class GroupExclusive(Resource):
             refuse_to_leave(system, name, self.group)
         return {"others": others}
 
-    def apply(self, system, diff):
+    def apply(self, system: "System", diff: "Diff") -> None:
         for name in diff["others"][0]:
             leave(system, name, self.group)
 
 
-def leave(system, user, group):
+def leave(system: "System", user: str, group: str) -> None:
     """Take an account out of a group, as far as this host's own files decide that."""
     refuse_to_leave(system, user, group)
     system.run(["gpasswd", "--delete", user, group])
 
 
-def refuse_to_leave(system, user, group):
+def refuse_to_leave(system: "System", user: str, group: str) -> None:
     """Raise the Failed for a membership that this host's own /etc/group does not decide."""
     entry = account(user)
     if entry is not None and entry.pw_gid == system.gid(group):
@@ -112,7 +123,7 @@ def refuse_to_leave(system, user, group):
         )
 
 
-def local_members(system, group):
+def local_members(system: "System", group: str) -> "list[str] | None":
     """The members that /etc/group lists, or None where it has no such group."""
     for fields in rows(system, "/etc/group"):
         if fields[0] == group and len(fields) > 3:
@@ -120,18 +131,18 @@ def local_members(system, group):
     return None
 
 
-def rows(system, path):
+def rows(system: "System", path: str) -> "list[list[str]]":
     return [line.split(":") for line in (system.text(path) or "").splitlines()]
 
 
-def lowest_regular_uid(system):
+def lowest_regular_uid(system: "System") -> int:
     """The lowest uid of people, from /etc/login.defs."""
     text = system.text("/etc/login.defs") or ""
     found = dict(re.findall(r"^\s*(UID_MIN)\s+(\d+)", text, re.M))
     return int(found.get("UID_MIN", 1000))
 
 
-def _is_system(name, lowest):
+def _is_system(name: str, lowest: int) -> bool:
     """A system account: below the uids of people. One of a directory may be above them: it is a person's."""
     entry = account(name)
     return entry is not None and (entry.pw_uid < lowest or entry.pw_uid == 65534)

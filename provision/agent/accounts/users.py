@@ -10,31 +10,43 @@ import pwd
 from ..engine.resource import Resource
 from ..host.errors import Failed
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from ..host.system import System
+    from ..types import Diff, State
+
 
 class Group(Resource):
-    fields = ("name",)
+    name: str
 
-    def identity(self):
+    def identity(self) -> str:
         return self.name
 
-    def desired(self):
+    def desired(self) -> "State":
         return {"exists": True}
 
-    def actual(self, system):
+    def actual(self, system: "System") -> "State | None":
         return {"exists": True} if system.gid(self.name) is not None else None
 
-    def apply(self, system, diff):
+    def apply(self, system: "System", diff: "Diff") -> None:
         system.run(["groupadd", "--force", "--system", self.name])  # --force: another run's group is as good
 
 
 class UserAccount(Resource):
-    fields = ("name", "uid", "home", "shell", "password_hash", "password")
+    name: str
+    uid: "int | None"
+    home: "str | None"
+    shell: "str | None"
+    password_hash: "str | None"
+    password: str
     secret_keys = ("password",)
 
-    def identity(self):
+    def identity(self) -> str:
         return self.name
 
-    def desired(self):
+    def desired(self) -> "State":
         wanted = {
             "exists": True,
             "uid": self.uid,
@@ -44,7 +56,7 @@ class UserAccount(Resource):
         }
         return {key: value for key, value in wanted.items() if value is not None}
 
-    def actual(self, system):
+    def actual(self, system: "System") -> "State | None":
         entry = account(self.name)
         if entry is None:
             return None
@@ -58,7 +70,7 @@ class UserAccount(Resource):
             self._refuse(state, ("uid", "home", "shell", "password"), why)
         return state
 
-    def _refuse(self, state, keys, why):
+    def _refuse(self, state: "dict[str, Any]", keys: "tuple[str, ...]", why: str) -> None:
         for key in keys:
             if self.desired().get(key, state[key]) != state[key]:
                 shown = (
@@ -69,7 +81,7 @@ class UserAccount(Resource):
                 cause = "account {}:{} {}".format(self.name, shown or " its password", why)
                 raise Failed(cause, "or take {} out of the settings of {}".format(key, self.name))
 
-    def _password(self, system):
+    def _password(self, system: "System") -> "str | None":
         """The hash in use. For on_create: the asked one, unless we made the account and died before it had it."""
         due = system.memory.get("accounts", self.name) == {"password": "due"}
         if self.password == "on_create" and not due:
@@ -80,7 +92,7 @@ class UserAccount(Resource):
                 return fields[1]
         return None
 
-    def apply(self, system, diff):
+    def apply(self, system: "System", diff: "Diff") -> None:
         if "exists" in diff:
             if self.password_hash is not None:
                 system.memory.put("accounts", self.name, {"password": "due"})
@@ -88,23 +100,23 @@ class UserAccount(Resource):
                 ["useradd"] + self._options(system) + [self.name], fix="look at useradd's words; correct the settings"
             )
         elif "shell" in diff:
-            system.run(["usermod", "--shell", self.shell, self.name])
+            system.run(["usermod", "--shell", self.shell or "", self.name])
         if "password" in diff:
             system.run(
                 ["chpasswd", "--encrypted"], stdin="{}:{}\n".format(self.name, self.password_hash).encode("ascii")
             )
 
-    def settled(self, system):
+    def settled(self, system: "System") -> None:
         system.memory.put("accounts", self.name, None)
 
-    def _options(self, system):
+    def _options(self, system: "System") -> "list[str]":
         options = ["--create-home", "--shell", self.shell or "/bin/bash"]
         options += ["--gid", self.name] if system.gid(self.name) is not None else ["--user-group"]
         options += ["--uid", str(self.uid)] if self.uid is not None else []
         return options + (["--home-dir", self.home] if self.home is not None else [])
 
 
-def account(name):
+def account(name: str) -> "pwd.struct_passwd | None":
     """The passwd entry, wherever it comes from, or None."""
     try:
         return pwd.getpwnam(name)
@@ -112,5 +124,5 @@ def account(name):
         return None
 
 
-def is_local(system, name):
+def is_local(system: "System", name: str) -> bool:
     return any(line.split(":")[0] == name for line in (system.text("/etc/passwd") or "").splitlines())

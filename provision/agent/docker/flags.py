@@ -1,8 +1,13 @@
-"""A dockerd command line as its flags, and DOCKER_OPTS as a list of them.
+"""A dockerd command line as its flags, and DOCKER_OPTS as a list of them. Both ends import this one file.
 
-The law: pure; an argument that is not understood is kept. The controller has the same for units
-(daemon/command_line.py); a test holds the two together.
+The law: pure; an argument that is not understood is kept.
 """
+
+import re
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Iterable, Mapping, Match, Sequence
 
 SHORT = {
     "s": "storage-driver",
@@ -31,13 +36,13 @@ NAMED = ("default-ulimit", "log-opt", "add-runtime", "feature")
 """Repeatable, and one of each name before `=`."""
 
 
-def parse(words):
+def parse(words: "Iterable[str]") -> "list[tuple[str, str, tuple[str, ...]]]":
     """[(long name, value, words as they stand)] in order; the name is "" for a word that is no flag.
 
     A flag without `=` takes the next word, unless that is a flag or a variable; without one it is true.
     """
     queue = list(words)
-    found = []
+    found: "list[tuple[str, str, tuple[str, ...]]]" = []
     while queue:
         word = queue.pop(0)
         if not word.startswith("-") or word in ("-", "--"):
@@ -53,7 +58,7 @@ def parse(words):
     return found
 
 
-def _name(word):
+def _name(word: str) -> "tuple[str, bool, str]":
     if word.startswith("--"):
         name, equals, value = word[2:].partition("=")
         return name, bool(equals), value
@@ -61,17 +66,43 @@ def _name(word):
     return SHORT.get(letter, letter), bool(attached), attached[1:] if attached[:1] == "=" else attached
 
 
-def values(words):
+def values(words: "Iterable[str]") -> "dict[str, list[str]]":
     """{flag: all of its values, in order}."""
-    found = {}
+    found: "dict[str, list[str]]" = {}
     for name, value, _ in parse(words):
         if name:
             found.setdefault(name, []).append(value)
     return found
 
 
-def normal(name, value):
-    """A value in one spelling: `memlock=-1` is `memlock=-1:-1`."""
+def expand(words: "Iterable[str]", variables: "Mapping[str, Sequence[str]]") -> "list[list[str]]":
+    """For each word of a command line what systemd makes of it: `$X` alone becomes the words of X, `${X}` its text.
+
+    A variable that is not known here stays as it is.
+    """
+    return [_expanded(word, variables) for word in words]
+
+
+def _expanded(word: str, variables: "Mapping[str, Sequence[str]]") -> "list[str]":
+    if word[:1] == "$" and word[1:] in variables:
+        return list(variables[word[1:]])
+
+    def text(match: "Match[str]") -> str:
+        return " ".join(variables[match.group(1)]) if match.group(1) in variables else match.group(0)
+
+    return [re.sub(r"(?<!\$)\$\{([A-Za-z_]\w*)\}", text, word)]
+
+
+def size(text: str) -> "int | None":
+    """Bytes of a size as Docker reads it (64m, 1G, 1.5GiB, 1073741824), or None."""
+    match = re.match(r"(\d+(?:\.\d+)?) ?([kmgtp]?)i?b?$", text.strip().lower())
+    return int(float(match.group(1)) * 1024 ** "_kmgtp".index(match.group(2) or "_")) if match else None
+
+
+def normal(name: str, value: str) -> str:
+    """A value in one spelling, to compare two of them: `memlock=-1` is `memlock=-1:-1`, 1G is 1073741824."""
+    if name == "default-shm-size":
+        return str(size(value) or value)
     if name == "default-ulimit":
         ulimit, _, limits = value.partition("=")
         soft, _, hard = limits.partition(":")
@@ -79,7 +110,7 @@ def normal(name, value):
     return value.rstrip("/") if name == "registry-mirror" else value
 
 
-def slot(name, value):
+def slot(name: str, value: str) -> "tuple[str, str | None]":
     """What a flag takes the place of: the flag itself, the same value of it, or the same name before `=`."""
     if name in NAMED:
         return name, value.partition("=")[0]

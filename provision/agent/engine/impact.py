@@ -1,9 +1,15 @@
 """What a change would do to others on the host: `none`, or a `reload` or `restart` of Docker, and why."""
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Iterable
+
+    from ..types import Impact
+
 NONE, RELOAD, RESTART = ("none", "reload", "restart")
 
 
-def impact(level, why, systemd=False, survive=False):
+def impact(level: str, why: "Iterable[str]", systemd: bool = False, survive: bool = False) -> "Impact":
     """What a change would do to others, before anybody has looked who they are."""
     return {
         "level": level,

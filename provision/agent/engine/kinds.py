@@ -2,7 +2,14 @@
 
 import importlib
 
-AGENT = __package__.rpartition(".")[0]
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from ..types import Item
+    from .resource import Resource
+
+AGENT = __name__.rpartition(".")[0].rpartition(".")[0]
 
 MODULES = {
     "file": ("files.file", "File"),
@@ -32,6 +39,7 @@ MODULES = {
     "cdi_spec": ("gpu.cdi_spec", "CdiSpec"),
     "nvidia_driver": ("gpu.driver", "NvidiaDriver"),
     "gpu_proof": ("gpu.proof.kind", "GpuProof"),
+    "gpu_speed": ("gpu.speed.kind", "GpuSpeed"),
     "sysctl": ("kernel.sysctl", "Sysctl"),
     "kernel_module": ("kernel.module", "KernelModule"),
     "package_absent": ("packages.absent", "PackageAbsent"),
@@ -44,7 +52,7 @@ MODULES = {
 }
 
 
-def known(record):
+def known(record: "Item") -> bool:
     """Can this version make that resource? One that a newer version has asked for may be of a kind that is new."""
     try:
         make(record["kind"], record["fields"])
@@ -53,9 +61,10 @@ def known(record):
     return True
 
 
-def make(kind, fields):
+def make(kind: str, fields: "dict[str, Any]") -> "Resource":
     """The resource of that kind with those fields."""
     if kind not in MODULES:
         raise ValueError("no kind of resource is called {!r}".format(kind))
     module, name = MODULES[kind]
-    return getattr(importlib.import_module(AGENT + "." + module), name)(**fields)
+    made: "Resource" = getattr(importlib.import_module(AGENT + "." + module), name)(**fields)
+    return made

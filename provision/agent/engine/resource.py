@@ -10,6 +10,13 @@ import time
 
 from ..host.errors import Failed, Unknown, os_error
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, Callable
+
+    from ..host.system import System
+    from ..types import Diff, Difference, Impact, ResourceResult, State, Undo
+
 OK = "ok"
 CHANGED = "changed"
 WOULD_CHANGE = "would-change"
@@ -25,96 +32,116 @@ TEXT_LIMIT = 64 * 1024
 class Resource:
     """One thing that a host is asked to have.
 
-    A kind MUST set `fields`, and define `identity`, `desired`, `actual` and `apply`. It MAY set `secret_keys` (keys of
-    its state that never show), define `note(diff)` (a sentence for the plan), and `when_dropped()` (the resource that
-    undoes this one once nobody asks for it any more). A probe (law: it is not a change) sets `probe`: what its `apply`
+    A kind MUST declare its fields (`path: str` in the body of the class, without a value), and define `identity`,
+    `desired`, `actual` and `apply`; the docstring of `desired` has the keys of its state. It MAY set `secret_keys`
+    (keys of its state that never show), define `note(diff)` (a sentence for the plan), and `when_dropped()` (the
+    resource that undoes this one once nobody asks for it any more). A probe (law 15) sets `probe`: what its `apply`
     proves is ok, not changed; its `note` is shown always, and `proof` (plain JSON types, or None) goes with the result.
     """
 
-    fields = ()
-    secret_keys = ()
+    fields = ()  # type: tuple[str, ...]
+    secret_keys = ()  # type: tuple[str, ...]
     probe = False
-    proof = None
+    proof = None  # type: dict[str, Any] | None
+    found = None  # type: State | None
+    """The part of the actual state that `desired` is about, once the engine has looked."""
 
-    def __init__(self, **values):
+    def __init_subclass__(cls) -> None:
+        declared = getattr(cls, "__annotations__", ())  # before Python 3.10 a base's, where it has none
+        cls.fields = tuple(name for name in dict.fromkeys([*cls.fields, *declared]) if not hasattr(cls, name))
+
+    def __init__(self, **values: "Any") -> None:
         if set(values) != set(self.fields):
             odd = sorted(set(values) ^ set(self.fields))
             raise TypeError("{} takes other fields: {}".format(type(self).__name__, ", ".join(odd)))
         self.__dict__.update(values)
 
-    def identity(self):
+    def identity(self) -> str:
         """What tells this resource from others of its kind: a path, a name."""
         raise NotImplementedError
 
-    def desired(self):
+    def desired(self) -> "State":
         """The asked state: a flat dict, keys as in `actual`. Pure."""
         raise NotImplementedError
 
-    def actual(self, system):
+    def actual(self, system: "System") -> "State | None":
         """The state found, or None when the thing is not there. Reads only; raises Unknown when it cannot tell."""
         raise NotImplementedError
 
-    def apply(self, system, diff):
+    def apply(self, system: "System", diff: "Diff") -> None:
         """Change what `diff` names, and nothing else. `diff` is {key: (actual, desired)}."""
         raise NotImplementedError
 
-    def note(self, diff):
+    def note(self, diff: "Diff") -> str:
         """A sentence that the reader of a plan should see with this change, or ""."""
         return ""
 
-    def foresee(self, system):
+    def foresee(self, system: "System") -> None:
         """Called in check mode instead of `apply`: put what would be written into `system.foreseen`, by path.
 
         So check sees what follows from it: a service that would run something else than what is on disk.
         """
 
-    def unmet(self, left):
+    def unmet(self, left: "Diff") -> "Failed | None":
         """The failure to tell where `left` still differs after `apply`, or None for the engine's own words."""
         return None
 
-    def when_dropped(self):
+    def when_dropped(self) -> "Undo | None":
         """The resource (kind, fields) that removes this one, or None where leaving it is right."""
         return None
 
-    def impact(self, system, diff):
+    def impact(self, system: "System", diff: "Diff") -> "Impact | None":
         """What `apply` does to others on this host (engine/impact.py), or None. Reads only; knows what is foreseen."""
         return None
 
-    def prove(self, system):
+    def prove(self, system: "System") -> None:
         """Before a set of changes: raise Failed where this one cannot be made. Leaves nothing behind."""
 
-    def cuts(self, diff):
+    def cuts(self, diff: "Diff") -> bool:
         """Can this change cut the connection that we came by?"""
         return False
 
-    def settled(self, system):
+    def settled(self, system: "System") -> None:
         """Called after ok or changed, never in check mode: record what was proven. Changes nothing else."""
 
-    def touches(self):
+    def touches(self) -> "tuple[str, ...]":
         """The files that `apply` may change, for a transaction to put back."""
         return ()
 
-    def taints(self, key):
+    def taints(self, key: str) -> bool:
         return key in self.secret_keys or getattr(self, "sensitive", False) and key == "content"
 
 
-def compare(actual, desired):
+def compare(actual: "State | None", desired: "State") -> "Diff":
     """{key: (actual, desired)} for each desired key that differs. Keys that nobody asks for are left alone."""
     if actual is None:
         return {key: (None, value) for key, value in desired.items() if value is not None}
     return {key: (actual.get(key), value) for key, value in desired.items() if actual.get(key) != value}
 
 
-def converge(resource, system, check, may=None):
+def converge(
+    resource: Resource, system: "System", check: bool, may: "Callable[[Impact], str | None] | None" = None
+) -> "ResourceResult":
     """Bring one resource to its desired state; return its result (plain JSON types).
 
     `may(impact)` is asked before a change that others would feel: the reason why it has to wait, or None.
     """
     started = time.monotonic()
-    result = {"outcome": OK, "diff": {}, "impact": None, "error": None, "rolled_back": False}
-    result.update(waits="", cuts=False)  # for the stage: these two do not travel
+    result: "ResourceResult" = {
+        "outcome": OK,
+        "diff": [],
+        "note": "",
+        "impact": None,
+        "error": None,
+        "proof": None,
+        "seconds": 0,
+        "rolled_back": False,
+        "waits": "",
+        "cuts": False,
+    }
+    diff: "Diff" = {}
     try:
-        _converge(resource, system, check, may, result)
+        _converge(resource, system, check, may, result, diff)
     except Unknown as error:
         _failed(result, UNKNOWN, str(error))
     except Failed as error:
@@ -124,9 +151,8 @@ def converge(resource, system, check, may=None):
         _failed(result, FAILED, found["cause"], found["fix"], trace=_trace())
     except Exception as error:  # one resource's bug ends one host's run, with the trace in the result
         _failed(result, FAILED, "{}: {}".format(type(error).__name__, error), trace=_trace())
-    diff, waits = result["diff"], result["waits"]
     notes = [resource.note(diff) if diff or resource.probe else ""]
-    notes.append(waits or (result["impact"] or {}).get("effect"))
+    notes.append(result["waits"] or (result["impact"]["effect"] if result["impact"] else ""))
     result["diff"] = [_shown(resource, key, pair) for key, pair in sorted(diff.items())]
     result["note"] = "; ".join(note for note in notes if note)
     result["proof"] = resource.proof
@@ -134,13 +160,25 @@ def converge(resource, system, check, may=None):
     return result
 
 
-def _failed(result, outcome, cause, fix="", output="", trace=""):
+def _failed(
+    result: "ResourceResult", outcome: str, cause: str, fix: str = "", output: str = "", trace: str = ""
+) -> None:
     result["outcome"] = outcome
     result["error"] = {"cause": cause, "fix": fix, "output": output, "trace": trace}
 
 
-def _converge(resource, system, check, may, result):
-    diff = result["diff"] = compare(resource.actual(system), resource.desired())
+def _converge(
+    resource: Resource,
+    system: "System",
+    check: bool,
+    may: "Callable[[Impact], str | None] | None",
+    result: "ResourceResult",
+    diff: "Diff",
+) -> None:
+    """`result` and `diff` are filled in as far as it goes."""
+    actual, desired = resource.actual(system), resource.desired()
+    diff.update(compare(actual, desired))
+    resource.found = actual and {key: actual.get(key) for key in desired}
     if not diff:
         return
     impact = result["impact"] = resource.impact(system, diff)
@@ -164,18 +202,18 @@ def _converge(resource, system, check, may, result):
         shown = [_shown(resource, key, pair) for key, pair in sorted(left.items())]
         raise Failed(cause, "", "\n".join("{key}: found {before!r}, asked {after!r}".format(**item) for item in shown))
     if resource.probe:
-        result["diff"] = {}  # a probe is not a change
+        diff.clear()  # a probe is not a change
     else:
         result["outcome"] = CHANGED
 
 
-def _trace():
+def _trace() -> str:
     from ..host.tracebacks import formatted  # only where something went wrong
 
     return formatted()
 
 
-def _shown(resource, key, pair):
+def _shown(resource: Resource, key: str, pair: "tuple[Any, Any]") -> "Difference":
     """One difference as people may see it."""
     before, after = pair
     if resource.taints(key):
@@ -185,11 +223,11 @@ def _shown(resource, key, pair):
     return {"key": key, "before": _plain(before), "after": _plain(after)}
 
 
-def _is_text(value):
+def _is_text(value: "Any") -> bool:
     return value is None or isinstance(value, str)
 
 
-def _plain(value):
+def _plain(value: "Any") -> "Any":
     if isinstance(value, bytes):
         return "{} bytes".format(len(value))
     if isinstance(value, (str, list, dict)):
@@ -198,7 +236,7 @@ def _plain(value):
     return value
 
 
-def _unified(name, before, after):
+def _unified(name: str, before: "str | None", after: "str | None") -> str:
     from difflib import unified_diff  # only where there is a difference to show
 
     lines = unified_diff(
@@ -208,5 +246,5 @@ def _unified(name, before, after):
     return text if len(text) <= TEXT_LIMIT else _cut(text)
 
 
-def _cut(text):
+def _cut(text: str) -> str:
     return text[:TEXT_LIMIT] + "\n[cut: {} characters more]\n".format(len(text) - TEXT_LIMIT)

@@ -6,34 +6,45 @@ The law: the guard only reads. A guard whose program is not there says "needed";
 from ..engine.resource import Resource
 from ..host.errors import Failed, Unknown
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from ..host.results import Result
+    from ..host.system import System
+    from ..types import Diff, State
+
 
 class Command(Resource):
-    fields = ("name", "argv", "creates", "unless", "timeout")
-    answer = None
+    name: str
+    argv: "list[str]"
+    creates: "str | None"
+    unless: "list[str] | None"
+    timeout: int
+    answer: "Result | None" = None
     """Of the guard, when it was asked last."""
 
-    def identity(self):
+    def identity(self) -> str:
         return self.name
 
-    def desired(self):
+    def desired(self) -> "State":
         return {"done": True}
 
-    def actual(self, system):
+    def actual(self, system: "System") -> "State | None":
         if self.creates is not None:
             return {"done": system.stat(self.creates) is not None}
-        answer = self.answer = system.query(list(self.unless), timeout=self.timeout)
+        guard = self.unless or []
+        answer = self.answer = system.query(guard, timeout=self.timeout)
         if answer.timed_out:
-            raise Unknown("the guard {} did not answer within {} s".format(" ".join(self.unless), self.timeout))
+            raise Unknown("the guard {} did not answer within {} s".format(" ".join(guard), self.timeout))
         return {"done": answer.ok}
 
-    def apply(self, system, diff):
+    def apply(self, system: "System", diff: "Diff") -> None:
         system.run(list(self.argv), timeout=self.timeout)
 
-    def unmet(self, left):
-        if self.creates is not None:
+    def unmet(self, left: "Diff") -> "Failed | None":
+        if self.creates is not None or self.answer is None:
             cause = "{} succeeded, but {} is not there".format(" ".join(self.argv), self.creates)
             return Failed(cause, "give the path that the command makes as creates, or mend the command")
-        guard = " ".join(self.unless)
+        guard = " ".join(self.unless or [])
         said = self.answer.tail(1) or "no output"
         cause = "{} succeeded, but its guard still fails: {}: status {}: {}".format(
             self.name, guard, self.answer.status, said

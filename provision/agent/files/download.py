@@ -7,27 +7,42 @@ once its digest is right; it ends within its time limit, however slowly the serv
 import hashlib
 import http.client
 import time
+import urllib.error
 import urllib.request
 
 from ..engine.resource import Resource
 from ..host.errors import Failed, TimedOut
 from .file import described, owner_ids
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import IO
+
+    from ..host.system import System
+    from ..types import Diff, State, Undo
+
 PIECE = 256 * 1024
 
 
 class Download(Resource):
-    fields = ("path", "url", "sha256", "mode", "owner", "group", "timeout", "absent")
+    path: str
+    url: str
+    sha256: str
+    mode: str
+    owner: str
+    group: str
+    timeout: int
+    absent: bool
 
-    def identity(self):
+    def identity(self) -> str:
         return self.path
 
-    def desired(self):
+    def desired(self) -> "State":
         if self.absent:
             return {"type": None, "sha256": None}
         return {"type": "file", "sha256": self.sha256, "mode": self.mode, "owner": self.owner, "group": self.group}
 
-    def actual(self, system):
+    def actual(self, system: "System") -> "State | None":
         state = described(system, self.path)
         if state is not None and state["type"] == "file":
             state["sha256"] = system.sha256(self.path)
@@ -35,7 +50,7 @@ class Download(Resource):
             return None  # somebody else's
         return state
 
-    def apply(self, system, diff):
+    def apply(self, system: "System", diff: "Diff") -> None:
         if self.absent:
             return system.remove(self.path)
         uid, gid = owner_ids(system, self)
@@ -50,7 +65,7 @@ class Download(Resource):
         system.set_mode(self.path, int(self.mode, 8))  # last: a new owner clears the set-uid bits
         return None
 
-    def _fetch(self, file):
+    def _fetch(self, file: "IO[bytes]") -> None:
         """Write what the server sends to `file`; raises where it is not what was asked for."""
         end = time.monotonic() + self.timeout
         digest, size = hashlib.sha256(), 0
@@ -61,7 +76,7 @@ class Download(Resource):
                     digest.update(piece)
                     size += len(piece)
                     file.write(piece)
-        except (urllib.request.URLError, http.client.HTTPException, ConnectionError, ValueError) as error:
+        except (urllib.error.URLError, http.client.HTTPException, ConnectionError, ValueError) as error:
             raise self._not_fetched(error) from None
         except OSError as error:
             if error.errno is not None:  # the disk's
@@ -71,16 +86,16 @@ class Download(Resource):
             cause = "{} has the sha256 {} ({} bytes) and not {}".format(self.url, digest.hexdigest(), size, self.sha256)
             raise Failed(cause, "it is another file than the one you meant: correct the sum, or the address")
 
-    def _in_time(self, end):
+    def _in_time(self, end: float) -> None:
         if time.monotonic() > end:
             cause = "{} was not fetched within {} s".format(self.url, self.timeout)
             raise TimedOut(cause, "look at the line to that server, or raise the timeout")
 
-    def _not_fetched(self, error):
+    def _not_fetched(self, error: Exception) -> Failed:
         fix = "look at the address, the proxy and the route from this host"
         return Failed("{} cannot be fetched: {}".format(self.url, error), fix)
 
-    def when_dropped(self):
+    def when_dropped(self) -> "Undo | None":
         if self.absent:
             return None
         return "download", dict({name: getattr(self, name) for name in self.fields}, absent=True)

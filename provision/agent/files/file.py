@@ -7,15 +7,23 @@ import stat
 from ..engine.resource import Resource
 from ..host.errors import Failed
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import os
+    from typing import Any, Callable
+
+    from ..host.system import System
+    from ..types import Diff, State, Undo
+
 TYPES = {stat.S_IFREG: "file", stat.S_IFDIR: "directory", stat.S_IFLNK: "link"}
 
 
-def described(system, path):
+def described(system: "System", path: str) -> "State | None":
     """Type, mode, owner and group of what is at `path`, or to where a link there leads; None where nothing is."""
     return _described(system.stat(system.place(path)))
 
 
-def _described(status):
+def _described(status: "os.stat_result | None") -> "State | None":
     if status is None:
         return None
     return {
@@ -26,21 +34,21 @@ def _described(status):
     }
 
 
-def content_and_mode(system, path):
+def content_and_mode(system: "System", path: str) -> "State":
     """{"file": content, "mode"} of a regular file; of anything else its type stands for the content."""
-    found = described(system, path) or {"type": None, "mode": None}
+    found: "State" = described(system, path) or {"type": None, "mode": None}
     content = system.text(path) if found["type"] == "file" else found["type"]
     return {"file": content, "mode": found["mode"]}
 
 
-def _name(look_up, number):
+def _name(look_up: "Callable[..., Any]", number: int) -> str:
     try:
-        return look_up(number)[0]
+        return str(look_up(number)[0])
     except KeyError:
         return str(number)
 
 
-def owner_ids(system, resource):
+def owner_ids(system: "System", resource: "Any") -> "tuple[int, int]":
     """(uid, gid) of a resource's owner and group; Failed where there is no such account."""
     uid, gid = system.uid(resource.owner), system.gid(resource.group)
     if uid is None or gid is None:
@@ -51,14 +59,14 @@ def owner_ids(system, resource):
     return uid, gid
 
 
-def lets_fewer_in(status, mode, uid, gid):
+def lets_fewer_in(status: "os.stat_result", mode: int, uid: "int | None", gid: "int | None") -> bool:
     """Is a file as found stricter than asked? Then somebody has hardened the host, and that stays so."""
     found = stat.S_IMODE(status.st_mode)
     group = status.st_gid == gid or not (found >> 3) & 7 & ~mode  # its group may do no more than anybody may
     return status.st_uid == uid and found != mode and not found & ~mode and group
 
 
-def rights(system, path, mode, uid, gid):
+def rights(system: "System", path: str, mode: int, uid: int, gid: int) -> "tuple[int, int, int]":
     """(mode, uid, gid) for the next edition of a file that others write to as well: as asked, or stricter as found."""
     status = system.stat(system.place(path))
     if status is not None and lets_fewer_in(status, mode, uid, gid):
@@ -67,20 +75,26 @@ def rights(system, path, mode, uid, gid):
 
 
 class File(Resource):
-    fields = ("path", "content", "mode", "owner", "group", "sensitive", "validate_with")
+    path: str
+    content: "str | None"
+    mode: str
+    owner: str
+    group: str
+    sensitive: bool
+    validate_with: "list[str] | None"
 
-    def identity(self):
+    def identity(self) -> str:
         return self.path
 
-    def touches(self):
+    def touches(self) -> "tuple[str, ...]":
         return (self.path,)
 
-    def desired(self):
+    def desired(self) -> "State":
         if self.content is None:
             return {"type": None}
         return {"type": "file", "content": self.content, "mode": self.mode, "owner": self.owner, "group": self.group}
 
-    def actual(self, system):
+    def actual(self, system: "System") -> "State | None":
         if self.content is None:
             return _described(system.stat(self.path))  # a link goes, and not what it leads to
         state = described(system, self.path)
@@ -88,7 +102,7 @@ class File(Resource):
             state["content"] = system.text(self.path)
         return state
 
-    def apply(self, system, diff):
+    def apply(self, system: "System", diff: "Diff") -> None:
         if self.content is None:
             if diff["type"][0] == "directory":
                 raise Failed("{} is a directory, and is to be no file".format(self.path), "move it away")
@@ -106,16 +120,16 @@ class File(Resource):
         system.set_mode(self.path, int(self.mode, 8))
         return None
 
-    def foresee(self, system):
+    def foresee(self, system: "System") -> None:
         data = None if self.content is None else self.content.encode("utf-8", "surrogateescape")
         system.foreseen[self.path] = data
 
-    def prove(self, system):
+    def prove(self, system: "System") -> None:
         if self.validate_with is not None and self.content is not None:
             data = self.content.encode("utf-8", "surrogateescape")
             system.try_out(self.path, data, int(self.mode, 8), lambda staged: self._validate(system, staged))
 
-    def _validate(self, system, staged):
+    def _validate(self, system: "System", staged: str) -> None:
         if self.validate_with is None:
             return
         result = system.query([staged if word == "{}" else word for word in self.validate_with])
@@ -123,7 +137,7 @@ class File(Resource):
             cause = "{} would not be valid: {}".format(self.path, result.tail(1))
             raise Failed(cause, "nothing was changed; correct the setting", result.tail())
 
-    def when_dropped(self):
+    def when_dropped(self) -> "Undo | None":
         if self.content is None:
             return None
         fields = {name: getattr(self, name) for name in self.fields}
@@ -131,18 +145,21 @@ class File(Resource):
 
 
 class Directory(Resource):
-    fields = ("path", "mode", "owner", "group")
+    path: str
+    mode: str
+    owner: str
+    group: str
 
-    def identity(self):
+    def identity(self) -> str:
         return self.path
 
-    def desired(self):
+    def desired(self) -> "State":
         return {"type": "directory", "mode": self.mode, "owner": self.owner, "group": self.group}
 
-    def actual(self, system):
+    def actual(self, system: "System") -> "State | None":
         return described(system, self.path)
 
-    def apply(self, system, diff):
+    def apply(self, system: "System", diff: "Diff") -> None:
         uid, gid = owner_ids(system, self)
         if "type" in diff:
             if diff["type"][0] is not None:

@@ -9,12 +9,16 @@ import sys
 
 from ..host.errors import Failed
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
 LARGEST = sys.float_info.max
 MOST = 1024 * 1024
 """Bytes; a daemon.json of all options is a hundredth of that."""
 
 
-def parse(data, path):
+def parse(data: bytes, path: str) -> "dict[str, Any]":
     """The object in `data` (bytes), its keys in order; {} where there is nothing in it. `path` is for the sentence."""
     if len(data) > MOST:
         raise Failed("{} is larger than {} bytes".format(path, MOST), "look at what fills it; nothing was written")
@@ -55,14 +59,14 @@ class _NoNumber(ValueError):
     """What only Python reads as a number: NaN, Infinity, 1e999."""
 
 
-def _finite(text):
+def _finite(text: str) -> float:
     value = float(text)
     if not -LARGEST <= value <= LARGEST:
         raise _NoNumber(text)
     return value
 
 
-def _unique(pairs):
+def _unique(pairs: "list[Any]") -> "dict[str, Any]":
     document = dict(pairs)
     if len(document) != len(pairs):
         names = [name for name, _ in pairs]
@@ -70,5 +74,5 @@ def _unique(pairs):
     return document
 
 
-def _comment(lines):
+def _comment(lines: "list[str]") -> bool:
     return any(line.strip()[:2] in ("//", "/*") or line.strip()[:1] == "#" for line in lines)

@@ -8,25 +8,33 @@ import os
 from ..engine.resource import Resource
 from ..host.errors import Failed
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from ..host.system import System
+    from ..types import Diff, State
+
 
 class Programs(Resource):
-    fields = ("names", "fix")
+    names: "list[str]"
+    fix: str
     probe = True
 
-    def identity(self):
+    def identity(self) -> str:
         return " ".join(self.names)
 
-    def desired(self):
+    def desired(self) -> "State":
         return {name: "there" for name in self.names}
 
-    def actual(self, system):
+    def actual(self, system: "System") -> "State | None":
         return {name: "there" if _there(system, name) else None for name in self.names}
 
-    def apply(self, system, diff):
+    def apply(self, system: "System", diff: "Diff") -> None:
         raise Failed("there is no {} on this host".format(" and no ".join(sorted(diff))), self.fix)
 
 
-def _there(system, name):
+def _there(system: "System", name: str) -> "Any":
     if name.startswith("/"):
         return os.path.isfile(name) and os.access(name, os.X_OK)
     return system.which(name) is not None

@@ -8,20 +8,27 @@ import stat
 from ..engine.resource import Resource
 from ..host.errors import Failed
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from ..host.system import System
+    from ..types import Diff, State, Undo
+
 
 class Symlink(Resource):
-    fields = ("path", "target", "absent")
+    path: str
+    target: str
+    absent: bool
 
-    def identity(self):
+    def identity(self) -> str:
         return self.path
 
-    def touches(self):
+    def touches(self) -> "tuple[str, ...]":
         return (self.path,)
 
-    def desired(self):
+    def desired(self) -> "State":
         return {"target": None if self.absent else self.target}
 
-    def actual(self, system):
+    def actual(self, system: "System") -> "State | None":
         status = system.stat(self.path)
         if status is None:
             return None
@@ -32,11 +39,11 @@ class Symlink(Resource):
         found = system.link(self.path)
         return {"target": None if self.absent and found != self.target else found}
 
-    def apply(self, system, diff):
+    def apply(self, system: "System", diff: "Diff") -> None:
         if self.absent:
             system.remove(self.path)
         else:
             system.make_link(self.target, self.path)
 
-    def when_dropped(self):
+    def when_dropped(self) -> "Undo | None":
         return None if self.absent else ("symlink", {"path": self.path, "target": self.target, "absent": True})

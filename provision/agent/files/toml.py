@@ -13,6 +13,13 @@ from ..engine.resource import Resource
 from ..host.errors import Failed
 from . import file
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, Iterator
+
+    from ..host.system import System
+    from ..types import Diff, State
+
 PART = re.compile(r"""[A-Za-z0-9_-]+|"(?:[^"\\\n]|\\.)*"|'[^'\n]*'""")
 NAME = r"(?:{0})(?:[ \t]*\.[ \t]*(?:{0}))*".format(PART.pattern)
 SPACE = re.compile(r"[ \t\r]*(?:#[^\n]*)?(?:\n|\Z)")
@@ -25,15 +32,16 @@ TOKEN = re.compile(
 
 
 class TomlValues(Resource):
-    fields = ("path", "values")
+    path: str
+    values: "dict[str, Any]"
 
-    def identity(self):
+    def identity(self) -> str:
         return self.path
 
-    def desired(self):
+    def desired(self) -> "State":
         return dict(self.values)
 
-    def actual(self, system):
+    def actual(self, system: "System") -> "State | None":
         text = system.text(system.place(self.path))
         if text is None:
             return None
@@ -49,7 +57,7 @@ class TomlValues(Resource):
             ) from None
         return {key: item and _value(text[item.start : item.end], key, self.path) for key, item in found.items()}
 
-    def apply(self, system, diff):
+    def apply(self, system: "System", diff: "Diff") -> None:
         text = system.text(self.path) or ""
         for key in sorted(diff):
             text = changed(text, key, self.values[key])
@@ -64,19 +72,22 @@ class Odd(ValueError):
 class Statement:
     """A header ("[" or "[["), or a pair ("="; `start` and `end` are its value's)."""
 
-    def __init__(self, kind, path, line, start, end, dotted=False):
+    def __init__(
+        self, kind: str, path: "tuple[str, ...]", line: int, start: int, end: int, dotted: bool = False
+    ) -> None:
         self.kind, self.path, self.line, self.start, self.end, self.dotted = kind, path, line, start, end, dotted
 
 
-def names(text):
+def names(text: str) -> "tuple[str, ...]":
     """`a."b.c".d` as ("a", "b.c", "d")."""
     parts = PART.findall(text)
     return tuple(json.loads(part) if part[0] == '"' else part.strip("'") for part in parts)
 
 
-def statements(text):
+def statements(text: str) -> "Iterator[Statement]":
     """Every header and pair of a TOML text. Raises Odd for a line that is neither."""
-    at, table = 0, ()
+    at = 0
+    table: "tuple[str, ...]" = ()
     while at < len(text):
         line = text.count("\n", 0, at) + 1
         header, pair, space = HEADER.match(text, at), PAIR.match(text, at), SPACE.match(text, at)
@@ -94,13 +105,13 @@ def statements(text):
             raise Odd("a line that is no TOML in line {}".format(line))
 
 
-def _value_end(text, start, line):
+def _value_end(text: str, start: int, line: int) -> "tuple[int, int]":
     """(where a value ends, where the next line begins): strings and lists may go over several lines."""
     at, depth, end = start, 0, start
     while at < len(text):
         token = TOKEN.match(text, at)
         word = token.group() if token else "]"
-        if word == "\n" and not depth:
+        if token and word == "\n" and not depth:
             return end, token.end()
         depth += (word in ("[", "{")) - (word in ("]", "}"))
         if depth < 0 or not token:
@@ -112,7 +123,7 @@ def _value_end(text, start, line):
     return end, at
 
 
-def find(known, path):
+def find(known: "list[Statement]", path: "tuple[str, ...]") -> "Statement | None":
     """The pair of this key, or None. Raises Odd where the file has it, or its section, in a form that is not ours."""
     for item in known:
         inside = path[: len(item.path)] == item.path
@@ -129,7 +140,7 @@ def find(known, path):
     return pair
 
 
-def _value(written, key, path):
+def _value(written: str, key: str, path: str) -> "Any":
     try:
         return json.loads(written)
     except ValueError:
@@ -138,7 +149,7 @@ def _value(written, key, path):
         ) from None
 
 
-def changed(text, key, value):
+def changed(text: str, key: str, value: "Any") -> str:
     """The text with one value set: in its place, or put after its section's head, or in a new section."""
     known, path = list(statements(text)), names(key)
     pair, head = find(known, path), _head(known, path[:-1])
@@ -156,5 +167,5 @@ def changed(text, key, value):
     return text[:at] + line + text[at:]
 
 
-def _head(known, section):
+def _head(known: "list[Statement]", section: "tuple[str, ...]") -> "Statement | None":
     return next((item for item in known if item.kind == "[" and item.path == section), None)

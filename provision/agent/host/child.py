@@ -11,36 +11,54 @@ import sys
 
 from .errors import Unknown
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from types import ModuleType
+    from typing import Any, Sequence, Union
+
+    from .system import System
+
 _BOOT = """\
 import json,sys,types
 given=json.load(sys.stdin)
 for name,text in given["modules"].items():
  module=types.ModuleType(name);sys.modules[name]=module
+ module.__package__,_,leaf=name.rpartition(".")
+ setattr(sys.modules.get(module.__package__),leaf,module) if module.__package__ in sys.modules else None
  exec(compile(text,"<%s>"%name,"exec"),module.__dict__)
 scope={"__name__":"child"}
-exec(compile(given["program"],"<"+given["name"]+">","exec"),scope)
+if given["program"] is None: scope=sys.modules[given["name"]].__dict__
+else: exec(compile(given["program"],"<"+given["name"]+">","exec"),scope)
 json.dump(scope["main"](given["request"]),sys.stdout)
 """
 
 
-def source(module):
+def source(module: "ModuleType") -> str:
     """The text of one of our own modules, shipped or on disk."""
-    loader = module.__loader__
-    if hasattr(loader, "get_source"):
-        return loader.get_source(module.__name__)
-    with open(module.__file__, encoding="utf-8") as file:  # never on a host: boot.py's loader has the sources
+    get_source = getattr(module.__loader__, "get_source", None)
+    if get_source is not None:
+        return str(get_source(module.__name__))
+    with open(str(module.__file__), encoding="utf-8") as file:  # never on a host: boot.py's loader has the sources
         return file.read()
 
 
-def run(system, module, request, modules=(), timeout=30):
+def run(
+    system: "System",
+    module: "Union[ModuleType, str]",
+    request: "Any",
+    modules: "Sequence[str]" = (),
+    timeout: float = 30,
+) -> "Any":
     """What `module.main(request)` returns (JSON types) when run in a child. Raises Unknown.
 
-    `modules` names those of `system.modules` that the child imports. `module` itself must be importable alone.
+    `modules` names those of `system.modules` that the child imports, in the order in which they need each other; of
+    two with dotted names the child sees one package. `module` itself must be importable alone, or is the name of one
+    of them.
     """
-    name = module.__name__.rsplit(".", 1)[-1]
+    name = module if isinstance(module, str) else module.__name__.rsplit(".", 1)[-1]
     given = {
         "name": name,
-        "program": source(module),
+        "program": None if isinstance(module, str) else source(module),
         "modules": {key: system.modules[key] for key in modules},
         "request": request,
     }

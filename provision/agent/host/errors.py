@@ -4,7 +4,7 @@
 class Failed(Exception):
     """The host is not, and cannot be made, as asked: what is the matter (one sentence), and what to do."""
 
-    def __init__(self, cause, fix="", output=""):
+    def __init__(self, cause: str, fix: str = "", output: str = "") -> None:
         Exception.__init__(self, cause)
         self.cause = cause
         self.fix = fix
@@ -30,7 +30,7 @@ FIXES = {
 """What to do, by errno: those of a host that is ill. Any other is as likely a bug of ours."""
 
 
-def os_error(error):
+def os_error(error: OSError) -> "dict[str, str]":
     """An OSError as cause and fix: those that an administrator meets at 3 a.m. have a fix of their own."""
     name = " {}".format(error.filename) if error.filename else ""
-    return {"cause": "{}{}".format(error.strerror or error, name), "fix": FIXES.get(error.errno, ""), "output": ""}
+    return {"cause": "{}{}".format(error.strerror or error, name), "fix": FIXES.get(error.errno or 0, ""), "output": ""}

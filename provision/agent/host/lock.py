@@ -15,6 +15,19 @@ import time
 from . import times
 from .errors import Failed
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Protocol  # novm
+
+    from ..types import Record, Who
+    from .system import System
+
+    class Waiting(Protocol):
+        """Who is told what is being waited for: run/link.py."""
+
+        def progress(self, text: str) -> None: ...
+
+
 WAIT_FOR_ORPHAN = 600.0
 """Seconds. A run whose controller is gone is only ending the package transaction it had in hand: wait for it. So is
 this very run, where another worker goes on with it before the host knows that the first one is lost."""
@@ -23,15 +36,15 @@ HELD = "/proc/locks"
 
 
 class Lock:
-    def __init__(self, system, run):
+    def __init__(self, system: "System", run: "Who") -> None:
         self._system = system
         self._run = run
-        self._fd = None
-        self._path = None
+        self._fd: "int | None" = None
+        self._path = ""
         self._signing = threading.Lock()
-        self.left = {}  # the run that held the lock last, where it died without a word: SIGKILL, or the power
+        self.left: "Record" = {}  # the run that held the lock last, where it died without a word: SIGKILL, or the power
 
-    def take(self, line):
+    def take(self, line: "Waiting") -> None:
         """Take the lock, or raise Failed naming who holds it."""
         self._path = os.path.join(self._system.memory.directory(), NAME)
         fd = _opened(self._path, os.O_RDWR | os.O_CREAT)
@@ -51,23 +64,23 @@ class Lock:
         self._record = dict(self._run, pid=os.getpid(), since=times.now())
         with self._signing:
             self._fd = fd
-            self._sign()
+            self._sign(fd)
 
-    def _sign(self):
-        os.ftruncate(self._fd, 0)
+    def _sign(self, fd: int) -> None:
+        os.ftruncate(fd, 0)
         try:
-            os.pwrite(self._fd, json.dumps(self._record).encode("ascii"), 0)
+            os.pwrite(fd, json.dumps(self._record).encode("ascii"), 0)
         except OSError as error:  # the kernel does not know the name of a descriptor
             raise OSError(error.errno, error.strerror, self._path) from None
 
-    def orphan(self):
+    def orphan(self) -> None:
         """The controller is gone: say so to whom waits. Called from another thread; the lock itself stays."""
         with self._signing:
             if self._fd is not None:
                 self._record["orphan"] = True
-                self._sign()
+                self._sign(self._fd)
 
-    def release(self):
+    def release(self) -> None:
         with self._signing:
             if self._fd is not None:
                 os.ftruncate(self._fd, 0)
@@ -75,7 +88,7 @@ class Lock:
                 self._fd = None
 
 
-def look(system):
+def look(system: "System") -> "tuple[Record, int | None]":
     """(the record of who took the lock last, or {}; the PID of who holds it now, or None)."""
     path = os.path.join(system.state, NAME)
     try:
@@ -89,7 +102,7 @@ def look(system):
         os.close(fd)
 
 
-def clear(system):
+def clear(system: "System") -> bool:
     """Remove the name that a run which died has left; False where somebody holds the lock by now."""
     fd = _opened(os.path.join(system.state, NAME), os.O_RDWR)
     try:
@@ -101,7 +114,7 @@ def clear(system):
         os.close(fd)
 
 
-def _opened(path, flags):
+def _opened(path: str, flags: int) -> int:
     """A descriptor of the lock. Failed where something else lies there; a fifo does not hold us up."""
     try:
         fd = os.open(path, flags | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK, 0o600)
@@ -116,7 +129,7 @@ def _opened(path, flags):
     raise Failed("{} is not a regular file".format(path), "move it away, then run again")
 
 
-def _holder(system, status):
+def _holder(system: "System", status: "os.stat_result") -> "int | None":
     """The PID that holds a flock on this file: the kernel lists it by inode, and the process must have it open."""
     for line in (system.text(HELD) or "").splitlines():
         words = line.split()
@@ -126,7 +139,7 @@ def _holder(system, status):
     return None
 
 
-def _has_open(system, pid, status):
+def _has_open(system: "System", pid: str, status: "os.stat_result") -> bool:
     folder = "/proc/{}/fd".format(pid)
     for name in system.names(folder):
         try:
@@ -137,7 +150,7 @@ def _has_open(system, pid, status):
     return False
 
 
-def _try(fd):
+def _try(fd: int) -> bool:
     try:
         fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError as error:
@@ -147,7 +160,7 @@ def _try(fd):
     return True
 
 
-def _owner(fd):
+def _owner(fd: int) -> "Record":
     try:
         owner = json.loads(os.pread(fd, 65536, 0).decode("ascii"))
     except ValueError:
@@ -155,12 +168,12 @@ def _owner(fd):
     return owner if isinstance(owner, dict) else {}
 
 
-def _ours(owner, run):
+def _ours(owner: "Record", run: "Who") -> bool:
     """A run that is spread over workers may come again."""
-    return run.get("spread") and owner.get("id") == run["id"]
+    return bool(run.get("spread")) and owner.get("id") == run["id"]
 
 
-def named(owner):
+def named(owner: "Record") -> str:
     """Who that is, for a person: `run … of alice@ctl, since … (3 min 2 s): 'kernel rollout'`."""
     if not owner:
         return "its owner has left no name yet"

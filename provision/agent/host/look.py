@@ -9,11 +9,15 @@ import re
 
 from .errors import Failed
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from .system import System
+
 LINKS = 40
 """Symbolic links that Linux follows in one path."""
 
 
-def text(system, path):
+def text(system: "System", path: str) -> "str | None":
     """A file as text, or None where there is none or it cannot be read."""
     try:
         return system.text(path)
@@ -21,12 +25,12 @@ def text(system, path):
         return None
 
 
-def word(system, path):
+def word(system: "System", path: str) -> str:
     """A file of one short line, stripped; "" where there is none."""
     return (text(system, path) or "").strip()
 
 
-def names(system, path):
+def names(system: "System", path: str) -> "list[str]":
     """Sorted names in a directory; [] where there is none or it cannot be read."""
     try:
         return system.names(path)
@@ -34,7 +38,7 @@ def names(system, path):
         return []
 
 
-def exists(system, path):
+def exists(system: "System", path: str) -> bool:
     """Is there anything, a dangling link included?"""
     try:
         return system.stat(path) is not None
@@ -42,7 +46,7 @@ def exists(system, path):
         return False
 
 
-def resolved(system, path):
+def resolved(system: "System", path: str) -> "str | None":
     """A path without symbolic links, as os.path.realpath makes it; None where they lead to each other."""
     done, parts, links = "/", path.split("/"), 0
     while parts:
@@ -62,19 +66,19 @@ def resolved(system, path):
     return done
 
 
-def assignments(content):
+def assignments(content: "str | None") -> "dict[str, str]":
     """The NAME=value lines of an os-release like file; quotes removed, the last of several wins."""
     pairs = re.findall(r"^\s*([A-Za-z_][A-Za-z0-9_]*)=(.*?)\s*$", content or "", re.M)
     return {name: _unquoted(value) for name, value in pairs}
 
 
-def _unquoted(value):
+def _unquoted(value: str) -> str:
     if len(value) >= 2 and value[0] == value[-1] and value[0] in "\"'":
         value = value[1:-1]
     return re.sub(r"\\(.)", r"\1", value)
 
 
-def arguments(system, pid):
+def arguments(system: "System", pid: "int | str") -> "list[str] | None":
     """The command line of a process, or None."""
     line = text(system, "/proc/{}/cmdline".format(pid))
     return line.rstrip("\0").split("\0") if line else None
@@ -84,7 +88,7 @@ _LOGIN = r"(://)[^/@\s\"']*@"
 _NAMED = r"(?i)((?:^|[-_.])(?:token|password|passwd|secret|secret-?key|api-?key|auth)=).+"
 
 
-def without_secrets(argument):
+def without_secrets(argument: str) -> str:
     """One command line argument with logins in URLs and values that are named like a secret hidden."""
     if "=" in argument:
         argument = re.sub(_NAMED, r"\1********", argument)

@@ -11,6 +11,10 @@ import stat
 
 from .errors import Failed
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import IO, Callable, Iterator, Mapping
+
 LINKS = 40
 """As many as the kernel follows."""
 KEPT = "kept"
@@ -19,13 +23,13 @@ UNLINKED = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
 
 
-def _trusted(fd):
+def _trusted(fd: int) -> bool:
     status = os.fstat(fd)
     return status.st_uid == 0 and not status.st_mode & 0o022
 
 
 @contextlib.contextmanager
-def parent(path):
+def parent(path: str) -> "Iterator[tuple[int, str]]":
     """Yield (descriptor of the directory that holds `path`, last name). Links are followed only in trusted places."""
     directory, name = os.path.split(os.path.abspath(path))
     fd = os.open("/", DIRECTORY)
@@ -38,7 +42,7 @@ def parent(path):
 
 
 @contextlib.contextmanager
-def _place(path):
+def _place(path: str) -> "Iterator[tuple[int, str]]":
     """`parent`, for what is to be put there: Failed where that directory does not exist."""
     with contextlib.ExitStack() as stack:
         try:
@@ -49,7 +53,7 @@ def _place(path):
         yield place
 
 
-def _enter(fd, part, path):
+def _enter(fd: int, part: str, path: str) -> int:
     follow = 0 if _trusted(fd) or os.geteuid() != 0 else os.O_NOFOLLOW
     try:
         inner = os.open(part, DIRECTORY | follow, dir_fd=fd)
@@ -63,7 +67,7 @@ def _enter(fd, part, path):
     return inner
 
 
-def behind(path):
+def behind(path: str) -> str:
     """The file that a symbolic link leads to. Failed where there is none, or where others could turn the way to it."""
     place, left, links = "/", os.path.abspath(path).split("/"), 0
     while left:
@@ -87,7 +91,7 @@ def behind(path):
     return place
 
 
-def _lstat(path, inner):
+def _lstat(path: str, inner: str) -> os.stat_result:
     try:
         return os.lstat(inner)
     except (FileNotFoundError, NotADirectoryError):
@@ -95,7 +99,7 @@ def _lstat(path, inner):
         raise Failed(cause, "remove the link, or put the file where it leads") from None
 
 
-def _refuse_others(path, directory, entry):
+def _refuse_others(path: str, directory: str, entry: os.stat_result) -> None:
     """Failed where others than root could put something else in the place of this entry."""
     status = os.lstat(directory)
     sticky = status.st_mode & stat.S_ISVTX and entry.st_uid == 0
@@ -104,7 +108,7 @@ def _refuse_others(path, directory, entry):
         raise Failed(cause, "put a file in its place, or give that directory to root alone")
 
 
-def _is_link(fd, name):
+def _is_link(fd: int, name: str) -> bool:
     try:
         return stat.S_ISLNK(os.stat(name, dir_fd=fd, follow_symlinks=False).st_mode)
     except FileNotFoundError:
@@ -112,7 +116,7 @@ def _is_link(fd, name):
 
 
 @contextlib.contextmanager
-def opened(path):
+def opened(path: str) -> "Iterator[int]":
     """A descriptor of an existing file or directory, itself no link."""
     with parent(path) as (directory, name):
         fd = os.open(name or ".", UNLINKED, dir_fd=directory)
@@ -122,7 +126,14 @@ def opened(path):
             os.close(fd)
 
 
-def replace(path, data, mode, uid, gid, validate=None):
+def replace(
+    path: str,
+    data: "bytes | Callable[[IO[bytes]], object]",
+    mode: int,
+    uid: int,
+    gid: int,
+    validate: "Callable[[str], object] | None" = None,
+) -> None:
     """Put `data` at `path` as a new file with its owner and mode; the old one stays whole until the rename.
 
     `data`: bytes, or a function that writes them to the open file; what it raises leaves the old one.
@@ -135,7 +146,7 @@ def replace(path, data, mode, uid, gid, validate=None):
         os.fsync(directory)
 
 
-def try_out(path, data, mode, validate):
+def try_out(path: str, data: bytes, mode: int, validate: "Callable[[str], object]") -> None:
     """Let `validate` look at a file as `replace` would put it there; nothing of it stays."""
     with _place(path) as (directory, name):
         with _sibling(directory, path, name, data, mode, (os.geteuid(), os.getegid())) as sibling:
@@ -143,7 +154,39 @@ def try_out(path, data, mode, validate):
 
 
 @contextlib.contextmanager
-def _sibling(directory, path, name, data, mode, owner):
+def scratch(files: "Callable[[str], Mapping[str, bytes | str]]", place: str = "/run") -> "Iterator[str]":
+    """A new folder for programs that only look, and gone afterwards; all may read it, since apt reads as another user.
+
+    `files` is a function of the folder's path: {path in it: bytes, or where a link points}.
+    """
+    import shutil  # rarely needed, and slow to load
+    import tempfile
+
+    folder = tempfile.mkdtemp(prefix="provision.", dir=place)
+    try:
+        os.chmod(folder, 0o755)
+        for name, content in files(folder).items():
+            path = os.path.join(folder, name)
+            os.makedirs(os.path.dirname(path), exist_ok=True)
+            if isinstance(content, bytes):
+                with open(path, "wb") as file:
+                    file.write(content)
+            else:
+                os.symlink(content, path)
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextlib.contextmanager
+def _sibling(
+    directory: int,
+    path: str,
+    name: str,
+    data: "bytes | Callable[[IO[bytes]], object]",
+    mode: int,
+    owner: "tuple[int, int]",
+) -> "Iterator[str]":
     """The name of a new file beside `path`, synced, with its owner and mode; gone at the end unless it was renamed."""
     sibling = _free_name(directory, name)
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -166,29 +209,29 @@ def _sibling(directory, path, name, data, mode, owner):
             os.unlink(sibling, dir_fd=directory)
 
 
-def _free_name(directory, name):
+def _mark(name: str) -> str:
+    return ".{}.provision-".format(name)
+
+
+def _free_name(directory: int, name: str) -> str:
     """A name for a sibling. What was left by a run that died here goes: one run a host, so nobody is at it now."""
     _sweep(directory, name, but=_mark(name) + KEPT)
     return _mark(name) + os.urandom(6).hex()
 
 
-def _sweep(directory, name, but):
+def _sweep(directory: int, name: str, but: "str | None" = None) -> None:
     for left in os.listdir(directory):
         if left.startswith(_mark(name)) and left != but:
             os.unlink(left, dir_fd=directory)
 
 
-def _mark(name):
-    return ".{}.provision-".format(name)
-
-
-def second_name(path):
+def second_name(path: str) -> str:
     """Where `keep` keeps what was at `path`."""
     folder, name = os.path.split(path)
     return os.path.join(folder, _mark(name) + KEPT)
 
 
-def keep(path):
+def keep(path: str) -> None:
     """Give the file, or the link itself, that is at `path` a second name beside it, for `put_back`; on disk at once.
 
     It is the same inode: no room is needed, neither now nor for the way back. OSError where the file system has no
@@ -200,48 +243,40 @@ def keep(path):
             os.unlink(second, dir_fd=directory)
         os.link(name, second, src_dir_fd=directory, dst_dir_fd=directory, follow_symlinks=False)
         if not _is_link(directory, second):
-            _sync(second, directory)
+            with opened(second_name(path)) as fd:
+                os.fsync(fd)
         os.fsync(directory)
 
 
-def put_back(path, mode, uid, gid):
-    """What `keep` has kept stands at `path` again, in one step, with its owner and mode (None: it is a link)."""
+def put_back(path: str, rights: "tuple[int, int, int] | None") -> None:
+    """What `keep` has kept stands at `path` again, in one step.
+
+    `rights`: (mode, uid, gid) that it had; None for a link. FileNotFoundError where nothing is kept.
+    """
     with parent(path) as (directory, name):
-        second = _mark(name) + KEPT
-        if mode is not None:
-            _set_rights(second, directory, mode, uid, gid)
-        os.rename(second, name, src_dir_fd=directory, dst_dir_fd=directory)
-        with contextlib.suppress(FileNotFoundError):  # a rename does nothing where both are names of one file
-            os.unlink(second, dir_fd=directory)
+        if rights is not None:
+            with opened(second_name(path)) as fd:
+                os.fchown(fd, *rights[1:])
+                os.fchmod(fd, rights[0])  # last: a new owner clears the set-uid bits
+        os.rename(_mark(name) + KEPT, name, src_dir_fd=directory, dst_dir_fd=directory)
+        _sweep(directory, name)  # a rename does nothing where both are names of one file
         os.fsync(directory)
 
 
-def forget(path):
+def forget(path: str) -> None:
     """Nothing of ours stays beside `path`."""
     with contextlib.suppress(FileNotFoundError, NotADirectoryError), parent(path) as (directory, name):
-        _sweep(directory, name, but=None)
+        _sweep(directory, name)
 
 
-def _sync(name, directory):
-    fd = os.open(name, UNLINKED, dir_fd=directory)
-    try:
-        os.fsync(fd)
-    finally:
-        os.close(fd)
+def rename(source: str, destination: str) -> None:
+    """Within one file system, and on disk at once."""
+    with parent(destination) as (directory, name):
+        os.rename(source, name, dst_dir_fd=directory)
+        os.fsync(directory)
 
 
-def _set_rights(name, directory, mode, uid, gid):
-    fd = os.open(name, UNLINKED, dir_fd=directory)
-    try:
-        status = os.fstat(fd)
-        if (status.st_uid, status.st_gid) != (uid, gid):
-            os.fchown(fd, uid, gid)
-        os.fchmod(fd, mode)  # last: a new owner clears the set-uid bits
-    finally:
-        os.close(fd)
-
-
-def make_directory(path, mode, uid, gid):
+def make_directory(path: str, mode: int, uid: int, gid: int) -> None:
     """Make one directory, with its owner and mode from the start."""
     with _place(path) as (directory, name):
         os.mkdir(name, 0o700, dir_fd=directory)
@@ -255,7 +290,7 @@ def make_directory(path, mode, uid, gid):
         os.fsync(directory)
 
 
-def make_link(target, path):
+def make_link(target: str, path: str) -> None:
     """Put a symbolic link at `path`, in place of what was there."""
     with _place(path) as (directory, name):
         sibling = _free_name(directory, name)
@@ -264,14 +299,7 @@ def make_link(target, path):
         os.fsync(directory)
 
 
-def rename(source, destination):
-    """Within one directory, and on disk at once."""
-    with parent(destination) as (directory, name):
-        os.rename(source, name, dst_dir_fd=directory)
-        os.fsync(directory)
-
-
-def remove(path):
+def remove(path: str) -> None:
     """Remove a file, a link or an empty directory; nothing there is fine."""
     try:
         with parent(path) as (directory, name):

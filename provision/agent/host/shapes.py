@@ -3,13 +3,17 @@
 The law: pure, and no more is asked of a record than we use of it: one of another version may hold more.
 """
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
 ANY = None
 """As the only key of a shape: whatever the keys are."""
 NUMBER = (int, float)
 LIST = (list, tuple)
 
 
-def fits(value, shape):
+def fits(value: object, shape: "Any") -> bool:
     """`shape` is a type (or several), [shape of each item], {key: shape}, or a function that says so."""
     if isinstance(shape, dict):
         if not isinstance(value, dict):
@@ -21,10 +25,10 @@ def fits(value, shape):
         return isinstance(value, LIST) and all(fits(item, shape[0]) for item in value)
     if isinstance(shape, (type, tuple)):
         return isinstance(value, shape)
-    return shape(value)
+    return bool(shape(value))
 
 
-def _flag(value):
+def _flag(value: object) -> bool:
     return isinstance(value, LIST) and len(value) == 3
 
 

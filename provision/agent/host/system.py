@@ -20,6 +20,12 @@ from .errors import Failed, TimedOut
 from .results import PATH
 from .state import Memory
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import IO, Any, Callable, ContextManager, Mapping, Sequence
+
+    from .results import Result
+
 STATE = "/var/lib/provision"
 
 
@@ -28,22 +34,34 @@ class System:
 
     writable = True
 
-    def __init__(self, state=STATE):
+    def __init__(self, state: str = STATE) -> None:
         self.state = state
         self.memory = Memory(self)
-        self.foreseen = {}  # in check mode: {path: what would stand there by now}
-        self.journal = None  # of the change that is at work (rollback/transaction.py): told of each write before it
-        self.sources = None  # our own sources, for what has to run when we are gone; main.py gives them
-        self.modules = {}  # source of modules that only some hosts need, by name: pynvml
-        self.progress = lambda text: None  # told what is being waited for; main.py sends it with the next beat
+        self.foreseen: "dict[str, bytes | None]" = {}  # in check mode: {path: what would stand there by now}
+        self.journal: "Any" = None  # of the change that is at work: rollback/transaction.py hears of each write first
+        self.sources: "Any" = None  # our own sources, for what has to run when we are gone; main.py gives them
+        self.modules: "dict[str, str]" = {}  # source of modules that only some hosts need, by name: pynvml
+        self.progress: "Callable[[str], None]" = lambda text: (
+            None
+        )  # told what is being waited for; main.py sends it with the next beat
 
     # -- commands
 
-    def query(self, argv, timeout=30, stdin=b"", env=None):
+    def query(
+        self, argv: "Sequence[str]", timeout: float = 30, stdin: bytes = b"", env: "Mapping[str, str] | None" = None
+    ) -> "Result":
         """Run a command that only reads. The caller vouches for that; `Result.ok` is the caller's to look at."""
         return self._execute(argv, timeout, stdin, env, None)
 
-    def run(self, argv, timeout=120, stdin=b"", env=None, log=None, fix=""):
+    def run(
+        self,
+        argv: "Sequence[str]",
+        timeout: float = 120,
+        stdin: bytes = b"",
+        env: "Mapping[str, str] | None" = None,
+        log: "str | None" = None,
+        fix: str = "",
+    ) -> "Result":
         """Run a command that changes the host; a failure raises Failed with the command's own last words.
 
         `log`: both outputs go to that file (created 0600), not to a pipe, so that the command survives our death.
@@ -56,21 +74,25 @@ class System:
             raise Failed("{} failed with status {}: {}".format(" ".join(argv), result.status, last), fix, result.tail())
         return result
 
-    def detach(self, argv):
+    def detach(self, argv: "Sequence[str]") -> None:
         """Start a process that outlives us."""
         from .commands import detach
 
         detach(argv)
 
+    scratch = staticmethod(safe_files.scratch)
+
     @staticmethod
-    def _execute(argv, timeout, stdin, env, log):
+    def _execute(
+        argv: "Sequence[str]", timeout: float, stdin: bytes, env: "Mapping[str, str] | None", log: "str | None"
+    ) -> "Result":
         from .commands import execute  # a run without changes starts no process, and need not load what that takes
 
         return execute(argv, timeout, stdin, env, log)
 
     # -- reading
 
-    def read(self, path, limit=16 * 1024 * 1024):
+    def read(self, path: str, limit: int = 16 * 1024 * 1024) -> "bytes | None":
         """The bytes of a regular file, or None when there is none."""
         try:
             # Without O_NONBLOCK, opening a FIFO that a user left in our way would hang for ever.
@@ -84,7 +106,7 @@ class System:
         finally:
             os.close(fd)
 
-    def read_unlinked(self, path, limit=1024 * 1024):
+    def read_unlinked(self, path: str, limit: int = 1024 * 1024) -> "tuple[bytes, os.stat_result] | None":
         """`read` for a file in another user's home: (bytes, status), or None. A link there is Failed, not followed."""
         try:
             with safe_files.opened(path) as fd:
@@ -101,7 +123,7 @@ class System:
                 "{} is a symbolic link, and its directory is another user's".format(path), "put a file in its place"
             ) from None
 
-    def sha256(self, path):
+    def sha256(self, path: str) -> str:
         """The digest of a regular file of any size, which is no link."""
         import hashlib  # 5 ms, and few runs need it
 
@@ -111,37 +133,37 @@ class System:
                 digest.update(piece)
         return digest.hexdigest()
 
-    def text(self, path):
+    def text(self, path: str) -> "str | None":
         """A file as text (undecodable bytes survive a round trip), or None when there is none."""
         data = self.read(path)
         return None if data is None else data.decode("utf-8", "surrogateescape")
 
-    def stat(self, path):
+    def stat(self, path: str) -> "os.stat_result | None":
         """os.lstat, or None when there is nothing."""
         try:
             return os.lstat(path)
         except (FileNotFoundError, NotADirectoryError):
             return None
 
-    def names(self, directory):
+    def names(self, directory: str) -> "list[str]":
         """Sorted names in a directory; [] when there is none."""
         try:
             return sorted(os.listdir(directory))
         except (FileNotFoundError, NotADirectoryError):
             return []
 
-    def place(self, path):
+    def place(self, path: str) -> str:
         """Where a file that we manage is: what a symbolic link leads to, or `path` itself. See `safe_files.behind`."""
         return path if self.link(path) is None else safe_files.behind(path)
 
-    def link(self, path):
+    def link(self, path: str) -> "str | None":
         """Where a symbolic link points, or None."""
         try:
             return os.readlink(path)
         except OSError:
             return None
 
-    def which(self, program):
+    def which(self, program: str) -> "str | None":
         """The full path of a program on our PATH, or None."""
         for directory in PATH.split(":"):
             path = os.path.join(directory, program)
@@ -149,11 +171,24 @@ class System:
                 return path
         return None
 
-    def get_unix(self, path, target, timeout=10):
+    def get_unix(self, path: str, target: str, timeout: float = 10) -> "tuple[int, bytes]":
         """(status, body) of GET `target` on a Unix socket; OSError where nobody answers within `timeout` seconds."""
-        return unix_http.get(path, target, timeout)
+        with self.ask_unix("GET", path, target, timeout=timeout) as answer:
+            return answer.status, answer.read()
 
-    def unix_peer(self, path):
+    def ask_unix(
+        self,
+        method: str,
+        path: str,
+        target: str,
+        body: bytes = b"",
+        headers: "Mapping[str, str] | None" = None,
+        timeout: float = 10,
+    ) -> "ContextManager[unix_http.Answer]":
+        """One HTTP request on a Unix socket: any other than GET and HEAD changes something."""
+        return unix_http.asked(method, path, target, body, headers or {}, timeout)
+
+    def unix_peer(self, path: str) -> "int | None":
         """The PID of who listens on a Unix socket, or None. Connecting starts a socket-activated service."""
         with contextlib.closing(socket.socket(socket.AF_UNIX)) as connection:
             connection.settimeout(2)
@@ -161,43 +196,57 @@ class System:
                 connection.connect(path)
             except OSError:
                 return None
-            return struct.unpack("3i", connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12))[0]
+            credentials = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12)
+            return int(struct.unpack("3i", credentials)[0])
 
-    def uid(self, user):
+    def uid(self, user: str) -> "int | None":
         try:
             return pwd.getpwnam(user).pw_uid
         except KeyError:
             return None
 
-    def user_name(self, uid):
+    def user_name(self, uid: int) -> str:
         """The name of a user, or the number where it has none here."""
         try:
             return pwd.getpwuid(uid).pw_name
         except KeyError:
             return str(uid)
 
-    def gid(self, group):
+    def gid(self, group: str) -> "int | None":
         try:
             return grp.getgrnam(group).gr_gid
         except KeyError:
             return None
 
-    def boot_id(self):
+    def boot_id(self) -> str:
         return (self.text("/proc/sys/kernel/random/boot_id") or "").strip()
 
-    def uptime(self):
+    def uptime(self) -> float:
         """Seconds since boot, suspended time included: the clock of a process's start ticks, deaf to clock changes."""
         return time.clock_gettime(7)  # CLOCK_BOOTTIME; the name came with Python 3.7
 
-    def changed_at(self, path):
+    def changed_at(self, path: str) -> "float | None":
         """When a file was last changed, as `uptime` then was; None where it is absent or its time is in the future."""
-        found = [self.stat(name) for name in {path, self.place(path)}]  # a link may be turned, its file be written
-        age = time.time() - max(status.st_ctime for status in found) if None not in found else -1
+        times = []
+        for name in {path, self.place(path)}:  # a link may be turned, its file be written
+            status = self.stat(name)
+            if status is None:
+                return None
+            times.append(status.st_ctime)
+        age = time.time() - max(times)
         return self.uptime() - age if age >= 0 else None
 
     # -- writing
 
-    def write(self, path, data, mode=0o644, uid=0, gid=0, validate=None):
+    def write(
+        self,
+        path: str,
+        data: bytes,
+        mode: int = 0o644,
+        uid: int = 0,
+        gid: int = 0,
+        validate: "Callable[[str], object] | None" = None,
+    ) -> None:
         """Replace (or create) a file: sibling, owner, mode, fsync, `validate(sibling)`, rename. A link to it stays.
 
         When it was written is kept as (boot id, uptime): whether a process is older than that, no clock can spoil.
@@ -209,61 +258,58 @@ class System:
         safe_files.replace(place, data, mode, uid, gid, validate)
         self.wrote(path, data)
 
-    def wrote(self, path, data):
+    def wrote(self, path: str, data: bytes) -> None:
         """It stands there from now on."""
         record = {"digest": self.memory.digest(data), "boot": self.boot_id(), "uptime": self.uptime()}
         self.memory.put("written", path, record)
 
-    def receive(self, path, fill, mode, uid, gid):
+    def receive(self, path: str, fill: "Callable[[IO[bytes]], object]", mode: int, uid: int, gid: int) -> None:
         """`write` for what is too large for our memory: `fill` writes it to the open sibling, or raises."""
         safe_files.replace(path, fill, mode, uid, gid)
 
-    def keep(self, path, data):
+    def keep(self, path: str, data: bytes) -> None:
         """Replace a file in our own state directory: 0600, ours."""
         safe_files.replace(path, data, 0o600, os.geteuid(), os.getegid())
 
-    def set_mode(self, path, mode):
+    def set_mode(self, path: str, mode: int) -> None:
         with safe_files.opened(self.place(path)) as fd:
             os.fchmod(fd, mode)
 
-    def set_owner(self, path, uid, gid):
+    def set_owner(self, path: str, uid: int, gid: int) -> None:
         with safe_files.opened(self.place(path)) as fd:
             os.fchown(fd, uid, gid)
 
-    def make_directory(self, path, mode=0o755, uid=0, gid=0):
+    def make_directory(self, path: str, mode: int = 0o755, uid: int = 0, gid: int = 0) -> None:
         safe_files.make_directory(path, mode, uid, gid)
 
-    def make_link(self, target, path):
+    def make_link(self, target: str, path: str) -> None:
         if self.journal is not None:
             self.journal.writes(path, target)
         safe_files.make_link(target, path)
 
-    def keep_old(self, path):
+    def keep_old(self, path: str) -> None:
         """Give what is at `path` a second name, for `put_back`: see `safe_files.keep`."""
         safe_files.keep(path)
 
-    def put_back(self, path, mode, uid, gid):
-        safe_files.put_back(path, mode, uid, gid)
+    def put_back(self, path: str, rights: "tuple[int, int, int] | None") -> None:
+        safe_files.put_back(path, rights)
 
-    def forget_old(self, path):
+    def forget_old(self, path: str) -> None:
         safe_files.forget(path)
 
-    def remove(self, path):
+    def remove(self, path: str) -> None:
         """Remove a file, a link or an empty directory; nothing there is fine."""
         safe_files.remove(path)
 
-    def try_out(self, path, data, mode, validate):
+    def try_out(self, path: str, data: bytes, mode: int, validate: "Callable[[str], object]") -> None:
         """`validate` a file as `write` would put it there, and leave nothing behind."""
         safe_files.try_out(self.place(path), data, mode, validate)
 
-    def rename(self, source, destination):
+    def rename(self, source: str, destination: str) -> None:
         safe_files.rename(source, destination)
 
-    def signal(self, pid, number):
+    def signal(self, pid: int, number: int) -> None:
         os.kill(pid, number)
-
-    def about_to_write(self):
-        """Said before a change that is not made by a method of this class: one through Docker's socket."""
 
 
 class ReadOnly(System):
@@ -271,16 +317,19 @@ class ReadOnly(System):
 
     writable = False
 
-    def _refuse(self, *args, **kwargs):
+    def _refuse(self, *args: "Any", **kwargs: "Any") -> "Any":
         raise AssertionError("a kind tried to write in check mode: this is a bug of provision")
+
+    def ask_unix(self, method: str, *words: "Any", **more: "Any") -> "ContextManager[unix_http.Answer]":
+        return System.ask_unix(self, method, *words, **more) if method in unix_http.READING else self._refuse()
 
     run = detach = write = receive = keep = set_mode = set_owner = make_directory = make_link = remove = try_out = (
         rename
     ) = _refuse
-    signal = about_to_write = keep_old = put_back = forget_old = _refuse
+    signal = keep_old = put_back = forget_old = _refuse
 
 
-def _all_of(fd, path, limit):
+def _all_of(fd: int, path: str, limit: int) -> bytes:
     data = bytearray()
     while True:
         piece = os.read(fd, 65536)  # /proc/sys answers a read of megabytes with ENOMEM

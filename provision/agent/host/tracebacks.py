@@ -5,11 +5,12 @@ import sys
 import traceback
 
 
-def formatted():
+def formatted() -> str:
     """The traceback of the exception being handled, as text."""
     for name, module in list(sys.modules.items()):
         loader = getattr(module, "__loader__", None)
-        if name.startswith("agent.") and hasattr(loader, "get_source"):
-            source, file = loader.get_source(name), "<{}>".format(name)
+        get_source = getattr(loader, "get_source", None)
+        if name.startswith("agent.") and get_source is not None:
+            source, file = get_source(name), "<{}>".format(name)
             linecache.cache[file] = (len(source), None, source.splitlines(True), file)
     return traceback.format_exc()

@@ -11,22 +11,29 @@ from ..files.file import content_and_mode
 from ..host import look
 from ..host.errors import Failed
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from ..host.system import System
+    from ..types import Diff, State, Undo
+
 BOOLEANS = {"1": "Y", "y": "Y", "Y": "Y", "0": "N", "n": "N", "N": "N"}
 
 
 class KernelModule(Resource):
-    fields = ("name", "options", "absent")
+    name: str
+    options: "dict[str, str]"
+    absent: bool
 
-    def identity(self):
+    def identity(self) -> str:
         return self._key()
 
-    def touches(self):
+    def touches(self) -> "tuple[str, ...]":
         return tuple(self._files())
 
-    def _key(self):
+    def _key(self) -> str:
         return self.name.replace("-", "_")
 
-    def _files(self):
+    def _files(self) -> "State":
         """{path: what is to stand there, or None}."""
         load = "/etc/modules-load.d/provision-{}.conf".format(self._key())
         options = "/etc/modprobe.d/provision-{}.conf".format(self._key())
@@ -36,28 +43,28 @@ class KernelModule(Resource):
             options: None if self.absent or not words else "options {} {}\n".format(self._key(), words),
         }
 
-    def desired(self):
+    def desired(self) -> "State":
         state = self._files()
         if not self.absent:
             state["loaded"] = True
             state.update({"parameter " + name: value for name, value in self.options.items()})
         return state
 
-    def actual(self, system):
+    def actual(self, system: "System") -> "State | None":
         state = {path: content_and_mode(system, path)["file"] for path in self._files()}
         state["loaded"] = loaded(system, self._key())
         for name, asked in self.options.items():
             state["parameter " + name] = self._parameter(system, name, asked)
         return state
 
-    def _parameter(self, system, name, asked):
+    def _parameter(self, system: "System", name: str, asked: str) -> "str | None":
         """A parameter as the running module has it, in the words of `asked` where it means the same."""
         found = look.text(system, "/sys/module/{}/parameters/{}".format(self._key(), name))
         if found is None:  # not loaded yet, or one that the module does not show
             return asked if loaded(system, self._key()) else None
         return asked if same(found.strip(), asked) else found.strip()
 
-    def apply(self, system, diff):
+    def apply(self, system: "System", diff: "Diff") -> None:
         for path, content in self._files().items():
             if path in diff and content is None:
                 system.remove(path)
@@ -74,11 +81,11 @@ class KernelModule(Resource):
             fix = "reboot, or unload it once nobody uses it; set one that is built in on the kernel's command line"
             raise Failed(cause, fix)
 
-    def when_dropped(self):
+    def when_dropped(self) -> "Undo | None":
         return None if self.absent else ("kernel_module", {"name": self.name, "options": {}, "absent": True})
 
 
-def loaded(system, key):
+def loaded(system: "System", key: str) -> bool:
     """Is the module in the running kernel, loaded or built in?"""
     if system.stat("/sys/module/" + key) is not None:
         state = look.word(system, "/sys/module/{}/initstate".format(key))
@@ -88,7 +95,7 @@ def loaded(system, key):
     return key in [name.replace("-", "_") for name in re.findall(r"([^/\n]+)\.ko\S*$", names, re.M)]
 
 
-def same(found, asked):
+def same(found: str, asked: str) -> bool:
     """Do these two say the same to the kernel: Y and 1, 0x10 and 16?"""
     if found == asked or BOOLEANS.get(found, found) == BOOLEANS.get(asked, asked):
         return True

@@ -12,6 +12,11 @@ from ..engine import impact
 from ..engine.resource import Resource
 from ..host.errors import Failed
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from ..host.system import System
+    from ..types import Diff, Impact, State, Undo
+
 FSTAB = "/etc/fstab"
 BOOTED = "/run/systemd/system"
 FLAGS = {"ro": "rw", "nosuid": "suid", "nodev": "dev", "noexec": "exec"}
@@ -26,27 +31,31 @@ NAMED = {"UUID": "by-uuid", "LABEL": "by-label", "PARTUUID": "by-partuuid", "PAR
 
 
 class Mount(Resource):
-    fields = ("path", "source", "fstype", "options", "absent")
+    path: str
+    source: str
+    fstype: str
+    options: str
+    absent: bool
 
-    def identity(self):
+    def identity(self) -> str:
         return self.path
 
-    def touches(self):
+    def touches(self) -> "tuple[str, ...]":
         return (FSTAB,)
 
-    def _entry(self):
+    def _entry(self) -> str:
         return " ".join((self.source, self.path, self.fstype, self.options))
 
-    def _live(self):
+    def _live(self) -> bool:
         return not self.absent and "noauto" not in self.options.split(",")
 
-    def desired(self):
+    def desired(self) -> "State":
         state = {"fstab": None if self.absent else self._entry()}
         if self._live():
             state.update(mounted="{} {}".format(self.source, self.fstype), flags=flags(self.options))
         return state
 
-    def actual(self, system):
+    def actual(self, system: "System") -> "State | None":
         lines = [words for words in map(fields_of, _lines(system)) if words is not None and self._ours(words)]
         state = {"fstab": "\n".join(" ".join(words[:4]) for words in lines) or None}
         found = mounted(system, self.path) if self._live() else None
@@ -54,7 +63,7 @@ class Mount(Resource):
             state.update(mounted=self._mounted(system, *found[:2]), flags=flags(found[2]))
         return state
 
-    def _mounted(self, system, source, fstype):
+    def _mounted(self, system: "System", source: str, fstype: str) -> str:
         """What is mounted, in the words of `desired` where it is the same."""
         if {"bind", "rbind"} & set(self.options.split(",")):  # the kernel shows the file system that it is part of
             same, fstype = _same_place(system, self.source, self.path), self.fstype
@@ -62,18 +71,18 @@ class Mount(Resource):
             same = same_source(system, source, self.source)
         return "{} {}".format(self.source if same else source, self._type(fstype))
 
-    def _ours(self, words):
+    def _ours(self, words: "list[str]") -> bool:
         return words[1] == self.path and (not self.absent or words[0] == self.source)
 
-    def _type(self, found):
+    def _type(self, found: str) -> str:
         """`nfs` is mounted as nfs4, and `auto` as what it is."""
         return self.fstype if self.fstype in ("auto", "nfs") and found != "autofs" else found
 
-    def impact(self, system, diff):
+    def impact(self, system: "System", diff: "Diff") -> "Impact | None":
         """systemd makes its mount units from fstab, so it reads its configuration anew."""
         return impact.impact(impact.NONE, [FSTAB], systemd=True) if "fstab" in diff else None
 
-    def apply(self, system, diff):
+    def apply(self, system: "System", diff: "Diff") -> None:
         if "mounted" in diff:
             self._mount(system, diff["mounted"][0])
         elif "flags" in diff:
@@ -84,7 +93,7 @@ class Mount(Resource):
             if system.stat(BOOTED) is not None:
                 system.run(["systemctl", "daemon-reload"], timeout=90)
 
-    def _mount(self, system, found):
+    def _mount(self, system: "System", found: "str | None") -> None:
         if found is not None:
             cause = "on {} another file system is mounted: {}".format(self.path, found)
             raise Failed(cause, "unmount it, then run again")
@@ -97,7 +106,7 @@ class Mount(Resource):
             raise Failed("{} is not empty, and a mount would hide that".format(self.path), "move away what is in it")
         system.run(["mount", "-t", self.fstype, "-o", self.options, self.source, self.path], timeout=60)
 
-    def _write(self, system):
+    def _write(self, system: "System") -> None:
         """fstab with our line in the place of the first for this mount point, or at its end."""
         kept, placed = [], self.absent
         for line in _lines(system):
@@ -112,31 +121,31 @@ class Mount(Resource):
         text = "".join(line + "\n" for line in kept)
         system.write(FSTAB, text.encode("utf-8", "surrogateescape"))
 
-    def when_dropped(self):
+    def when_dropped(self) -> "Undo | None":
         if self.absent:
             return None
         return "mount", dict({name: getattr(self, name) for name in self.fields}, absent=True)
 
 
-def _lines(system):
+def _lines(system: "System") -> "list[str]":
     text = system.text(FSTAB) or ""
     return text[: -1 if text.endswith("\n") else None].split("\n") if text else []
 
 
-def fields_of(line):
+def fields_of(line: str) -> "list[str] | None":
     """The fields of a line of fstab or /proc/mounts, unescaped; None where it is none."""
     words = [re.sub(r"\\([0-7]{3})", lambda found: chr(int(found.group(1), 8)), word) for word in line.split()]
     return None if len(words) < 3 or words[0].startswith("#") else words + (["defaults"] if len(words) == 3 else [])
 
 
-def mounted(system, path):
+def mounted(system: "System", path: str) -> "tuple[str, str, str] | None":
     """(source, type, options) of what is seen at a mount point: the last that was mounted there; None for nothing."""
     lines = (system.text("/proc/self/mounts") or "").splitlines()
     found = [words for words in map(fields_of, lines) if words is not None and words[1] == path]
     return (found[-1][0], found[-1][2], found[-1][3]) if found else None
 
 
-def flags(options):
+def flags(options: str) -> str:
     """Those of FLAGS that these options mean, in one word."""
     found = set()
     for option in options.split(","):
@@ -145,23 +154,23 @@ def flags(options):
     return ",".join(sorted(found))
 
 
-def _explicit(options):
+def _explicit(options: str) -> str:
     """The options with each flag that they do not mean switched off."""
     meant = flags(options).split(",")
     return ",".join([options] + [off for flag, off in sorted(FLAGS.items()) if flag not in meant])
 
 
-def same_source(system, found, asked):
+def same_source(system: "System", found: str, asked: str) -> bool:
     """Do these two name the same device?"""
     return found == asked or _device(system, found) == _device(system, asked)
 
 
-def _same_place(system, one, other):
+def _same_place(system: "System", one: str, other: str) -> bool:
     left, right = system.stat(one), system.stat(other)
     return left is not None and right is not None and (left.st_dev, left.st_ino) == (right.st_dev, right.st_ino)
 
 
-def _device(system, source):
+def _device(system: "System", source: str) -> str:
     """A device without links and tags; anything else as it is."""
     tag, equals, value = source.partition("=")
     path = "/dev/disk/{}/{}".format(NAMED[tag], value.strip('"')) if equals and tag in NAMED else source

@@ -9,32 +9,41 @@ from ..files.file import content_and_mode
 from ..host import look
 from ..host.errors import Failed
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from ..host.system import System
+    from ..types import Diff, State, Undo
+
 PLACES = ("/etc/sysctl.d", "/run/sysctl.d", "/usr/local/lib/sysctl.d", "/usr/lib/sysctl.d", "/lib/sysctl.d")
 """Of files with the same name in several of these, only the first is read (sysctl.d(5))."""
 LAST = "/etc/sysctl.conf"
 
 
 class Sysctl(Resource):
-    fields = ("name", "value")
+    name: str
+    value: "str | None"
 
-    def identity(self):
+    def identity(self) -> str:
         return self.name
 
-    def touches(self):
+    def touches(self) -> "tuple[str, ...]":
         return (self._path(),)
 
-    def _path(self):
+    def _path(self) -> str:
         return "/etc/sysctl.d/60-provision-{}.conf".format(key_of(self.name).replace("/", "."))
 
-    def _content(self):
-        return "{} = {}\n".format(self.name, " ".join(self.value.split()))
+    def _asked(self) -> str:
+        return " ".join((self.value or "").split())
 
-    def desired(self):
+    def _content(self) -> str:
+        return "{} = {}\n".format(self.name, self._asked())
+
+    def desired(self) -> "State":
         if self.value is None:
             return {"file": None}
-        return {"live": " ".join(self.value.split()), "file": self._content(), "mode": "0644"}
+        return {"live": self._asked(), "file": self._content(), "mode": "0644"}
 
-    def actual(self, system):
+    def actual(self, system: "System") -> "State | None":
         state = content_and_mode(system, self._path())
         if self.value is not None:
             self._refuse_other_files(system)
@@ -42,14 +51,14 @@ class Sysctl(Resource):
             state["live"] = None if live is None else " ".join(live.split())
         return state
 
-    def _refuse_other_files(self, system):
+    def _refuse_other_files(self, system: "System") -> None:
         for path in later_files(system, self._path()):
             found = setting(look.text(system, path) or "", self.name)
-            if found is not None and found != " ".join(self.value.split()):
+            if found is not None and found != self._asked():
                 cause = "{} sets {} to {} at boot, after our file".format(path, self.name, found)
                 raise Failed(cause, "take that line out of it, then run again")
 
-    def apply(self, system, diff):
+    def apply(self, system: "System", diff: "Diff") -> None:
         if self.value is None:
             system.remove(self._path())
             return
@@ -58,25 +67,25 @@ class Sysctl(Resource):
         if set(diff) - {"live"}:
             system.write(self._path(), self._content().encode("ascii"), 0o644, 0, 0)
 
-    def _set(self, system, found):
+    def _set(self, system: "System", found: "str | None") -> None:
         if found is None:
             cause = "this kernel has no setting {}".format(self.name)
             raise Failed(cause, "correct the name, or ask for the kernel module that brings it before this")
-        system.run(["sysctl", "-w", "{}={}".format(self.name, " ".join(self.value.split()))], timeout=30)
+        system.run(["sysctl", "-w", "{}={}".format(self.name, self._asked())], timeout=30)
 
-    def when_dropped(self):
+    def when_dropped(self) -> "Undo | None":
         return None if self.value is None else ("sysctl", {"name": self.name, "value": None})
 
 
-def key_of(name):
+def key_of(name: str) -> str:
     """The path under /proc/sys: the first separator of a name decides what separates (sysctl.d(5))."""
     first = min((name.find(mark), mark) for mark in "./" if mark in name)[1]
     return name if first == "/" else name.translate({ord("."): "/", ord("/"): "."})
 
 
-def later_files(system, own):
+def later_files(system: "System", own: str) -> "list[str]":
     """The files that are read at boot after `own`."""
-    found = {}
+    found: "dict[str, str]" = {}
     for place in PLACES:
         for name in look.names(system, place):
             if name.endswith(".conf"):
@@ -85,7 +94,7 @@ def later_files(system, own):
     return [path for name, path in sorted(found.items()) if name > mine] + [LAST]
 
 
-def setting(text, name):
+def setting(text: str, name: str) -> "str | None":
     """The value that a sysctl file gives to a setting, or None; the last of several counts."""
     value = None
     for line in text.splitlines():

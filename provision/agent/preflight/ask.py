@@ -9,7 +9,7 @@ import threading
 import time
 
 from ..host.errors import Failed, Unknown
-from . import of_docker, of_host, of_packages
+from . import of_docker, of_host, of_packages, of_sources
 
 LIMIT = 20.0
 """Seconds for one question."""
@@ -22,8 +22,9 @@ QUESTIONS = (
     ("dpkg", of_packages.dpkg_state),
     ("locks", of_packages.locks),
     ("holds", of_packages.holds),
-    ("versions", of_packages.versions),
     ("repositories", of_packages.repositories),
+    ("sources", of_sources.sources),
+    ("versions", of_sources.versions),
     ("reboot", of_host.reboot),
 )
 ENGINE_ROLES = ("docker_engine", "docker_daemon", "nvidia_docker")
@@ -35,10 +36,15 @@ class Change:
     def __init__(self, wanted, found):
         self.wanted = wanted
         self._found = found  # (role, item, result)
+        self.offers = None  # what apt could install once the sources of this run are there: see of_sources.py
 
     def of(self, *kinds):
         """(fields, result) of the resources of these kinds that would change."""
         return [(item["fields"], result) for _, item, result in self._found if item["kind"] in kinds]
+
+    def brings(self, kinds):
+        """Would a role that is not about the engine change something of these kinds?"""
+        return any(item["kind"] in kinds and role not in ENGINE_ROLES for role, item, _ in self._found)
 
     @property
     def packages(self):

@@ -7,7 +7,7 @@ import re
 import time
 
 from ..host import look
-from ..packages import apt, apt_key, apt_locks, apt_pins, dpkg, openpgp, source_list
+from ..packages import apt, apt_key, apt_locks, dpkg, openpgp, source_list
 from ..packages.install import HOLDS
 
 SOON = 14 * 24 * 3600
@@ -15,7 +15,6 @@ SOON = 14 * 24 * 3600
 TIMERS = ("apt-daily.timer", "apt-daily-upgrade.timer")
 DUE = 600
 """Seconds; a timer of apt's that comes sooner may meet us."""
-LISTS = "/var/lib/apt/lists"
 UNTOUCHED = ("n/a", "no package is changed here", "")
 
 
@@ -69,47 +68,13 @@ def holds(system, change):
     return "pass", "no hold of anybody's is in the way", ""
 
 
-def versions(system, change):
-    """What apt could not install with the lists that are there: no source has it, or a pin keeps it out."""
-    asked = {
-        package["name"]: package["version"]
-        for fields, _ in change.of("packages")
-        for package in fields["packages"]
-        if package["name"] in change.packages
-    }
-    if not asked:
-        return UNTOUCHED
-    if change.of("apt_source") or not any(name.endswith("_Packages") for name in look.names(system, LISTS)):
-        return "n/a", "which versions there are is known once apt has read the package sources", ""
-    known, newest = apt.versions(system, sorted(asked)), apt.candidates(system, sorted(asked))
-    for name in sorted(asked):
-        if known[name] and asked[name] is None and newest[name] is None:
-            refused = apt_pins.refusal(system, name)
-            return "fail", refused.cause, refused.fix
-    missing = [_missing(name, asked[name], known[name]) for name in sorted(asked)]
-    return next(
-        (answer for answer in missing if answer), ("pass", "apt knows a version to install of each package", "")
-    )
-
-
-def _missing(name, version, known):
-    """The answer for what no source has, or None; `apply` updates the lists, so that this may be no failure."""
-    if not known:
-        cause = "no source of this host has a package {}, as far as apt's lists tell now".format(name)
-        return "warn", cause, "add the source that has it, or correct the name; `apply` updates the lists first"
-    if version is None or any(dpkg.compare(version, other) == 0 for other in known):
-        return None
-    cause = "{} has no version {} in the sources of this host, as far as apt's lists tell now".format(name, version)
-    return "warn", cause, "ask for one that there is: {}".format(", ".join(known[:10]))
-
-
 def repositories(system, change):
     """Two keys for one source stop all of apt; a source whose key is gone or has expired is not read."""
     if not change.apt:
         return UNTOUCHED
     entries = list(source_list.entries(system))
     coming = _coming(change)
-    conflict = _conflict([entry for entry in entries if entry.file.rpartition("/")[2] not in coming])
+    conflict = _conflict(system, [entry for entry in entries if entry.file.rpartition("/")[2] not in coming])
     if conflict is not None:
         return conflict
     problems = []
@@ -136,16 +101,29 @@ def _coming(change):
     return names
 
 
-def _conflict(entries):
+def _conflict(system, entries):
+    """Two entries for one source that stop all of apt, or None."""
+    for entry, other in _twins(entries):
+        if entry.signed_by and other.signed_by:
+            told = "name different keys"
+        elif not system.query(["apt-get", "-q"] + apt.NO_CACHE + ["indextargets"], timeout=15).ok:
+            told = "do not both name the key"
+        else:
+            continue  # apt 3.0 takes an entry without a key beside one with it
+        files = " and ".join(dict.fromkeys([other.file, entry.file]))
+        cause = "{} {} for {} {}, and that stops all of apt"
+        cause = cause.format(files, told, look.without_secrets(entry.uri), entry.suite)
+        return "fail", cause, "remove one of the two entries"
+    return None
+
+
+def _twins(entries):
+    """Entries for one URI and suite that differ in their keys."""
     known = {}
     for entry in entries:
         other = known.setdefault(entry.source, entry)
         if _one_line(other.signed_by) != _one_line(entry.signed_by):
-            uri = look.without_secrets(entry.uri)
-            files = " and ".join(dict.fromkeys([other.file, entry.file]))
-            cause = "{} name different keys for {} {}, and that stops all of apt".format(files, uri, entry.suite)
-            return "fail", cause, "remove one of the two entries"
-    return None
+            yield entry, other
 
 
 def _one_line(text):

@@ -203,7 +203,7 @@ def _words(words, file, unit):
         if values and values[0].startswith("-"):
             found.append((values, unit["variables_from"][word[1:]]))
         else:
-            rest += unit_file.expand([word], unit["variables"])[0]
+            rest += flags.expand([word], unit["variables"])[0]
     return [(rest, file)] + found
 
 

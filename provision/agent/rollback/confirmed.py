@@ -15,6 +15,23 @@ from ..host.state import UNDO
 from . import deadman
 from .transaction import Transaction, tidy
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, Protocol, Sequence  # novm
+
+    from ..engine.resource import Resource
+    from ..host.system import System
+    from ..types import Link, Options, Record, ResourceResult, Who
+    from .transaction import Restarts
+
+    class Run(Protocol):
+        """What is asked of run/run.py here."""
+
+        system: System
+        options: Options
+        line: Link
+
+
 LOOK = 0.1
 """Seconds between two looks for the word that came by the new connection."""
 
@@ -22,19 +39,19 @@ LOOK = 0.1
 class Group:
     """`cuts`: what changes can cut the connection, so that somebody has to confirm that the host can be reached."""
 
-    def __init__(self, run, service, cuts):
+    def __init__(self, run: "Run", service: "Restarts | None", cuts: bool) -> None:
         self._run = run
         self._system = run.system
         self._seconds = run.options["confirm"] if cuts else 0
         self._transaction = Transaction.open(run.system, service, run.options["run"])
         self._unheard = False  # nobody reached us: who started this may not hear how it ends
 
-    def begin(self, resources):
+    def begin(self, resources: "Sequence[Resource]") -> None:
         """Put what they are about to change on disk, and arm the way back."""
         self._transaction.begin(resources)
         deadman.arm(self._system, self._transaction.folders())
 
-    def service_next(self):
+    def service_next(self) -> None:
         self._transaction.touches_service()
         if self._seconds:
             self._system.remove(_confirmation(self._system))
@@ -42,7 +59,7 @@ class Group:
             deadman.arm_deadline(self._system, self._seconds)
             self._run.line.send({"type": "armed", "seconds": self._seconds})  # afterwards nobody may hear us
 
-    def confirm(self, result):
+    def confirm(self, result: "ResourceResult") -> None:
         """Wait until somebody says over a new connection that the host can be reached; else the result is a failure."""
         if not self._seconds:
             return
@@ -59,7 +76,7 @@ class Group:
             fix = "run again"
         result["error"] = {"cause": cause, "fix": fix, "output": "", "trace": ""}
 
-    def _confirmed(self):
+    def _confirmed(self) -> bool:
         line = self._run.line
         line.step("waiting for a new connection")
         # Time may have gone into the start: who asks gets the whole of it.
@@ -72,10 +89,10 @@ class Group:
             time.sleep(LOOK)
         return False
 
-    def undo(self, result):
+    def undo(self, result: "ResourceResult") -> None:
         """Put everything back; the result says so."""
         self._run.line.step("putting back what was changed")
-        error = result["error"]
+        error: "Any" = result["error"]  # it has failed
         try:
             error["cause"] += "; rolled back: " + self._transaction.undo()
             result["rolled_back"] = True
@@ -91,23 +108,23 @@ class Group:
         except OSError as failure:
             error["cause"] += "; but this could not be noted, so the next run does it: {}".format(failure)
 
-    def _close(self):
+    def _close(self) -> None:
         deadman.stop_deadline(self._system)
         self._transaction.close()
         deadman.disarm(self._system)
 
-    def commit(self):
+    def commit(self) -> None:
         """All of it stands."""
         self._transaction.commit()
         deadman.disarm(self._system)
 
 
-def tell(system, record, text, left=False):
+def tell(system: "System", record: "Record", text: str, left: bool = False) -> None:
     """What became of a change while nobody listened: for the next run, and for `status`. `left`: it is still there."""
     system.memory.put("runs", "undone", {"run": record["run"], "time": times.now(), "text": text, "left": left})
 
 
-def finish_undo(system):
+def finish_undo(system: "System") -> None:
     """An undo that was cut short once all files were back (a kill, a full disk) comes to its end."""
     transaction = Transaction.left(system)
     if transaction is not None and transaction.is_undone():
@@ -117,7 +134,7 @@ def finish_undo(system):
         deadman.disarm(system)
 
 
-def settle_left_open(system):
+def settle_left_open(system: "System") -> None:
     """A run died with its change in place and proven by this one: nothing is left to put back."""
     transaction = Transaction.left(system)
     if transaction is not None:
@@ -127,7 +144,7 @@ def settle_left_open(system):
     deadman.disarm(system)
 
 
-def confirm(system, run):
+def confirm(system: "System", run: "Who") -> None:
     """Said over a new connection: this host can be reached. Failed where nobody waits for that any more."""
     transaction = Transaction.left(system)
     deadline = transaction.record["deadline"] if transaction is not None else None
@@ -136,5 +153,5 @@ def confirm(system, run):
     system.keep(_confirmation(system), run["id"].encode("ascii"))
 
 
-def _confirmation(system):
+def _confirmation(system: "System") -> str:
     return os.path.join(system.state, UNDO, "confirmed")

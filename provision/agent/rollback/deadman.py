@@ -15,6 +15,12 @@ import sys
 from ..host.errors import Failed
 from ..host.state import UNDO
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Sequence
+
+    from ..host.system import System
+
 PLAIN = re.compile(r"[\w./+-]+$")
 """A path that means the same to systemd."""
 UNIT = "/etc/systemd/system/provision-undo.service"
@@ -43,7 +49,7 @@ exec(payload["boot"], dict(payload=payload, packed=packed))
 """
 
 
-def arm(system, folders):
+def arm(system: "System", folders: "Sequence[str]") -> None:
     """Before the first change: put everything back at the next boot, should this run not come to its end.
 
     `folders`: where that is, which may be another disk.
@@ -54,7 +60,7 @@ def arm(system, folders):
     system.keep(_program(system), LOADER.format(path=packed).encode("utf-8"))
     if _systemd(system):
         command = " ".join(_command(system, 0) + ["boot"])
-        known = [path for path in [system.state] + folders if PLAIN.match(path)]
+        known = [path for path in [system.state] + list(folders) if PLAIN.match(path)]
         text = TEXT.format(journal=os.path.join(folder, "journal.json"), folders=" ".join(known), command=command)
         if system.stat(os.path.dirname(WANTED)) is None:  # nothing is enabled on this host yet
             system.make_directory(os.path.dirname(WANTED), 0o755)
@@ -62,7 +68,7 @@ def arm(system, folders):
         system.make_link(UNIT, WANTED)
 
 
-def arm_deadline(system, seconds):
+def arm_deadline(system: "System", seconds: float) -> None:
     """Put everything back in so many seconds, unless the journal's deadline is lifted before."""
     if not _systemd(system):
         system.detach(_command(system, seconds))
@@ -72,13 +78,13 @@ def arm_deadline(system, seconds):
     system.run(argv + ["--timer-property=AccuracySec=500ms"] + _command(system, 0), timeout=30)
 
 
-def stop_deadline(system):
+def stop_deadline(system: "System") -> None:
     if _systemd(system):
         with contextlib.suppress(Failed):  # there is none: it has run, or was never made
             system.run(["systemctl", "stop", TIMER + ".timer"], timeout=30)
 
 
-def disarm(system):
+def disarm(system: "System") -> None:
     """The change stands, or was put back: nothing of the switch stays on the host."""
     folder = os.path.join(system.state, UNDO)
     left = [os.path.join(folder, name) for name in system.names(folder)]  # what a run that died was writing included
@@ -86,13 +92,13 @@ def disarm(system):
         system.remove(path)
 
 
-def _program(system):
+def _program(system: "System") -> str:
     return os.path.join(system.state, UNDO, "undo.py")
 
 
-def _command(system, seconds):
+def _command(system: "System", seconds: float) -> "list[str]":
     return [sys.executable, "-I", "-S", "-B", _program(system), str(seconds)]
 
 
-def _systemd(system):
+def _systemd(system: "System") -> bool:
     return system.stat("/run/systemd/system") is not None

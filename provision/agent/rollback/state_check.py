@@ -10,19 +10,27 @@ import stat
 from ..host.errors import Failed
 from ..host.state import UNDO
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Callable
+
+    from ..host.system import System
+
 FILES = ("lock", "state.json", UNDO + "/journal.json", UNDO + "/agent", UNDO + "/undo.py")
 LOOK = "look at what is in it, then give it to root alone (chown, chmod), or move it away"
 
 
-def check_journal(system):
+def check_journal(system: "System") -> None:
     """Failed where a change was left open, and nobody could put it back. It is what we go on with, if need be."""
     if system.stat(os.path.join(system.state, UNDO, "journal.json")) is not None:
         from .transaction import Transaction  # only where there is one
 
-        system.memory.mend(Transaction.left(system).record["memory"])
+        transaction = Transaction.left(system)
+        if transaction is not None:
+            system.memory.mend(transaction.record["memory"])
 
 
-def close_undone(system):
+def close_undone(system: "System") -> None:
     """An undo that was cut short after its last file comes to its end, before anything else is done."""
     if system.stat(os.path.join(system.state, UNDO, "journal.json")) is not None:
         from .confirmed import finish_undo  # only where there is one
@@ -30,7 +38,7 @@ def close_undone(system):
         finish_undo(system)
 
 
-def check(system):
+def check(system: "System") -> None:
     """Failed where the directory, or a file of ours in it, is of another type or in other hands."""
     path = system.state
     status = system.stat(path)
@@ -38,7 +46,7 @@ def check(system):
         return
     if stat.S_ISLNK(status.st_mode):
         status = system.stat(system.place(path))
-    if not stat.S_ISDIR(status.st_mode):
+    if status is None or not stat.S_ISDIR(status.st_mode):
         raise Failed("{} is not a directory".format(path), "move it away, then run again")
     _refuse_others(path, status)
     _check_inside(system, UNDO, stat.S_ISDIR, "a directory")
@@ -46,7 +54,7 @@ def check(system):
         _check_inside(system, name, stat.S_ISREG, "a regular file")
 
 
-def _check_inside(system, name, is_right, what):
+def _check_inside(system: "System", name: str, is_right: "Callable[[int], bool]", what: str) -> None:
     path = os.path.join(system.state, name)
     status = system.stat(path)
     if status is None:
@@ -56,7 +64,7 @@ def _check_inside(system, name, is_right, what):
     _refuse_others(path, status)
 
 
-def _refuse_others(path, status):
+def _refuse_others(path: str, status: "os.stat_result") -> None:
     if status.st_uid != os.geteuid():
         raise Failed("{} belongs to another user than root, so we do not go by it".format(path), LOOK)
     if status.st_mode & 0o022:

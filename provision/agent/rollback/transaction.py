@@ -19,6 +19,24 @@ from ..host.errors import Failed
 from ..host.state import UNDO
 from . import before
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, Protocol, Sequence  # novm
+
+    from ..engine.resource import Resource
+    from ..host.system import System
+    from ..types import Record, Who
+
+    class Restarts(Protocol):
+        """A service, as a change that goes back needs it."""
+
+        fields: "tuple[str, ...]"
+
+        def identity(self) -> str: ...
+        def actual(self, system: "System") -> "dict[str, Any] | None": ...
+        def go_back(self, system: "System", ran: "bool | None") -> None: ...
+
+
 MISSING = object()
 DONE = "done.json"
 """The journal once nothing is to be put back any more: what still has a second name."""
@@ -27,24 +45,26 @@ DONE = "done.json"
 class Transaction:
     """One group of changes. `open` it; then `begin`, and at its end `commit`, or `undo` and `close`."""
 
-    def __init__(self, system, record, service=None):
+    def __init__(self, system: "System", record: "Record", service: "Restarts | None" = None) -> None:
         self._system = system
         self.record = record
-        self._service = service or (kinds.make("service", record["service"]) if record["service"] else None)
+        made: "Any" = kinds.make("service", record["service"]) if record["service"] else None
+        self._service: "Restarts | None" = service or made
 
     @classmethod
-    def open(cls, system, service, run):
+    def open(cls, system: "System", service: "Restarts | None", run: "Who") -> "Transaction":
         """`service`: the resource that has to come up, or None. Goes on with what an earlier run left open."""
         transaction = cls.left(system, service)
         if transaction is not None:
             return transaction
         tidy(system)
         fields = {name: getattr(service, name) for name in service.fields} if service is not None else None
-        record = {"run": run, "since": times.now(), "service": fields, "files": [], "salt": os.urandom(16).hex()}
-        return cls(system, dict(record, ran=None, touched=False, memory=None, deadline=None), service)
+        record: "Record" = {"run": run, "since": times.now(), "service": fields, "files": [], "touched": False}
+        record.update(ran=None, memory=None, deadline=None, salt=os.urandom(16).hex())
+        return cls(system, record, service)
 
     @classmethod
-    def left(cls, system, service=None):
+    def left(cls, system: "System", service: "Restarts | None" = None) -> "Transaction | None":
         """The one that a run left open on this host, or None."""
         record = _read(system, path_of(system))
         if record is MISSING:
@@ -58,7 +78,7 @@ class Transaction:
         record["files"] = [before.complete(system, entry, salt) for entry in record["files"]]
         return transaction
 
-    def begin(self, resources):
+    def begin(self, resources: "Sequence[Resource]") -> None:
         """Read what these are about to change, and put it on disk. After that each write says so here first."""
         record, system = self.record, self._system
         record["deadline"] = None  # that of a run which died: this one goes on from there
@@ -81,7 +101,7 @@ class Transaction:
             raise
         system.journal = self
 
-    def writes(self, name, what):
+    def writes(self, name: str, what: "bytes | str") -> None:
         """About to put this there: contents (bytes), or a link's target (str)."""
         made = before.digest(what, self.record["salt"])
         for entry in self.record["files"]:
@@ -89,26 +109,26 @@ class Transaction:
                 entry["wrote"][name].append(made)
                 self._keep()
 
-    def touches_service(self):
+    def touches_service(self) -> None:
         """From here on the service may not be what it was."""
         if not self.record["touched"]:
             self.record["touched"] = True
             self._keep()
 
-    def due(self, deadline):
+    def due(self, deadline: "float | None") -> None:
         """Note until when somebody has to confirm that the host can be reached; None: nobody has to."""
         self.record["deadline"] = deadline
         self._keep()
 
-    def changed_by_others(self):
+    def changed_by_others(self) -> "list[str]":
         """Files that are neither what they were before the change nor what we made of them."""
         return [entry["path"] for entry in self.record["files"] if not self._is_ours(entry)]
 
-    def is_undone(self):
+    def is_undone(self) -> bool:
         """Is every file what it was?"""
         return all(before.is_back(self._system, entry, self.record["salt"]) for entry in self.record["files"])
 
-    def undo(self, booting=False):
+    def undo(self, booting: bool = False) -> str:
         """Put everything back; return what was done, as a clause. Raises Failed where the way back fails.
 
         What the host remembers waits for `close`. `booting`: the service is about to be started by the host itself.
@@ -126,7 +146,7 @@ class Transaction:
                 memory.commit(self._system)
             raise
 
-    def _service_back(self):
+    def _service_back(self) -> str:
         service, ran = self._service, self.record["ran"]
         if service is None or not self.record["touched"]:
             return ""
@@ -134,7 +154,7 @@ class Transaction:
         how = "runs with them again" if ran else "is stopped, as it was"
         return ", and {} {}".format(service.identity(), how)
 
-    def remember(self):
+    def remember(self) -> None:
         """What we remember is what it was, but that these files were written just now."""
         system = self._system
         if self.record["memory"] is not None:
@@ -143,12 +163,12 @@ class Transaction:
             if entry["data"] is not None:
                 system.wrote(entry["path"], base64.b64decode(entry["data"]))
 
-    def close(self):
+    def close(self) -> None:
         """It was undone: write what waits, then `commit`. OSError where there is no room: then it stays open."""
         self._system.memory.commit(self._system)
         self.commit()
 
-    def commit(self):
+    def commit(self) -> None:
         """It stands, or was put back: from here on, in one step, there is nothing to put back."""
         system = self._system
         system.journal = None
@@ -156,25 +176,25 @@ class Transaction:
             system.rename(path_of(system), _done(system))
         tidy(system)
 
-    def folders(self):
+    def folders(self) -> "list[str]":
         """The directories that the way back needs."""
         return sorted({os.path.dirname(name) for entry in self.record["files"] for name in entry["was"]})
 
-    def restores_unit(self):
+    def restores_unit(self) -> bool:
         """Is a unit or a drop-in among what goes back?"""
         return any(entry["path"].startswith("/etc/systemd/") for entry in self.record["files"])
 
-    def _is_ours(self, entry):
+    def _is_ours(self, entry: "Record") -> bool:
         return not before.foreign(self._system, entry, self.record["salt"])
 
-    def _keep(self):
+    def _keep(self) -> None:
         folder = os.path.join(self._system.memory.directory(), UNDO)
         if self._system.stat(folder) is None:
             self._system.make_directory(folder, 0o700, os.geteuid(), os.getegid())
         self._system.keep(path_of(self._system), json.dumps(self.record).encode("ascii"))
 
 
-def tidy(system):
+def tidy(system: "System") -> None:
     """Files of a change that is over lose their second name."""
     record = _read(system, _done(system))
     if record is not MISSING:
@@ -183,7 +203,7 @@ def tidy(system):
         system.remove(_done(system))
 
 
-def _read(system, path):
+def _read(system: "System", path: str) -> "Any":
     data = system.read(path)
     try:
         return MISSING if data is None else json.loads(data.decode("ascii"))
@@ -191,11 +211,11 @@ def _read(system, path):
         raise _damaged(path) from None
 
 
-def _damaged(path):
+def _damaged(path: str) -> Failed:
     return Failed("{} is damaged".format(path), "look at what it would restore, then move it away")
 
 
-def _check(record):
+def _check(record: "Any") -> None:
     if not shapes.fits(record, shapes.JOURNAL):
         raise ValueError("no journal of ours")
     for entry in record["files"]:
@@ -205,14 +225,14 @@ def _check(record):
                 raise ValueError("a file without its owner or mode")
 
 
-def path_of(system):
+def path_of(system: "System") -> str:
     return os.path.join(system.state, UNDO, "journal.json")
 
 
-def _done(system):
+def _done(system: "System") -> str:
     return os.path.join(system.state, UNDO, DONE)
 
 
-def _runs(service, system):
+def _runs(service: "Restarts | None", system: "System") -> bool:
     state = service.actual(system) if service is not None else None
     return state is not None and state["running"]

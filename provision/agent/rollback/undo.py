@@ -14,6 +14,10 @@ from . import deadman, state_check
 from .confirmed import tell
 from .transaction import Transaction
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
 WAIT = 600
 """Seconds for a run that is at work to come to its own end."""
 
@@ -21,11 +25,11 @@ WAIT = 600
 class _Nobody:
     """A line without a controller."""
 
-    def progress(self, text):
+    def progress(self, text: str) -> None:
         """Nobody listens."""
 
 
-def start(options, sources):
+def start(options: "dict[str, Any]", sources: "Any") -> None:
     """Called by the loader on the host. Whatever comes out is on the host: what was undone, or why it was not."""
     system = System(options["state"])
     system.sources = sources
@@ -41,7 +45,7 @@ def start(options, sources):
         lock.release()
 
 
-def _due(system, booting):
+def _due(system: "System", booting: bool) -> bool:
     """Is there something to put back? Waits for a deadline that was moved since we were started."""
     while True:
         transaction = Transaction.left(system)
@@ -55,7 +59,7 @@ def _due(system, booting):
         time.sleep(0.5)
 
 
-def _take(lock):
+def _take(lock: "Lock") -> None:
     end = time.monotonic() + WAIT
     while True:
         try:
@@ -66,11 +70,11 @@ def _take(lock):
             time.sleep(1)
 
 
-def _settle(system, booting):
+def _settle(system: "System", booting: bool) -> None:
     """Look again, now that nobody else is at work."""
-    if not _due(system, booting):
-        return
-    transaction = Transaction.left(system)
+    transaction = Transaction.left(system) if _due(system, booting) else None
+    if transaction is None:
+        return None
     record = transaction.record
     system.memory.mend(record["memory"])
     foreign = transaction.changed_by_others()
@@ -87,5 +91,4 @@ def _settle(system, booting):
     why = "the host went down in the middle of it" if booting else "nobody confirmed that the host can be reached"
     tell(system, record, "{}: {}".format(why, clause))
     transaction.close()
-    deadman.disarm(system)
-    return None
+    return deadman.disarm(system)

@@ -33,10 +33,19 @@ class Guard:
         cut_off = [item for item in found["containers"] if item["cut_off"]] if effect["systemd"] else []
         effect["containers"] = stopped or cut_off
         effect["processes"] = found["processes"] if restart else []
-        effect["effect"] = _told(in_use, stopped, cut_off)
+        kept = bool(stopped) and self._kept(effect["why"])
+        effect["effect"] = "" if kept else _told(in_use, stopped, cut_off)
         if not restart and not cut_off:
             return None
+        if kept and not self._closed:
+            named = in_use.named(stopped, *CONTAINERS)
+            return "waits for the end of {}: with live_restore docker0 stays as it is while one runs".format(named)
         return self._waits(in_use, restart, effect)
+
+    def _kept(self, why):
+        from ..docker import containers
+
+        return containers.hold_the_network(self._system, why)
 
     def _waits(self, in_use, restart, effect):
         if self._closed:

@@ -24,6 +24,22 @@ def take_modules(system, plan):
         system.modules[name] = zlib.decompress(b64decode(packed)).decode("utf-8")
 
 
+def look_again(line, system, plan, options):
+    """Is all as it was reviewed? Looked at by a System that cannot write. Raises Failed where it is not."""
+    from .reviewed import Quiet
+
+    stages = [stage for stage in plan["stages"] if not stage["replan"]]
+    Run(Quiet(line), system, {"stages": stages}, dict(options, check=True, settle=False)).execute()
+
+
+def _reviewed(options):
+    if not options.get("reviewed"):
+        return None
+    from .reviewed import Reviewed  # only where a plan is reviewed
+
+    return Reviewed(options["reviewed"])
+
+
 class Run:
     """The stages of a plan, one after the other, until something fails."""
 
@@ -40,11 +56,14 @@ class Run:
         self._changed = False
         self._waiting = set()
         self._history = History(writer or system, options["run"])
+        self._reviewed = _reviewed(options)
         self._last = None  # what the next run is told of, if nobody hears the end of this one
 
     def execute(self):
         try:
             self._converge()
+            if self._reviewed is not None and self.check and not self._failed:
+                self._reviewed.close(self.line)
             self._ask()
         except Cancelled:
             if self._last is not None and not self.check:
@@ -100,7 +119,10 @@ class Run:
             self._waiting.add(role)
             self._tell_of_waiting(number, role, "waits for {}".format(", ".join(blocked)))
             return True
-        outcome = Stage(self, number, plan).converge()
+        stage = Stage(self, number, plan)
+        if self._reviewed is not None and not self.check:
+            self._reviewed.confirm(role, stage.members())
+        outcome = stage.converge()
         if outcome == PENDING:
             self._waiting.add(role)
         return outcome in (OK, PENDING)
@@ -129,9 +151,11 @@ class Run:
         self.line.step("{}: {}".format(role, name))
         self.line.send(message)
 
-    def ended(self, role, name, item, result):
+    def ended(self, role, name, item, resource, result):
         """A member has come to its end."""
         self._history.add(role, name, result["outcome"])
+        if self._reviewed is not None and self.check:
+            self._reviewed.add(role, item, resource, result)
         if result["outcome"] == WOULD_CHANGE:
             self._found.append((role, item, result))
         self._failed = self._failed or result["outcome"] not in GOOD + (PENDING,)

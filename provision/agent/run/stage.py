@@ -35,6 +35,10 @@ class Stage:
         self._items = self._ordered()
         self._resources = self._made()
 
+    def members(self):
+        """Its resources, each as it travelled and as it was made."""
+        return zip(self._items, self._resources)
+
     def converge(self):
         """The outcome of the first member that did not come out well; PENDING where it has to wait; else OK."""
         if self._plan["transaction"] and not self._run.check:
@@ -153,7 +157,7 @@ class Stage:
             shown["note"] = "; ".join(part for part in (shown["note"], left) if part)
             self._newer = {}  # said once
         self._run.line.send(dict(shown, type="result", role=self.role, **self._place(position)))
-        self._run.ended(self.role, self._name(position), self._items[position], result)
+        self._run.ended(self.role, self._name(position), self._items[position], self._resources[position], result)
         if result["outcome"] in GOOD:
             self._run.remember(self.role, [self._items[position]])
 

@@ -11,10 +11,17 @@ import os
 from ..engine.impact import RELOAD, RESTART
 from ..host import look
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from ..host.system import System
+    from ..types import Process
+
 TICKS = os.sysconf("SC_CLK_TCK")
 
 
-def process(system, pid):
+def process(system: "System", pid: int) -> "Process | None":
     """[boot id, PID, start ticks]: no other process of any time has the same."""
     text = look.text(system, "/proc/{}/stat".format(pid))
     if text is None:
@@ -22,12 +29,12 @@ def process(system, pid):
     return [system.boot_id(), pid, int(text.rpartition(")")[2].split()[19])]
 
 
-def replaced(system, born):
+def replaced(system: "System", born: "Process") -> bool:
     """Was its program replaced on disk, by an upgrade?"""
     return (system.link("/proc/{}/exe".format(born[1])) or "").endswith(" (deleted)")
 
 
-def taken(system, files, reload):
+def taken(system: "System", files: "list[str]", reload: "dict[str, Any] | None") -> "dict[str, Any]":
     """What a process that starts now reads: {"files": {path: digest}, "keys": {key: digest} or None}."""
     return {
         "files": {path: digest(system, path) for path in files},
@@ -35,7 +42,7 @@ def taken(system, files, reload):
     }
 
 
-def differs(system, files, recorded):
+def differs(system: "System", files: "list[str]", recorded: "dict[str, str]") -> bool:
     """Do the files differ from those of a record?"""
     now = {path: digest(system, path) for path in files}
     for path in sorted(set(now) | set(recorded)):
@@ -49,7 +56,13 @@ def differs(system, files, recorded):
     return False
 
 
-def needed(system, record, born, files, reload):
+def needed(
+    system: "System",
+    record: "dict[str, Any] | None",
+    born: "Process",
+    files: "list[str]",
+    reload: "dict[str, Any] | None",
+) -> "tuple[str, list[str]]":
     """(level, what differs) for a process that does not run what is on disk: reload, where a signal is enough."""
     if replaced(system, born):
         return RESTART, ["its program was upgraded"]
@@ -66,7 +79,7 @@ def needed(system, record, born, files, reload):
     return (RELOAD if enough else RESTART), why
 
 
-def planned(system, path):
+def planned(system: "System", path: str) -> "dict[str, Any]":
     """A JSON object as it will be; {} where there is none."""
     data = system.foreseen[path] if path in system.foreseen else system.read(path)
     try:
@@ -76,7 +89,7 @@ def planned(system, path):
     return document if isinstance(document, dict) else {}
 
 
-def _keys(system, path):
+def _keys(system: "System", path: str) -> "dict[str, str]":
     """Digests one level into the object: runtimes.nvidia is a key of its own."""
     flat = {}
     for key, value in planned(system, path).items():
@@ -85,7 +98,7 @@ def _keys(system, path):
     return {key: system.memory.digest(json.dumps(item, sort_keys=True).encode("ascii")) for key, item in flat.items()}
 
 
-def digest(system, path):
+def digest(system: "System", path: str) -> str:
     """A file's digest, or "absent". JSON counts by its meaning: another tool's indentation is no reason to restart."""
     data = system.foreseen[path] if path in system.foreseen else system.read(path)
     if path.endswith(".json"):
@@ -97,7 +110,7 @@ def digest(system, path):
     return system.memory.digest(data)
 
 
-def written_since(system, path, born):
+def written_since(system: "System", path: str, born: "Process") -> bool:
     """Was this file of ours written after the process began: by us, in a clock that nobody sets, or by anybody else?
 
     The second is told by the file's own time, which a set clock can spoil, and so only where we know no better: a file
@@ -107,10 +120,10 @@ def written_since(system, path, born):
     if record is None:
         return False
     changed = system.changed_at(path)
-    if changed is not None and changed > born[2] / TICKS + 1:
+    if changed is not None and changed > (born[2]) / TICKS + 1:
         return True
     if record["boot"] != born[0]:
         return False
     if record["uptime"] is None:  # we died in the write: it counts when it came about
-        return record["digest"] == system.memory.digest(system.read(path))
-    return record["uptime"] > born[2] / TICKS
+        return bool(record["digest"] == system.memory.digest(system.read(path)))
+    return bool(record["uptime"] > born[2] / TICKS)

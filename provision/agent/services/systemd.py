@@ -12,6 +12,12 @@ import time
 from ..host import look
 from ..host.errors import Failed
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from ..host.system import System
+
 PROPERTIES = "Id,LoadState,ActiveState,SubState,MainPID,UnitFileState,NeedDaemonReload,DropInPaths,Result"
 UNITS = "/etc/systemd/system"
 STARTS_AT_BOOT = ("enabled", "static", "alias", "indirect", "generated", "linked")
@@ -20,11 +26,11 @@ STARTS_AT_BOOT = ("enabled", "static", "alias", "indirect", "generated", "linked
 class Systemd:
     """One service and the units that start it by themselves (its sockets)."""
 
-    def __init__(self, name, also):
+    def __init__(self, name: str, also: "list[str]") -> None:
         self.unit = name if "." in name else name + ".service"
         self.also = tuple(also)
 
-    def look(self, system):
+    def look(self, system: "System") -> "dict[str, Any] | None":
         """{enabled, running, pid} and what apply needs; None when there is no such unit."""
         argv = ["systemctl", "show", "--no-pager", "-p", PROPERTIES, "--", self.unit] + list(self.also)
         result = system.query(argv, timeout=30)
@@ -46,7 +52,7 @@ class Systemd:
             "reload": any(unread(system, known) for known in units),
         }
 
-    def glance(self, system, pid):
+    def glance(self, system: "System", pid: int) -> "dict[str, Any] | None":
         """The same without asking systemd, for a process of this unit; None where it is not plain that all is well."""
         places = [name for name in system.names(UNITS) if name.endswith((".wants", ".requires"))]
         enabled = any(system.stat("{}/{}/{}".format(UNITS, name, self.unit)) is not None for name in places)
@@ -56,12 +62,12 @@ class Systemd:
             return None
         return {"enabled": True, "running": True, "pid": pid, "masked": False, "also": []}
 
-    def enable(self, system, enabled):
+    def enable(self, system: "System", enabled: bool) -> None:
         system.run(
             ["systemctl", "enable" if enabled else "disable", "--", self.unit] + ([] if enabled else list(self.also))
         )
 
-    def start(self, system, timeout, log, restart):
+    def start(self, system: "System", timeout: int, log: str, restart: bool) -> None:
         look = self.look(system)
         if look is not None and look["reload"]:
             system.run(["systemctl", "daemon-reload"], timeout=90)
@@ -69,15 +75,15 @@ class Systemd:
             system.run(["systemctl", "reset-failed", "--", self.unit] + list(self.also))
         system.run(["systemctl", "restart" if restart else "start", "--", self.unit], timeout=timeout, log=log)
 
-    def stop(self, system, timeout, log):
+    def stop(self, system: "System", timeout: int, log: str) -> None:
         # Together: a socket that still listens would start the service again.
         system.run(["systemctl", "stop", "--"] + list(self.also) + [self.unit], timeout=timeout, log=log)
 
-    def mark(self, system):
+    def mark(self, system: "System") -> int:
         """Where its log ends now, for `last_words`."""
         return int(time.time())
 
-    def last_words(self, system, mark):
+    def last_words(self, system: "System", mark: int) -> str:
         """The newest lines of the service's log since `mark`: an earlier failure explains nothing."""
         system.query(["journalctl", "--sync"], timeout=20)  # what the daemon said last may not be there yet
         since = ["--since", "@{}".format(mark)]
@@ -85,7 +91,7 @@ class Systemd:
         return system.query(argv, timeout=20).out
 
 
-def unread(system, unit):
+def unread(system: "System", unit: "dict[str, str]") -> bool:
     """Does systemd not know a unit as it stands on disk? Its own word misses drop-ins of a new directory: a cache."""
     known = unit.get("DropInPaths", "").split()
     directory = "{}/{}.d".format(UNITS, unit.get("Id", ""))

@@ -10,6 +10,11 @@ from ..files.file import content_and_mode
 from ..host.errors import Failed
 from .systemd import PROPERTIES, STARTS_AT_BOOT, UNITS, unread
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from ..host.system import System
+    from ..types import Diff, Impact, State, Undo
+
 BOOTED = "/run/systemd/system"
 BAD = ("bad-setting", "error")
 
@@ -17,14 +22,24 @@ BAD = ("bad-setting", "error")
 class _UnitText(Resource):
     """What the two have in common: a text on disk that belongs to a unit."""
 
-    def touches(self):
+    content: "str | None"
+
+    def path(self) -> str:
+        """Where the text goes."""
+        raise NotImplementedError
+
+    def unit_name(self) -> str:
+        """The unit that it belongs to."""
+        raise NotImplementedError
+
+    def touches(self) -> "tuple[str, ...]":
         return (self.path(),)
 
-    def desired(self):
+    def desired(self) -> "State":
         mode = None if self.content is None else "0644"
         return {"file": self.content, "mode": mode, "read_by_systemd": True}
 
-    def actual(self, system):
+    def actual(self, system: "System") -> "State | None":
         state = content_and_mode(system, self.path())
         unit = shown(system, self.unit_name())
         state["read_by_systemd"] = unit is None or self.is_read(system, unit)
@@ -33,15 +48,15 @@ class _UnitText(Resource):
             raise Failed(cause, "look at systemctl status {} on the host".format(self.unit_name()))
         return state
 
-    def is_read(self, system, unit):
+    def is_read(self, system: "System", unit: "dict[str, str]") -> bool:
         """Does systemd know the unit as it stands on disk?"""
         raise NotImplementedError
 
-    def impact(self, system, diff):
+    def impact(self, system: "System", diff: "Diff") -> "Impact | None":
         """systemd reads its configuration anew."""
         return impact.impact(impact.NONE, [self.path()], systemd=True)
 
-    def apply(self, system, diff):
+    def apply(self, system: "System", diff: "Diff") -> None:
         if self.content is None:
             self.before_removal(system)
             system.remove(self.path())
@@ -52,79 +67,80 @@ class _UnitText(Resource):
         if system.stat(BOOTED) is not None:
             system.run(["systemctl", "daemon-reload"], timeout=90)
 
-    def foresee(self, system):
+    def foresee(self, system: "System") -> None:
         data = None if self.content is None else self.content.encode("utf-8", "surrogateescape")
         system.foreseen[self.path()] = data
 
-    def make_place(self, system):
+    def make_place(self, system: "System") -> None:
         """The directory that the text goes into, where systemd does not bring it."""
 
-    def before_removal(self, system):
+    def before_removal(self, system: "System") -> None:
         """What has to be undone while the text is still there."""
 
-    def after_removal(self, system):
+    def after_removal(self, system: "System") -> None:
         """What is of no use without the text."""
 
 
 class SystemdUnit(_UnitText):
-    fields = ("name", "content")
+    name: str
 
-    def identity(self):
+    def identity(self) -> str:
         return self.name
 
-    def unit_name(self):
+    def unit_name(self) -> str:
         return self.name
 
-    def path(self):
+    def path(self) -> str:
         return "{}/{}".format(UNITS, self.name)
 
-    def is_read(self, system, unit):
+    def is_read(self, system: "System", unit: "dict[str, str]") -> bool:
         if unit.get("LoadState") == "not-found":  # systemd remembers that there is none
             return self.content is None
         return not unread(system, unit)
 
-    def before_removal(self, system):
+    def before_removal(self, system: "System") -> None:
         unit = shown(system, self.name)
         if unit is not None and unit.get("UnitFileState") in STARTS_AT_BOOT and unit["UnitFileState"] != "static":
             system.run(["systemctl", "disable", "--", self.name])
 
-    def when_dropped(self):
+    def when_dropped(self) -> "Undo | None":
         return None if self.content is None else ("systemd_unit", {"name": self.name, "content": None})
 
 
 class SystemdDropIn(_UnitText):
-    fields = ("unit", "name", "content")
+    unit: str
+    name: str
 
-    def identity(self):
+    def identity(self) -> str:
         return "{} of {}".format(self.name, self.unit)
 
-    def unit_name(self):
+    def unit_name(self) -> str:
         return self.unit
 
-    def path(self):
+    def path(self) -> str:
         return "{}/{}.d/{}".format(UNITS, self.unit, self.name)
 
-    def is_read(self, system, unit):
+    def is_read(self, system: "System", unit: "dict[str, str]") -> bool:
         """A unit that is not there has no drop-ins, for systemd; it reads them with the unit."""
         return unit.get("LoadState") in ("not-found", "masked") or not unread(system, unit)
 
-    def make_place(self, system):
+    def make_place(self, system: "System") -> None:
         directory = self.path().rpartition("/")[0]
         if system.stat(directory) is None:
             system.make_directory(directory)
 
-    def after_removal(self, system):
+    def after_removal(self, system: "System") -> None:
         directory = self.path().rpartition("/")[0]
         if system.stat(directory) is not None and not system.names(directory):
             system.remove(directory)
 
-    def when_dropped(self):
+    def when_dropped(self) -> "Undo | None":
         if self.content is None:
             return None
         return "systemd_drop_in", {"unit": self.unit, "name": self.name, "content": None}
 
 
-def shown(system, name):
+def shown(system: "System", name: str) -> "dict[str, str] | None":
     """What systemd says of a unit, as a dict; None on a host that systemd did not boot. A template has no state."""
     if system.stat(BOOTED) is None or "@." in name:
         return None

@@ -9,6 +9,12 @@ import shlex
 
 from ..host import look
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, Iterator
+
+    from ..host.system import System
+
 PLACES = (
     "/etc/systemd/system.control",
     "/run/systemd/system.control",
@@ -29,19 +35,19 @@ DEFAULT_FILE = "/etc/default/docker"
 VARIABLE = r"(?<!\$)\$(?:\{([A-Za-z_]\w*)\}|([A-Za-z_]\w*))"
 
 
-def load(system, name):
+def load(system: "System", name: str) -> "dict[str, Any] | None":
     """A service as `provision.facts.Unit` takes it, or None when there is no such unit."""
     path = _first(system, name)
     if path is None:
         return None
-    unit = {
+    unit: "dict[str, Any]" = {
         "path": path,
         "masked": _empty(system, path),
         "exec_start": [],
         "exec_start_from": "",
         "environment_files": [],
     }
-    environment = {}
+    environment: "dict[str, tuple[str, str]]" = {}
     unit["drop_ins"] = [] if unit["masked"] else drop_ins(system, name)
     for file in [path] + [file for file in unit["drop_ins"] if file not in OURS]:
         for key, value in assignments(look.text(system, file) or "", "Service"):
@@ -51,7 +57,7 @@ def load(system, name):
     return unit
 
 
-def _set(environment, key, value, file):
+def _set(environment: "dict[str, tuple[str, str]]", key: str, value: str, file: str) -> None:
     """Environment= of systemd.exec(5): {name: (value, the file that it stands in)}; an empty one takes all back."""
     if key == "Environment":
         if not value:
@@ -62,7 +68,7 @@ def _set(environment, key, value, file):
                 environment[name] = (text, file)
 
 
-def _add_variables(system, unit, environment):
+def _add_variables(system: "System", unit: "dict[str, Any]", environment: "dict[str, tuple[str, str]]") -> None:
     """`variables`: {name: the words of its value} of those on the command line; `variables_from`: {name: file}.
 
     DOCKER_OPTS of /etc/default/docker is none: its words are edited there.
@@ -81,7 +87,7 @@ def _add_variables(system, unit, environment):
     unit["variables_from"] = {name: file for name, (_, file) in used.items()}
 
 
-def _file(content):
+def _file(content: str) -> "Iterator[tuple[str, str]]":
     """(name, value) of each assignment in an EnvironmentFile."""
     for line in content.replace("\\\n", " ").splitlines():
         name, equals, value = line.strip().partition("=")
@@ -93,25 +99,7 @@ def _file(content):
             yield name.strip(), value.replace("%", "%%")
 
 
-def expand(words, variables):
-    """For each word of a command line what systemd makes of it: `$X` alone becomes the words of X, `${X}` its text.
-
-    A variable that is not known here stays as it is.
-    """
-    return [_expanded(word, variables) for word in words]
-
-
-def _expanded(word, variables):
-    if word[:1] == "$" and word[1:] in variables:
-        return list(variables[word[1:]])
-
-    def text(match):
-        return " ".join(variables[match.group(1)]) if match.group(1) in variables else match.group(0)
-
-    return [re.sub(r"(?<!\$)\$\{([A-Za-z_]\w*)\}", text, word)]
-
-
-def _first(system, name):
+def _first(system: "System", name: str) -> "str | None":
     for place in PLACES:
         path = "{}/{}".format(place, name)
         if look.exists(system, path):
@@ -119,19 +107,19 @@ def _first(system, name):
     return None
 
 
-def _empty(system, path):
+def _empty(system: "System", path: str) -> bool:
     """An empty unit file, or a link to /dev/null, masks the unit (and a drop-in: that drop-in)."""
     if system.link(path) == "/dev/null":
         return True
     return look.text(system, path) == ""
 
 
-def drop_ins(system, name):
+def drop_ins(system: "System", name: str) -> "list[str]":
     """The drop-in files of a unit in the order they apply: by file name, of equal names the most important one."""
     stem, _, ending = name.rpartition(".")
     parts = stem.split("-")
     prefixes = ["-".join(parts[:count]) + "-." + ending for count in range(len(parts) - 1, 0, -1)]
-    found = {}
+    found: "dict[str, str]" = {}
     for folder in [name] + prefixes + [ending]:
         for place in PLACES:
             directory = "{}/{}.d".format(place, folder)
@@ -141,7 +129,7 @@ def drop_ins(system, name):
     return [path for _, path in sorted(found.items()) if not _empty(system, path)]
 
 
-def assignments(content, section):
+def assignments(content: str, section: str) -> "Iterator[tuple[str, str]]":
     """(key, value) of each assignment in a section; continuation lines joined, comments skipped even between them."""
     current, pending = None, ""
     for line in content.splitlines():
@@ -160,7 +148,7 @@ def assignments(content, section):
             yield key.strip(), value.strip()
 
 
-def _assign(unit, key, value, file):
+def _assign(unit: "dict[str, Any]", key: str, value: str, file: str) -> None:
     if key == "ExecStart":
         unit["exec_start"] = [look.without_secrets(word) for word in command_words(value)]
         unit["exec_start_from"] = file if value else ""
@@ -168,13 +156,13 @@ def _assign(unit, key, value, file):
         unit["environment_files"] = unit["environment_files"] + [value] if value else []
 
 
-def command_words(value):
+def command_words(value: str) -> "list[str]":
     """A command line as systemd splits it, without the prefixes of its first word; variables stay as they are."""
     words = _split(value)
     return [words[0].lstrip("@-:+!|")] + words[1:] if words else []
 
 
-def _split(value):
+def _split(value: str) -> "list[str]":
     """Words as systemd splits them, quotes taken off."""
     try:
         return shlex.split(value)

@@ -136,14 +136,8 @@ def configured(system, pid):
         found[name] = [int(item["Soft"]), int(item["Hard"])]
     shm = document.get("default-shm-size") or (given.get("default-shm-size") or [None])[-1]
     if shm is not None:
-        found["shm"] = size(shm)
+        found["shm"] = flags.size(str(shm))
     return {name: value for name, value in found.items() if name in ("memlock", "stack", "nofile", "shm")}
-
-
-def size(text):
-    """Bytes of a size as Docker reads it (64m, 1G, 1.5GiB, 1073741824), or None; as in daemon/options.py."""
-    match = re.match(r"(\d+(?:\.\d+)?) ?([kmgtp]?)i?b?$", str(text).strip().lower())
-    return int(float(match.group(1)) * 1024 ** "_kmgtp".index(match.group(2) or "_")) if match else None
 
 
 def limits(answer, expected):

@@ -1,0 +1,133 @@
+"""Questions about where packages come from: does apt take the sources that this run writes, and can it install then?
+
+The law: nothing of the host's own lists, caches and locks is touched, and only a source that this run writes is asked
+over the network. Lists may be old, and `apply` updates them: what only they say is a warning.
+"""
+
+from ..host import look
+from ..host.errors import Failed
+from ..packages import apt, apt_pins, apt_trial, dpkg
+from ..packages.install import Packages
+from ..packages.source import AptSource
+
+KEY_LIMIT, LIMIT = 6, 12
+"""Seconds for each answer of a key's server, and for what apt fetches of a source."""
+BRING = ("apt_conf", "file", "download", "command", "mount", "symlink", "line_in_file")
+"""Kinds that may make a source reachable, where somebody else's role of this run changes one."""
+UNTOUCHED = ("n/a", "no package is changed here", "")
+
+
+class Offers:
+    """What apt could install: {name: versions}, {name: candidate or None}, names whose versions were read just now."""
+
+    def __init__(self, known, newest, fresh):
+        self.known = known
+        self.newest = newest
+        self.fresh = fresh
+        self.refused = None  # the Failed of a simulation
+
+
+def sources(system, change):
+    """The key of a source can be had, and apt takes what its server signs."""
+    written = [(AptSource(**fields), result) for fields, result in change.of("apt_source") if fields["present"]]
+    coming = []
+    try:
+        for source, result in written:
+            differs = {item["key"] for item in result["diff"]}
+            if differs & {"source", "key"}:
+                coming.append(source.coming(system, differs, KEY_LIMIT))
+    except Failed as error:
+        return _not_to_be_had(change, "fail", error)
+    coming = [source for source in coming if source.name.endswith(".sources")]  # older apts refuse nothing
+    if not coming:
+        return "n/a", "no package source is written here", ""
+    with apt_trial.tried(system, coming, LIMIT) as trial:
+        if trial.refused is not None:
+            return _not_to_be_had(change, "fail", trial.refused)
+        if trial.unread is not None:
+            return _not_to_be_had(change, "warn", trial.unread)
+        change.offers = _offers(system, change, trial.options, {source.uri.rstrip("/") for source, _ in written})
+    return "pass", "apt takes {}".format(" and ".join(source.name for source in coming)), ""
+
+
+def _not_to_be_had(change, verdict, error):
+    if change.brings(BRING):
+        return "n/a", "{}; another role of this run may change that".format(error.cause), ""
+    return verdict, error.cause, error.fix
+
+
+def versions(system, change):
+    """What apt could not install with the lists that are there: no source has it, a pin keeps it out, it conflicts."""
+    asked = _asked(change)
+    if not asked:
+        return UNTOUCHED
+    if change.offers is None and (change.of("apt_source") or not _listed(system)):
+        return "n/a", "which versions there are is known once apt has read the package sources", ""
+    offers = change.offers
+    if offers is None:
+        with apt_trial.tried(system) as here:
+            offers = _offers(system, change, here.options, set())
+    for name in sorted(asked):
+        if offers.known[name] and asked[name] is None and offers.newest[name] is None:
+            refused = apt_pins.refusal(system, name)
+            return "fail", refused.cause, refused.fix
+    known = _listed(system) or not any(offers.known.values())  # without lists, a new source need not have all
+    judged = [name for name in sorted(asked) if known or offers.known[name]]
+    for answer in filter(None, (_missing(name, asked[name], offers) for name in judged)):
+        return answer
+    if offers.refused is not None:
+        return "warn", "{}, as far as apt's lists tell now".format(offers.refused.cause), offers.refused.fix
+    return "pass", "apt knows a version to install of each package", ""
+
+
+def _asked(change):
+    """{name: version or None} of packages that would come or change."""
+    return {
+        package["name"]: package["version"]
+        for fields, _ in change.of("packages")
+        for package in fields["packages"]
+        if package["name"] in change.packages
+    }
+
+
+def _listed(system):
+    return any("_Packages" in name for name in look.names(system, apt_trial.LISTS))
+
+
+def _offers(system, change, options, new):
+    """What there is, `new` being the URIs of sources that were read just now; None where no package changes."""
+    asked = _asked(change)
+    names = sorted(asked)
+    if not names:
+        return None
+    found = apt.offers(system, names, options)
+    known = {name: list(dict.fromkeys(version for version, _ in found[name])) for name in names}
+    fresh = {name for name in names if any(uri.rstrip("/") in new for _, uri in found[name])}
+    offers = Offers(known, apt.candidates(system, names, options), fresh)
+    if _listed(system) and all(offers.newest[name] and not _missing(name, asked[name], offers) for name in names):
+        offers.refused = _simulated(system, change, options)
+    return offers
+
+
+def _simulated(system, change, options):
+    """Why apt would not do what `apply` will ask of it, or None."""
+    for fields, result in change.of("packages"):
+        diff = {item["key"]: (item["before"], item["after"]) for item in result["diff"]}
+        try:
+            Packages(**fields).rehearse(system, diff, options)
+        except Failed as error:
+            return error
+    return None
+
+
+def _missing(name, version, offers):
+    """The answer for what no source has, or None; `apply` updates the lists, so that this may be no failure."""
+    known = offers.known[name]
+    if not known:
+        cause = "no source of this host has a package {}, as far as apt's lists tell now".format(name)
+        return "warn", cause, "add the source that has it, or correct the name; `apply` updates the lists first"
+    if version is None or any(dpkg.compare(version, other) == 0 for other in known):
+        return None
+    verdict, until = ("fail", "") if name in offers.fresh else ("warn", ", as far as apt's lists tell now")
+    cause = "{} has no version {} in the sources of this host{}".format(name, version, until)
+    return verdict, cause, "ask for one that there is: {}".format(", ".join(known[:10]))

@@ -1,0 +1,133 @@
+"""Types alone: the dicts that cross the wire and those that kinds hand to the engine. Nothing imports this at run time.
+
+Both ends import it below `if TYPE_CHECKING`; to a host `typing` would cost 5 ms. All of it is what JSON has.
+"""
+
+from typing import Any, Dict, List, Protocol, Tuple, TypedDict  # novm
+
+State = Dict[str, Any]
+"""What a kind's `desired` and `actual` return: the docstring of each has its keys."""
+Diff = Dict[str, Tuple[Any, Any]]
+"""{key of the state: (actual, desired)}; None means absent."""
+Record = Dict[str, Any]
+"""One record of state.json (host/shapes.py has what each holds), or of the lock."""
+
+
+Process = List[Any]
+"""[boot id, PID, start ticks]: no other process of any time has the same."""
+Undo = Tuple[str, Dict[str, Any]]
+"""Kind and fields of the resource that undoes another one."""
+
+
+class Link(Protocol):
+    """The wire's end on the host, run/link.py, as those below it know it."""
+
+    cancelled: bool
+
+    def send(self, message: "Dict[str, Any]") -> None: ...
+    def step(self, text: str) -> None: ...
+    def progress(self, text: str) -> None: ...
+
+
+class Who(TypedDict, total=False):
+    """Which run this is, for whoever finds it at work or its traces."""
+
+    id: str
+    by: str
+    comment: str
+    spread: bool
+
+
+class Options(TypedDict):
+    """What the agent is started with: provision/run.py makes it."""
+
+    check: bool
+    facts_only: bool
+    confirm: float
+    confirms: bool
+    run: Who
+    settle: bool
+    state: str
+
+
+class Item(TypedDict):
+    """One resource as it travels and as it is remembered."""
+
+    kind: str
+    fields: Dict[str, Any]
+
+
+class Disrupt(TypedDict):
+    """When others on the host may be disturbed: never, idle or always; `closed`: why not now, or None."""
+
+    policy: str
+    closed: "str | None"
+
+
+class StagePlan(TypedDict):
+    """One stage of a plan. `replan`: fresh facts are needed before it. `needs`: roles that must not wait."""
+
+    role: str
+    replan: bool
+    transaction: bool
+    needs: List[str]
+    disrupt: Disrupt
+    resources: List[Item]
+
+
+class Asks(TypedDict):
+    """What the preflight's questions are about and the host cannot know."""
+
+    storage_driver: "str | None"
+    containerd_store: "bool | None"
+    data_root: "str | None"
+    deferred: List[str]
+
+
+class Difference(TypedDict, total=False):
+    """One key of a diff as people may see it; `text` is a unified diff, in place of both values."""
+
+    key: str
+    before: Any
+    after: Any
+    text: str
+
+
+class Error(TypedDict):
+    """What was the matter (one sentence), what to do, the command's last words, and a traceback where it is a bug."""
+
+    cause: str
+    fix: str
+    output: str
+    trace: str
+
+
+class Impact(TypedDict):
+    """What a change does to others on the host (engine/impact.py); the last three are filled in by run/disruption.py.
+
+    `level`: none, reload or restart; `why`: keys and files; `systemd`: it reads its configuration anew; `survive`:
+    containers outlive the restart; `effect`: a clause for people.
+    """
+
+    level: str
+    why: List[str]
+    systemd: bool
+    survive: bool
+    containers: List[Dict[str, Any]]
+    processes: List[Dict[str, Any]]
+    effect: str
+
+
+class ResourceResult(TypedDict):
+    """How it went with one resource, as the engine tells the stage. `waits` (why) and `cuts` do not travel."""
+
+    outcome: str
+    diff: List[Difference]
+    note: str
+    impact: "Impact | None"
+    error: "Error | None"
+    proof: "Dict[str, Any] | None"
+    seconds: float
+    rolled_back: bool
+    waits: str
+    cuts: bool
