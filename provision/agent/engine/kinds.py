@@ -19,7 +19,8 @@ MODULES = {
     "daemon_flags": ("docker.default_file", "DaemonFlags"),
     "apt_source": ("packages.source", "AptSource"),
     "packages": ("packages.install", "Packages"),
-    "service": ("docker.service", "Service"),
+    "service": ("services.service", "Service"),
+    "docker_service": ("docker.service", "DockerService"),
     "command": ("files.command", "Command"),
     "docker_live": ("docker.live", "DockerLive"),
     "apt_conf": ("packages.apt_conf", "AptConf"),
@@ -47,6 +48,7 @@ MODULES = {
     "authorized_key": ("accounts.authorized_key", "AuthorizedKey"),
     "systemd_unit": ("services.unit", "SystemdUnit"),
     "systemd_drop_in": ("services.unit", "SystemdDropIn"),
+    "probe": ("services.probe", "Probe"),
     "download": ("files.download", "Download"),
     "mount": ("kernel.mount", "Mount"),
 }

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     class Restarts(Protocol):
         """A service, as a change that goes back needs it."""
 
+        kind: str
         fields: "tuple[str, ...]"
 
         def identity(self) -> str: ...
@@ -48,7 +49,7 @@ class Transaction:
     def __init__(self, system: "System", record: "Record", service: "Restarts | None" = None) -> None:
         self._system = system
         self.record = record
-        made: "Any" = kinds.make("service", record["service"]) if record["service"] else None
+        made: "Any" = _service(record) if record["service"] else None
         self._service: "Restarts | None" = service or made
 
     @classmethod
@@ -58,9 +59,11 @@ class Transaction:
         if transaction is not None:
             return transaction
         tidy(system)
-        fields = {name: getattr(service, name) for name in service.fields} if service is not None else None
-        record: "Record" = {"run": run, "since": times.now(), "service": fields, "files": [], "touched": False}
+        record: "Record" = {"run": run, "since": times.now(), "service": None, "files": [], "touched": False}
         record.update(ran=None, memory=None, deadline=None, salt=os.urandom(16).hex())
+        if service is not None:
+            fields = {name: getattr(service, name) for name in service.fields}
+            record.update(service=fields, kind=service.kind)
         return cls(system, record, service)
 
     @classmethod
@@ -213,6 +216,16 @@ def _read(system: "System", path: str) -> "Any":
 
 def _damaged(path: str) -> Failed:
     return Failed("{} is damaged".format(path), "look at what it would restore, then move it away")
+
+
+def _service(record: "Record") -> "Resource":
+    """The service that the journal names, as the kind that it is."""
+    fields = dict(record["service"])
+    if "ready" in fields:  # as release 0.1.0 wrote it: one kind for all services
+        platform = fields.pop("ready") is not None
+        fields.update(options=fields.pop("live") or {}) if platform else fields.update(in_use=(), may_cut=False)
+        return kinds.make("docker_service" if platform else "service", fields)
+    return kinds.make(record.get("kind", "service"), fields)
 
 
 def _check(record: "Any") -> None:

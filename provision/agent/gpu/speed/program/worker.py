@@ -143,7 +143,8 @@ class Worker:
 
     def _sustained(self):
         self._at("sustained")
-        kernel = self._kernels[self._names()[-1]]
+        names = self._names()
+        kernel = self._kernels[names[-1] if names[-1] in FROM_CUDA else "fma32"]
         self._keep(kernel.sustain(self._nvml, 1.0 if self._request["full"] else 0.3))
 
     def _link(self):
