@@ -25,6 +25,10 @@ os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")  # looking for plug
 class _Verbs(click.Group):
     """Ends with the status that a verb returns; what is wrong with the input becomes lines on standard error."""
 
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        formatter.write("\nOptions: --version; -h or --help, of a verb, too.\n")
+        self.format_commands(ctx, formatter)
+
     def invoke(self, ctx: click.Context) -> Any:
         try:
             ctx.exit(super().invoke(ctx) or 0)

@@ -51,13 +51,13 @@ class Asked:
     plan: Path | None = None
 
 
-def _listed(context: click.Context, parameter: click.Parameter, given: str | None) -> tuple[str, ...] | None:
+def listed(context: click.Context, parameter: click.Parameter, given: str | None) -> tuple[str, ...] | None:
     """`a,b` as a tuple; None where the option was not given."""
     if given is None:
         return None
     names = tuple(dict.fromkeys(part.strip() for part in given.split(",") if part.strip()))
     if not names:
-        raise click.BadParameter("name at least one role")
+        raise click.BadParameter("name at least one")
     return names
 
 
@@ -133,7 +133,7 @@ INVENTORY = _Inventory(
     help="Inventory; repeatable (or $PROVISION_INVENTORY).",
 )
 LIMIT = _option("-l", "--limit", metavar="PATTERN", help="Only these: dgx:&rack1:!dgx07, @failed:last, …")
-ROLES = _option("--roles", metavar="A,B", callback=_listed, help="Only these roles.")
+ROLES = _option("--roles", metavar="A,B", callback=listed, help="Only these roles.")
 CHECK = _option("-C", "--check", is_flag=True, help="Change nothing.")
 DIFF = _option("-D", "--diff", is_flag=True, help="Show differences.")
 SET = _option(

@@ -3,7 +3,6 @@
 The law: a verb here imports what it needs when it runs, and returns the exit status.
 """
 
-from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
@@ -11,44 +10,12 @@ import click
 
 from provision.cli import options
 from provision.cli.options import Asked
-
-FLAG_WIDTH = 38
-"""Characters; two flags with their help stand in one line of 80."""
-
-
-class _Verb(click.Command):
-    """A verb that connects. It has many options: flags stand two in a line, and --help does not explain itself, or its
-    help would be longer than a screen. An option of Ansible's that it lacks is answered with ours."""
-
-    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        try:
-            return super().parse_args(ctx, args)
-        except click.NoSuchOption as error:
-            ours = options.ANSIBLE.get(error.option_name)
-            if ours is None:
-                raise
-            raise click.UsageError(f"No such option {error.option_name!r}; Ansible's is here: {ours}", ctx) from None
-
-    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        given = [option for option in self.params if isinstance(option, click.Option)]
-        shown = [(option, option.get_help_record(ctx)) for option in given]
-        flags = [f"{record[0]}  {record[1]}" for option, record in shown if record and _brief(option)]
-        long = [flag for flag in flags if len(flag) >= FLAG_WIDTH]
-        short = [flag for flag in flags if flag not in long]
-        with formatter.section("Options"):
-            formatter.write_dl([record for option, record in shown if record and not _brief(option)])
-            for left, right in zip_longest(short[::2], short[1::2], fillvalue=""):
-                formatter.write(f"  {left:<{FLAG_WIDTH}}{right}".rstrip() + "\n")
-            formatter.write("".join(f"  {flag}\n" for flag in long))
-
-
-def _brief(option: click.Parameter) -> bool:
-    """Does it stand beside another one in a line: a flag, or an option with as few words?"""
-    return getattr(option, "is_flag", False) or option in options.BRIEF
+from provision.cli.screen import Verb
+from provision.cli.verb_bundle import bundle
 
 
 @click.command(
-    cls=_Verb,
+    cls=Verb,
     params=[
         click.Argument(["plan"], required=False, type=click.Path(path_type=Path)),
         options.INVENTORY, options.LIMIT, options.ROLES, options.CHECK, options.DIFF, options.SET, options.FORKS,
@@ -71,7 +38,7 @@ def apply(**given: Any) -> int:
 
 
 @click.command(
-    cls=_Verb,
+    cls=Verb,
     params=[
         options.INVENTORY, options.LIMIT, options.ROLES, options.DIFF, options.SET, options.FORKS,
         options.MAX_FAILURES, options.TIMEOUT, options.EXECUTOR, options.JSON, options.REPORT, options.JUNIT,
@@ -92,7 +59,7 @@ def check(**given: Any) -> int:
 
 
 @click.command(
-    cls=_Verb,
+    cls=Verb,
     params=[
         options.INVENTORY, options.LIMIT, options.FORKS, options.TIMEOUT, options.JSON, *options.LOGIN,
         options.ACCEPT, options.VAULT, options.VAULT_ID, options.NO_EXEC,
@@ -181,7 +148,7 @@ def schema(variables: bool, **given: Any) -> int:
 
 
 @click.command(
-    cls=_Verb,
+    cls=Verb,
     params=[
         options.INVENTORY, options.LIMIT,
         click.Option(
@@ -237,7 +204,7 @@ def show(run: str, **given: Any) -> int:
 
 
 @click.command(
-    cls=_Verb,
+    cls=Verb,
     params=[
         options.INVENTORY, options.LIMIT, options.FORKS, options.TIMEOUT, options.JSON, options.METRICS,
         options.VERBOSE, *options.LOGIN,
@@ -258,7 +225,7 @@ def status(**given: Any) -> int:
 
 
 @click.command(
-    cls=_Verb,
+    cls=Verb,
     params=[
         options.INVENTORY, options.LIMIT,
         click.Option(["--force"], is_flag=True, help="End a run even while it installs packages."),
@@ -281,7 +248,7 @@ def unlock(force: bool, **given: Any) -> int:
 
 
 @click.command(
-    cls=_Verb,
+    cls=Verb,
     params=[
         click.Argument(["key"], metavar="KEY"), options.INVENTORY, options.LIMIT, options.SET, options.FORKS,
         options.TIMEOUT, options.JSON, *options.LOGIN, options.ACCEPT, options.VAULT, options.VAULT_ID, options.NO_EXEC,
@@ -300,4 +267,4 @@ def why(key: str, **given: Any) -> int:
     return asking.why(key, Asked(**given))
 
 
-VERBS = [apply, check, facts, inventory, kinds, roles, runs, schema, status, unlock, verify, why]
+VERBS = [apply, bundle, check, facts, inventory, kinds, roles, runs, schema, status, unlock, verify, why]

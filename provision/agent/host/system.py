@@ -15,19 +15,18 @@ import stat
 import struct
 import time
 
-from . import safe_files
+from . import safe_files, unix_http
 from .errors import Failed, TimedOut
 from .results import PATH
 from .state import Memory
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import IO, Any, Callable, Mapping, Sequence
+    from typing import IO, Any, Callable, ContextManager, Mapping, Sequence
 
     from .results import Result
 
 STATE = "/var/lib/provision"
-UNIX_LIMIT = 16 * 1024 * 1024
 
 
 class System:
@@ -39,6 +38,7 @@ class System:
         self.state = state
         self.memory = Memory(self)
         self.foreseen: "dict[str, bytes | None]" = {}  # in check mode: {path: what would stand there by now}
+        self.journal: "Any" = None  # of the change that is at work: rollback/transaction.py hears of each write first
         self.sources: "Any" = None  # our own sources, for what has to run when we are gone; main.py gives them
         self.modules: "dict[str, str]" = {}  # source of modules that only some hosts need, by name: pynvml
         self.progress: "Callable[[str], None]" = lambda text: (
@@ -173,7 +173,20 @@ class System:
 
     def get_unix(self, path: str, target: str, timeout: float = 10) -> "tuple[int, bytes]":
         """(status, body) of GET `target` on a Unix socket; OSError where nobody answers within `timeout` seconds."""
-        return _get_unix(path, target, timeout)
+        with self.ask_unix("GET", path, target, timeout=timeout) as answer:
+            return answer.status, answer.read()
+
+    def ask_unix(
+        self,
+        method: str,
+        path: str,
+        target: str,
+        body: bytes = b"",
+        headers: "Mapping[str, str] | None" = None,
+        timeout: float = 10,
+    ) -> "ContextManager[unix_http.Answer]":
+        """One HTTP request on a Unix socket: any other than GET and HEAD changes something."""
+        return unix_http.asked(method, path, target, body, headers or {}, timeout)
 
     def unix_peer(self, path: str) -> "int | None":
         """The PID of who listens on a Unix socket, or None. Connecting starts a socket-activated service."""
@@ -239,10 +252,16 @@ class System:
         When it was written is kept as (boot id, uptime): whether a process is older than that, no clock can spoil.
         """
         place = self.place(path)
-        record = {"digest": self.memory.digest(data), "boot": self.boot_id(), "uptime": None}
-        self.memory.put("written", path, record)
+        self.memory.put("written", path, {"digest": self.memory.digest(data), "boot": self.boot_id(), "uptime": None})
+        if self.journal is not None:
+            self.journal.writes(place, data)
         safe_files.replace(place, data, mode, uid, gid, validate)
-        self.memory.put("written", path, dict(record, uptime=self.uptime()))
+        self.wrote(path, data)
+
+    def wrote(self, path: str, data: bytes) -> None:
+        """It stands there from now on."""
+        record = {"digest": self.memory.digest(data), "boot": self.boot_id(), "uptime": self.uptime()}
+        self.memory.put("written", path, record)
 
     def receive(self, path: str, fill: "Callable[[IO[bytes]], object]", mode: int, uid: int, gid: int) -> None:
         """`write` for what is too large for our memory: `fill` writes it to the open sibling, or raises."""
@@ -264,7 +283,19 @@ class System:
         safe_files.make_directory(path, mode, uid, gid)
 
     def make_link(self, target: str, path: str) -> None:
+        if self.journal is not None:
+            self.journal.writes(path, target)
         safe_files.make_link(target, path)
+
+    def keep_old(self, path: str) -> None:
+        """Give what is at `path` a second name, for `put_back`: see `safe_files.keep`."""
+        safe_files.keep(path)
+
+    def put_back(self, path: str, rights: "tuple[int, int, int] | None") -> None:
+        safe_files.put_back(path, rights)
+
+    def forget_old(self, path: str) -> None:
+        safe_files.forget(path)
 
     def remove(self, path: str) -> None:
         """Remove a file, a link or an empty directory; nothing there is fine."""
@@ -275,13 +306,10 @@ class System:
         safe_files.try_out(self.place(path), data, mode, validate)
 
     def rename(self, source: str, destination: str) -> None:
-        os.rename(source, destination)
+        safe_files.rename(source, destination)
 
     def signal(self, pid: int, number: int) -> None:
         os.kill(pid, number)
-
-    def about_to_write(self) -> None:
-        """Said before a change that is not made by a method of this class: one through Docker's socket."""
 
 
 class ReadOnly(System):
@@ -292,10 +320,13 @@ class ReadOnly(System):
     def _refuse(self, *args: "Any", **kwargs: "Any") -> "Any":
         raise AssertionError("a kind tried to write in check mode: this is a bug of provision")
 
+    def ask_unix(self, method: str, *words: "Any", **more: "Any") -> "ContextManager[unix_http.Answer]":
+        return System.ask_unix(self, method, *words, **more) if method in unix_http.READING else self._refuse()
+
     run = detach = write = receive = keep = set_mode = set_owner = make_directory = make_link = remove = try_out = (
         rename
     ) = _refuse
-    signal = about_to_write = _refuse
+    signal = keep_old = put_back = forget_old = _refuse
 
 
 def _all_of(fd: int, path: str, limit: int) -> bytes:
@@ -307,26 +338,3 @@ def _all_of(fd: int, path: str, limit: int) -> bytes:
         data += piece
         if len(data) > limit:
             raise Failed("{} is larger than {} bytes".format(path, limit), "look at what fills it")
-
-
-def _get_unix(path: str, target: str, timeout: float) -> "tuple[int, bytes]":
-    """HTTP/1.0, so that the answer is neither chunked nor kept open; http.client would cost 20 ms to import."""
-    end = time.monotonic() + timeout
-    with contextlib.closing(socket.socket(socket.AF_UNIX)) as connection:
-        connection.settimeout(timeout)
-        connection.connect(path)
-        connection.sendall("GET {} HTTP/1.0\r\nHost: localhost\r\n\r\n".format(target).encode("ascii"))
-        answer = bytearray()
-        while True:
-            connection.settimeout(max(0.01, end - time.monotonic()))
-            data = connection.recv(65536)
-            if not data:
-                break
-            answer += data
-            if len(answer) > UNIX_LIMIT or time.monotonic() > end:
-                raise socket.timeout("no end of the answer to {}".format(target))
-    head, _, body = bytes(answer).partition(b"\r\n\r\n")
-    words = head.split(None, 2)
-    if len(words) < 2 or not words[1].isdigit():
-        raise OSError("{} does not speak HTTP".format(path))
-    return int(words[1]), body

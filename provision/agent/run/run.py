@@ -7,7 +7,7 @@ can be found and removed, by this run or the next.
 
 import zlib
 
-from ..engine import kinds
+from ..engine import kinds, left
 from ..engine.resource import CHANGED, OK, PENDING, WOULD_CHANGE
 from ..facts import gather
 from . import pending
@@ -181,9 +181,13 @@ class Run:
         """Keep what was asked beside `record`: at once for each that is done, since the next one may end the run."""
         if not self.keeps:
             return
+        stays = list(self.system.memory.get("stays", role) or []) if record is None else []
         record = self.asked(role) if record is None else dict(record, **self.of_newer_versions(role))
         for item in items:
             undo = kinds.make(item["kind"], item["fields"]).when_dropped()
             if undo is not None:
                 record[key_of(item)] = {"kind": undo[0], "fields": undo[1]}
+            else:
+                stays += [thing for thing in left.things(item) if thing not in stays]
         self.system.memory.put("asked", role, record or None)
+        self.system.memory.put("stays", role, stays or None)
