@@ -230,7 +230,9 @@ def story(interrupted: Mapping[str, Any]) -> str:
     run = found if isinstance(found, dict) else {}
     who = f"run {run.get('id')} of {run.get('by')}"
     if undone := interrupted.get("undone"):
-        return f"a change of {who} was put back: {undone}"
+        # A record of release 0.1 has no `left`.
+        left = interrupted.get("left") or str(undone).startswith("left as it is")
+        return f"a change of {who} was {'' if left else 'put back: '}{undone}"
     if interrupted.get("step") is None:
         return f"{who} died on this host: it was killed, or the host went down"
     error = interrupted.get("error")

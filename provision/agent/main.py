@@ -94,6 +94,8 @@ def _run(line: Line, options: "Options", sources: "Any") -> None:
     settle = options["settle"]
     if system.writable or (settle and system.stat(system.state) is not None):
         locks.append(_locked(line, system, options))
+    if system.writable:
+        state_check.close_undone(system)
     if settle:
         system.memory.wait()
     try:
@@ -180,7 +182,8 @@ def _interrupted(system: System, locks: "list[Lock]") -> "dict[str, Any] | None"
     if undone is not None:
         if locks:  # told once, to a run that may write or that has nothing to write
             system.memory.put("runs", "undone", None)
-        return {"run": undone.get("run"), "role": None, "step": None, "error": None, "undone": undone.get("text")}
+        told = {"undone": undone.get("text"), "left": undone.get("left", False)}
+        return dict(told, run=undone.get("run"), role=None, step=None, error=None)
     if locks and locks[0].left:
         return {"run": locks[0].left, "role": None, "step": None, "error": None}
     interrupted: "dict[str, Any] | None" = system.memory.get("runs", "interrupted")

@@ -405,6 +405,24 @@ def test_a_run_that_died_without_a_word_is_told() -> None:
     assert "run r0 of x@y died on this host" in next(event for event in events if isinstance(event, Notice)).text
 
 
+@pytest.mark.parametrize(
+    ("undone", "words"),
+    [
+        ({"undone": "nobody confirmed: the files are as they were"}, "was put back: nobody confirmed: the files are"),
+        ({"undone": "left as it is, because somebody …", "left": True}, "was left as it is, because somebody …"),
+        ({"undone": "left as it is, because somebody …"}, "was left as it is, because somebody …"),
+        ({"undone": "not put back: no room", "left": True}, "was not put back: no room"),
+    ],
+    ids=["put back", "left", "left, told by an earlier release", "failed"],
+)
+def test_what_became_of_a_change_that_nobody_ended_is_told_as_it_is(undone: dict[str, Any], words: str) -> None:
+    story = {"run": {"id": "r0", "by": "x@y"}, "role": None, "step": None, "error": None, **undone}
+    hello = encode({"type": "hello", "protocol": 1, "facts": FACTS, "interrupted": story})
+    events, _ = hold(Channel(MARKER + hello, BYE))
+    text = next(event for event in events if isinstance(event, Notice)).text
+    assert f"a change of run r0 of x@y {words}" in text
+
+
 def test_progress_is_passed_on() -> None:
     beat = encode({"type": "beat", "step": "s", "seconds": 5.0, "text": "waiting for apt"})
     events, _ = hold(Channel(MARKER + HELLO + beat + BYE))
