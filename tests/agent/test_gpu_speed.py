@@ -133,6 +133,12 @@ def test_each_error_of_cuda_has_verdict_cause_and_fix(measure, function, code, v
     assert fix.lower() in found["fix"].lower()
 
 
+def test_wrong_bits_are_told_though_the_driver_failed_later(measure):
+    gpu, other = measure(2, BITS_0=3, FAIL_cuMemHostAlloc_0=304)["gpus"]
+    assert ["refused" in bad(gpu)[0]["cause"], "wrong bits" in bad(gpu)[1]["cause"]] == [True, True]
+    assert (bad(other), "peer" in other["figures"]) == ([], False), "there is no other GPU left to copy to"
+
+
 def test_a_kernel_that_hangs_is_killed_in_time_and_the_other_gpu_is_measured(measure):
     good, hung = measure(2, full=False, limit=2, HANG_1="fma32")["gpus"]
     assert bad(good) == []
@@ -165,6 +171,12 @@ def test_a_shared_gpu_that_is_slow_is_never_failed_and_wrong_bits_always(measure
     assert [item["verdict"] for item in bad(gpu)] == ["failed"]
 
 
+def test_memory_that_is_slow_for_a_while_is_measured_once_more(measure):
+    """As where the driver still clears what a job before has freed."""
+    [gpu] = measure(1, MEMORY=0.7, SLOW_LAUNCHES=96)["gpus"]
+    assert (bad(gpu), gpu["again"]) == ([], ["memory"])
+
+
 def test_a_power_cap_under_full_load_is_no_fault(measure):
     [gpu] = measure(1, CLOCK=1500, REASONS=4, WATT=690)["gpus"]
     assert bad(gpu) == []
@@ -174,7 +186,7 @@ def test_a_gpu_without_tensor_cores_and_an_old_driver_leave_them_out(measure):
     for words in ({"CAPABILITY": 75}, {"CAPABILITY": 90, "CUDA": 10020}):
         [gpu] = measure(1, **words)["gpus"]
         assert bad(gpu) == []
-        assert "wgmma" not in gpu["figures"] and "sustained" in gpu["figures"]
+        assert "wgmma" not in gpu["figures"] and gpu["load"]["kernel"] == "fma32"
         assert any("tensor cores" in text for text in gpu["left_out"])
 
 
