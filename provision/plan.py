@@ -9,9 +9,9 @@ all roles are folded into one stage after the last role that has any (provision/
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
 
 from provision import daemon, faults
+from provision.agent.types import StagePlan
 from provision.errors import Refused, RoleFault
 from provision.facts import Facts, Os
 from provision.resources import DaemonEnvironment, DaemonInput, DaemonOption, DockerService, Resource
@@ -34,14 +34,14 @@ class Stage:
     disrupt: Mapping[str, tuple[str, str]] = field(default_factory=dict)
     """May it disturb those who use a service? By its name: (never, idle or always; the setting that says so)."""
 
-    def wired(self, closed: str | None) -> dict[str, Any]:
+    def wired(self, closed: str | None) -> StagePlan:
         """The stage as it travels; `closed` says why nothing may be disturbed at all now."""
         return {
             "role": self.role,
             "replan": self.deferred is not None,
             "transaction": self.transaction,
             "needs": list(self.needs),
-            "disrupt": {"policies": {name: list(item) for name, item in self.disrupt.items()}, "closed": closed},
+            "disrupt": {"policies": dict(self.disrupt), "closed": closed},
             "resources": [{"kind": resource.kind, "fields": resource.fields()} for resource in self.resources],
         }
 

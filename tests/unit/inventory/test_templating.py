@@ -90,7 +90,7 @@ def value(found: Inventory, template: str) -> Any:
         ("{{ hostvars | list }}", ["h1.example.com", "h2", "10.0.0.9"]),
         ("{{ group_names }}", ["db", "web"]),
         ("{{ groups.web.index(inventory_hostname) }}", 0),
-        ("{{ groups.all | map('extract', hostvars, 'x') | list }}", ["one", "z", "h2"]),
+        ("{{ groups.all | map('extract', hostvars, 'x') | list }}", ["one", "h2", "z"]),
         ("{{ cfg | length }}", 4),
         ("{{ 'yes' | bool }}", True),
         ("{{ flag | ternary('a', 'b') }}", "a"),
