@@ -159,8 +159,8 @@ def scratch(
 ) -> "Iterator[str]":
     """A new folder for programs that only look, and gone afterwards; all may read it, since apt reads as another user.
 
-    `files` is a function of the folder's path: {path in it: bytes, or where a link points}. `copies`, {path in it: file},
-    are made of what is there.
+    `files` is a function of the folder's path: {path in it: bytes, or where a link points}; `copies` are made where
+    there is something to copy: {path in it: file}.
     """
     import shutil  # rarely needed, and slow to load
     import tempfile
