@@ -14,12 +14,21 @@ from typing import Any
 from provision import daemon, faults
 from provision.errors import Refused, RoleFault
 from provision.facts import Facts, Os
-from provision.resources import DaemonEnvironment, DaemonInput, DaemonOption, Resource, Service
+from provision.resources import (
+    DaemonEnvironment,
+    DaemonInput,
+    DaemonOption,
+    DockerLive,
+    JsonKeys,
+    Resource,
+    Service,
+)
 from provision.role import Deferred, Refuse, Role, Settings, Skip
 from provision.templates import Templates
 
 DAEMON = "docker_daemon"
 ENGINE = "docker_engine"
+CONFIGURATION = "/etc/docker/daemon.json"
 
 
 @dataclass(frozen=True)
@@ -36,6 +45,8 @@ class Stage:
     """Roles without whose change this one makes no sense: where one of them has to wait, so does this."""
     disrupt: str = "idle"
     """May it disturb what runs on the host (docker_daemon.disrupt)?"""
+    remove: bool = False
+    """What the host remembers of the role goes."""
 
     def wired(self, closed: str | None) -> dict[str, Any]:
         """The stage as it travels; `closed` says why nothing may be disturbed at all now."""
@@ -46,7 +57,7 @@ class Stage:
             "needs": list(self.needs),
             "disrupt": {"policy": self.disrupt, "closed": closed},
             "resources": [{"kind": resource.kind, "fields": resource.fields()} for resource in self.resources],
-        }
+        } | ({"remove": True} if self.remove else {})
 
 
 class RefusedByRole(Refused):
@@ -103,6 +114,53 @@ def plan(
         if role.provides is not None and stage.skipped is None:
             view = role.provides(view, settings[role.name])
     return _with_daemon(stages, wanted, view, tuple(in_run) if in_run is not None else tuple(r.name for r in roles))
+
+
+@dataclass(frozen=True)
+class Removal:
+    """Roles to take from a host, in the order in which they came."""
+
+    roles: tuple[str, ...]
+    daemon: bool
+    """May one of them have had a say in the Docker daemon?"""
+
+
+def removal(
+    removed: Removal,
+    staying: Sequence[Role],
+    settings: Mapping[str, Settings],
+    facts: Facts,
+    templates: Sequence[Path] = (),
+) -> tuple[Stage, ...]:
+    """The stages that take roles from one host, the last first. What each brought, the host remembers; the Docker
+    daemon comes first of all, with what the `staying` roles want of it. Raises RefusedByRole."""
+    disrupt = getattr(settings.get(DAEMON), "disrupt", "idle")
+    own = [name for name in reversed(removed.roles) if not (removed.daemon and name == DAEMON)]
+    rest = tuple(Stage(name, disrupt=disrupt, remove=True) for name in own)
+    if not removed.daemon:
+        return rest
+    wanted, view = _Daemon(templates), facts
+    for role in staying:
+        stage = _stage(role, settings[role.name], view)
+        _take_daemon(stage, wanted, 0)
+        if role.provides is not None and stage.skipped is None:
+            view = role.provides(view, settings[role.name])
+    try:
+        resources = _daemon_without(removed.roles, wanted, facts)
+    except Refuse as refuse:
+        raise RefusedByRole(DAEMON, refuse.cause, refuse.fix) from None
+    gone = DAEMON in removed.roles or not staying
+    return (Stage(DAEMON, resources, transaction=True, disrupt=disrupt, remove=gone), *rest)
+
+
+def _daemon_without(removed: Sequence[str], wanted: _Daemon, facts: Facts) -> tuple[Resource, ...]:
+    """The daemon's files without what these roles wanted; and its restart, unless it goes itself."""
+    if facts.docker.version is None:
+        return (JsonKeys(path=CONFIGURATION, keys=(), roles=tuple(removed)),)
+    resources = daemon.fold(wanted.options, wanted.environment, facts, removed, Templates(wanted.templates))
+    if ENGINE in removed:
+        return tuple(item for item in resources if not isinstance(item, Service | DockerLive))
+    return tuple(_watching(item, wanted.inputs) for item in resources)
 
 
 def _stage(role: Role, settings: Settings, facts: Facts) -> Stage:

@@ -49,7 +49,7 @@ def test_after_a_run_status_tells_of_it_and_of_what_nobody_asks_for_any_more(lab
     finally:
         (lab.directory / "host_vars" / "other.yml").unlink()
     assert [item["role"] for item in left["unmanaged"]] == ["docker_daemon"]
-    assert "bip in /etc/docker/daemon.json" in left["unmanaged"][0]["left"]
+    assert left["unmanaged"][0]["left"][0].startswith("bip, default-shm-size, ")
 
 
 def test_what_is_pending_is_exit_3_with_its_reason(lab: Lab, provision: Provision) -> None:

@@ -28,6 +28,7 @@ class JsonKeys(Resource):
     def __init__(self, **values):
         Resource.__init__(self, **values)
         self._foreign = None
+        self._made = False  # there was no file before us
 
     def identity(self):
         return self.path
@@ -68,6 +69,7 @@ class JsonKeys(Resource):
         self._remember(system)
         _make_directory(system, self.path)
         found = file.described(system, self.path)
+        self._made = found is None
         mode = found["mode"] if found and self._holds_a_foreign_password(document) else self.mode
         mode, uid, gid = file.rights(system, self.path, int(mode, 8), uid, gid)
         system.write(self.path, _text(document), mode, uid, gid, lambda staged: self._validate(system, staged))
@@ -124,6 +126,9 @@ class JsonKeys(Resource):
     def settled(self, system):
         self._remember(system)
 
+    def when_removed(self, role):
+        return ("empty_object", {"path": self.path}) if self._made else None
+
     def taints(self, key):
         if key in ("mode", "owner", "group", "unwanted"):
             return False
@@ -168,6 +173,30 @@ class JsonKeys(Resource):
                 name = json.dumps(list(key["path"]))
                 records[name] = {"role": key["role"], "digest": _digest(system, key["path"], key["value"])}
         system.memory.put(SECTION, self.path, records or None)
+
+
+class EmptyObject(Resource):
+    """A JSON file that we made, and in which nothing is left once the role is gone: it goes, with its directory."""
+
+    fields = ("path",)
+
+    def identity(self):
+        return self.path
+
+    def touches(self):
+        return (self.path,)
+
+    def desired(self):
+        return {"empty": False}
+
+    def actual(self, system):
+        return {"empty": system.stat(self.path) is not None and not _document(system, self.path)}
+
+    def apply(self, system, diff):
+        system.remove(self.path)
+        folder = self.path.rpartition("/")[0]
+        if not system.names(folder):
+            system.remove(folder)
 
 
 def as_written(system, path, document, record):

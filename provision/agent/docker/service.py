@@ -114,6 +114,15 @@ class Service(Resource):
             taken = dict(taken, files=dict(before["files"], **taken["files"]))
         self._record(system, self._process, taken)
 
+    def when_removed(self, role):
+        """As it was found. Docker is no role's own: it stays as it is until its packages go."""
+        before = self.found
+        if self.ready or not before or all(before[key] == self.desired()[key] for key in ("enabled", "running")):
+            return None
+        fields = {name: getattr(self, name) for name in self.fields}
+        fields.update(enabled=before["enabled"], running=before["running"])
+        return "service", dict(fields, files=[], live=None, reload=None)
+
     def _taken(self, system):
         return staleness.taken(system, self.files, self.reload)
 

@@ -90,6 +90,11 @@ class Resource:
         """The resource (kind, fields) that removes this one, or None where leaving it is right."""
         return None
 
+    def when_removed(self, role: str) -> "Undo | None":
+        """What stays when nobody asks for this any more, and goes only when `role` is removed: the resource that does
+        that, or None. Asked of a resource that is as it should be; `found` is how it was before."""
+        return None
+
     def impact(self, system: "System", diff: "Diff") -> "Impact | None":
         """What `apply` does to others on this host (engine/impact.py), or None. Reads only; knows what is foreseen."""
         return None

@@ -50,6 +50,10 @@ class CdiSpec(Resource):
         if not refreshed:
             self._generate(system)
 
+    def when_removed(self, role):
+        fields = dict(path=OURS, content=None, mode="0644", owner="root", group="root", sensitive=False)
+        return None if self.found is not None else ("file", dict(fields, validate_with=None))
+
     def _generate(self, system):
         if system.which("nvidia-ctk") is None:
             raise Failed(

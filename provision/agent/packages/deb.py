@@ -12,7 +12,7 @@ import urllib.request
 from ..engine import impact
 from ..engine.resource import Resource
 from ..host.errors import Failed
-from . import apt, dpkg, policy_rc
+from . import apt, dpkg, given, policy_rc
 from .install import OPTIONS
 
 LIMIT = 256 * 1024 * 1024
@@ -49,7 +49,8 @@ class Deb(Resource):
         path = os.path.join(folder, "{}.deb".format(self.name))
         system.keep(path, self._content(system))
         try:
-            with policy_rc.forbidden(system, self.no_start) as env:
+            noted = given.Noted(system, self.identity(), [self.name])
+            with noted, policy_rc.forbidden(system, self.no_start) as env:
                 options = [word for word in OPTIONS if word != "--no-install-recommends"] + [
                     "--no-install-recommends",
                     "--no-remove",
@@ -58,6 +59,9 @@ class Deb(Resource):
                 apt.change(system, argv, self.timeout, self.lock_timeout, env)
         finally:
             system.remove(path)
+
+    def when_removed(self, role):
+        return given.undo(self, role, [self.name])
 
     def _content(self, system):
         system.progress("fetching {}".format(self.source))

@@ -51,6 +51,13 @@ def packages(system, names):
     return found
 
 
+def present(system):
+    """The names of all packages of which anything is unpacked."""
+    data = b"\n\n".join([system.read(STATUS, LIMIT) or b"", _updates(system)])
+    names = {name.decode() for name in re.findall(rb"^Package: (\S+)$", data, re.M)}
+    return {name for name, package in packages(system, names).items() if package.present}
+
+
 def broken(system):
     """Names of packages that an interrupted dpkg left half-way, sorted; [] on a sound system."""
     journal = _updates(system)

@@ -11,7 +11,7 @@ import re
 from ..engine import impact
 from ..engine.resource import Resource
 from ..host.errors import Failed
-from . import apt, apt_locks, apt_pins, dpkg, policy_rc
+from . import apt, apt_locks, apt_pins, dpkg, given, policy_rc
 
 ABSENT = "absent"
 HELD = ", held"
@@ -143,7 +143,11 @@ class Packages(Resource):
             targets = self._targets(system, wrong)
             removals = [name for name in unwanted if _there(dpkg.packages(system, [name]), name)]
             if targets or removals:
-                self._released(system, targets, removals, problem, env)
+                with given.Noted(system, self.identity(), dict(targets)):
+                    self._released(system, targets, removals, problem, env)
+
+    def when_removed(self, role):
+        return given.undo(self, role, self._asked())
 
     def _targets(self, system, wrong):
         """[(name, version or None)] of what is still to be installed, now that dpkg is whole and the lists are new."""

@@ -10,6 +10,7 @@ import os
 
 from ..gpu.proof.receipt import RECEIPT
 from ..host import lock, look, times
+from . import unmanaged
 
 REBOOT = ("/run/reboot-required", "/var/run/reboot-required")
 UNFINISHED = "undo/journal.json"
@@ -26,7 +27,7 @@ def answer(system, arguments):
         "unfinished": _unfinished(system),
         "last_run": _last_run(system),
         "proof": _proof(system),
-        "unmanaged": _unmanaged(memory, arguments["roles"]),
+        "unmanaged": _unmanaged(system, arguments["roles"]),
         "lock": lock_of(*lock.look(system)),
         "reboot": next((_packages(system, path) for path in REBOOT if look.exists(system, path)), None),
         "interrupted": _interrupted(interrupted) if isinstance(interrupted, dict) else None,
@@ -96,20 +97,9 @@ def _proof(system):
     }
 
 
-def _unmanaged(memory, roles):
-    """Roles that wrote something here and are not the host's any more, with what is left of each."""
-    found = [(role, name) for role, record in _records(memory, "asked") for name in record]
-    for path in memory.section("json_keys"):
-        for name, item in memory.get("json_keys", path).items():
-            found.append((item["role"], "{} in {}".format(".".join(json.loads(name)), path)))
-    for path in memory.section("daemon_flags"):
-        record = memory.get("daemon_flags", path)
-        found += [(role, "--{} in {}".format(name, path)) for name, _, role in record["flags"]]
-    left = {}
-    for role, thing in sorted(found):
-        if role and role not in roles:  # "": a flag of somebody else's that had to move
-            left.setdefault(role, []).append(thing)
-    return [{"role": role, "left": _texts(things)} for role, things in sorted(left.items())]
+def _unmanaged(system, roles):
+    found = unmanaged.look(system, roles)
+    return [{"role": _text(item["role"]), "left": _texts(item["left"])} for item in found]
 
 
 def _records(memory, section):

@@ -17,6 +17,7 @@ from . import pending
 from .disruption import Guard
 
 GOOD = (OK, CHANGED, WOULD_CHANGE)
+LEFT = "account_left"
 INSIDE = ("waits", "cuts")
 """Keys of a result that do not travel."""
 
@@ -30,6 +31,7 @@ class Stage:
         self._number = number
         self._plan = plan
         self.role = plan["role"]
+        self._removes = plan.get("remove", False)
         self._guard = Guard(run.system, plan["disrupt"])
         self._newer = run.of_newer_versions(self.role)
         self._items = self._ordered()
@@ -46,7 +48,10 @@ class Stage:
         else:
             outcome = self._one_by_one()
         if outcome == OK:
-            self._run.remember(self.role, self._plan["resources"], {})
+            if self._removes:
+                self._run.forget(self.role)
+            else:
+                self._run.remember(self.role, self._plan["resources"], {})
             if not self._run.check:
                 pending.clear(self._system, self.role)
         return outcome
@@ -158,8 +163,9 @@ class Stage:
             self._newer = {}  # said once
         self._run.line.send(dict(shown, type="result", role=self.role, **self._place(position)))
         self._run.ended(self.role, self._name(position), self._items[position], self._resources[position], result)
-        if result["outcome"] in GOOD:
-            self._run.remember(self.role, [self._items[position]])
+        if result["outcome"] in GOOD and not self._removes:
+            self._run.remember(self.role, [self._items[position]], outcome=result["outcome"])
+            self._run.note_removal(self.role, self._resources[position], result["outcome"])
 
     def _settle(self, resource, result):
         if result["outcome"] not in (OK, CHANGED) or not self._run.keeps:
@@ -187,7 +193,10 @@ class Stage:
         first = next((n for n, item in enumerate(items) if item["kind"] == "service"), len(items))
         asked = {key_of(item) for item in items}
         asked.update(self._newer)
-        dropped = [record for key, record in sorted(self._run.asked(self.role).items()) if key not in asked]
+        known = sorted(self._run.asked(self.role).items())
+        dropped = [record for key, record in known if key not in asked and not record.get("stays")]
+        if self._removes:
+            dropped = to_remove(known)
         return items[:first] + dropped + items[first:]
 
 
@@ -204,6 +213,13 @@ def close_left_open(system):
         from ..rollback.confirmed import settle_left_open  # only where there is one
 
         settle_left_open(system)
+
+
+def to_remove(known):
+    """What takes a role away, of its records: services first, packages last, and directories once they are empty."""
+    order = ("service", None, "packages_removal", "directory_gone")
+    ours = [record for key, record in reversed(known) if not record.get("found") and record["kind"] != LEFT]
+    return sorted(ours, key=lambda record: order.index(record["kind"] if record["kind"] in order else None))
 
 
 def key_of(item):
