@@ -28,6 +28,11 @@ command line as it is, because a traceback or a shell that traces quotes that.""
 _PACKING = Lock()
 INTERPRETERS = ("python3", "/usr/bin/python3", "/usr/libexec/platform-python")
 
+_ON_DEMAND = Path("gpu", "speed", "program")
+"""Of the agent's folders, the one whose files are sent as `modules`, with a plan that needs them."""
+
+_OURS = "provision.agent."
+
 _NAME = MARKER.decode().strip(chr(0))
 _QUOTES = '"' * 3
 _NEWLINE = "~"
@@ -76,7 +81,7 @@ def command(interpreter: str | None = None, sudo: str | None = None) -> str:
 def _sources() -> Mapping[str, str]:
     """{dotted name below the agent: text}; the `__init__` of a package goes by the package's own name."""
     agent = Path(__file__).with_name("agent")
-    paths = sorted(agent.rglob("*.py"))
+    paths = [path for path in sorted(agent.rglob("*.py")) if not path.is_relative_to(agent / _ON_DEMAND)]
     return {_dotted(path.relative_to(agent)): without_docstrings(path.read_text("utf-8")) for path in paths}
 
 
@@ -95,7 +100,8 @@ def _dotted(path: Path) -> str:
 
 @cache
 def modules(names: tuple[str, ...]) -> Mapping[str, str]:
-    """Single-file modules that only some hosts need (pynvml), for a plan: name to its source, zlib and base64."""
+    """Modules that only some hosts need (pynvml, the files of _ON_DEMAND), for a plan: name to its source, zlib and
+    base64."""
     return {name: b64encode(zlib.compress(_source(name), 9)).decode("ascii") for name in names}
 
 
@@ -103,7 +109,8 @@ def _source(name: str) -> bytes:
     spec = find_spec(name)
     assert spec is not None, name
     assert spec.origin is not None, name
-    return Path(spec.origin).read_bytes()
+    data = Path(spec.origin).read_bytes()
+    return without_docstrings(data.decode("utf-8")).encode("utf-8") if name.startswith(_OURS) else data
 
 
 def block(options: Mapping[str, Any]) -> bytes:

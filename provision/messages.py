@@ -69,6 +69,8 @@ class WireError(_Message):
 class Impact(_Message):
     """What a change does to others on the host: see agent/engine/impact.py."""
 
+    service: str = "docker"
+    users: list[str] = []
     level: Literal["none", "reload", "restart"]
     why: list[str]
     systemd: bool

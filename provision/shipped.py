@@ -4,6 +4,7 @@ The one place that says where they are. In a clone, and for an editable install,
 they lie in the package, in provision/data/: setup.py copies them there when the wheel is built.
 """
 
+from collections.abc import Iterable
 from pathlib import Path
 
 _PACKAGE = Path(__file__).resolve().parent
@@ -16,6 +17,6 @@ INVENTORIES = TOP / "inventories"
 TESTS = TOP / "tests" / "verify"
 
 
-def role_path(inventory: Path) -> list[Path]:
-    """Where the roles of this inventory are looked for: beside it, then among the shipped ones."""
-    return [(inventory if inventory.is_dir() else inventory.parent) / "roles", ROLES]
+def role_path(directories: Iterable[Path]) -> list[Path]:
+    """Where the roles of an inventory in these directories are looked for: beside it, then among the shipped ones."""
+    return [*dict.fromkeys(directory / "roles" for directory in directories), ROLES]

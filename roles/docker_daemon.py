@@ -16,6 +16,9 @@ from provision import role
 from provision.resources import DaemonOption, Resource
 
 DAEMON = True
+TRANSACTION = True
+DISRUPTS = "docker"
+NEEDS = ("docker_engine",)
 
 ULIMITS = "core cpu data fsize locks memlock msgqueue nice nofile nproc rss rtprio rttime sigpending stack".split()  # noqa: SIM905
 LOG_DRIVERS = "awslogs fluentd gcplogs gelf journald json-file local logentries none splunk syslog".split()  # noqa: SIM905
@@ -114,8 +117,10 @@ def _absolute(text: str) -> str:
 
 
 def _mirror(text: str) -> str:
-    if not re.fullmatch(r"https?://[^/\s]+/?", text):
-        raise ValueError(f"{text!r} should be http://HOST[:PORT] or https://HOST[:PORT], without a path")
+    if "@" in text:
+        raise ValueError("should have no login in it, which Docker does not take: a mirror of Docker Hub has none")
+    if not re.fullmatch(r"https?://[^/\s?#]+(/[^\s?#]*)?", text):
+        raise ValueError(f"{text!r} should be http://HOST[:PORT] or https://HOST[:PORT], with a path at most")
     return text
 
 

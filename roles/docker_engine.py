@@ -14,6 +14,8 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from provision import role
 from provision.resources import AptSource, Package, Packages, Programs, Resource
 
+INSTALLS = "docker"
+
 Flavour = Literal["docker.io", "docker-ce", "docker-engine"]
 Word = Annotated[str, role.Spelled(r"^[^\s\[\]]+$", "should be one word, without brackets")]
 Fingerprint = Annotated[str, role.Spelled(r"^[0-9A-F]{40}$", "should be 40 hexadecimal digits, in capitals")]

@@ -2,9 +2,11 @@
 
 Levels: 0 Docker answers and knows a way to give a container a GPU; 1 the host's GPUs are those that are declared,
 and all is well with them; 2 a container sees exactly these, CUDA runs in it with a checked result, limits are as
-configured; 3 a container sees no GPU that it did not ask for. 0 and 1 are measured on every run and every check. 2
-and 3 run containers, and are done again when something they depend on has changed, or after `max_age`. On a host
-without a GPU the containers are run all the same, and all is checked that needs no GPU.
+configured; 3 a container sees no GPU that it did not ask for; 5 each GPU is as fast as it should be, and computes
+right. 0 and 1 are measured on every run and every check. 2 and 3 run containers, and are done again when something
+they depend on has changed, or after `max_age`. 5 is measured only where `levels` names it, has an age of its own, and
+wants the GPUs for itself. On a host without a GPU the containers are run all the same, and all is checked that needs
+no GPU.
 """
 
 from collections.abc import Iterator
@@ -13,24 +15,40 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from provision import role
-from provision.resources import GpuProof, Resource
+from provision.resources import GpuProof, GpuSpeed, Resource
 
 NEEDS = ("docker_daemon",)
 
+LEVELS = (0, 1, 2, 3, 5)
+SPEED = 5
 LATER = {
     4: "survival of daemon-reload and of a restart: it disturbs containers that run",
-    5: "dcgmi diag: it needs DCGM on the host and minutes of idle GPUs",
     6: "NCCL within a host: it needs a CUDA image and idle GPUs",
     7: "NCCL between hosts: it needs several hosts at once",
 }
 
+LEAST = {"memcpy_dtod": 0.85, "write": 0.85, "read": 0.85, "fma32": 0.95, "fma64": 0.95, "htod": 0.65, "dtoh": 0.7}
+"""By figure: the share of its own limit (clocks, bus width, multiprocessors, PCIe link, all asked of the driver) that
+a GPU must reach. Healthy H200s reach 0.89, 0.97, 0.95, 0.98, 0.98, 0.84 and 0.88."""
+SLACK = {
+    **dict.fromkeys(("memcpy_dtod", "write", "read"), 0.04),
+    **dict.fromkeys(("fma32", "fma64"), 0.03),
+    **dict.fromkeys(("mma", "wgmma"), 0.06),
+    **dict.fromkeys(("sustained", "dtoh", "peer"), 0.1),
+    "htod": 0.15,
+}
+"""By figure: how much less than in its last proof a GPU may do. Each is a multiple of what runs differ by."""
+
 
 def _level(value: int) -> int:
     if value in LATER:
-        raise ValueError(f"level {value} is not there yet ({LATER[value]}); there are 0, 1, 2 and 3")
-    if not 0 <= value <= 3:
-        raise ValueError("there are levels 0, 1, 2 and 3")
+        raise ValueError(f"level {value} is not there yet ({LATER[value]}); there are 0, 1, 2, 3 and 5")
+    if value not in LEVELS:
+        raise ValueError("there are levels 0, 1, 2, 3 and 5")
     return value
+
+
+Share = Annotated[float, Field(ge=0, le=1)]
 
 
 class Limits(BaseModel):
@@ -46,6 +64,23 @@ class Limits(BaseModel):
     """Open files."""
     shm: Annotated[int, Field(ge=0)] | None = None
     """Bytes of /dev/shm."""
+
+
+class Speed(BaseModel):
+    """Level 5: how it is measured. It is asked for by `levels`."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    mode: Literal["full", "lean"] = "full"
+    """lean: without FP64, and 0.3 s instead of 1 s at full power."""
+    max_age: Annotated[int, Field(ge=0)] = 604800
+    """Seconds after which it is measured anew though nothing has changed."""
+    beside_jobs: bool = False
+    """Measure though others use the GPUs: the jobs get slower, and a GPU that is slow then is unknown, not failed."""
+    timeout: Annotated[int, Field(ge=10, le=3600)] = 60
+    """Seconds for each GPU; one without persistence mode takes long to wake up."""
+    least: dict[Literal["memcpy_dtod", "write", "read", "fma32", "fma64", "htod", "dtoh"], Share] = {}
+    """Shares of a GPU's own limit that it must reach, where they are not those of LEAST. 0: not held against it."""
 
 
 class Settings(role.Settings):
@@ -71,12 +106,14 @@ class Settings(role.Settings):
     """Directories of the host, as /raid/imagedata, that a container must see through `-v`; mounted read-only."""
     ignore_xids: tuple[int, ...] = ()
     """Xid errors in the kernel's log that are no failure."""
+    speed: Speed = Speed()
+    """How level 5 is measured."""
     require_persistence: bool = False
     """Is a GPU without persistence mode a failure, and not only worth a word?"""
 
 
 def resources(facts: role.Facts, settings: Settings) -> Iterator[Resource]:
-    """One probe."""
+    """One probe, and one for the speed where it is asked for and there are GPUs."""
     required = settings.require_gpu
     if required == "auto":
         required = facts.nvidia_machine or bool(settings.expect_gpus)
@@ -86,8 +123,9 @@ def resources(facts: role.Facts, settings: Settings) -> Iterator[Resource]:
             "look at dmesg and `lspci -d 10de:`, then power the host off and on; or set require_gpu: false",
         )
     limits = settings.limits.model_dump(exclude_none=True)
+    levels = set(settings.levels) - {SPEED} or {0, 1}
     yield GpuProof(
-        levels=tuple(sorted({0, 1, *settings.levels} if max(settings.levels) > 1 else set(settings.levels))),
+        levels=tuple(sorted({0, 1, *levels} if max(settings.levels) > 1 else levels)),
         expect_gpus=settings.expect_gpus,
         require_gpu=required,
         injection=settings.injection,
@@ -99,3 +137,13 @@ def resources(facts: role.Facts, settings: Settings) -> Iterator[Resource]:
         ignore_xids=settings.ignore_xids,
         require_persistence=settings.require_persistence,
     )
+    if SPEED in settings.levels and facts.nvidia.gpus:
+        speed = settings.speed
+        yield GpuSpeed(
+            full=speed.mode == "full",
+            max_age=speed.max_age,
+            beside_jobs=speed.beside_jobs,
+            limit=speed.timeout,
+            least={**LEAST, **speed.least},
+            slack=SLACK,
+        )

@@ -58,9 +58,9 @@ class Item(TypedDict):
 
 
 class Disrupt(TypedDict):
-    """When others on the host may be disturbed: never, idle or always; `closed`: why not now, or None."""
+    """By service: may its users be disturbed (never, idle, always), by which setting; `closed`: why nothing may now."""
 
-    policy: str
+    policies: Dict[str, Tuple[str, str]]
     closed: "str | None"
 
 
@@ -106,9 +106,12 @@ class Impact(TypedDict):
     """What a change does to others on the host (engine/impact.py); the last three are filled in by run/disruption.py.
 
     `level`: none, reload or restart; `why`: keys and files; `systemd`: it reads its configuration anew; `survive`:
-    containers outlive the restart; `effect`: a clause for people.
+    containers outlive the restart; `effect`: a clause for people. `service`: the one that others use; `users`: who,
+    where it is not Docker.
     """
 
+    service: str
+    users: List[str]
     level: str
     why: List[str]
     systemd: bool
@@ -116,6 +119,15 @@ class Impact(TypedDict):
     containers: List[Dict[str, Any]]
     processes: List[Dict[str, Any]]
     effect: str
+
+
+class Judged(TypedDict):
+    """The answer to one question before a change. `verdict`: pass, warn, fail, unknown, n/a."""
+
+    question: str
+    verdict: str
+    text: str
+    fix: str
 
 
 class ResourceResult(TypedDict):

@@ -25,11 +25,15 @@ os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")  # looking for plug
 class _Verbs(click.Group):
     """Ends with the status that a verb returns; what is wrong with the input becomes lines on standard error."""
 
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        formatter.write("\nOptions: --version; -h or --help, of a verb, too.\n")
+        self.format_commands(ctx, formatter)
+
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Verbs for every day with a line each; the others are named, or all this would be longer than a screen."""
         rows = [(verb.name or "", verb.get_short_help_str(78)) for verb in VERBS if verb not in SELDOM]
         with formatter.section("Commands"):
-            formatter.write_dl([*rows, ("more", ", ".join(str(verb.name) for verb in SELDOM) + ": each has --help")])
+            formatter.write_dl([*rows, ("more", ", ".join(str(verb.name) for verb in SELDOM))])
 
     def invoke(self, ctx: click.Context) -> Any:
         try:

@@ -15,7 +15,6 @@ from importlib.util import find_spec
 from provision.cli import hosts
 from provision.cli.options import Asked
 from provision.errors import InputError, Problem
-from provision.inventory import sources
 from provision.rollout.order import Order, said
 from provision.secrets import Secret, secrets_in
 
@@ -80,17 +79,15 @@ def opened(asked: Asked, selection: hosts.Selection, run: str) -> Callable[[int]
 
 
 def _order(asked: Asked, selection: hosts.Selection, run: str) -> Order:
-    assert selection.inventory is not None, "hosts come from an inventory"
     _no_secrets(asked.overrides, [secret for host in selection.hosts for secret in secrets_in(dict(host.settings))])
-    vault = asked.vault_password_file
     return Order(
         run,
-        str(sources.find(selection.inventory).absolute()),
+        selection.source.sources,
         tuple(host.name for host in selection.hosts),
         said(selection.hosts, selection.role_path),
         asked.roles,
         asked.overrides,
-        str(vault.absolute()) if vault else None,
+        selection.source.vault_ids,
         asked.no_exec,
         asked.accept_new_host_keys,
     )

@@ -4,6 +4,7 @@ The law: all that is wrong is found before anything is connected to, and told at
 """
 
 import getpass
+import os
 import shutil
 import sys
 from collections.abc import Callable, Iterable, Mapping
@@ -15,9 +16,10 @@ from provision import inventory, journal, report, shipped
 from provision.cli import resuming
 from provision.cli.options import Asked
 from provision.errors import InputError, Problem
-from provision.inventory import Host, Inventory, sources
+from provision.inventory import Host, Inventory, places
 from provision.inventory.document import Mark, Tagged
 from provision.inventory.references import Ask, Placeholder
+from provision.inventory.vault import identity
 from provision.journal import Past
 from provision.rollout.policy import Policy, Wanted, policy
 from provision.rollout.review import Plan
@@ -31,37 +33,43 @@ class Selection:
     hosts: list[Host]
     role_path: list[Path]
     policy: Policy
-    inventory: str | None
     source: Inventory
     """All of what was read."""
 
 
 def role_path(asked: Asked) -> list[Path]:
     """Where roles are looked for: beside the inventory, if one is named, then our own. Raises InputError."""
-    name = _source(asked)
-    if name is None:
-        return [shipped.ROLES]
-    return shipped.role_path(sources.find(name))
+    names = _sources(asked)
+    return shipped.role_path(places.find_all(names).directories if names else ())
 
 
-def _source(asked: Asked) -> str | None:
-    """The inventory that was asked for, or `inventories/default`, or None."""
-    if asked.inventory is not None:
-        return asked.inventory
-    found = sources.named("default", sources.folders())
-    return str(found) if found else None
+def _sources(asked: Asked) -> tuple[str, ...]:
+    """The inventories that were asked for, or `inventories/default`, or none."""
+    found = None if asked.inventory else places.named("default", places.folders())
+    return (str(found),) if found else asked.inventory
 
 
 def read(asked: Asked) -> Inventory:
     """The inventory. Raises InputError."""
-    name = _source(asked)
-    if name is None:
+    names = _sources(asked)
+    if not names:
         hint = "give --inventory NAME|PATH, set PROVISION_INVENTORY, or make inventories/default.yml"
         raise InputError([Problem("no inventory is named", hint=hint)])
-    password = asked.vault_password_file
-    if password is not None and not password.exists():
-        raise InputError([Problem(f"--vault-password-file: there is no file {password}", hint="correct its path")])
-    return inventory.load(name, no_exec=asked.no_exec, vault_password_file=asked.vault_password_file)
+    return inventory.load(*names, no_exec=asked.no_exec, vault_ids=vault_ids(asked), ask=asker())
+
+
+def vault_ids(asked: Asked) -> tuple[str, ...]:
+    """Where the passwords of vaults are, as LABEL@SOURCE with absolute paths. Raises InputError for a file that is not
+    there."""
+    given = [("--vault-id", text) for text in asked.vault_ids]
+    given += [("--vault-password-file", str(asked.vault_password_file))] if asked.vault_password_file else []
+    found = [(option, text, identity(text)) for option, text in given]
+    missing = [(option, text) for option, text, known in found if not (known.asked or os.path.exists(known.source))]
+    if missing:
+        raise InputError(
+            [Problem(f"{option}: there is no file {file}", hint="correct its path") for option, file in missing]
+        )
+    return tuple(str(known) for *_, known in found)
 
 
 def select(
@@ -99,7 +107,7 @@ def select(
         raise InputError(problems)
     if past is not None:
         hosts = resuming.left(past, hosts, limited=asked.limit is not None)
-    return Selection(hosts, role_path(asked), course, _source(asked), found)
+    return Selection(hosts, role_path(asked), course, found)
 
 
 def _names(found: Inventory, asked: Asked, past: Past | None, plan: Plan | None) -> list[str]:

@@ -15,7 +15,7 @@ import click
 class Asked:
     """What the command line asked for. A verb without an option has its default."""
 
-    inventory: str | None = None
+    inventory: tuple[str, ...] = ()
     limit: str | None = None
     roles: tuple[str, ...] | None = None
     check: bool = False
@@ -35,6 +35,8 @@ class Asked:
     ask_become_pass: bool = False
     accept_new_host_keys: bool = False
     vault_password_file: Path | None = None
+    vault_ids: tuple[str, ...] = ()
+    """LABEL@SOURCE, or a source alone: `inventory.vault.identity`."""
     no_exec: bool = False
     comment: str = ""
     waves: str | None = None
@@ -49,13 +51,13 @@ class Asked:
     plan: Path | None = None
 
 
-def _listed(context: click.Context, parameter: click.Parameter, given: str | None) -> tuple[str, ...] | None:
+def listed(context: click.Context, parameter: click.Parameter, given: str | None) -> tuple[str, ...] | None:
     """`a,b` as a tuple; None where the option was not given."""
     if given is None:
         return None
     names = tuple(dict.fromkeys(part.strip() for part in given.split(",") if part.strip()))
     if not names:
-        raise click.BadParameter("name at least one role")
+        raise click.BadParameter("name at least one")
     return names
 
 
@@ -68,18 +70,12 @@ def _one_line(context: click.Context, parameter: click.Parameter, given: str) ->
 
 
 class _Inventory(click.Option):
-    """An option that is seen as often as it is given, and refused then: click takes the last in silence."""
+    """An option that may be given several times; its variable holds one."""
 
     def value_from_envvar(self, ctx: click.Context) -> Any:
         """The variable as one path, whatever is in it."""
         given = self.resolve_envvar_value(ctx)
         return None if given is None else (given,)
-
-
-def _one(context: click.Context, parameter: click.Parameter, given: tuple[str, ...]) -> str | None:
-    if len(given) > 1:
-        raise click.BadParameter("give one inventory: a directory with several files is read as one")
-    return given[0] if given else None
 
 
 def _argv(context: click.Context, parameter: click.Parameter, given: str | None) -> tuple[str, ...] | None:
@@ -134,11 +130,10 @@ INVENTORY = _Inventory(
     metavar="NAME|PATH",
     envvar="PROVISION_INVENTORY",
     multiple=True,
-    callback=_one,
-    help="Inventory (or $PROVISION_INVENTORY).",
+    help="Inventory; repeatable (or $PROVISION_INVENTORY).",
 )
 LIMIT = _option("-l", "--limit", metavar="PATTERN", help="Only these: dgx:&rack1:!dgx07, @failed:last, …")
-ROLES = _option("--roles", metavar="A,B", callback=_listed, help="Only these roles.")
+ROLES = _option("--roles", metavar="A,B", callback=listed, help="Only these roles.")
 CHECK = _option("-C", "--check", is_flag=True, help="Change nothing.")
 DIFF = _option("-D", "--diff", is_flag=True, help="Show differences.")
 SET = _option(
@@ -165,10 +160,11 @@ OUT = _option("--out", metavar="FILE", type=click.Path(path_type=Path), help="Sa
 YES = _option("--yes", is_flag=True, help="Do not ask.")
 JSON = _option("--json", "as_json", is_flag=True, help="JSON lines on stdout.")
 VERBOSE = _option("-v", "--verbose", is_flag=True, help="Show what is ok.")
-ACCEPT = _option("--accept-new-host-keys", is_flag=True, help="Trust unknown hosts, and remember them.")
+ACCEPT = _option("--accept-new-host-keys", is_flag=True, help="Add unknown.")
 VAULT = _option(
     "--vault-password-file", metavar="FILE", type=click.Path(path_type=Path), help="Password of Ansible vaults."
 )
+VAULT_ID = _option("--vault-id", "vault_ids", metavar="ID@FILE", multiple=True, help="Of one vault id.")
 QUIET = _option("-q", "--quiet", is_flag=True, help="Failures only.")
 LIST_HOSTS = _option("--list-hosts", is_flag=True, help="Name the hosts only.")
 USER = _option("-u", "--user", metavar="NAME", help="Log in as NAME.")
@@ -177,22 +173,8 @@ ASK_PASS = _option("-k", "--ask-pass", is_flag=True, help="Ask SSH's.")
 ASK_BECOME_PASS = _option("-K", "--ask-become-pass", is_flag=True, help="Ask sudo's.")
 LOGIN = (USER, BECOME, ASK_PASS, ASK_BECOME_PASS)
 """How hosts are logged in to, for all of them."""
-BRIEF = (
-    ROLES,
-    FORKS,
-    TIMEOUT,
-    MAX_FAILURES,
-    RESUME,
-    WHAT_FOR,
-    REPORT,
-    JUNIT,
-    METRICS,
-    ON_EVENT,
-    USER,
-    WAVES,
-    EXECUTOR,
-    OUT,
-)
+BRIEF: tuple[click.Parameter, ...] = (ROLES, FORKS, TIMEOUT, MAX_FAILURES, RESUME, WHAT_FOR, REPORT, JUNIT, METRICS)
+BRIEF += (ON_EVENT, USER, WAVES, EXECUTOR, VAULT_ID, OUT)
 """Options whose help is short enough for two of them to stand in one line."""
 ANSIBLE = {
     "-t": "--roles",
@@ -201,10 +183,9 @@ ANSIBLE = {
     "--extra-vars": "--set ROLE.KEY=VALUE",
     "--inventory-file": "--inventory",
     "--subset": "--limit",
-    "-J": "--vault-password-file",
-    "--ask-vault-pass": "--vault-password-file",
-    "--ask-vault-password": "--vault-password-file",
-    "--vault-id": "--vault-password-file",
+    "-J": "--vault-id prompt",
+    "--ask-vault-pass": "--vault-id prompt",
+    "--ask-vault-password": "--vault-id prompt",
     "--vault-pass-file": "--vault-password-file",
     "--become-password-file": "ansible_become_password: !secret file:PATH in the inventory",
     "--become-pass-file": "ansible_become_password: !secret file:PATH in the inventory",

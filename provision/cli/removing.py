@@ -15,7 +15,7 @@ from provision.cli.options import Asked
 from provision.cli.rolling import roll_out
 from provision.errors import InputError, Problem, nearest
 from provision.inventory import Host
-from provision.plan import DAEMON, Removal
+from provision.plan import Removal
 from provision.report.text import Line, names
 from provision.rollout import Job
 from provision.rollout.order import templates
@@ -26,7 +26,7 @@ def remove(wanted: Sequence[str], asked: Asked) -> int:
     path = hosts.role_path(asked)
     there = role.available(path)
     _refuse_misspelt([name for name in wanted if name not in there], there)
-    touches_daemon = any(name == DAEMON or name not in there or role.load(name, path).daemon for name in wanted)
+    touches_daemon = any(name not in there or role.load(name, path).daemon for name in wanted)
 
     def of_the_daemon(present: set[str]) -> tuple[str, ...]:
         """Those whose settings count: of what these roles write for the daemon, the others' part stays."""
@@ -38,8 +38,10 @@ def remove(wanted: Sequence[str], asked: Asked) -> int:
     in_inventory = selection.source.by_host("roles")
     _warn(wanted, {host.name: in_inventory.get(host.name) or [] for host in selection.hosts})
     _confirm(wanted, len(selection.hosts), asked)
+    loaded = {name: role.load(name, path) for name in wanted if name in there}
     removals = [
-        Removal(_in_order(wanted, in_inventory.get(host.name) or []), touches_daemon) for host in selection.hosts
+        Removal(order, touches_daemon, tuple(loaded[name] for name in order if name in loaded))
+        for order in (_in_order(wanted, in_inventory.get(host.name) or []) for host in selection.hosts)
     ]
     jobs = [_job(host, removal, selection) for host, removal in zip(selection.hosts, removals, strict=True)]
     story = report.Story(diff=asked.diff, verbose=asked.verbose, quiet=asked.quiet)

@@ -3,15 +3,14 @@
 The law: what the command line does not say is as the run was asked; a host that the run finished is not touched again.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 from provision import journal, report
 from provision.cli.options import Asked
 from provision.errors import InputError, Problem
-from provision.inventory import Host, sources
+from provision.inventory import Host, Inventory
 from provision.inventory.digest import digest
 from provision.journal import Past
 from provision.secrets import HIDDEN, Mask
@@ -20,13 +19,13 @@ KEPT = ("limit", "waves", "max_failures", "user", "become")
 """Options that a journal keeps as they are."""
 
 
-def told(asked: Asked, hosts: Iterable[Host], mask: Mask, inventory: str | None) -> dict[str, Any]:
+def told(asked: Asked, hosts: Iterable[Host], mask: Mask, source: Inventory) -> dict[str, Any]:
     """What a resume has to know of a run, as JSON types; no secret is in it."""
     found: dict[str, Any] = {name: getattr(asked, name) for name in KEPT}
-    found["inventory"] = str(sources.find(inventory).absolute()) if inventory else None
+    found["inventory"] = list(source.sources)
     found["roles"] = list(asked.roles) if asked.roles is not None else None
     found["overrides"] = [mask.text(text) for text in asked.overrides]
-    found["vault_password_file"] = str(asked.vault_password_file.absolute()) if asked.vault_password_file else None
+    found["vault_ids"] = list(source.vault_ids)
     return mask.value(found) | {"digest": digest(hosts)}  # type: ignore[no-any-return]
 
 
@@ -37,15 +36,21 @@ def complete(asked: Asked) -> tuple[Asked, Past | None]:
     past = journal.find(journal.folder(), asked.resume)
     if problem := _unfit(past, asked):
         raise InputError([problem])
-    kept: dict[str, Any] = {name: past.told.get(name) for name in (*KEPT, "inventory") if getattr(asked, name) is None}
+    kept: dict[str, Any] = {name: past.told.get(name) for name in KEPT if getattr(asked, name) is None}
     kept.pop("limit", None)  # its hosts are known by name: `@failed:last` would mean others by now
     if asked.roles is None and past.told.get("roles") is not None:
         kept["roles"] = tuple(past.told["roles"])
     if not asked.overrides:
         kept["overrides"] = tuple(past.told.get("overrides") or ())
-    if asked.vault_password_file is None and past.told.get("vault_password_file"):
-        kept["vault_password_file"] = Path(past.told["vault_password_file"])
-    return replace(asked, **kept), past
+    return replace(asked, **kept, **origins(asked, past.told)), past
+
+
+def origins(asked: Asked, told: Mapping[str, Any]) -> dict[str, Any]:
+    """What the command line does not say of where the input is from, as a run or a plan has it."""
+    found: dict[str, Any] = {} if asked.inventory else {"inventory": tuple(told.get("inventory") or ())}
+    if not asked.vault_ids and asked.vault_password_file is None:
+        found["vault_ids"] = tuple(told.get("vault_ids") or ())
+    return found
 
 
 def _unfit(past: Past, asked: Asked) -> Problem | None:

@@ -16,7 +16,6 @@ from provision.cli import resuming
 from provision.cli.hosts import Selection, mask
 from provision.cli.options import Asked
 from provision.errors import InputError, Problem
-from provision.inventory import sources
 from provision.rollout import Job, review
 from provision.rollout.review import Plan, Recorder
 from provision.run import Reviewed
@@ -30,18 +29,14 @@ def complete(asked: Asked) -> tuple[Asked, Plan | None]:
         return asked, None
     plan = review.read(asked.plan)
     told = plan.asked
-    kept: dict[str, Any] = {
-        name: told.get(name) for name in ("inventory", "user", "become") if getattr(asked, name) is None
-    }
+    kept: dict[str, Any] = {name: told.get(name) for name in ("user", "become") if getattr(asked, name) is None}
     kept["roles"] = tuple(told["roles"]) if told.get("roles") is not None else None
     overrides = tuple(told.get("overrides") or ())
     if hidden := [text.partition("=")[0] for text in overrides if HIDDEN in text and not asked.overrides]:
         what, hint = f"the secret of --set {hidden[0]} is not in the plan", "give every --set of that check again"
         raise InputError([Problem(what, str(asked.plan), hint)])
     kept["overrides"] = asked.overrides or overrides
-    if asked.vault_password_file is None and told.get("vault_password_file"):
-        kept["vault_password_file"] = Path(told["vault_password_file"])
-    return replace(asked, **kept), plan
+    return replace(asked, **kept, **resuming.origins(asked, told)), plan
 
 
 def _refuse_mixed(asked: Asked) -> None:
@@ -59,12 +54,10 @@ def recorded(asked: Asked, jobs: list[Job], selection: Selection) -> tuple[list[
     """The jobs of a check, and who makes a plan of it, where that is asked for. Raises InputError."""
     if asked.out is None:
         return jobs, None
-    inventory = sources.find(selection.inventory).resolve() if selection.inventory else None
-    if inventory in asked.out.resolve().parents:
-        hint = "save it elsewhere"
-        raise InputError(
-            [Problem(f"--out: {asked.out} would be read as a part of the inventory {inventory}", hint=hint)]
-        )
+    for inventory in map(Path, selection.source.sources):
+        if inventory.resolve() in asked.out.resolve().parents:
+            what = f"--out: {asked.out} would be read as a part of the inventory {inventory}"
+            raise InputError([Problem(what, hint="save it elsewhere")])
     recorder = Recorder()
     return [replace(job, reviewed=Reviewed(recorder.salt)) for job in jobs], recorder
 
@@ -72,7 +65,7 @@ def recorded(asked: Asked, jobs: list[Job], selection: Selection) -> tuple[list[
 def save(recorder: Recorder, asked: Asked, selection: Selection) -> bool:
     """Write the plan; False where that was not possible."""
     assert asked.out is not None
-    told = resuming.told(asked, selection.hosts, mask(selection.hosts), selection.inventory)
+    told = resuming.told(asked, selection.hosts, mask(selection.hosts), selection.source)
     try:
         review.write(asked.out, recorder.plan(told, selection.hosts, selection.role_path))
     except OSError as error:

@@ -94,7 +94,7 @@ def roll_out(  # noqa: PLR0917
     told = None
     if not only_asks:
         told = {"verb": verb, "by": run.by, "comment": run.comment} | resuming.told(
-            asked, selection.hosts, mask, selection.inventory
+            asked, selection.hosts, mask, selection.source
         )
     views = Views(view, run.id, asked, told)
 

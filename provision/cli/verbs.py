@@ -3,7 +3,6 @@
 The law: a verb here imports what it needs when it runs, and returns the exit status.
 """
 
-from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
@@ -11,51 +10,19 @@ import click
 
 from provision.cli import options
 from provision.cli.options import Asked
-
-FLAG_WIDTH = 38
-"""Characters; two flags with their help stand in one line of 80."""
-
-
-class _Verb(click.Command):
-    """A verb that connects. It has many options: flags stand two in a line, and --help does not explain itself, or its
-    help would be longer than a screen. An option of Ansible's that it lacks is answered with ours."""
-
-    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        try:
-            return super().parse_args(ctx, args)
-        except click.NoSuchOption as error:
-            ours = options.ANSIBLE.get(error.option_name)
-            if ours is None:
-                raise
-            raise click.UsageError(f"No such option {error.option_name!r}; Ansible's is here: {ours}", ctx) from None
-
-    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        given = [option for option in self.params if isinstance(option, click.Option)]
-        shown = [(option, option.get_help_record(ctx)) for option in given]
-        flags = [f"{record[0]}  {record[1]}" for option, record in shown if record and _brief(option)]
-        long = [flag for flag in flags if len(flag) >= FLAG_WIDTH]
-        short = [flag for flag in flags if flag not in long]
-        with formatter.section("Options"):
-            formatter.write_dl([record for option, record in shown if record and not _brief(option)])
-            for left, right in zip_longest(short[::2], short[1::2], fillvalue=""):
-                formatter.write(f"  {left:<{FLAG_WIDTH}}{right}".rstrip() + "\n")
-            formatter.write("".join(f"  {flag}\n" for flag in long))
-
-
-def _brief(option: click.Parameter) -> bool:
-    """Does it stand beside another one in a line: a flag, or an option with as few words?"""
-    return getattr(option, "is_flag", False) or option in options.BRIEF
+from provision.cli.screen import Verb
+from provision.cli.verb_bundle import bundle
 
 
 @click.command(
-    cls=_Verb,
+    cls=Verb,
     params=[
         click.Argument(["plan"], required=False, type=click.Path(path_type=Path)),
         options.INVENTORY, options.LIMIT, options.ROLES, options.CHECK, options.DIFF, options.SET, options.FORKS,
         options.WAVES, options.MAX_FAILURES, options.RESUME, options.TIMEOUT, options.WHAT_FOR, options.EXECUTOR,
         options.YES, options.ON_EVENT, options.JSON, options.REPORT, options.JUNIT, options.METRICS,
         options.VERBOSE, options.QUIET, options.LIST_HOSTS,
-        *options.LOGIN, options.ACCEPT, options.VAULT, options.NO_EXEC,
+        *options.LOGIN, options.ACCEPT, options.VAULT, options.VAULT_ID, options.NO_EXEC,
     ],
     short_help="Make hosts what their roles ask for.",
 )  # fmt: skip
@@ -71,13 +38,13 @@ def apply(**given: Any) -> int:
 
 
 @click.command(
-    cls=_Verb,
+    cls=Verb,
     params=[
         options.INVENTORY, options.LIMIT, options.ROLES, options.DIFF, options.SET, options.FORKS,
         options.MAX_FAILURES, options.TIMEOUT, options.EXECUTOR, options.JSON, options.REPORT, options.JUNIT,
         options.METRICS, options.ON_EVENT, options.OUT,
         options.VERBOSE, options.QUIET, options.LIST_HOSTS, *options.LOGIN, options.ACCEPT, options.VAULT,
-        options.NO_EXEC,
+        options.VAULT_ID, options.NO_EXEC,
     ],
     short_help="Say what apply would change; change nothing.",
 )  # fmt: skip
@@ -92,14 +59,14 @@ def check(**given: Any) -> int:
 
 
 @click.command(
-    cls=_Verb,
+    cls=Verb,
     params=[
         click.Argument(["roles"], nargs=-1, required=True, metavar="ROLE..."),
         options.INVENTORY, options.LIMIT, options.CHECK, options.DIFF, options.FORKS,
         options.WAVES, options.MAX_FAILURES, options.TIMEOUT, options.WHAT_FOR,
         options.YES, options.ON_EVENT, options.JSON, options.REPORT, options.JUNIT, options.METRICS,
         options.VERBOSE, options.QUIET, options.LIST_HOSTS,
-        *options.LOGIN, options.ACCEPT, options.VAULT, options.NO_EXEC,
+        *options.LOGIN, options.ACCEPT, options.VAULT, options.VAULT_ID, options.NO_EXEC,
     ],
     short_help="Take away what roles have put on hosts.",
 )  # fmt: skip
@@ -114,10 +81,10 @@ def remove(roles: tuple[str, ...], **given: Any) -> int:
 
 
 @click.command(
-    cls=_Verb,
+    cls=Verb,
     params=[
         options.INVENTORY, options.LIMIT, options.FORKS, options.TIMEOUT, options.JSON, *options.LOGIN,
-        options.ACCEPT, options.VAULT, options.NO_EXEC,
+        options.ACCEPT, options.VAULT, options.VAULT_ID, options.NO_EXEC,
     ],
     short_help="Show what hosts are: OS, GPUs, driver, Docker.",
 )  # fmt: skip
@@ -136,7 +103,7 @@ def facts(**given: Any) -> int:
         options.INVENTORY, options.LIMIT,
         click.Option(["--graph"], is_flag=True, help="Show the tree of groups."),
         click.Option(["--host"], metavar="NAME", help="Show a host's values, and where each comes from."),
-        options.SET, options.JSON, options.VAULT, options.NO_EXEC,
+        options.SET, options.JSON, options.VAULT, options.VAULT_ID, options.NO_EXEC,
     ],
     short_help="Show hosts, groups and where values come from.",
 )  # fmt: skip
@@ -203,7 +170,7 @@ def schema(variables: bool, **given: Any) -> int:
 
 
 @click.command(
-    cls=_Verb,
+    cls=Verb,
     params=[
         options.INVENTORY, options.LIMIT,
         click.Option(
@@ -212,7 +179,7 @@ def schema(variables: bool, **given: Any) -> int:
         ),
         click.Option(["--junit"], metavar="FILE", type=click.Path(path_type=Path), help="Write JUnit's XML there."),
         options.METRICS,
-        options.JSON, options.VERBOSE, options.QUIET, *options.LOGIN, options.VAULT, options.NO_EXEC,
+        options.JSON, options.VERBOSE, options.QUIET, *options.LOGIN, options.VAULT, options.VAULT_ID, options.NO_EXEC,
     ],
     short_help="Test hosts from outside, with testinfra.",
 )  # fmt: skip
@@ -259,11 +226,11 @@ def show(run: str, **given: Any) -> int:
 
 
 @click.command(
-    cls=_Verb,
+    cls=Verb,
     params=[
         options.INVENTORY, options.LIMIT, options.FORKS, options.TIMEOUT, options.JSON, options.METRICS,
         options.VERBOSE, *options.LOGIN,
-        options.ACCEPT, options.VAULT, options.NO_EXEC,
+        options.ACCEPT, options.VAULT, options.VAULT_ID, options.NO_EXEC,
     ],
     short_help="Show what is pending, done and proven, and who is at work.",
 )  # fmt: skip
@@ -280,12 +247,12 @@ def status(**given: Any) -> int:
 
 
 @click.command(
-    cls=_Verb,
+    cls=Verb,
     params=[
         options.INVENTORY, options.LIMIT,
         click.Option(["--force"], is_flag=True, help="End a run even while it installs packages."),
         options.FORKS, options.TIMEOUT, options.YES, options.JSON, *options.LOGIN, options.ACCEPT, options.VAULT,
-        options.NO_EXEC,
+        options.VAULT_ID, options.NO_EXEC,
     ],
     short_help="Show whose run holds hosts, and end it.",
 )  # fmt: skip
@@ -303,10 +270,10 @@ def unlock(force: bool, **given: Any) -> int:
 
 
 @click.command(
-    cls=_Verb,
+    cls=Verb,
     params=[
         click.Argument(["key"], metavar="KEY"), options.INVENTORY, options.LIMIT, options.SET, options.FORKS,
-        options.TIMEOUT, options.JSON, *options.LOGIN, options.ACCEPT, options.VAULT, options.NO_EXEC,
+        options.TIMEOUT, options.JSON, *options.LOGIN, options.ACCEPT, options.VAULT, options.VAULT_ID, options.NO_EXEC,
     ],
     short_help="Show who owns an option of the Docker daemon.",
 )  # fmt: skip
@@ -322,6 +289,6 @@ def why(key: str, **given: Any) -> int:
     return asking.why(key, Asked(**given))
 
 
-SELDOM = [kinds, schema]
+SELDOM = [bundle, kinds, schema]
 """Named in the help of the program, and no more."""
-VERBS = [apply, check, facts, inventory, kinds, remove, roles, runs, schema, status, unlock, verify, why]
+VERBS = [apply, bundle, check, facts, inventory, kinds, remove, roles, runs, schema, status, unlock, verify, why]

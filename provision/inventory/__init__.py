@@ -10,7 +10,7 @@ from types import MappingProxyType
 from typing import Any
 
 from provision.errors import InputError, Problem, nearest
-from provision.inventory import explain, layers, patterns, sources
+from provision.inventory import explain, layers, patterns, places, sources
 from provision.inventory.explain import Node, Row
 from provision.inventory.references import Ask, References
 from provision.inventory.resolve import Host, Resolution, Roles, resolve
@@ -19,17 +19,24 @@ from provision.inventory.sources import Source
 from provision.inventory.spelling import closest
 from provision.inventory.tree import ROOT
 from provision.inventory.values import undoubted
-from provision.inventory.vault import Vault
+from provision.inventory.vault import Vault, identity
 
 __all__ = ["Host", "Inventory", "Node", "Row", "load", "schema"]
 
 
-def load(source: str, *, no_exec: bool = False, vault_password_file: Path | None = None) -> "Inventory":
-    """Reads an inventory: a name (inventories/NAME.yml beside provision.py) or the path of a YAML or INI file, a
-    directory, a program, or anything that `ansible-inventory` reads. Raises InputError with everything that is wrong
-    with it."""
-    vault = Vault(vault_password_file, no_exec=no_exec)
-    return Inventory(sources.read(sources.find(source), vault, no_exec=no_exec), vault, no_exec=no_exec)
+def load(
+    *given: str,
+    no_exec: bool = False,
+    vault_password_file: Path | None = None,
+    vault_ids: Sequence[str] = (),
+    ask: Ask | None = None,
+) -> "Inventory":
+    """Reads inventories as one, in their order: a name (./inventories/NAME.yml, or one that is shipped), hosts
+    separated by commas, or the path of a YAML or INI file, a directory, a program, or anything that `ansible-inventory`
+    reads. `vault_ids`: `LABEL@SOURCE`, before the password file. Raises InputError with everything that is wrong."""
+    files = [str(vault_password_file)] if vault_password_file else []
+    vault = Vault([identity(text) for text in [*vault_ids, *files]], no_exec=no_exec, ask=ask)
+    return Inventory(sources.read(places.find_all(given), vault, no_exec=no_exec), vault, no_exec=no_exec)
 
 
 class Inventory:
@@ -44,8 +51,23 @@ class Inventory:
 
     @property
     def directory(self) -> Path:
-        """Where the inventory lies: `file:` secrets, key files and a site's own roles/ are relative to it."""
-        return self._source.directory
+        """Where the inventory lies, the first one of several: a site's folders of tests are relative to it."""
+        return self._source.places.directories[0]
+
+    @property
+    def sources(self) -> tuple[str, ...]:
+        """What was read, for a process that stands elsewhere: absolute paths, and hosts as they were named."""
+        return self._source.places.absolute()
+
+    @property
+    def vault_ids(self) -> tuple[str, ...]:
+        """Where the passwords of vaults are: LABEL@SOURCE, with absolute paths."""
+        return tuple(map(str, self._vault.identities))
+
+    @property
+    def directories(self) -> tuple[Path, ...]:
+        """Where each inventory lies."""
+        return self._source.places.directories
 
     @property
     def hosts(self) -> tuple[str, ...]:
@@ -67,7 +89,8 @@ class Inventory:
         if self._source.rollout is not None:
             return undoubted(self._source.rollout)
         root = self._source.tree.groups[ROOT]
-        given = [variables["rollout"] for variables in root.variables + root.files if "rollout" in variables]
+        levels = root.variables + [variables for _, variables in root.files]
+        given = [variables["rollout"] for variables in levels if "rollout" in variables]
         return undoubted(given[-1]) if given else None
 
     def by_host(self, name: str) -> dict[str, Any]:
@@ -85,7 +108,7 @@ class Inventory:
         InputError for a host, group or pattern that means nothing. `failed` answers `@failed:RUN`."""
         if not self.hosts:
             hint = "write them under all: as in hosts: {web1.example.com: }"
-            raise InputError([Problem("this inventory names no hosts", str(self._source.path), hint)])
+            raise InputError([Problem("this inventory names no hosts", str(self._source.places), hint)])
         return patterns.select(self._source.tree, pattern, failed, self.warnings.append)
 
     def graph(self) -> Node:
@@ -133,7 +156,7 @@ class Inventory:
             levels = layers.overrides(overrides, known.names)
         except InputError as error:
             problems += error.problems
-        references = References(self.directory, self._vault, no_exec=self._no_exec, ask=ask, resolve=secrets)
+        references = References(self._source.places, self._vault, no_exec=self._no_exec, ask=ask, resolve=secrets)
         merged = layers.Layers(self._source.tree, known.names, levels)
 
         def make(found: References) -> Resolution:

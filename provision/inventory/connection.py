@@ -15,6 +15,8 @@ from pathlib import Path
 from typing import Any, TypeVar, cast
 
 from provision.errors import nearest
+from provision.inventory.document import Mark
+from provision.inventory.places import Places
 from provision.inventory.references import Placeholder
 from provision.secrets import Secret
 from provision.target import ConnectionKind, Target
@@ -72,8 +74,8 @@ class Reader:
     message, hint, only a warning?)."""
 
     values: Mapping[str, Any]
-    place: Callable[[str], str]
-    directory: Path
+    place: Callable[[str], Mark]
+    places: Places
     check_files: bool
     wrong: Callable[[str, str, str, bool], None]
 
@@ -90,7 +92,7 @@ class Reader:
             user=self._read("ansible_user", user),
             connection=connection,
             password=self._read("ansible_password", secret),
-            private_key_file=self._read("ansible_ssh_private_key_file", self._key_file),
+            private_key_file=self._key_file(),
             common_args=arguments + (self._read("ansible_ssh_extra_args", words) or ()),
             become=self._read("ansible_become", boolean) or False,
             become_password=self._read("ansible_become_password", secret),
@@ -99,7 +101,7 @@ class Reader:
         )
 
     def _read(self, name: str, parse: Callable[[Any], T]) -> T | None:
-        given = [known for known in (name, *VARIABLES[name]) if self.values.get(known) is not None]
+        given = self._given(name)
         parsed: dict[str, T] = {}
         for known in given:
             try:
@@ -112,6 +114,9 @@ class Reader:
             if settled[known] != settled[first]:
                 self.wrong(known, f"differs from {first} ({self.place(first)})", "keep one of the two", False)
         return next(iter(parsed.values()), None)
+
+    def _given(self, name: str) -> list[str]:
+        return [known for known in (name, *VARIABLES[name]) if self.values.get(known) is not None]
 
     def _own_address(self, name: str, connection: ConnectionKind) -> str:
         if any(self.values.get(known) is not None for known in ("ansible_host", "ansible_ssh_host")):
@@ -149,8 +154,12 @@ class Reader:
         if whom is not None and whom != "root":
             self.wrong("ansible_become_user", f"{whom!r} is not supported", "the roles work as root", False)
 
-    def _key_file(self, value: Any) -> str:
-        path = self.directory / os.path.expanduser(text(value))
+    def _key_file(self) -> str | None:
+        name = "ansible_ssh_private_key_file"
+        directory = self.places.beside(self.place(self._given(name)[0])) if self._given(name) else Path()
+        return self._read(name, lambda value: self._readable_key(directory / os.path.expanduser(text(value))))
+
+    def _readable_key(self, path: Path) -> str:
         if self.check_files:
             try:
                 with path.open("rb") as stream:

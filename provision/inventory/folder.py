@@ -14,6 +14,8 @@ from provision.inventory.varfiles import ENDINGS
 _NOT = {"group_vars", "host_vars", "vars_plugins", "roles"}
 _IGNORED = (".pyc", ".pyo", ".swp", ".bak", "~", ".rpm", ".md", ".txt", ".rst", ".orig", ".cfg", ".retry")
 """As in Ansible."""
+MAX_PROGRAM = 32 * 1024 * 1024
+"""Bytes of a program that are looked through."""
 _NAMED = re.compile(r"(hosts|inventory)\b")
 _SECTION = re.compile(r"\[[^:\]\s]+(:\w+)?\]\s*(#.*)?\Z")
 _BARE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.:\[\]-]*(\s+\w+=\S.*)?\Z")
@@ -43,6 +45,15 @@ def is_program(file: Path) -> bool:
     except OSError:
         return True  # execute-only
     return start.startswith(b"#!") or start == b"\x7fELF"
+
+
+def answers_list(program: Path) -> bool:
+    """Does the program mention --list, which it has to answer as an inventory? A hook or any other script does not."""
+    try:
+        with program.open("rb") as stream:
+            return b"--list" in stream.read(MAX_PROGRAM)
+    except OSError:
+        return False
 
 
 def first_word(content: bytes | str) -> str:

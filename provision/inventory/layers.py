@@ -1,8 +1,9 @@
 """Which value holds: the levels of a host's variables, and how they merge.
 
 The law is Ansible's: the variables of the inventory itself (all < parent group < child group) < those of group_vars/ in
-the same order < host < host_vars/ < --set. The settings of a role merge deep in mappings; lists and all else replace. A
-merge makes new mappings, never changes one, and keeps every value's place.
+the same order (of several inventories: `all` of each, then the other groups of each) < host < host_vars/ < --set. The
+settings of a role merge deep in mappings; lists and all else replace. A merge makes new mappings, and keeps every
+value's place.
 """
 
 import re
@@ -49,10 +50,10 @@ class Layers:
         key = tuple(group.name for group in lineage)
         if key not in self._shared:
             inline = [(group.name, variables) for group in lineage for variables in group.variables]
-            files = [(group.name, variables) for group in lineage for variables in group.files]
-            levels = tuple(
-                Level(ROOT if name == ROOT else f"group {name}", variables) for name, variables in inline + files
-            )
+            files = [(found[0], group.name, found[1]) for group in lineage for found in group.files]
+            files.sort(key=lambda file: (file[1] != ROOT, file[0]))  # a later inventory's beat those of deeper groups
+            given = inline + [(name, variables) for _, name, variables in files]
+            levels = tuple(Level(ROOT if name == ROOT else f"group {name}", variables) for name, variables in given)
             base = self._merge(levels, Map())
             self._shared[key] = levels, base, self._merge(self._overrides, base)
         return self._shared[key]

@@ -31,6 +31,11 @@ def expand(name: str) -> list[str]:
     return ["".join(words) for words in product(*parts)]
 
 
+def is_range(name: str) -> bool:
+    """Does the name hold a range?"""
+    return not is_address(name.strip("[]")) and _RANGE.search(name) is not None
+
+
 def _span(shown: str, first: str, last: str, step: str | None) -> list[str]:
     stride = _stride(shown, step)
     first = first or "0"

@@ -13,6 +13,7 @@ from pathlib import Path
 from provision.errors import InputError, Problem, nearest
 from provision.inventory import programs
 from provision.inventory.document import Tagged
+from provision.inventory.places import Places
 from provision.inventory.vault import Vault
 from provision.secrets import Secret
 
@@ -35,14 +36,14 @@ class References:
 
     def __init__(
         self,
-        directory: Path,
+        places: Places,
         vault: Vault,
         *,
         no_exec: bool = False,
         ask: Ask | None = None,
         resolve: bool = True,
     ) -> None:
-        self._directory = directory
+        self._places = places
         self.vault = vault
         self._no_exec = no_exec
         self._ask = ask
@@ -79,8 +80,10 @@ class References:
             raise InputError(problems)
 
     def _key(self, tagged: Tagged) -> str:
-        bare_prompt = tagged.tag == "secret" and tagged.text.strip() == "prompt"
-        return f"prompt at {tagged.at}" if bare_prompt else f"{tagged.tag} {tagged.text}"
+        if tagged.tag == "secret" and tagged.text.strip() == "prompt":
+            return f"prompt at {tagged.at}"
+        beside = self._places.beside(tagged.at) if len(self._places.directories) > 1 else ""
+        return f"{tagged.tag} {tagged.text} {beside}"
 
     def _first_look(self, key: str, tagged: Tagged, field: str) -> Secret:
         if tagged.tag == "vault":
@@ -124,7 +127,7 @@ class References:
         return Secret(value)
 
     def _file(self, tagged: Tagged, name: str, field: str) -> Secret:
-        path = self._directory / Path(name).expanduser()
+        path = self._places.beside(tagged.at) / Path(name).expanduser()
         try:
             found = path.stat()
             if not stat.S_ISREG(found.st_mode) or found.st_size > MAX_FILE:
@@ -141,7 +144,7 @@ class References:
     def _command(self, tagged: Tagged, command: str) -> Secret:
         try:
             argv = shlex.split(command)
-            value = programs.run(argv, self._directory.resolve()) if argv else ""
+            value = programs.run(argv, self._places.beside(tagged.at).resolve()) if argv else ""
         except ValueError as error:
             raise _problem(tagged, f"the command of this secret cannot be split: {error}", "check the quotes") from None
         except programs.ProgramFailed as error:

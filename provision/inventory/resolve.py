@@ -22,6 +22,7 @@ from provision.inventory.tree import ROOT
 from provision.inventory.values import Plain
 from provision.target import Target
 
+COMMAND_LINE = Mark("command line")
 RESERVED = frozenset({"roles", "rollout"})
 
 
@@ -77,9 +78,9 @@ class Resolution:
 
     def __post_init__(self) -> None:
         self.findings = Findings()
-        self._idle = References(self.source.directory, self.references.vault, resolve=False)
-        self._live_validator = Validator(self.references, self.source.directory, self.source.vaulted)
-        self._idle_validator = Validator(self._idle, self.source.directory, self.source.vaulted)
+        self._idle = References(self.source.places, self.references.vault, resolve=False)
+        self._live_validator = Validator(self.references, self.source.places, self.source.vaulted)
+        self._idle_validator = Validator(self._idle, self.source.places, self.source.vaulted)
         self._levels_seen: dict[int, list[Finding]] = {}
         self._role_lists: dict[int, tuple[Any, tuple[str, ...], list[Finding]]] = {}
 
@@ -137,7 +138,7 @@ class Resolution:
 
         def wrong(variable: str, message: str, hint: str, warning: bool) -> None:
             if variable in self.login:
-                found.append(Finding("command line", "", f"{variable}: {message}", hint, warning))
+                found.append(Finding(str(COMMAND_LINE), "", f"{variable}: {message}", hint, warning))
                 return
             where = merged.values_at.get(variable, self.source.tree.hosts[name].at)
             owner = owner_of(levels, (variable,)) if variable else f"host {name}"
@@ -158,9 +159,9 @@ class Resolution:
             at = merged.values_at[key]
             if isinstance(merged[key], str) and at.file not in self.source.vaulted:
                 wrong(key, "stands here in plain text", "use !secret or !vault", True)
-        values |= {key: plain.value(value, Mark("command line"), (key,)) for key, value in self.login.items()}
+        values |= {key: plain.value(value, COMMAND_LINE, (key,)) for key, value in self.login.items()}
         reader = connection.Reader(
-            values, lambda key: str(merged.values_at[key]), self.source.directory, self.check_files, wrong
+            values, lambda key: merged.values_at.get(key, COMMAND_LINE), self.source.places, self.check_files, wrong
         )
         target = reader.target(name)
         self.findings.add(*found)

@@ -6,7 +6,6 @@ model has a field for one.
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
@@ -18,6 +17,7 @@ from provision.inventory import annotations
 from provision.inventory.document import Map, Mark, Tagged, entry, locate
 from provision.inventory.findings import Finding
 from provision.inventory.layers import Level, owner_of
+from provision.inventory.places import Places
 from provision.inventory.references import Placeholder, References
 from provision.inventory.values import Plain, dotted
 from provision.secrets import Secret
@@ -37,7 +37,7 @@ class Validator:
     """Validates the settings of roles, each distinct one once. `vaulted` names the files that are secret as a whole."""
 
     references: References
-    directory: Path
+    places: Places
     vaulted: set[str]
 
     def __post_init__(self) -> None:
@@ -88,7 +88,7 @@ class _Check:
         self._judge_secrets(raw)
         plain = Plain(self._validator.references, self._noted).value(raw, self._at, (self._role.name,))
         try:
-            context = {"directory": self._validator.directory}
+            context = {"directory": self._validator.places.beside(self._at)}
             settings = self._role.settings.model_validate(plain, context=context)
         except ValidationError as error:
             self._complain(error)

@@ -1,34 +1,35 @@
-"""Finds the inventory, tells what kind it is, and reads it with its group_vars and host_vars into a tree.
+"""Tells of what kind the files of an inventory are, and reads them with their group_vars and host_vars into a tree.
 
-The law: a file is a program only if it says so (`#!` or an ELF header, and the executable bit), and none is run under
-no_exec. All that is wrong, in all files, is reported at once.
+The law: a file is a program only if it says so (`#!` or an ELF header, and the executable bit). One that was found in a
+directory and not named is run only if it knows --list, as inventories do; none is run under no_exec. All that is wrong,
+in all files, is reported at once.
 """
 
 import json
 import shutil
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from provision import shipped
-from provision.errors import InputError, Problem, nearest
-from provision.inventory import document, folder, loader, programs
-from provision.inventory.document import Map
+from provision.errors import InputError, Problem
+from provision.inventory import document, folder, loader, programs, ranges
+from provision.inventory.document import Map, Mark
 from provision.inventory.files import Files, shown
 from provision.inventory.ini import IniReader
+from provision.inventory.places import HostList, Place, Places
 from provision.inventory.structure import Reader
-from provision.inventory.tree import Tree
+from provision.inventory.tree import UNGROUPED, Tree
 from provision.inventory.varfiles import ENDINGS, VariableFiles
 from provision.inventory.vault import Vault
+
+HOOKS = "move it elsewhere, or into a folder whose name begins with a dot; if it is an inventory, name it with -i"
 
 
 @dataclass
 class Source:
     """What was read: the tree, where it lies, and what is odd about it."""
 
-    path: Path
-    directory: Path
+    places: Places
     tree: Tree = field(default_factory=Tree)
     rollout: Any = None
     warnings: list[str] = field(default_factory=list)
@@ -36,44 +37,14 @@ class Source:
     """Names of files that were wholly in a vault: every value from them is secret."""
 
 
-def folders() -> tuple[Path, ...]:
-    """Where `--inventory NAME` is looked for: the user's own ./inventories, then the program's."""
-    return tuple(dict.fromkeys((Path.cwd() / "inventories", shipped.INVENTORIES)))
-
-
-def named(name: str, places: Sequence[Path]) -> Path | None:
-    """The inventory of that name in the first of these folders that has it."""
-    files = (place / (name + ending) for place in places for ending in (".yml", ".yaml", ""))
-    return next((file for file in files if file.exists()), None)
-
-
-def find(source: str, *places: Path) -> Path:
-    """The file or directory that `--inventory` means: a bare name is looked for in `places` (none given: `folders()`),
-    a path is taken as it is. Raises InputError."""
-    places = places or folders()
-    bare = source not in ("", ".", "..") and "/" not in source and not source.endswith(ENDINGS)
-    if bare and (found := named(source, places)):
-        return found
-    path = Path(source).expanduser()
-    if source and path.exists():
-        return path
-    if not bare:
-        raise InputError([Problem(f"the inventory {source!r} does not exist", hint="give a name or a path")])
-    known = sorted({entry.stem for place in places if place.is_dir() for entry in place.iterdir()})
-    close = nearest(source, known)
-    hint = f"did you mean {close!r}?" if close else f"there are: {', '.join(known) or 'none'}; or give a path"
-    where = " or ".join(map(str, places))
-    raise InputError([Problem(f"no inventory is called {source!r} in {where}", hint=hint)])
-
-
-def read(path: Path, vault: Vault, *, no_exec: bool) -> Source:
-    """Reads the inventory at `path`. Raises InputError with everything that is wrong."""
-    return _Loading(path, vault, no_exec).source()
+def read(places: Places, vault: Vault, *, no_exec: bool) -> Source:
+    """Reads the inventories at these places as one. Raises InputError with everything that is wrong."""
+    return _Loading(places, vault, no_exec).source()
 
 
 class _Loading:
-    def __init__(self, path: Path, vault: Vault, no_exec: bool) -> None:
-        self._source = Source(path, path if path.is_dir() else path.parent)
+    def __init__(self, places: Places, vault: Vault, no_exec: bool) -> None:
+        self._source = Source(places)
         self._vault = vault
         self._no_exec = no_exec
         self._problems: list[Problem] = []
@@ -83,9 +54,9 @@ class _Loading:
 
     def source(self) -> Source:
         source = self._source
-        self._inventories(self._found())
+        self._inventories([found for place in source.places.all for found in self._found(place)])
         self._problems += source.tree.finish()
-        VariableFiles(self._files, source.tree, self._problems, source.warnings).read(source.directory)
+        self._variable_files()
         source.rollout = self._reader.rollout
         source.vaulted |= self._files.vaulted
         if self._problems:
@@ -95,24 +66,42 @@ class _Loading:
         ]
         return source
 
-    def _found(self) -> list[Path]:
-        path = self._source.path
-        if not path.is_dir():
-            return [path]
-        found = folder.files(path, self._source.warnings)
-        if not found:
-            there = ", ".join(sorted(entry.name for entry in path.iterdir())[:10])
-            what = f"this directory holds no inventory, only {there}" if there else "this directory is empty"
-            raise InputError([Problem(what, str(path), "write hosts.yml in it, or name the file")])
-        return found
+    def _variable_files(self) -> None:
+        """Those beside each inventory; where several lie in one directory, they count at the last of them."""
+        reader = VariableFiles(self._files, self._source.tree, self._problems, self._source.warnings)
+        last = {directory.resolve(): number for number, directory in enumerate(self._source.places.directories)}
+        for number, directory in enumerate(self._source.places.directories):
+            if last[directory.resolve()] == number:
+                reader.read(directory, number)
 
-    def _inventories(self, found: list[Path]) -> None:
+    def _found(self, place: Place) -> list[Place]:
+        if isinstance(place, HostList) or not place.is_dir():
+            return [place]
+        found = folder.files(place, self._source.warnings)
+        if not found:
+            there = ", ".join(sorted(entry.name for entry in place.iterdir())[:10])
+            what = f"this directory holds no inventory, only {there}" if there else "this directory is empty"
+            raise InputError([Problem(what, str(place), "write hosts.yml in it, or name the file")])
+        self._problems += [
+            Problem("is a program that knows no --list, so no inventory, and is not run", shown(file), HOOKS)
+            for file in found
+            if folder.is_program(file) and not folder.answers_list(file) and file not in self._source.places.all
+        ]
+        return list(found)
+
+    def _inventories(self, found: list[Place]) -> None:
         """All files in order. If one is for a plugin of Ansible's, Ansible reads them all: a plugin may need others."""
-        documents = {file: self._document(file) for file in found if not folder.is_program(file)}
-        if any(_is_for_ansible(file, content) for file, content in documents.items()):
+        files = [file for file in found if isinstance(file, Path)]
+        documents = {file: self._document(file) for file in files if not folder.is_program(file)}
+        if self._problems:
+            found = [file for file in found if file in documents]  # what is wrong is told before anything is run
+        elif any(_is_for_ansible(file, content) for file, content in documents.items()):
             self._through_ansible(found)
             return
         for file in found:
+            if isinstance(file, HostList):
+                self._host_list(file)
+                continue
             content = documents.get(file)
             if file not in documents:
                 self._run_program(file)
@@ -120,6 +109,15 @@ class _Loading:
                 self._ini.read(content.text, shown(file))
             elif content is not _UNREADABLE:
                 self._reader.yaml(content, shown(file))
+
+    def _host_list(self, names: HostList) -> None:
+        at = Mark(f"-i {names}")
+        for name in filter(None, map(str.strip, names.split(","))):
+            if ranges.is_range(name):
+                what = f"{name} is a range: -i takes names, separated by commas"
+                self._problems.append(Problem(what, at.file, "write an inventory, or each name"))
+            else:
+                self._reader.hosts(self._source.tree.groups[UNGROUPED], name, None, at, at)
 
     def _document(self, file: Path) -> Any:
         """The data of YAML, or the text of INI."""
@@ -144,20 +142,20 @@ class _Loading:
             self._problems.append(Problem("the inventory is a program", name, "--no-exec forbids to run it"))
             return
         argv = [str(file.resolve())]
-        cwd = self._source.directory.resolve()
-        listing = self._json([*argv, "--list"], name, cwd)
+        listing = self._json([*argv, "--list"], name)
         if isinstance(listing, Map) and "_meta" not in listing:
             self._reader.listing(listing, name)
             for host in list(self._source.tree.hosts.values()):
-                answer = self._json([*argv, "--host", host.name], name, cwd)
+                answer = self._json([*argv, "--host", host.name], name)
                 if isinstance(answer, Map):
                     host.variables.append(answer)
         elif listing is not None:
             self._reader.listing(listing, name)
 
-    def _through_ansible(self, found: list[Path]) -> None:
+    def _through_ansible(self, found: list[Place]) -> None:
         """What only Ansible reads. Files of variables we read: so values have places, and vaults stay shut."""
-        name = shown(found[0] if len(found) == 1 else self._source.path)
+        alone = found[0] if len(found) == 1 else None
+        name = shown(alone) if isinstance(alone, Path) else str(self._source.places)
         if self._no_exec:
             what = "only ansible-inventory reads this kind of inventory"
             self._problems.append(Problem(what, name, "--no-exec forbids to run it"))
@@ -167,18 +165,17 @@ class _Loading:
             what = "TOML files and inventory plugins are read through ansible-inventory, which is not installed here"
             self._problems.append(Problem(what, name, "install ansible-core, or write the inventory as YAML or INI"))
             return
-        password = self._vault.password_file
-        vault = ["--vault-password-file", str(password.resolve())] if password else []
-        given = [word for file in found for word in ("-i", str(file.resolve()))]
+        vault = [word for known in self._vault.identities for word in ("--vault-id", str(known)) if not known.asked]
+        given = [word for file in found for word in ("-i", file if isinstance(file, HostList) else str(file.resolve()))]
         argv = [program, *given, "--list", "--export", *vault]
         if self._files.vaulted:
             self._source.vaulted.add(name)
-        listing = self._json(argv, name, Path.cwd())
+        listing = self._json(argv, name)
         if listing is not None:
             self._reader.listing(listing, name)
 
-    def _json(self, argv: list[str], name: str, cwd: Path) -> Any:
-        """The JSON that a program prints, or None where it printed none (noted)."""
+    def _json(self, argv: list[str], name: str) -> Any:
+        """The JSON that a program prints where the user stands, or None where it printed none (noted)."""
         quiet = {
             "ANSIBLE_DEPRECATION_WARNINGS": "0",
             "ANSIBLE_LOCALHOST_WARNING": "0",
@@ -187,7 +184,7 @@ class _Loading:
             "ANSIBLE_VARS_ENABLED": "",
         }
         try:
-            text = programs.run(argv, cwd, env=quiet)
+            text = programs.run(argv, Path.cwd(), env=quiet)
             return document.from_plain(json.loads(text, object_pairs_hook=_no_duplicates), name)
         except programs.ProgramFailed as error:
             self._problems.append(Problem(str(error), name, "run it by hand with --list"))

@@ -17,8 +17,8 @@ PRIORITY = "ansible_group_priority"
 
 @dataclass
 class Group:
-    """One group. `variables` stand in the inventory itself, `files` in group_vars/, both in order of appearance: the
-    later one wins. `depth` is the longest way from `all`."""
+    """One group. `variables` stand in the inventory itself, `files` in group_vars/ beside an inventory of that number,
+    both in order of appearance: the later one wins. `depth` is the longest way from `all`."""
 
     name: str
     at: Mark
@@ -26,7 +26,7 @@ class Group:
     children: dict[str, Mark] = field(default_factory=dict)
     parents: dict[str, None] = field(default_factory=dict)
     variables: list[Map] = field(default_factory=list)
-    files: list[Map] = field(default_factory=list)
+    files: list[tuple[int, Map]] = field(default_factory=list)
     depth: int = 0
 
     @property

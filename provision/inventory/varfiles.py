@@ -25,12 +25,12 @@ class VariableFiles:
         self._problems = problems
         self._warnings = warnings
 
-    def read(self, directory: Path) -> None:
-        """What lies in the two folders of this directory."""
+    def read(self, directory: Path, number: int) -> None:
+        """What lies in the two folders of this directory, which is that of the inventory of this number."""
         folder = directory / "group_vars"
         present = _names_in(folder)
         for name, group in self._tree.groups.items():
-            group.files += self._of(folder, present, name)
+            group.files += ((number, found) for found in self._of(folder, present, name))
         self._strangers(folder, present, self._tree.groups)
         folder = directory / "host_vars"
         present = _names_in(folder)

@@ -28,6 +28,8 @@ def verdict(entry: Entry, host: Why, asked: Asked | None, roles: Collection[str]
 
 
 def _by_default(entry: Entry, known: bool) -> str:
+    if entry.live is not None and entry.path == ("bip",):  # it outlives the option, docker0 and a restart
+        return f": docker0 has {entry.live}, Docker's own choice or what it remembers of an earlier bip"
     if entry.live is not None:
         return f": Docker's default holds, which is {entry.live}"
     return ": Docker's default holds" if known else ", and we know of no such option"

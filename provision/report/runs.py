@@ -31,7 +31,7 @@ def _row(past: Past) -> tuple[str, ...]:
         str(end["outcome"]),
         counted(end.get("counts") or {}) or "-",
         str(past.told.get("by") or "-"),
-        PurePath(str(past.told.get("inventory") or "-")).name,
+        ", ".join(PurePath(place).name for place in past.told.get("inventory") or ["-"]),
         str(past.told.get("limit") or "-"),
         str(past.told.get("comment") or "-"),
     )

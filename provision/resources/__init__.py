@@ -13,19 +13,19 @@ from provision.resources.docker import (
     DaemonInput,
     DaemonOption,
     DockerLive,
+    DockerService,
     Flag,
     JsonKeys,
     Key,
     Reload,
-    Service,
 )
 from provision.resources.files import Command, Directory, Download, File, LineInFile, Programs, Symlink, TomlValues
-from provision.resources.gpu import CdiSpec, GpuProof, NvidiaDriver
+from provision.resources.gpu import CdiSpec, GpuProof, GpuSpeed, NvidiaDriver
 from provision.resources.kernel import KernelModule, Mount, Sysctl
 from provision.resources.packages import AptConf, AptEffective, AptSource, Deb, Package, PackageAbsent, Packages
 from provision.resources.registries import ClientProxies, Image, ImageMirror, RegistryLogin, RegistryProof
 from provision.resources.resource import AbsolutePath, Mode, Resource
-from provision.resources.services import SystemdDropIn, SystemdUnit
+from provision.resources.services import Probe, Service, SystemdDropIn, SystemdUnit
 
 __all__ = [
     "AbsolutePath",
@@ -43,10 +43,12 @@ __all__ = [
     "Deb",
     "Directory",
     "DockerLive",
+    "DockerService",
     "Download",
     "File",
     "Flag",
     "GpuProof",
+    "GpuSpeed",
     "Group",
     "GroupExclusive",
     "GroupMembership",
@@ -62,6 +64,7 @@ __all__ = [
     "Package",
     "PackageAbsent",
     "Packages",
+    "Probe",
     "Programs",
     "RegistryLogin",
     "RegistryProof",

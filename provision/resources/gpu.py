@@ -41,3 +41,28 @@ class GpuProof(Resource):
     """Directories of the host that a container must see through `-v`."""
     ignore_xids: tuple[int, ...] = ()
     require_persistence: bool = False
+
+
+class GpuSpeed(Resource):
+    """A probe: each GPU is as fast as it should be, and computes right (level 5; agent/gpu/speed/)."""
+
+    kind = "gpu_speed"
+    modules = tuple(
+        "provision.agent.gpu.speed.program" + name
+        for name in (
+            *("", ".causes", ".ptx", ".kernels", ".tensor", ".cuda", ".nvml"),
+            *(".memory", ".link", ".arithmetic", ".peers", ".judge", ".worker", ".main"),
+        )
+    )
+    full: bool = True
+    """False: without FP64 and the second kernel of the tensor cores, and a shorter run at full power."""
+    max_age: int = 604800
+    """Seconds for which a proof holds."""
+    beside_jobs: bool = False
+    """Measure though others use the GPUs: both get slower."""
+    limit: int = 60
+    """Seconds for each GPU."""
+    least: dict[str, float] = {}
+    """By figure: the share of the GPU's own limit that it must reach."""
+    slack: dict[str, float] = {}
+    """By figure: how much slower than in its last proof a GPU may be, as a share."""

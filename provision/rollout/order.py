@@ -13,7 +13,7 @@ from pathlib import Path
 
 from provision import __version__, inventory, role, shipped
 from provision.errors import InputError, Problem
-from provision.inventory import Host, sources
+from provision.inventory import Host
 from provision.inventory.digest import digest
 from provision.plan import fault
 from provision.rollout.hosts import Job
@@ -28,13 +28,13 @@ class Order:
     """One run, in words that mean the same on each machine."""
 
     run: str
-    inventory: str
-    """An absolute path."""
+    inventory: tuple[str, ...]
+    """Absolute paths, and lists of hosts."""
     hosts: tuple[str, ...]
     digest: str
     roles: tuple[str, ...] | None
     overrides: tuple[str, ...]
-    vault_password_file: str | None
+    vault_ids: tuple[str, ...]
     no_exec: bool
     accept_new_host_keys: bool
     version: str = __version__
@@ -74,10 +74,9 @@ def carry_out(order: Order) -> tuple[Mapping[str, Job], Mask]:
     wrong; no secret is looked up before inventory and roles were found to be the controller's."""
     if order.version != __version__:
         raise InputError(f"provision is {order.version} on the controller and {__version__} here: install the same")
-    path = sources.find(os.environ.get(INVENTORY) or order.inventory).absolute()
-    role_path = shipped.role_path(path)
-    vault = Path(order.vault_password_file) if order.vault_password_file else None
-    found = inventory.load(str(path), no_exec=order.no_exec, vault_password_file=vault)
+    own = os.environ.get(INVENTORY)
+    found = inventory.load(*([own] if own else order.inventory), no_exec=order.no_exec, vault_ids=order.vault_ids)
+    path, role_path = ", ".join(found.sources), shipped.role_path(found.directories)
 
     def resolve(*, secrets: bool) -> list[Host]:
         return found.resolve(
@@ -85,10 +84,10 @@ def carry_out(order: Order) -> tuple[Mapping[str, Job], Mask]:
         )
 
     if missing := [name for name in order.hosts if name not in found.hosts]:
-        raise InputError([Problem(f"has no host {missing[0]!r}", str(path), "copy the controller's inventory here")])
+        raise InputError([Problem(f"has no host {missing[0]!r}", path, "copy the controller's inventory here")])
     if said(resolve(secrets=False), role_path) != order.digest:
         what = "says something else than on the controller, or the roles do"
-        raise InputError([Problem(what, str(path), "bring both to the same state")])
+        raise InputError([Problem(what, path, "bring both to the same state")])
     hosts = resolve(secrets=True)
     mask = Mask(secrets_in([(host.target, dict(host.settings)) for host in hosts]))
     return {job.target.name: job for job in jobs(hosts, role_path, order.roles)}, mask

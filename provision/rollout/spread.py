@@ -238,7 +238,7 @@ def local(processes: int, threads: int, order: Order) -> Spread:
         silence_logs=logging.CRITICAL,
         memory_limit=0,
         preload=["provision.rollout.dask_preload"],
-        env={INVENTORY: order.inventory},
+        env={INVENTORY: ""},  # the controller's own means nothing to them: the order names it
     )
     client = Client(cluster, set_as_default=False, name="provision")
 

@@ -68,6 +68,6 @@ def _read(config: pytest.Config, name: str) -> Any:
     try:
         source = inventory.load(name)
         names = source.select(config.getoption("provision_limit"))
-        return subjects(source, names, shipped.role_path(source.directory))
+        return subjects(source, names, shipped.role_path(source.directories))
     except InputError as error:
         raise pytest.UsageError(*map(str, error.problems)) from None

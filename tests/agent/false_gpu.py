@@ -13,8 +13,8 @@ COMPILER = shutil.which("gcc") or shutil.which("cc")
 
 
 def build(folder, name, **options):
-    """Compile `name` (false_nvml, false_cuda) with these -D options; return the library's path."""
-    soname = {"false_nvml": "libnvidia-ml.so.1", "false_cuda": "libcuda.so.1"}[name]
+    """Compile `name` (false_nvml, false_cuda and those of the speed tests) with these -D options; return its path."""
+    soname = "libcuda.so.1" if name.endswith("cuda") else "libnvidia-ml.so.1"
     target = os.path.join(str(folder), soname)
     defines = ["-D{}={}".format(key, value) for key, value in sorted(options.items())]
     source = os.path.join(SOURCES, name + ".c")

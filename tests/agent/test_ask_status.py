@@ -184,6 +184,20 @@ def test_the_last_proof_is_told_with_what_failed(state):
     assert 90 <= found["age"] < 150
 
 
+def test_the_last_proof_is_no_better_than_the_speed_of_the_gpus(state):
+    (state / "proofs").mkdir()
+    receipt = {"verdict": "passed", "time": ago(90), "gpus": [1], "levels": {"0": {}}, "failed_checks": []}
+    (state / "proofs" / "gpu.json").write_text(json.dumps(receipt))
+    speed = {"verdict": "failed", "levels": {"5": {}}, "failed_checks": ["GPU 0: memory read is slow"]}
+    (state / "proofs" / "gpu-speed.json").write_text(json.dumps(speed))
+    found = status(state)["proof"]
+    assert (found["verdict"], found["levels"], found["failed"]) == ("failed", ["0", "5"], speed["failed_checks"])
+    (state / "proofs" / "gpu-speed.json").write_text(json.dumps(dict(speed, verdict="passed", failed_checks=7)))
+    assert status(state)["proof"]["verdict"] == "passed"
+    (state / "proofs" / "gpu-speed.json").write_text('{"levels": 7')
+    assert status(state)["proof"]["levels"] == ["0"]
+
+
 def absent(path):
     fields = {"path": str(path), "content": None, "mode": "0644", "owner": "root", "group": "root"}
     return {"kind": "file", "fields": dict(fields, sensitive=False, validate_with=None)}
@@ -215,7 +229,7 @@ def test_roles_that_the_host_does_not_have_any_more_are_told_with_what_they_left
     assert status(state, "kept", "")["unmanaged"] == [
         {"role": "newer", "left": ["quux x"]},
         {"role": "nvidia_docker", "left": ["mtu, runtimes.nvidia in {}".format(daemon)]},
-        {"role": "site", "left": ["file site", "--bip=10.0.0.1/24 in {}".format(default)]},
+        {"role": "site", "left": ["file {}".format(site), "--bip in {}".format(default)]},
     ]
     assert status(state, "kept", "site", "nvidia_docker", "newer")["unmanaged"] == []
 

@@ -30,7 +30,7 @@ def gpu_process(host, pid, device="/dev/nvidia-uvm"):
 
 
 def may(host, effect, policy="idle", closed=None):
-    return Guard(host, {"policy": policy, "closed": closed}).may(effect)
+    return Guard(host, {"policies": {"docker": (policy, "docker_daemon.disrupt")}, "closed": closed}).may(effect)
 
 
 def test_an_idle_host_may_be_restarted(host):
@@ -58,6 +58,21 @@ def test_containers_that_outlive_the_restart_are_no_reason_to_wait(host):
     effect = impact(RESTART, ["log-driver"], survive=True)
     assert may(host, effect) is None
     assert effect["effect"] == ""
+
+
+@pytest.mark.parametrize("policy", ["idle", "always"])
+def test_the_network_waits_for_containers_that_live_restore_keeps_alive(host, policy):
+    host.api["/info"]["LiveRestoreEnabled"] = True
+    assert may(host, impact(RESTART, ["bip"]), policy) is None, "none runs"
+    container(host, "train")
+    effect = impact(RESTART, ["bip"])
+    waits = may(host, effect, policy)
+    assert waits == "waits for the end of 1 container: train: with live_restore docker0 stays as it is while one runs"
+    assert effect["effect"] == ""
+    assert may(host, impact(RESTART, ["bip", "live-restore"]), "always") is None, "it is taken away in the same change"
+    assert may(host, impact(RESTART, ["data-root"]), "always") is None
+    host.api["/info"]["LiveRestoreEnabled"] = False
+    assert may(host, impact(RESTART, ["bip"]), "always") is None
 
 
 def test_a_process_on_a_gpu_is_a_reason_to_wait(host):
@@ -168,3 +183,20 @@ def test_a_docker_that_does_not_tell_its_driver_of_control_groups_may_have_syste
     container(host, "train", Runtime="nvidia")
     host.api["/info"] = said
     assert "train" in may(host, impact(NONE, [], systemd=True))
+
+
+def other(users, policy="idle", closed=None):
+    """The restart of a service that is not Docker."""
+    effect = dict(impact(RESTART, ["/etc/mini.conf"]), service="mini", users=users)
+    guard = Guard(Host(), {"policies": {"mini": [policy, "mini.disrupt"]}, "closed": closed})
+    return guard.may(effect), effect["effect"]
+
+
+def test_users_of_another_service_are_waited_for():
+    waits, effect = other(["alice", "bob"])
+    assert waits == "waits for the end of 2 users: alice, bob (mini.disrupt is idle)"
+    assert effect == "disturbs 2 users: alice, bob"
+    assert other([]) == (None, "")
+    assert other(["alice"], policy="always")[0] is None
+    assert other([], policy="never")[0] == "waits for whoever restarts Mini by hand (mini.disrupt is never)"
+    assert other([], closed="the window is closed")[0] == "waits: the window is closed"

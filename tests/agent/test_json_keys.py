@@ -94,6 +94,12 @@ def test_a_run_that_died_after_writing_knows_what_is_ours(path, system, tmp_path
     assert json.loads(path.read_text()) == {}
 
 
+def test_a_bip_that_goes_is_told_to_stay_in_docker0(path, system):
+    run(keys(path, key("10.92.0.1/24", "bip"), key(1400, "mtu")), system)
+    assert run(keys(path, key("10.92.0.1/24", "bip")), system)["note"] == ""
+    assert "docker0 keeps the address that it has" in run(keys(path), system)["note"]
+
+
 def test_keys_that_must_not_be_there_go_whoever_wrote_them(path, system):
     path.parent.mkdir()
     path.write_text('{"bip": "10.0.0.1/24", "labels": ["a=b"]}')

@@ -128,6 +128,7 @@ WATCHER = """
 from ..engine.resource import Resource
 class Service(Resource):
     fields = ("watches",)
+    starts = True
     def identity(self): return "watcher"
     def desired(self): return {"seen": False}
     def actual(self, system): return {"seen": system.stat(self.watches) is not None}
@@ -138,7 +139,7 @@ def test_what_goes_has_gone_before_a_service_is_looked_at(start, tmp_path):
     a, b = tmp_path / "a", tmp_path / "b"
     watcher = {"kind": "service", "fields": {"watches": str(b)}}
     run(start, 1, stage("r", file(a), file(b)))
-    agent = start(run="r2", extra={"agent.docker.service": WATCHER})
+    agent = start(run="r2", extra={"agent.services.service": WATCHER})
     agent.hear()
     agent.plan(stage("r", file(a), watcher))
     results = [item for item in agent.hear_all() if item["type"] == "result"]

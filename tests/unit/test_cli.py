@@ -239,10 +239,25 @@ def test_the_inventory_may_come_from_the_environment(
     assert run("check", "--limit", "web").exit_code == 0
 
 
-def test_a_second_inventory_is_refused(inventory: Path, hosts: Hosts) -> None:
-    result = run("check", "-i", inventory, "--inventory", inventory)
+def test_several_inventories_are_read_as_one(inventory: Path, hosts: Hosts, tmp_path: Path) -> None:
+    more = tmp_path / "more.ini"
+    more.write_text("[more]\nweb1 rack=r1\nnew1\n")
+    listed = run("check", "-i", inventory, "--inventory", more, "-i", "solo1,solo2", "--list-hosts").stdout.split()
+    assert listed == ["solo1", "solo2", "web1", "web2", "far", "new1"]
+    assert run("inventory", "-i", "solo1,", "--graph").stdout.splitlines() == [
+        "@all:",
+        "  |--@ungrouped:",
+        "  |  |--solo1",
+    ]
+
+
+def test_all_inventories_that_are_not_there_are_told(hosts: Hosts) -> None:
+    result = run("check", "-i", "./nowhere.yml", "-i", "./neither.yml")
     assert result.exit_code == 2
-    assert "give one inventory: a directory with several files is read as one" in result.stderr
+    assert [line.split(";")[0] for line in result.stderr.splitlines()] == [
+        "the inventory './nowhere.yml' does not exist",
+        "the inventory './neither.yml' does not exist",
+    ]
 
 
 def test_the_default_inventory(inventory: Path, hosts: Hosts, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

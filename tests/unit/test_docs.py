@@ -60,7 +60,7 @@ def test_the_role_of_the_document_works(tmp_path: Path) -> None:
     for file in ("roles/time_servers.py", "templates/chrony.conf.j2", "checks/time_servers.py", "site.yml"):
         (tmp_path / file).parent.mkdir(exist_ok=True)
         (tmp_path / file).write_text(example("roles.md", file))
-    role_path = shipped.role_path(tmp_path)
+    role_path = shipped.role_path([tmp_path])
     found = inventory.load(str(tmp_path / "site.yml"))
     assert found.warnings == []
     [host, *_] = found.resolve(list(found.hosts), role_path=role_path)

@@ -47,7 +47,7 @@ def ordered(site: Path) -> Callable[..., Order]:
     """The order that the controller would give for that inventory."""
 
     def make(**asked: object) -> Order:
-        wish = Asked(inventory=str(site), **asked)  # type: ignore[arg-type]
+        wish = Asked(inventory=(str(site),), **asked)  # type: ignore[arg-type]
         return executor._order(wish, hosts.select(wish, secrets=False), "r1")
 
     return make
@@ -218,5 +218,5 @@ def test_what_is_said_does_not_depend_on_secrets_or_key_files(site: Path) -> Non
 
 def test_placeholders_for_secrets_hide_no_words_of_the_output(site: Path) -> None:
     site.write_text(site.read_text().replace("    a:", "    a: {greeting: {token: !secret env:DASK_TOKEN}}"))
-    chosen = hosts.select(Asked(inventory=str(site)), secrets=False)
+    chosen = hosts.select(Asked(inventory=(str(site),)), secrets=False)
     assert hosts.mask(chosen.hosts).text("the name is unresolved") == "the name is unresolved"

@@ -40,5 +40,5 @@ def test_a_run_connects_at_pythons_own_pace(monkeypatch: pytest.MonkeyPatch, tmp
     monkeypatch.setattr(rolling.Rollout, "execute", execute)
     gc_tuning.wait()
     with pytest.raises(KeyboardInterrupt):
-        rolling.converge("check", Asked(inventory=str(tmp_path)))
+        rolling.converge("check", Asked(inventory=(str(tmp_path),)))
     assert seen == [own]

@@ -7,10 +7,11 @@ from pathlib import Path
 from typing import Any
 
 from provision import loader
+from provision.agent.gpu.speed import kind
 from provision.agent.wire import MARKER, Decoder, encode
 from provision.events import HostFacts
 from provision.plan import Stage
-from provision.resources import Directory, GpuProof
+from provision.resources import Directory, GpuProof, GpuSpeed
 from tests.unit.test_session import BYE, FACTS, HELLO, Channel, hold, result
 
 REPLAN = {"type": "replan", "facts": FACTS}
@@ -67,3 +68,14 @@ def test_facts_alone_ask_nvml_only_where_a_driver_is_loaded() -> None:
     channel = Channel(MARKER + HELLO, BYE)
     hold(channel, planner=None)
     assert [message["type"] for message in said(channel)] == ["end"]
+
+
+def test_the_program_for_the_speed_travels_only_where_it_is_asked_for() -> None:
+    assert not [name for name in loader._sources() if name.startswith("gpu.speed.program")]
+    assert GpuSpeed.modules == kind.MODULES
+    told = loader.modules(GpuSpeed.modules)
+    assert sum(map(len, told.values())) < 40_000
+    files = Path(str(kind.__file__)).with_name("program").glob("*.py")
+    assert {name.removeprefix(kind.PACKAGE).removeprefix(".") for name in told} == {
+        path.stem.removeprefix("__init__") for path in files
+    }

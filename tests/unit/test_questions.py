@@ -138,6 +138,11 @@ VERDICTS: list[tuple[dict[str, Any], dict[str, Any], str]] = [
         " Nobody asks for it any more: site is not a role of this host any more",
     ),
     ({}, {"in_file": False, "value": None, "live": None}, "bip is set nowhere: Docker's default holds"),
+    (
+        {},
+        {"in_file": False, "value": None, "live": "10.92.0.1/24"},
+        "bip is set nowhere: docker0 has 10.92.0.1/24, Docker's own choice or what it remembers of an earlier bip",
+    ),
 ]
 
 

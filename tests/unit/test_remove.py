@@ -8,7 +8,7 @@ from provision import role, shipped
 from provision.events import Outcome, ResourceDone
 from provision.facts import Facts
 from provision.plan import RefusedByRole, Removal, Stage, removal
-from provision.resources import DockerLive, JsonKeys, Service
+from provision.resources import DockerLive, DockerService, JsonKeys
 from provision.role import Role, Settings
 from tests.unit.played import Fleet, Played
 from tests.unit.test_cli import ROLE, run
@@ -24,7 +24,7 @@ def stages(removed: tuple[str, ...], staying: tuple[str, ...] = (), facts: Facts
     typed: dict[str, Settings] = {
         item.name: item.settings.model_validate(settings.get(item.name, {})) for item in roles
     }
-    return removal(Removal(removed, daemon=True), roles, typed, facts or docker_facts())
+    return removal(Removal(removed, daemon=True, loaded=tuple(loaded(*removed))), roles, typed, facts or docker_facts())
 
 
 def keys(stage: Stage) -> JsonKeys:
@@ -43,7 +43,7 @@ def test_the_daemon_comes_first_and_the_roles_go_the_last_first() -> None:
 
 
 def test_a_daemon_that_goes_itself_is_not_restarted_first() -> None:
-    restarted = (Service, DockerLive)
+    restarted = (DockerService, DockerLive)
     assert not [item for item in stages(("docker_engine", "docker_daemon"))[0].resources if isinstance(item, restarted)]
     assert len([item for item in stages(("docker_daemon",))[0].resources if isinstance(item, restarted)]) == 2
 

@@ -44,7 +44,7 @@ def site(tmp_path: Path) -> Path:
 
 
 def contents(site: Path) -> list[str]:
-    role_path = shipped.role_path(site)
+    role_path = shipped.role_path([site])
     hosts = inventory.load(str(site)).resolve(["a"], role_path=role_path)
     [job] = jobs(hosts, role_path, None)
     files = [item for stage in job.stages(FACTS) for item in stage.resources if isinstance(item, File)]
@@ -58,7 +58,7 @@ def test_a_template_beside_the_inventory_wins(site: Path) -> None:
 
 
 def test_a_worker_with_another_template_is_found(site: Path) -> None:
-    role_path = shipped.role_path(site)
+    role_path = shipped.role_path([site])
     hosts = inventory.load(str(site)).resolve(["a"], role_path=role_path)
     before = said(hosts, role_path)
     (site / "templates" / DROP_IN).write_text("# of this site\n")

@@ -43,12 +43,14 @@ class Resource:
     secret_keys = ()  # type: tuple[str, ...]
     probe = False
     proof = None  # type: dict[str, Any] | None
+    starts = False
+    """A service: what must not be there any more goes before it starts, and the way back includes it."""
     found = None  # type: State | None
     """The part of the actual state that `desired` is about, once the engine has looked."""
 
     def __init_subclass__(cls) -> None:
         declared = getattr(cls, "__annotations__", ())  # before Python 3.10 a base's, where it has none
-        cls.fields += tuple(name for name in declared if not hasattr(cls, name) and name not in cls.fields)
+        cls.fields = tuple(name for name in dict.fromkeys([*cls.fields, *declared]) if not hasattr(cls, name))
 
     def __init__(self, **values: "Any") -> None:
         if set(values) != set(self.fields):

@@ -14,7 +14,7 @@ from .errors import Unknown
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from types import ModuleType
-    from typing import Any, Sequence
+    from typing import Any, Sequence, Union
 
     from .system import System
 
@@ -23,9 +23,12 @@ import json,sys,types
 given=json.load(sys.stdin)
 for name,text in given["modules"].items():
  module=types.ModuleType(name);sys.modules[name]=module
+ module.__package__,_,leaf=name.rpartition(".")
+ setattr(sys.modules.get(module.__package__),leaf,module) if module.__package__ in sys.modules else None
  exec(compile(text,"<%s>"%name,"exec"),module.__dict__)
 scope={"__name__":"child"}
-exec(compile(given["program"],"<"+given["name"]+">","exec"),scope)
+if given["program"] is None: scope=sys.modules[given["name"]].__dict__
+else: exec(compile(given["program"],"<"+given["name"]+">","exec"),scope)
 json.dump(scope["main"](given["request"]),sys.stdout)
 """
 
@@ -40,16 +43,22 @@ def source(module: "ModuleType") -> str:
 
 
 def run(
-    system: "System", module: "ModuleType", request: "Any", modules: "Sequence[str]" = (), timeout: float = 30
+    system: "System",
+    module: "Union[ModuleType, str]",
+    request: "Any",
+    modules: "Sequence[str]" = (),
+    timeout: float = 30,
 ) -> "Any":
     """What `module.main(request)` returns (JSON types) when run in a child. Raises Unknown.
 
-    `modules` names those of `system.modules` that the child imports. `module` itself must be importable alone.
+    `modules` names those of `system.modules` that the child imports, in the order in which they need each other; of
+    two with dotted names the child sees one package. `module` itself must be importable alone, or is the name of one
+    of them.
     """
-    name = module.__name__.rsplit(".", 1)[-1]
+    name = module if isinstance(module, str) else module.__name__.rsplit(".", 1)[-1]
     given = {
         "name": name,
-        "program": source(module),
+        "program": None if isinstance(module, str) else source(module),
         "modules": {key: system.modules[key] for key in modules},
         "request": request,
     }

@@ -23,8 +23,6 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any, Protocol  # novm
 
-    from ..types import Record
-
     class Files(Protocol):
         """What is asked of host/system.py here."""
 
@@ -72,14 +70,14 @@ class Memory:
         """A copy of one section: {key: record}."""
         return dict(self._load().get(name, {}))
 
-    def get(self, section: str, key: str) -> "Record | None":
+    def get(self, section: str, key: str) -> "Any":
         """One record, or None."""
-        record: "Record | None" = self._load().get(section, {}).get(key)
+        record = self._load().get(section, {}).get(key)
         if record is not None and not fits(record, RECORDS.get(section, object)):
             raise self._damaged(": {} under {} is no record of ours".format(json.dumps(key), section))
         return record
 
-    def put(self, section: str, key: str, record: "Record | None") -> None:
+    def put(self, section: str, key: str, record: "Any") -> None:
         """Keep a record (None forgets it). Nothing is written where nothing changes."""
         records = self._load().setdefault(section, {})
         if records.get(key) == record:

@@ -10,36 +10,47 @@ from ..host.errors import Failed
 from . import apt, dpkg
 from .install import ABSENT, HOLDS, OPTIONS
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from ..host.system import System
+    from ..types import Diff, Impact, State
+    from .apt import Change
+    from .dpkg import Package
+
 ENGINES = ("docker-ce", "docker.io", "docker-engine", "containerd.io", "containerd", "docker-ce-cli", "runc")
 """Packages whose removal stops Docker or its containers, whatever the declaration says."""
 
 
 class PackageAbsent(Resource):
-    fields = ("names", "purge", "stops_docker", "lock_timeout", "timeout")
+    names: "list[str]"
+    purge: bool
+    stops_docker: bool
+    lock_timeout: int
+    timeout: int
 
-    def identity(self):
+    def identity(self) -> str:
         return " ".join(self.names)
 
-    def desired(self):
+    def desired(self) -> "State":
         return dict.fromkeys(self.names, ABSENT)
 
-    def actual(self, system):
+    def actual(self, system: "System") -> "State | None":
         found = dpkg.packages(system, self.names)
         return {name: self._state(found.get(name)) for name in self.names}
 
-    def _state(self, package):
+    def _state(self, package: "Package | None") -> str:
         if package is not None and package.present:
-            return package.version
+            return str(package.version)
         if package is not None and self.purge and package.status == "config-files":
             return "removed, its configuration left"
         return ABSENT
 
-    def impact(self, system, diff):
+    def impact(self, system: "System", diff: "Diff") -> "Impact | None":
         """The scripts of packages that go stop their services, and have systemd read its units anew."""
         stops = self.stops_docker or any(name in ENGINES for name in diff)
         return impact.impact(impact.RESTART if stops else impact.NONE, diff, systemd=True)
 
-    def apply(self, system, diff):
+    def apply(self, system: "System", diff: "Diff") -> None:
         names = sorted(diff)
         apt.repair(system, self.lock_timeout, {})
         held = self._held(system, names)
@@ -54,13 +65,13 @@ class PackageAbsent(Resource):
         for name in held:
             system.memory.put(HOLDS, name, None)
 
-    def _remove(self, system, names):
+    def _remove(self, system: "System", names: "list[str]") -> None:
         options = OPTIONS + ["purge" if self.purge else "remove"]
         self._refuse_surprises(apt.simulate(system, options + names))
         system.progress("removing {}".format(" ".join(names)))
         apt.change(system, ["apt-get"] + options + names, self.timeout, self.lock_timeout, {})
 
-    def _held(self, system, names):
+    def _held(self, system: "System", names: "list[str]") -> "list[str]":
         """Those that are held because we were asked to; Failed where the hold is somebody's."""
         found = dpkg.packages(system, names)
         held = [name for name in names if name in found and found[name].present and found[name].held]
@@ -70,7 +81,7 @@ class PackageAbsent(Resource):
             raise Failed(cause, "release it (apt-mark unhold {}), then run again".format(" ".join(foreign)))
         return held
 
-    def _refuse_surprises(self, change):
+    def _refuse_surprises(self, change: "Change") -> None:
         fix = "remove what depends on it yourself, or add it to the names, then run again"
         others = sorted(set(change.removed) - set(self.names))
         if others:

@@ -12,6 +12,12 @@ from ..host.errors import Failed, TimedOut
 from . import apt_locks, dpkg
 from .apt_errors import explain
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Sequence
+
+    from ..host.system import System
+
 NO_CACHE = ["-o", "Dir::Cache::pkgcache=", "-o", "Dir::Cache::srcpkgcache="]
 NETWORK = []
 for _option in (
@@ -32,7 +38,7 @@ FRESH = 24 * 3600
 BUSY = re.compile(r"Could not get lock|Unable to (?:acquire|lock)|lock was locked|is another process using it")
 
 
-def version(system):
+def version(system: "System") -> "str | None":
     """apt's own version, or None where there is no apt."""
     found = dpkg.packages(system, ["apt"])
     return found["apt"].version if "apt" in found and found["apt"].present else None
@@ -41,22 +47,22 @@ def version(system):
 # -- lists
 
 
-def updated(system, since=FRESH):
+def updated(system: "System", since: "int | None" = FRESH) -> bool:
     """Have we updated the lists within `since` seconds, with the sources that there are now? None: in this very run."""
     record = system.memory.get("apt", "updated")
     if record is None:
         return False
     if since is None:
-        return record["run"] == _run(system)
-    return 0 <= time.time() - record["time"] < since
+        return bool(record["run"] == _run(system))
+    return bool(0 <= time.time() - record["time"] < since)
 
 
-def sources_changed(system):
+def sources_changed(system: "System") -> None:
     """The lists no longer fit the sources: the next transaction updates them."""
     system.memory.put("apt", "updated", None)
 
 
-def update(system, limit):
+def update(system: "System", limit: int) -> "Failed | None":
     """Update the lists. Returns None, or the Failed that says why some could not be: other sources may be enough."""
     error = _update_attempts(system, limit)
     if error is None:
@@ -68,7 +74,7 @@ def update(system, limit):
     return error
 
 
-def _update_attempts(system, limit):
+def _update_attempts(system: "System", limit: int) -> "Failed | None":
     """None, or why it failed. Only an attempt that did not end is followed by another."""
     doing = "updating apt's lists"
     for number, seconds in enumerate(UPDATE_LIMITS, 1):
@@ -87,7 +93,7 @@ def _update_attempts(system, limit):
     return error
 
 
-def _run(system):
+def _run(system: "System") -> str:
     """This very process, whatever PIDs were used before."""
     fields = (system.text("/proc/self/stat") or "").rpartition(")")[2].split()
     return "{} {} {}".format(system.boot_id(), os.getpid(), fields[19] if len(fields) > 19 else "")
@@ -96,7 +102,7 @@ def _run(system):
 # -- looking
 
 
-def candidates(system, names, options=NO_CACHE):
+def candidates(system: "System", names: "list[str]", options: "list[str]" = NO_CACHE) -> "dict[str, str | None]":
     """{name: the version that apt would install, or None}. `options`: where apt looks, as those of apt_trial.Trial."""
     answer = system.query(["apt-cache", "policy"] + options + list(names), timeout=120)
     if not answer.ok:
@@ -107,15 +113,15 @@ def candidates(system, names, options=NO_CACHE):
     return found
 
 
-def available(system, name):
+def available(system: "System", name: str) -> "list[str]":
     """All versions of a package that apt knows where to get, the newest first."""
     return list(dict.fromkeys(version for version, _ in offers(system, [name])[name]))
 
 
-def offers(system, names, options=NO_CACHE):
+def offers(system: "System", names: "list[str]", options: "list[str]" = NO_CACHE) -> "dict[str, list[tuple[str, str]]]":
     """{name: [(version, URI of the source that has it)]} of all that apt knows where to get, the newest first."""
     answer = system.query(["apt-cache", "madison"] + options + names, timeout=120)
-    found = {name: [] for name in names}
+    found: "dict[str, list[tuple[str, str]]]" = {name: [] for name in names}
     for line in answer.out.splitlines():
         words = [word.strip() for word in line.split("|")]
         if len(words) >= 3 and words[0] in found:
@@ -126,12 +132,12 @@ def offers(system, names, options=NO_CACHE):
 class Change:
     """What apt would do: {name: (version now or None, version then)}, and the names that it would remove."""
 
-    def __init__(self, installed, removed):
+    def __init__(self, installed: "dict[str, tuple[str | None, str]]", removed: "list[str]") -> None:
         self.installed = installed
         self.removed = removed
 
 
-def simulate(system, arguments):
+def simulate(system: "System", arguments: "list[str]") -> "Change":
     """What `apt-get install ARGUMENTS` would do, as a Change. Raises Failed with what apt says against it.
 
     By itself only for `apply`: apt may write its cache, and the transaction that follows is the faster for it.
@@ -150,7 +156,7 @@ def simulate(system, arguments):
 # -- changing
 
 
-def repair(system, limit, env):
+def repair(system: "System", limit: int, env: "dict[str, str]") -> None:
     """End what an interrupted dpkg left half-way."""
     broken = dpkg.broken(system)
     if broken:
@@ -161,14 +167,16 @@ def repair(system, limit, env):
             raise error
 
 
-def change(system, argv, timeout, limit, env):
+def change(system: "System", argv: "Sequence[str]", timeout: int, limit: int, env: "dict[str, str]") -> None:
     """Run one command of apt's family that changes the host; raises Failed with the cause in words."""
     error = _attempt(system, argv, timeout, limit, env)
     if error is not None:
         raise error
 
 
-def _attempt(system, argv, timeout, limit, env):
+def _attempt(
+    system: "System", argv: "Sequence[str]", timeout: int, limit: int, env: "dict[str, str]"
+) -> "Failed | None":
     """None, or why it failed. A lock that another program takes between our look and theirs is waited for again."""
     deadline = time.monotonic() + limit
     system.memory.directory()
@@ -187,9 +195,9 @@ def _attempt(system, argv, timeout, limit, env):
             return explain(text, error.cause, type(error))
 
 
-def _log_file(system, program):
+def _log_file(system: "System", program: str) -> str:
     return os.path.join(system.state, program + ".log")
 
 
-def _log(system, program):
+def _log(system: "System", program: str) -> str:
     return system.text(_log_file(system, program)) or ""

@@ -12,6 +12,13 @@ from ..engine.resource import Resource
 from ..files.file import File
 from ..host.errors import Failed, Unknown
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Iterator
+
+    from ..host.system import System
+    from ..types import Diff, State, Undo
+
 PARTS = "/etc/apt/apt.conf.d"
 MAIN = "/etc/apt/apt.conf"
 WRAPPER = 'Dir::Etc::parts "/dev/null";\nDir::Etc::main "/dev/null";\n#include "{}";\n'
@@ -22,11 +29,10 @@ TOKEN = re.compile(
 
 
 class AptConf(File):
-    fields = ("path", "content", "mode", "sensitive")
     owner = group = "root"
     validate_with = None
 
-    def _validate(self, system, staged):
+    def _validate(self, system: "System", staged: str) -> None:
         # APT_CONFIG is read before all other files: here it keeps apt from reading any of them.
         wrapper = "/run/provision-apt-{}.conf".format(os.urandom(6).hex())
         system.write(wrapper, WRAPPER.format(staged).encode("utf-8"), 0o600, os.geteuid(), os.getegid())
@@ -43,26 +49,27 @@ class AptConf(File):
                 "nothing was changed; correct the setting",
             )
 
-    def when_dropped(self):
+    def when_dropped(self) -> "Undo | None":
         if self.content is None:
             return None
         return "apt_conf", {"path": self.path, "content": None, "mode": self.mode, "sensitive": self.sensitive}
 
 
 class AptEffective(Resource):
-    fields = ("path", "values")
+    path: str
+    values: "dict[str, str]"
     probe = True
 
-    def identity(self):
+    def identity(self) -> str:
         return self.path
 
-    def desired(self):
+    def desired(self) -> "State":
         return {name: self.values[name] for name in self.values}
 
-    def taints(self, key):
+    def taints(self, key: str) -> bool:
         return True
 
-    def actual(self, system):
+    def actual(self, system: "System") -> "State | None":
         """What apt goes by. Failed where a file that apt reads later than ours wins: writing ours would not help."""
         try:
             found = effective(system)
@@ -77,14 +84,14 @@ class AptEffective(Resource):
                 raise Failed("{}:{} sets {} too, and wins over {}".format(other[0], other[1], name, self.path), fix)
         return {name: found.get(name.lower()) for name in self.values}
 
-    def apply(self, system, diff):
+    def apply(self, system: "System", diff: "Diff") -> None:
         names = ", ".join(sorted(diff))
         raise Failed(
             "apt does not go by {} for {}".format(self.path, names), "look at `apt-config dump` and /etc/apt/apt.conf.d"
         )
 
 
-def effective(system):
+def effective(system: "System") -> "dict[str, str]":
     """{name in lower case: value} of apt's whole configuration."""
     result = system.query(["apt-config", "dump"])
     if not result.ok:
@@ -93,7 +100,7 @@ def effective(system):
     return {name.lower(): value for name, value in pairs}
 
 
-def later(system, path, name):
+def later(system: "System", path: str, name: str) -> "tuple[str, int, str | None] | None":
     """(file, line, value) of the last file that sets `name`, or what goes before it, after `path` is read; or None."""
     names = [entry for entry in system.names(PARTS) if re.match(r"[A-Za-z0-9_.-]+$", entry)]
     parts = [
@@ -107,7 +114,7 @@ def later(system, path, name):
     return found or automatic(system, parts + [MAIN], name)
 
 
-def automatic(system, files, name):
+def automatic(system: "System", files: "list[str]", name: str) -> "tuple[str, int, None] | None":
     """(file, line, None) of a program that picks the proxy for each host: apt asks it before it looks at the proxy."""
     if not name.lower().endswith("::proxy"):
         return None
@@ -119,7 +126,7 @@ def automatic(system, files, name):
     return None
 
 
-def settings(text):
+def settings(text: str) -> "Iterator[tuple[str, int, str]]":
     """(name in lower case, line, value) of each assignment in the text of an apt.conf file, nested blocks included."""
     stack, words, value, line = [], [], None, 1
     for match in TOKEN.finditer(text):

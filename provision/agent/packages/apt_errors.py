@@ -151,7 +151,7 @@ _KNOWN = [
 ]
 
 
-def explain(text, otherwise, kind=Failed):
+def explain(text: str, otherwise: str, kind: "type[Failed]" = Failed) -> Failed:
     """A Failed (or `kind` of one) for apt's output; `otherwise` is the sentence when it says nothing that we know."""
     output = "\n".join(text.strip().splitlines()[-LINES:])
     for pattern, cause, fix in _KNOWN:  # compiled here: at import it would cost a run in which all is well 10 ms a host

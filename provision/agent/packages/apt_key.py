@@ -11,22 +11,28 @@ from ..host import look
 from ..host.errors import Failed
 from . import openpgp
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from ..host.system import System
+    from .openpgp import Key
+
 TIMEOUT = 20
 """Seconds for each answer of a server; the whole key may take twice that."""
 LIMIT = 1024 * 1024
 TEXT = "-----BEGIN PGP"
 
 
-def obtain(system, key, fingerprint, timeout=TIMEOUT):
+def obtain(system: "System", key: str, fingerprint: str, timeout: float = TIMEOUT) -> "Key":
     """The openpgp.Key with that fingerprint from `key` (armored text, path, file: or http(s) URL). Raises Failed."""
     found = select(_bytes(system, key, timeout), fingerprint, _shown(key))
     if expired(found):
-        cause = "the key {} from {} has expired on {}".format(fingerprint, _shown(key), day(found.expires))
+        when = day(found.expires or 0)
+        cause = "the key {} from {} has expired on {}".format(fingerprint, _shown(key), when)
         raise Failed(cause, "give the vendor's renewed key, then run again")
     return found
 
 
-def local(system, key):
+def local(system: "System", key: str) -> "bytes | None":
     """The bytes of a key that needs no network, or None."""
     if key.startswith(TEXT):
         return key.encode("ascii", "replace")
@@ -37,7 +43,7 @@ def local(system, key):
         return None
 
 
-def select(data, fingerprint, origin):
+def select(data: bytes, fingerprint: str, origin: str) -> "Key":
     """Of all keys in `data` the one that is asked for."""
     try:
         found = openpgp.keys(data)
@@ -53,28 +59,28 @@ def select(data, fingerprint, origin):
     )
 
 
-def expired(key):
+def expired(key: "Key") -> bool:
     return key.expires is not None and key.expires < time.time()
 
 
-def day(seconds):
+def day(seconds: int) -> str:
     return time.strftime("%Y-%m-%d", time.gmtime(seconds))
 
 
-def _shown(key):
+def _shown(key: str) -> str:
     if key.startswith(TEXT):
         return "the inventory"
     return look.without_secrets(key)
 
 
-def _path(key):
+def _path(key: str) -> "str | None":
     if key.startswith("/"):
         return key
     match = re.match(r"file:(?://(?:localhost)?)?(/.*)", key)
     return match.group(1) if match else None
 
 
-def _bytes(system, key, timeout):
+def _bytes(system: "System", key: str, timeout: float) -> bytes:
     data = local(system, key)
     if data is not None:
         return data
@@ -83,7 +89,7 @@ def _bytes(system, key, timeout):
     return _download(system, key, timeout)
 
 
-def _download(system, url, timeout):
+def _download(system: "System", url: str, timeout: float) -> bytes:
     # Only here: a run that downloads nothing does not pay for these.
     import http.client  # noqa: PLC0415
     import urllib.error  # noqa: PLC0415
@@ -108,18 +114,18 @@ def _download(system, url, timeout):
     raise Failed("the key at {} is too large or too slow".format(_shown(url)), "give the key as text in the inventory")
 
 
-def _fix(reason):
+def _fix(reason: str) -> str:
     if "CERTIFICATE_VERIFY_FAILED" in reason:
         return "install ca-certificates or the site's own authority on the host, or give the key as text"
     return "open the way to it, set an apt proxy (role apt_proxy), or give the key as text in the inventory"
 
 
-def proxies(system, url):
+def proxies(system: "System", url: str) -> "dict[str, str]":
     """{scheme: proxy} as apt would go to `url`; https falls back to http, and both to the environment."""
     from urllib.request import getproxies  # noqa: PLC0415
 
     scheme, _, rest = url.partition("://")
-    host = re.match(r"[^/:]*", rest.rpartition("@")[2]).group(0)
+    host = re.split("[/:]", rest.rpartition("@")[2])[0]
     answer = system.query(["apt-config", "dump"])
     settings = {name.lower(): value for name, value in re.findall(r'^(\S+) "(.*)";$', answer.out, re.M)}
     for transport in (scheme, "http"):

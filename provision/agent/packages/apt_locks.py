@@ -12,6 +12,10 @@ import time
 from ..host import look
 from ..host.errors import Failed
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from ..host.system import System
+
 FILES = (
     "/var/lib/dpkg/lock-frontend",
     "/var/lib/dpkg/lock",
@@ -23,7 +27,7 @@ TOLD_EVERY = 5
 _FLOCK = struct.Struct("hhqqi4x")
 
 
-def holder(path):
+def holder(path: str) -> "int | None":
     """The PID that holds a POSIX lock on the file; 0 when it is in another PID namespace; None when nobody does."""
     try:
         fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
@@ -34,16 +38,15 @@ def holder(path):
     finally:
         os.close(fd)
     kind, _, _, _, pid = _FLOCK.unpack(answer)
-    return None if kind == fcntl.F_UNLCK else pid
+    return None if kind == fcntl.F_UNLCK else int(pid)
 
 
-def wait(system, limit, files=FILES):
+def wait(system: "System", limit: int, files: "tuple[str, ...]" = FILES) -> None:
     """Return once none of the locks is held; after `limit` seconds raise Failed with who holds one."""
     deadline = time.monotonic() + limit
     told = None
     while True:
-        held = [(path, holder(path)) for path in files]
-        held = [(path, pid) for path, pid in held if pid is not None]
+        held = [(path, pid) for path, pid in ((path, holder(path)) for path in files) if pid is not None]
         if not held:
             return
         who = "{} is held by {}".format(held[0][0], named(system, held[0][1]))
@@ -59,7 +62,7 @@ def wait(system, limit, files=FILES):
         time.sleep(min(0.5, max(0.0, deadline - now)))
 
 
-def named(system, pid):
+def named(system: "System", pid: int) -> str:
     """A process for people: its PID and what it runs."""
     if pid == 0:
         return "a process in another container"

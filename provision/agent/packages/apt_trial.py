@@ -13,6 +13,12 @@ from ..host.errors import Failed
 from . import source_list
 from .apt_errors import explain
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Iterator, Sequence
+
+    from ..host.system import System
+
 LISTS = "/var/lib/apt/lists"
 KEYRINGS = "/etc/apt/keyrings"
 LIMIT = 60
@@ -34,7 +40,7 @@ APT::Get::List-Cleanup "false";
 class Coming:
     """A source that is about to be put in place: its file's name and text, its keyring's path and content."""
 
-    def __init__(self, name, text, keyring, key, replaces):
+    def __init__(self, name: str, text: str, keyring: str, key: bytes, replaces: "Sequence[str]") -> None:
         self.name = name
         self.text = text
         self.keyring = keyring
@@ -48,14 +54,14 @@ class Trial:
     `options` make apt-cache and apt-get see the host as it would be with these sources, as long as the trial lasts.
     """
 
-    def __init__(self, options, refused, unread):
+    def __init__(self, options: "list[str]", refused: "Failed | None", unread: "Failed | None") -> None:
         self.options = options
         self.refused = refused
         self.unread = unread
 
 
 @contextlib.contextmanager
-def tried(system, coming=(), limit=LIMIT):
+def tried(system: "System", coming: "Sequence[Coming]" = (), limit: int = LIMIT) -> "Iterator[Trial]":
     """A Trial of these sources together; of none, it is the host as it is."""
     others = [name for name in look.names(system, source_list.PARTS) if name not in _in_the_way(coming)]
     lists = [name for name in look.names(system, LISTS) if name not in ("lock", "partial", "auxfiles")]
@@ -65,7 +71,7 @@ def tried(system, coming=(), limit=LIMIT):
         yield Trial(options + ["-o", "Dir::Etc::sourceparts={}/parts".format(folder)], refused, unread)
 
 
-def _fetched(system, folder, options, limit):
+def _fetched(system: "System", folder: str, options: "list[str]", limit: int) -> "tuple[Failed | None, Failed | None]":
     """(refused, unread) of apt-get update with the sources to come alone."""
     alone = ["-o", "Dir::Etc::sourcelist=/dev/null", "-o", "Dir::Etc::sourceparts={}/new".format(folder)]
     answer = system.query(["apt-get", "-q"] + options + alone + ["update"], timeout=limit)
@@ -78,14 +84,19 @@ def _fetched(system, folder, options, limit):
     return None, error if re.search(r"^W: .*Failed to fetch|^Err", said, re.M) else None
 
 
-def _in_the_way(coming):
+def _in_the_way(coming: "Sequence[Coming]") -> "set[str]":
     return {name for source in coming for name in [source.name] + list(source.replaces)}
 
 
-def _files(folder, coming, others, lists, limit):
+def _files(
+    folder: str, coming: "Sequence[Coming]", others: "list[str]", lists: "list[str]", limit: int
+) -> "dict[str, bytes | str]":
     """{path: bytes, or where a link points} of the trial's folder."""
     seconds = max(1, limit // 3)
-    files = {"apt.conf": CONFIGURATION.format(folder, seconds).encode("ascii"), "lists/partial/.keep": b""}
+    files: "dict[str, bytes | str]" = {
+        "apt.conf": CONFIGURATION.format(folder, seconds).encode("ascii"),
+        "lists/partial/.keep": b"",
+    }
     files.update({"lists/" + name: os.path.join(LISTS, name) for name in lists})
     files.update({"parts/" + name: os.path.join(source_list.PARTS, name) for name in others})
     for source in coming:

@@ -15,19 +15,31 @@ from ..host.errors import Failed
 from . import apt, dpkg, given, policy_rc
 from .install import OPTIONS
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from ..host.system import System
+    from ..types import Diff, Impact, State, Undo
+
 LIMIT = 256 * 1024 * 1024
 
 
 class Deb(Resource):
-    fields = ("name", "version", "source", "sha256", "conflicts", "no_start", "lock_timeout", "timeout")
+    name: str
+    version: str
+    source: str
+    sha256: str
+    conflicts: "list[str]"
+    no_start: "list[str]"
+    lock_timeout: int
+    timeout: int
 
-    def identity(self):
+    def identity(self) -> str:
         return self.name
 
-    def desired(self):
+    def desired(self) -> "State":
         return {"version": self.version, "sound": True}
 
-    def actual(self, system):
+    def actual(self, system: "System") -> "State | None":
         found = dpkg.packages(system, (self.name,) + tuple(self.conflicts))
         there = [name for name in self.conflicts if name in found and found[name].present]
         if there:
@@ -40,11 +52,11 @@ class Deb(Resource):
             return None
         return {"version": package.version, "sound": package.installed}
 
-    def impact(self, system, diff):
+    def impact(self, system: "System", diff: "Diff") -> "Impact | None":
         """A package brings units, so systemd reads its configuration anew."""
         return impact.impact(impact.NONE, [self.name], systemd=True)
 
-    def apply(self, system, diff):
+    def apply(self, system: "System", diff: "Diff") -> None:
         folder = system.memory.directory()
         path = os.path.join(folder, "{}.deb".format(self.name))
         system.keep(path, self._content(system))
@@ -60,10 +72,10 @@ class Deb(Resource):
         finally:
             system.remove(path)
 
-    def when_removed(self, role):
-        return given.undo(self, role, [self.name])
+    def when_removed(self, role: str) -> "Undo":
+        return given.undo(role, self.name, [self.name], self.timeout, self.lock_timeout)
 
-    def _content(self, system):
+    def _content(self, system: "System") -> bytes:
         system.progress("fetching {}".format(self.source))
         data = system.read(self.source, LIMIT) if self.source.startswith("/") else _fetched(self.source)
         if data is None:
@@ -77,10 +89,10 @@ class Deb(Resource):
         return data
 
 
-def _fetched(url):
+def _fetched(url: str) -> bytes:
     try:
         with urllib.request.urlopen(url, timeout=60) as answer:
-            data = answer.read(LIMIT + 1)
+            data: bytes = answer.read(LIMIT + 1)
     except (OSError, ValueError) as error:
         raise Failed(
             "{} cannot be fetched: {}".format(url, error), "look at the address, the proxy and the route from this host"

@@ -7,6 +7,12 @@ folds them into `status`; both are read, the former first, so that a fold betwee
 
 import re
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Iterable, Iterator
+
+    from ..host.system import System
+
 STATUS = "/var/lib/dpkg/status"
 UPDATES = "/var/lib/dpkg/updates"
 LIMIT = 256 * 1024 * 1024
@@ -16,7 +22,7 @@ _BROKEN = rb"\nPackage: (\S+)\nStatus: \S+ (?:\S+ (?!installed|config-files|not-
 class Package:
     """One package: `want` (install, hold, …), `flag` (ok, reinstreq), `status` (installed, unpacked, …), `version`."""
 
-    def __init__(self, name, stanza):
+    def __init__(self, name: str, stanza: str) -> None:
         fields = dict(re.findall(r"^(Status|Version|Architecture): (.*?)\s*$", stanza, re.M))
         self.name = name
         self.want, self.flag, self.status = (fields.get("Status", "").split() + ["", "", ""])[:3]
@@ -24,21 +30,21 @@ class Package:
         self.architecture = fields.get("Architecture", "")
 
     @property
-    def installed(self):
+    def installed(self) -> bool:
         """Is it unpacked and configured? One that waits for a trigger is."""
         return self.flag == "ok" and self.status in ("installed", "triggers-pending", "triggers-awaited")
 
     @property
-    def present(self):
+    def present(self) -> bool:
         """Is any of it unpacked? (Half-installed counts.)"""
         return self.status not in ("", "config-files", "not-installed")
 
     @property
-    def held(self):
-        return self.want == "hold"
+    def held(self) -> bool:
+        return bool(self.want == "hold")
 
 
-def packages(system, names):
+def packages(system: "System", names: "Iterable[str]") -> "dict[str, Package]":
     """{name: Package} for those of `names` that dpkg knows. Of several architectures the present one is meant."""
     recent = _updates(system)
     found = {}
@@ -51,14 +57,14 @@ def packages(system, names):
     return found
 
 
-def present(system):
+def present(system: "System") -> "set[str]":
     """The names of all packages of which anything is unpacked."""
     data = b"\n\n".join([system.read(STATUS, LIMIT) or b"", _updates(system)])
     names = {name.decode() for name in re.findall(rb"^Package: (\S+)$", data, re.M)}
     return {name for name, package in packages(system, names).items() if package.present}
 
 
-def broken(system):
+def broken(system: "System") -> "list[str]":
     """Names of packages that an interrupted dpkg left half-way, sorted; [] on a sound system."""
     journal = _updates(system)
     names = {name.decode() for name in re.findall(_BROKEN, b"\n" + (system.read(STATUS, LIMIT) or b""))}
@@ -66,12 +72,12 @@ def broken(system):
     return sorted(names)
 
 
-def _updates(system):
+def _updates(system: "System") -> bytes:
     names = [name for name in system.names(UPDATES) if name.isdigit()]
     return b"\n".join(system.read(UPDATES + "/" + name) or b"" for name in names)
 
 
-def _among(names, data):
+def _among(names: "Iterable[str]", data: bytes) -> "Iterator[Package]":
     """The stanzas of these packages; dpkg writes the name first."""
     wanted = {name.encode() for name in names}
     for stanza in data.split(b"\n\n"):
@@ -81,16 +87,13 @@ def _among(names, data):
             yield Package(name.decode(), stanza.decode("utf-8", "replace"))
 
 
-def compare(one, other):
+def compare(one: str, other: str) -> int:
     """Two versions by dpkg's rules (deb-version(7)): negative, 0 or positive, as `one` is older, equal or newer."""
-    for left, right in zip(_parts(one), _parts(other)):  # noqa: B905 - both are triples
-        order = left - right if isinstance(left, int) else _order(left, right)
-        if order:
-            return order
-    return 0
+    (epoch, upstream, revision), (its_epoch, its_upstream, its_revision) = _parts(one), _parts(other)
+    return epoch - its_epoch or _order(upstream, its_upstream) or _order(revision, its_revision)
 
 
-def _parts(version):
+def _parts(version: str) -> "tuple[int, str, str]":
     epoch, colon, rest = version.partition(":")
     if not colon or not epoch.isdigit():
         epoch, rest = "0", version
@@ -98,7 +101,7 @@ def _parts(version):
     return int(epoch), upstream, revision
 
 
-def _order(one, other):
+def _order(one: str, other: str) -> int:
     left, right = _runs(one), _runs(other)
     for index in range(max(len(left), len(right))):
         text, number = left[index] if index < len(left) else ("", 0)
@@ -109,12 +112,12 @@ def _order(one, other):
     return 0
 
 
-def _runs(text):
+def _runs(text: str) -> "list[tuple[str, int]]":
     """The text "1.2~rc3" as [("", 1), (".", 2), ("~rc", 3)]."""
     return [(run, int(number or 0)) for run, number in re.findall(r"(\D*)(\d*)", text) if run or number]
 
 
-def _text_order(one, other):
+def _text_order(one: str, other: str) -> int:
     for index in range(max(len(one), len(other))):
         order = _weight(one, index) - _weight(other, index)
         if order:
@@ -122,7 +125,7 @@ def _text_order(one, other):
     return 0
 
 
-def _weight(text, index):
+def _weight(text: str, index: int) -> int:
     """~ sorts before the end, the end before letters, letters before all else."""
     if index >= len(text):
         return 0

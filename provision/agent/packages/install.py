@@ -13,6 +13,15 @@ from ..engine.resource import Resource
 from ..host.errors import Failed
 from . import apt, apt_locks, apt_pins, dpkg, given, policy_rc
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from ..host.system import System
+    from ..types import Diff, Impact, State, Undo
+    from .apt import Change
+    from .dpkg import Package
+
 ABSENT = "absent"
 HELD = ", held"
 OPTIONS = [
@@ -32,36 +41,34 @@ HOLDS = "holds"
 
 
 class Packages(Resource):
-    fields = (
-        "packages",
-        "latest",
-        "hold",
-        "update",
-        "replace",
-        "conflicts",
-        "no_start",
-        "allow_downgrade",
-        "lock_timeout",
-        "timeout",
-    )
+    packages: "list[dict[str, Any]]"
+    latest: bool
+    hold: bool
+    update: bool
+    replace: "list[str]"
+    conflicts: "list[str]"
+    no_start: "list[str]"
+    allow_downgrade: bool
+    lock_timeout: int
+    timeout: int
 
-    def identity(self):
+    def identity(self) -> str:
         return " ".join(item["name"] for item in self.packages)
 
-    def _asked(self):
+    def _asked(self) -> "dict[str, str | None]":
         return {item["name"]: item["version"] for item in self.packages}
 
-    def _unwanted(self):
+    def _unwanted(self) -> "list[str]":
         return [name for name in self.conflicts if name in self.replace]
 
-    def desired(self):
-        state = dict.fromkeys(self._unwanted(), ABSENT)
+    def desired(self) -> "State":
+        state: "State" = dict.fromkeys(self._unwanted(), ABSENT)
         for name, version in self._asked().items():
             state[name] = (version or ("latest" if self.latest else "installed")) + (HELD if self.hold else "")
         state[POLICY] = None
         return state
 
-    def actual(self, system):
+    def actual(self, system: "System") -> "State | None":
         found = dpkg.packages(system, list(self._asked()) + list(self.conflicts))
         self._refuse_conflicts(found)
         self._refuse_downgrades(found)
@@ -72,7 +79,7 @@ class Packages(Resource):
         state[POLICY] = "left by an interrupted run" if policy_rc.left_behind(system) else None
         return state
 
-    def _state(self, package, asked, newest):
+    def _state(self, package: "Package | None", asked: "str | None", newest: "str | None") -> str:
         """One package in the words of `desired` where it is as asked, else in its own."""
         if package is None or not package.present:
             return ABSENT
@@ -89,19 +96,19 @@ class Packages(Resource):
             return "{} (whether that is the newest is known after apt-get update){}".format(package.version, held)
         return ("latest" if dpkg.compare(package.version, newest) >= 0 else package.version) + held
 
-    def _newest(self, system, found):
+    def _newest(self, system: "System", found: "dict[str, Package]") -> "dict[str, str | None]":
         names = [name for name, version in self._asked().items() if version is None and _there(found, name)]
         if not (self.latest and names) or self.update and not apt.updated(system):
             return {}
         return apt.candidates(system, names)
 
-    def _refuse_conflicts(self, found):
+    def _refuse_conflicts(self, found: "dict[str, Package]") -> None:
         there = [name for name in self.conflicts if name not in self.replace and _there(found, name)]
         if there:
             cause = "{} conflicts with {}, which is installed".format(self.packages[0]["name"], _listed(there, found))
             raise Failed(cause, "remove it, or allow its replacement (replace: true), then run again")
 
-    def _refuse_downgrades(self, found):
+    def _refuse_downgrades(self, found: "dict[str, Package]") -> None:
         for name, version in self._asked().items():
             if version is None or self.allow_downgrade or not _there(found, name):
                 continue
@@ -109,7 +116,7 @@ class Packages(Resource):
                 cause = "{} {} is installed, and {} is older".format(name, found[name].version, version)
                 raise Failed(cause, "ask for a version that is not older, or set allow_downgrade: true")
 
-    def impact(self, system, diff):
+    def impact(self, system: "System", diff: "Diff") -> "Impact | None":
         """Packages bring units, so systemd reads its configuration anew; an engine's upgrade means its restart."""
         changing = [name for name in diff if name != POLICY and not _only_hold(*diff[name])]
         if not changing:
@@ -118,7 +125,7 @@ class Packages(Resource):
         level = impact.RESTART if self.no_start and replaced else impact.NONE
         return impact.impact(level, changing, systemd=True)
 
-    def apply(self, system, diff):
+    def apply(self, system: "System", diff: "Diff") -> None:
         apt_locks.wait(system, self.lock_timeout)  # an orphan of a run that died may still need its policy-rc.d
         policy_rc.restore(system)
         wrong = [name for name in self._asked() if name in diff and not _only_hold(*diff[name])]
@@ -128,11 +135,11 @@ class Packages(Resource):
         if self.hold:
             self._mark(system, "hold")
 
-    def settled(self, system):
+    def settled(self, system: "System") -> None:
         for name in self._asked() if self.hold else ():
             system.memory.put(HOLDS, name, True)
 
-    def _install(self, system, wrong, unwanted):
+    def _install(self, system: "System", wrong: "list[str]", unwanted: "list[str]") -> None:
         with policy_rc.forbidden(system, self.no_start, unwanted) as env:
             apt.repair(system, self.lock_timeout, env)
             problem = None
@@ -146,32 +153,39 @@ class Packages(Resource):
                 with given.Noted(system, self.identity(), dict(targets)):
                     self._released(system, targets, removals, problem, env)
 
-    def when_removed(self, role):
-        return given.undo(self, role, self._asked())
+    def when_removed(self, role: str) -> "Undo":
+        return given.undo(role, self.identity(), self._asked(), self.timeout, self.lock_timeout)
 
-    def _targets(self, system, wrong):
+    def _targets(self, system: "System", wrong: "list[str]") -> "list[tuple[str, str | None]]":
         """[(name, version or None)] of what is still to be installed, now that dpkg is whole and the lists are new."""
         found = dpkg.packages(system, self._asked())
         newest = apt.candidates(system, wrong) if self.latest else {}
         targets = []
         for name in wrong:
-            asked, package = self._asked()[name], found.get(name)
+            asked, package, latest = self._asked()[name], found.get(name), newest.get(name)
             if package is None or not package.installed:
                 targets.append((name, asked or self._version_of_a_peer(system, name, found)))
             elif asked is not None and dpkg.compare(package.version, asked) != 0:
                 targets.append((name, asked))
-            elif asked is None and newest.get(name) and dpkg.compare(package.version, newest[name]) < 0:
+            elif asked is None and latest and dpkg.compare(package.version, latest) < 0:
                 targets.append((name, None))
         return targets
 
-    def _version_of_a_peer(self, system, name, found):
+    def _version_of_a_peer(self, system: "System", name: str, found: "dict[str, Package]") -> "str | None":
         """A lost docker-ce-cli comes back at the version of the docker-ce that is there, where it can still be had."""
         peers = [package.version for package in found.values() if package.installed]
         if self.latest or not peers:
             return None
         return next((version for version in apt.available(system, name) if version in peers), None)
 
-    def _released(self, system, targets, removals, problem, env):
+    def _released(
+        self,
+        system: "System",
+        targets: "list[tuple[str, str | None]]",
+        removals: "list[str]",
+        problem: "Failed | None",
+        env: "dict[str, str]",
+    ) -> None:
         """Simulate and install without the holds of what is to change; a failure puts them back."""
         changing = list(dict(targets)) + removals
         held = [name for name, package in dpkg.packages(system, changing).items() if package.held]
@@ -184,7 +198,7 @@ class Packages(Resource):
                 self._mark(system, "hold", held)
             raise
 
-    def rehearse(self, system, diff, options):
+    def rehearse(self, system: "System", diff: "Diff", options: "list[str]") -> None:
         """Raise Failed where apt would not do what `apply` is to ask of it; `options`: where it looks."""
         wrong = [name for name in self._asked() if name in diff and not _only_hold(*diff[name])]
         removals = [name for name in self._unwanted() if name in diff]
@@ -200,18 +214,25 @@ class Packages(Resource):
         except Failed as error:
             raise _with_versions(system, error) from None
 
-    def _words(self, targets, removals):
+    def _words(self, targets: "list[tuple[str, str | None]]", removals: "list[str]") -> "list[str]":
         """apt-get's options and names; it refuses removals and downgrades, unless some are asked for."""
         names = [name if version is None else "{}={}".format(name, version) for name, version in targets]
         names += [name + "-" for name in removals]
         options = OPTIONS + (["--allow-downgrades"] if self.allow_downgrade else [])
         return options + ([] if self._asks_for_more() else ["--no-remove"]) + ["install"] + names
 
-    def _asks_for_more(self):
+    def _asks_for_more(self) -> bool:
         """May something go, or become older? apt's own refusals know no exceptions: then we look for ourselves."""
         return bool(self.replace or self.allow_downgrade)
 
-    def _transaction(self, system, targets, removals, problem, env):
+    def _transaction(
+        self,
+        system: "System",
+        targets: "list[tuple[str, str | None]]",
+        removals: "list[str]",
+        problem: "Failed | None",
+        env: "dict[str, str]",
+    ) -> None:
         words = self._words(targets, removals)
         system.progress("installing {}".format(" ".join(words[words.index("install") + 1 :])))
         try:
@@ -226,7 +247,7 @@ class Packages(Resource):
             cause = "{}, and {}".format(problem.cause, error.cause)
             raise Failed(cause, problem.fix, problem.output + "\n" + error.output) from None
 
-    def _refuse_surprises(self, system, change):
+    def _refuse_surprises(self, system: "System", change: "Change") -> None:
         removed = [name for name in change.removed if name not in self.replace]
         if removed:
             cause = "apt would have to remove {}".format(", ".join(removed))
@@ -243,7 +264,7 @@ class Packages(Resource):
                 cause, "release it (apt-mark unhold {}) or ask for versions that fit it".format(" ".join(held))
             )
 
-    def _mark(self, system, verb, names=None):
+    def _mark(self, system: "System", verb: str, names: "list[str] | None" = None) -> None:
         """Hold or release; those that are so already are left alone."""
         found = dpkg.packages(system, names or self._asked())
         marked = sorted(name for name in found if found[name].present and found[name].held != (verb == "hold"))
@@ -251,19 +272,19 @@ class Packages(Resource):
             apt.change(system, ["apt-mark", verb] + marked, 60, self.lock_timeout, {})
 
 
-def _there(found, name):
+def _there(found: "dict[str, Package]", name: str) -> bool:
     return name in found and found[name].present
 
 
-def _only_hold(before, after):
+def _only_hold(before: str, after: str) -> bool:
     return after.endswith(HELD) and before == after[: -len(HELD)]
 
 
-def _listed(names, found):
+def _listed(names: "list[str]", found: "dict[str, Package]") -> str:
     return ", ".join("{} {}".format(name, found[name].version) for name in names)
 
 
-def _with_versions(system, error):
+def _with_versions(system: "System", error: Failed) -> Failed:
     """A version that is not there: name those that are. A package that is there, and kept out: name what does that."""
     kept_out = re.search(r"Package '([^']+)' has no installation candidate", error.output)
     if kept_out and apt.available(system, kept_out.group(1)):

@@ -9,6 +9,10 @@ import binascii
 import hashlib
 import re
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Iterator
+
 PUBLIC_KEY, SIGNATURE = 6, 2
 CERTIFICATIONS = (0x10, 0x11, 0x12, 0x13)
 CREATED, EXPIRES, ISSUER, ISSUER_FINGERPRINT = 2, 9, 16, 33  # signature subpackets
@@ -17,22 +21,22 @@ CREATED, EXPIRES, ISSUER, ISSUER_FINGERPRINT = 2, 9, 16, 33  # signature subpack
 class Key:
     """One primary key with all that belongs to it."""
 
-    def __init__(self, body):
+    def __init__(self, body: bytes) -> None:
         if body[:1] != b"\x04":
             raise ValueError("a key of version {}, and only version 4 is known here".format(body[0] if body else "?"))
         self.fingerprint = hashlib.sha1(b"\x99" + len(body).to_bytes(2, "big") + body).hexdigest().upper()
         self.created = int.from_bytes(body[1:5], "big")
-        self.expires = None
+        self.expires: "int | None" = None
         """Seconds since the epoch, or None: never. By the newest signature of the key on a name of its own."""
         self.data = b""
         self._signed = -1
 
-    def take(self, tag, body, raw):
+    def take(self, tag: int, body: bytes, raw: bytes) -> None:
         self.data += raw
         if tag == SIGNATURE and body[:1] == b"\x04" and body[1] in CERTIFICATIONS:
             self._certification(body)
 
-    def _certification(self, body):
+    def _certification(self, body: bytes) -> None:
         hashed_end = 6 + int.from_bytes(body[4:6], "big")
         open_end = hashed_end + 2 + int.from_bytes(body[hashed_end : hashed_end + 2], "big")
         hashed = _subpackets(body[6:hashed_end])
@@ -48,7 +52,7 @@ class Key:
             self.expires = self.created + valid if valid else None
 
 
-def keys(data):
+def keys(data: bytes) -> "list[Key]":
     """The primary keys in `data` (bytes, armored or not), in order. Raises ValueError when it is no key file."""
     found = []
     for tag, body, raw in _packets(unarmored(data)):
@@ -62,7 +66,7 @@ def keys(data):
     return found
 
 
-def unarmored(data):
+def unarmored(data: bytes) -> bytes:
     """The packets of a key file: as they are, or out of its ASCII armor, whose checksum is verified."""
     if data[:1] and data[0] & 0x80:
         return data
@@ -77,7 +81,7 @@ def unarmored(data):
     return b"".join(_block(body, checksum) for body, checksum in blocks)
 
 
-def _block(body, checksum):
+def _block(body: str, checksum: str) -> bytes:
     try:
         data = base64.b64decode("".join(body.split()).encode("ascii"), validate=True)
     except (binascii.Error, UnicodeEncodeError):
@@ -87,7 +91,7 @@ def _block(body, checksum):
     return data
 
 
-def _crc24(data):
+def _crc24(data: bytes) -> int:
     """RFC 4880, section 6.1."""
     crc = 0xB704CE
     for byte in data:
@@ -99,7 +103,7 @@ def _crc24(data):
     return crc
 
 
-def _packets(data):
+def _packets(data: bytes) -> "Iterator[tuple[int, bytes, bytes]]":
     """(tag, body, all bytes) of each packet; RFC 4880, section 4.2."""
     position = 0
     while position < len(data):
@@ -121,7 +125,7 @@ def _packets(data):
         position += length
 
 
-def _new_length(data, position):
+def _new_length(data: bytes, position: int) -> "tuple[int, int]":
     first = data[position] if position < len(data) else 0
     if first < 192:
         return first, position + 1
@@ -132,7 +136,7 @@ def _new_length(data, position):
     raise ValueError("a packet in parts, which no key has")
 
 
-def _subpackets(data):
+def _subpackets(data: bytes) -> "dict[int, bytes]":
     found = {}
     position = 0
     while position < len(data):

@@ -10,6 +10,12 @@ import contextlib
 
 from ..host import look
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Iterator, Sequence
+
+    from ..host.system import System
+
 PATH = "/usr/sbin/policy-rc.d"
 SAVED = PATH + ".saved-by-provision"
 MARK = "# Written by provision for the time of one package transaction."
@@ -26,12 +32,12 @@ exit 101
 """.format(mark=MARK, saved=SAVED)
 
 
-def left_behind(system):
+def left_behind(system: "System") -> bool:
     """Has a run died and left its script, or the host's own aside?"""
     return MARK in (look.text(system, PATH) or "") or look.exists(system, SAVED) and not look.exists(system, PATH)
 
 
-def restore(system):
+def restore(system: "System") -> None:
     """Put the host's own policy back, or leave none where there was none."""
     if not left_behind(system):
         return
@@ -43,7 +49,7 @@ def restore(system):
 
 
 @contextlib.contextmanager
-def forbidden(system, services, removed=()):
+def forbidden(system: "System", services: "list[str]", removed: "Sequence[str]" = ()) -> "Iterator[dict[str, str]]":
     """Yield the environment for commands whose package scripts must leave `services` alone.
 
     Scripts of packages that are being `removed` may stop them: a daemon must not outlive its package.

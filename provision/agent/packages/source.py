@@ -14,18 +14,33 @@ from ..host.errors import Failed
 from . import apt, apt_key, apt_trial, dpkg, openpgp, source_list
 from .apt_trial import KEYRINGS
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Collection
+
+    from ..host.system import System
+    from ..types import Diff, State, Undo
+
 TRUSTED = "/etc/apt/trusted.gpg.d"
 MODE = "root:root 0644"
 REPLACES = "sources.list.d/"
 
 
 class AptSource(Resource):
-    fields = ("name", "uri", "suite", "components", "architecture", "key", "fingerprint", "replaces", "present")
+    name: str
+    uri: str
+    suite: str
+    components: "list[str]"
+    architecture: "str | None"
+    key: str
+    fingerprint: str
+    replaces: "list[str]"
+    present: bool
 
-    def identity(self):
+    def identity(self) -> str:
         return self.name
 
-    def _text(self):
+    def _text(self) -> str:
         lines = ["Types: deb", "URIs: " + self.uri, "Suites: " + self.suite]
         if self.components:
             lines.append("Components: " + " ".join(self.components))
@@ -34,11 +49,11 @@ class AptSource(Resource):
         lines.append("Signed-By: {}/{}.gpg".format(KEYRINGS, self.name))
         return "\n".join(lines) + "\n"
 
-    def _line(self):
+    def _line(self) -> str:
         options = "[arch={}] ".format(self.architecture) if self.architecture else ""
         return "deb {}{} {} {}".format(options, self.uri, self.suite, " ".join(self.components)).rstrip() + "\n"
 
-    def _places(self, system):
+    def _places(self, system: "System") -> "tuple[str, str, str]":
         """(source file, its text, key file) for the apt that this host has."""
         version = apt.version(system)
         if version is None:
@@ -55,14 +70,14 @@ class AptSource(Resource):
             "{}/{}.gpg".format(KEYRINGS, self.name),
         )
 
-    def desired(self):
+    def desired(self) -> "State":
         if not self.present:
             return {"source": None, "key": None}
-        state = {"source": self._text(), "source mode": MODE, "key": self.fingerprint, "key mode": MODE}
+        state: "State" = {"source": self._text(), "source mode": MODE, "key": self.fingerprint, "key mode": MODE}
         state.update({REPLACES + name: None for name in self.replaces})
         return state
 
-    def actual(self, system):
+    def actual(self, system: "System") -> "State | None":
         source, text, keyring = self._places(system)
         if self.present:
             self._refuse_conflicts(system, source, text, keyring)
@@ -76,7 +91,7 @@ class AptSource(Resource):
             state[REPLACES + name] = None if content is None else look.without_secrets(content)
         return state
 
-    def _key(self, system, keyring):
+    def _key(self, system: "System", keyring: str) -> "str | None":
         """The fingerprint in the keyring; with a remark when it will not do. Raises Failed for a wrong `key`."""
         asked = apt_key.local(system, self.key)
         wanted = None if asked is None else apt_key.select(asked, self.fingerprint, "`key`").data
@@ -84,21 +99,21 @@ class AptSource(Resource):
         if data is None:
             return None
         try:
-            found = {key.fingerprint: key for key in openpgp.keys(data)}
+            there = {key.fingerprint: key for key in openpgp.keys(data)}
         except ValueError as error:
             return "unusable: {}".format(error)
-        if self.fingerprint not in found:
-            return ", ".join(found)
-        found = found[self.fingerprint]
+        if self.fingerprint not in there:
+            return ", ".join(there)
+        found = there[self.fingerprint]
         if found.data != data:
             return "{} and other keys".format(self.fingerprint)
         if apt_key.expired(found):
-            return "{} (expired on {})".format(self.fingerprint, apt_key.day(found.expires))
+            return "{} (expired on {})".format(self.fingerprint, apt_key.day(found.expires or 0))
         if wanted is not None and wanted != data:
             return "{} (another edition of it)".format(self.fingerprint)
         return self.fingerprint
 
-    def _refuse_conflicts(self, system, source, text, keyring):
+    def _refuse_conflicts(self, system: "System", source: str, text: str, keyring: str) -> None:
         for entry in source_list.entries(system):
             name = entry.file.rpartition("/")[2]
             if entry.file == source or name in self.replaces or not entry.same_source(self.uri, self.suite):
@@ -112,7 +127,7 @@ class AptSource(Resource):
             cause = cause.format(entry.file, look.without_secrets(self.uri), self.suite, key)
             raise Failed(cause, "remove it, or name it in `replaces`, then run again")
 
-    def _taken_together(self, system, source, text):
+    def _taken_together(self, system: "System", source: str, text: str) -> bool:
         """Does this apt read an entry without a key beside ours? apt 3.0 does, 2.6 does not."""
         try:
             source_list.check(system, source.rpartition("/")[2], text, self.replaces)
@@ -120,7 +135,7 @@ class AptSource(Resource):
             return False
         return True
 
-    def apply(self, system, diff):
+    def apply(self, system: "System", diff: "Diff") -> None:
         source, text, keyring = self._places(system)
         apt.sources_changed(system)
         if not self.present:
@@ -143,25 +158,25 @@ class AptSource(Resource):
         if "source" in diff or "source mode" in diff:
             system.write(source, text.encode("utf-8"))
 
-    def coming(self, system, diff, timeout=apt_key.TIMEOUT):
+    def coming(self, system: "System", diff: "Collection[str]", timeout: float = apt_key.TIMEOUT) -> apt_trial.Coming:
         """What `apply` would put in place (an apt_trial.Coming); the key is fetched where it differs. Raises Failed."""
         source, text, keyring = self._places(system)
         fetched = "key" in diff
         key = apt_key.obtain(system, self.key, self.fingerprint, timeout).data if fetched else system.read(keyring)
-        return apt_trial.Coming(source.rpartition("/")[2], text, keyring, key, self.replaces)
+        return apt_trial.Coming(source.rpartition("/")[2], text, keyring, key or b"", self.replaces)
 
-    def _write_key(self, system, keyring, data):
+    def _write_key(self, system: "System", keyring: str, data: bytes) -> None:
         folder = keyring.rpartition("/")[0]
         if system.stat(folder) is None:  # apt has it from 2.4 on
             system.make_directory(folder)
         system.write(keyring, data)
 
-    def when_dropped(self):
+    def when_dropped(self) -> "Undo | None":
         fields = {name: getattr(self, name) for name in self.fields}
         return "apt_source", dict(fields, present=False, key="", replaces=[])
 
 
-def _mode(system, path):
+def _mode(system: "System", path: str) -> "str | None":
     status = system.stat(system.place(path))
     if status is None:
         return None

@@ -11,6 +11,12 @@ from ..host import look
 from . import apt
 from .apt_errors import explain
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Iterator
+
+    from ..host.system import System
+
 LIST = "/etc/apt/sources.list"
 PARTS = "/etc/apt/sources.list.d"
 
@@ -18,26 +24,26 @@ PARTS = "/etc/apt/sources.list.d"
 class Entry:
     """One URI and suite of one file, and the key that it names ("" for none)."""
 
-    def __init__(self, file, uri, suite, signed_by):
+    def __init__(self, file: str, uri: str, suite: str, signed_by: str) -> None:
         self.file = file
         self.uri = uri
         self.suite = suite
         self.signed_by = signed_by
 
     @property
-    def source(self):
+    def source(self) -> "tuple[str, str]":
         """URI and suite in one spelling: two entries with the same must name the same key."""
         return _canonical(self.uri, self.suite)
 
-    def same_source(self, uri, suite):
+    def same_source(self, uri: str, suite: str) -> bool:
         return self.source == _canonical(uri, suite)
 
 
-def _canonical(uri, suite):
+def _canonical(uri: str, suite: str) -> "tuple[str, str]":
     return uri.rstrip("/"), suite[2:] or "/" if suite.startswith("./") else suite
 
 
-def entries(system):
+def entries(system: "System") -> "Iterator[Entry]":
     """All entries that are in force."""
     for path in [LIST] + [os.path.join(PARTS, name) for name in look.names(system, PARTS)]:
         content = look.text(system, path) or ""
@@ -49,7 +55,7 @@ def entries(system):
                 yield Entry(path, *found)
 
 
-def _lines(content):
+def _lines(content: str) -> "Iterator[tuple[str, str, str]]":
     for line in content.splitlines():
         match = re.match(r"\s*deb(?:-src)?\s+(?:\[([^\]]*)\]\s*)?(\S+)\s+(\S+)", line)
         if match:
@@ -58,7 +64,7 @@ def _lines(content):
             yield uri, suite, signed_by.group(1) if signed_by else ""
 
 
-def _stanzas(content):
+def _stanzas(content: str) -> "Iterator[tuple[str, str, str]]":
     lines = [line for line in content.splitlines() if not line.startswith("#")]
     for stanza in re.split(r"\n\s*\n", "\n".join(lines)):
         fields = {
@@ -71,10 +77,11 @@ def _stanzas(content):
                 yield uri, suite, fields.get("signed-by", "").strip()
 
 
-def check(system, name, content, without):
+def check(system: "System", name: str, content: str, without: "list[str]") -> None:
     """Let apt parse all sources as they would be with a file `name` of that `content` and without those files."""
     others = [other for other in look.names(system, PARTS) if other != name and other not in without]
-    files = dict({other: os.path.join(PARTS, other) for other in others}, **{name: content.encode("utf-8")})
+    files: "dict[str, bytes | str]" = {other: os.path.join(PARTS, other) for other in others}
+    files[name] = content.encode("utf-8")
     with system.scratch(lambda folder: files) as folder:
         verb = ["indextargets"] if name.endswith(".sources") else ["--print-uris", "update"]
         words = ["apt-get", "-q", "-o", "Dir::Etc::sourceparts=" + folder] + apt.NO_CACHE + verb

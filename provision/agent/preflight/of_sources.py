@@ -9,6 +9,12 @@ from ..host.errors import Failed
 from ..packages import apt, apt_pins, apt_trial, dpkg
 from ..packages.install import Packages
 from ..packages.source import AptSource
+from .change import Offers
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from ..host.system import System
+    from .change import Change, Judgement
 
 KEY_LIMIT, LIMIT = 6, 12
 """Seconds for each answer of a key's server, and for what apt fetches of a source."""
@@ -17,17 +23,7 @@ BRING = ("apt_conf", "file", "download", "command", "mount", "symlink", "line_in
 UNTOUCHED = ("n/a", "no package is changed here", "")
 
 
-class Offers:
-    """What apt could install: {name: versions}, {name: candidate or None}, names whose versions were read just now."""
-
-    def __init__(self, known, newest, fresh):
-        self.known = known
-        self.newest = newest
-        self.fresh = fresh
-        self.refused = None  # the Failed of a simulation
-
-
-def sources(system, change):
+def sources(system: "System", change: "Change") -> "Judgement":
     """The key of a source can be had, and apt takes what its server signs."""
     written = [(AptSource(**fields), result) for fields, result in change.of("apt_source") if fields["present"]]
     coming = []
@@ -50,23 +46,25 @@ def sources(system, change):
     return "pass", "apt takes {}".format(" and ".join(source.name for source in coming)), ""
 
 
-def _not_to_be_had(change, verdict, error):
+def _not_to_be_had(change: "Change", verdict: str, error: Failed) -> "Judgement":
     if change.brings(BRING):
         return "n/a", "{}; another role of this run may change that".format(error.cause), ""
     return verdict, error.cause, error.fix
 
 
-def versions(system, change):
+def versions(system: "System", change: "Change") -> "Judgement":
     """What apt could not install with the lists that are there: no source has it, a pin keeps it out, it conflicts."""
     asked = _asked(change)
     if not asked:
         return UNTOUCHED
     if change.offers is None and (change.of("apt_source") or not _listed(system)):
         return "n/a", "which versions there are is known once apt has read the package sources", ""
+    if change.offers is None:
+        with apt_trial.tried(system) as here:
+            change.offers = _offers(system, change, here.options, set())
     offers = change.offers
     if offers is None:
-        with apt_trial.tried(system) as here:
-            offers = _offers(system, change, here.options, set())
+        return UNTOUCHED
     for name in sorted(asked):
         if offers.known[name] and asked[name] is None and offers.newest[name] is None:
             refused = apt_pins.refusal(system, name)
@@ -80,7 +78,7 @@ def versions(system, change):
     return "pass", "apt knows a version to install of each package", ""
 
 
-def _asked(change):
+def _asked(change: "Change") -> "dict[str, str | None]":
     """{name: version or None} of packages that would come or change."""
     return {
         package["name"]: package["version"]
@@ -90,11 +88,11 @@ def _asked(change):
     }
 
 
-def _listed(system):
+def _listed(system: "System") -> bool:
     return any("_Packages" in name for name in look.names(system, apt_trial.LISTS))
 
 
-def _offers(system, change, options, new):
+def _offers(system: "System", change: "Change", options: "list[str]", new: "set[str]") -> "Offers | None":
     """What there is, `new` being the URIs of sources that were read just now; None where no package changes."""
     asked = _asked(change)
     names = sorted(asked)
@@ -109,7 +107,7 @@ def _offers(system, change, options, new):
     return offers
 
 
-def _simulated(system, change, options):
+def _simulated(system: "System", change: "Change", options: "list[str]") -> "Failed | None":
     """Why apt would not do what `apply` will ask of it, or None."""
     for fields, result in change.of("packages"):
         diff = {item["key"]: (item["before"], item["after"]) for item in result["diff"]}
@@ -120,7 +118,7 @@ def _simulated(system, change, options):
     return None
 
 
-def _missing(name, version, offers):
+def _missing(name: str, version: "str | None", offers: Offers) -> "Judgement | None":
     """The answer for what no source has, or None; `apply` updates the lists, so that this may be no failure."""
     known = offers.known[name]
     if not known:

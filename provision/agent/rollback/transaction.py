@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     class Restarts(Protocol):
         """A service, as a change that goes back needs it."""
 
+        kind: str
         fields: "tuple[str, ...]"
 
         def identity(self) -> str: ...
@@ -41,7 +42,7 @@ class Transaction:
     def __init__(self, system: "System", record: "Record", service: "Restarts | None" = None) -> None:
         self._system = system
         self.record = record
-        made: "Any" = kinds.make("service", record["service"]) if record["service"] else None
+        made: "Any" = _service(record) if record["service"] else None
         self._service: "Restarts | None" = service or made
 
     @classmethod
@@ -50,8 +51,10 @@ class Transaction:
         transaction = cls.left(system, service)
         if transaction is not None:
             return transaction
-        fields = {name: getattr(service, name) for name in service.fields} if service is not None else None
-        record: "Record" = {"run": run, "since": times.now(), "service": fields, "files": []}
+        record: "Record" = {"run": run, "since": times.now(), "service": None, "files": []}
+        if service is not None:
+            fields = {name: getattr(service, name) for name in service.fields}
+            record.update(service=fields, kind=service.kind)
         return cls(system, dict(record, ran=None, touched=False, memory=None, deadline=None), service)
 
     @classmethod
@@ -124,6 +127,16 @@ class Transaction:
         if self._system.stat(folder) is None:
             self._system.make_directory(folder, 0o700, os.geteuid(), os.getegid())
         self._system.keep(path_of(self._system), json.dumps(self.record).encode("ascii"))
+
+
+def _service(record: "Record") -> "Resource":
+    """The service that the journal names, as the kind that it is."""
+    fields = dict(record["service"])
+    if "ready" in fields:  # as release 0.1.0 wrote it: one kind for all services
+        platform = fields.pop("ready") is not None
+        fields.update(options=fields.pop("live") or {}) if platform else fields.update(in_use=(), may_cut=False)
+        return kinds.make("docker_service" if platform else "service", fields)
+    return kinds.make(record.get("kind", "service"), fields)
 
 
 def _check(record: "Any") -> None:

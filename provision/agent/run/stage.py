@@ -126,7 +126,7 @@ class Stage:
 
         self._system.foreseen.clear()
         self._resources = self._made()  # what they have seen was foreseen
-        service = next((r for item, r in zip(self._items, self._resources) if item["kind"] == "service"), None)
+        service = next((resource for resource in self._resources if resource.starts), None)
         if service is not None:
             service.may_restart = lambda: self._guard.may(impact(RESTART, ["a reload was not taken"])) is None
         group = Group(self._run, service, any(looked[position]["cuts"] for position in wanted))
@@ -190,7 +190,8 @@ class Stage:
     def _ordered(self):
         """The stage's resources, and what undoes those of last time: before a service, which must not run with it."""
         items = self._plan["resources"]
-        first = next((n for n, item in enumerate(items) if item["kind"] == "service"), len(items))
+        starts = [kinds.make(item["kind"], item["fields"]).starts for item in items]
+        first = starts.index(True) if True in starts else len(items)
         asked = {key_of(item) for item in items}
         asked.update(self._newer)
         known = sorted(self._run.asked(self.role).items())

@@ -48,6 +48,7 @@ class Systemd:
             "running": running,
             "pid": int(unit["MainPID"]) if running else None,
             "masked": "masked" in (unit.get("LoadState"), unit.get("UnitFileState")),
+            "failed": unit.get("ActiveState") == "failed",
             "also": [other["Id"] for other in others if other.get("ActiveState") == "active"],
             "reload": any(unread(system, known) for known in units),
         }

@@ -10,6 +10,8 @@ from provision import inventory
 from provision.errors import InputError
 from provision.inventory import Host, Inventory
 
+LOADING = ("no_exec", "vault_password_file", "vault_ids", "config")
+"""Options of `load`."""
 DAEMON = '''"""The Docker daemon. More words."""
 from typing import Annotated, Any, Literal
 from pydantic import BaseModel, Field, field_validator
@@ -93,7 +95,8 @@ def resolved(loaded: Callable[..., Inventory], roles: list[Path]) -> Callable[..
     """`resolved(hosts_yml, …)`: all hosts by name."""
 
     def resolves(text: str, files: dict[str, str | bytes] | None = None, **options: Any) -> dict[str, Host]:
-        loading = {key: options.pop(key) for key in ("no_exec", "vault_password_file") if key in options}
+        loading = {key: options.pop(key) for key in LOADING if key in options}
+        loading |= {"ask": options["ask"]} if "ask" in options else {}
         found = loaded(text, files, **loading)
         return {host.name: host for host in found.resolve(found.hosts, role_path=roles, **options)}
 

@@ -9,7 +9,7 @@ import pytest
 
 from provision import inventory, shipped
 from provision.errors import InputError
-from provision.inventory import sources
+from provision.inventory import places
 
 Write = Callable[..., Path]
 A = "all: {hosts: {a: }}"
@@ -38,23 +38,23 @@ def error(source: str, **options: Any) -> str:
 def test_a_name_is_looked_for_in_the_folders(tmp_path: Path) -> None:
     (tmp_path / "local.yml").write_text("")
     (tmp_path / "dgx").mkdir()
-    assert sources.find("local", tmp_path) == tmp_path / "local.yml"
-    assert sources.find("dgx", tmp_path) == tmp_path / "dgx"
-    assert sources.find(str(tmp_path / "local.yml"), tmp_path / "no") == tmp_path / "local.yml"
+    assert places.find("local", tmp_path) == tmp_path / "local.yml"
+    assert places.find("dgx", tmp_path) == tmp_path / "dgx"
+    assert places.find(str(tmp_path / "local.yml"), tmp_path / "no") == tmp_path / "local.yml"
     with pytest.raises(InputError, match=r"no inventory is called 'lcal' in .*; did you mean 'local'"):
-        sources.find("lcal", tmp_path)
+        places.find("lcal", tmp_path)
     with pytest.raises(InputError, match="there are: dgx, local; or give a path"):
-        sources.find("zzz", tmp_path)
+        places.find("zzz", tmp_path)
     with pytest.raises(InputError, match="does not exist"):
-        sources.find("./zzz.yml", tmp_path)
+        places.find("./zzz.yml", tmp_path)
 
 
 def test_ones_own_inventory_wins_over_a_shipped_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    assert sources.find("dgx") == shipped.INVENTORIES / "dgx.yml"
+    assert places.find("dgx") == shipped.INVENTORIES / "dgx.yml"
     (tmp_path / "inventories").mkdir()
     (tmp_path / "inventories" / "dgx.yml").write_text("")
-    assert sources.find("dgx").resolve() == tmp_path / "inventories" / "dgx.yml"
+    assert places.find("dgx").resolve() == tmp_path / "inventories" / "dgx.yml"
 
 
 def test_a_file_has_the_variables_beside_it(write: Write) -> None:
@@ -277,7 +277,7 @@ def test_what_ansible_has_to_read(
     assert arguments.read_text() == f"-i {folder / name} --list --export\n"
     password = tmp_path / "pw"
     inventory.load(str(folder / name), vault_password_file=password)
-    assert arguments.read_text() == f"-i {folder / name} --list --export --vault-password-file {password}\n"
+    assert arguments.read_text() == f"-i {folder / name} --list --export --vault-id default@{password}\n"
 
 
 def test_with_a_plugin_ansible_reads_all_inventories_but_no_variable_files(

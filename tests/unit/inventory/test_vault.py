@@ -8,6 +8,7 @@ import pytest
 
 from provision.errors import InputError
 from provision.inventory import Host, Inventory
+from provision.secrets import Secret
 
 from . import vaults
 
@@ -120,3 +121,67 @@ def test_without_secrets_no_password_is_needed(
     assert shown["ansible_password"] == "********"
     with pytest.raises(InputError):
         loaded(BLOCKS).resolve(["h"], role_path=roles)
+
+
+TWO = (
+    "all:\n  hosts:\n    h:\n      roles: [registry_login]\n      registry_login:\n        token: "
+    + vaults.block(vaults.PROD, 10)
+    + "      ansible_password: "
+    + vaults.block(vaults.LABELLED, 10)
+)
+
+
+@pytest.fixture
+def prod(tmp_path: Path) -> Path:
+    file = tmp_path / "prod-password"
+    file.write_text(f" {vaults.PROD_PASSWORD} \n")  # blanks around it do not count, as in Ansible
+    return file
+
+
+@pytest.mark.parametrize("labels", [("dev", "prod"), ("prod", "dev"), ("a", "b"), ("", "")])
+def test_several_passwords_whatever_their_labels(
+    resolved: Resolved, password: Path, prod: Path, labels: tuple[str, str]
+) -> None:
+    ids = [f"{label}@{file}".removeprefix("@") for label, file in zip(labels, (password, prod), strict=True)]
+    host = resolved(TWO, vault_ids=ids)["h"]
+    assert (token(host), host.target.password) == ("from-prod", Secret("x"))
+
+
+def test_a_vault_id_that_is_missing_is_told_by_its_label(refused: Refused, password: Path, prod: Path) -> None:
+    found = refused(TWO, vault_ids=[f"dev@{password}", f"qa@{password}"])
+    assert len(found) == 1
+    assert "none of the vault passwords (dev, qa) opens " in found[0]
+    assert "a vault of the label prod; check the password files" in found[0]
+    assert "is in a vault of the label prod; give --vault-id prod@FILE" in refused(TWO)[0]
+    prod.unlink()
+    told = refused(TWO, vault_ids=[f"dev@{password}", f"prod@{prod}"])
+    assert told == [
+        f"the vault password file {prod} cannot be read: No such file or directory; check --vault-id prod@…"
+    ]
+
+
+def test_a_client_is_told_which_password_is_wanted(resolved: Resolved, tmp_path: Path) -> None:
+    client = tmp_path / "keyring-client.sh"
+    client.write_text(
+        f'#!/bin/sh\ntest "$1" = --vault-id || exit 1\n'
+        f"case $2 in dev) echo '{vaults.PASSWORD}';; prod) echo '{vaults.PROD_PASSWORD}';; esac\n"
+    )
+    client.chmod(0o755)
+    assert token(resolved(TWO, vault_ids=[f"dev@{client}", f"prod@{client}"])["h"]) == "from-prod"
+
+
+def test_a_password_may_be_asked_for_once_and_only_when_it_is_needed(
+    resolved: Resolved, refused: Refused, password: Path
+) -> None:
+    asked: list[str] = []
+
+    def ask(question: str) -> str:
+        asked.append(question)
+        return vaults.PROD_PASSWORD
+
+    ids = [f"dev@{password}", "prod@prompt"]
+    assert token(resolved(TWO, vault_ids=ids, ask=ask)["h"]) == "from-prod"
+    assert asked == ["vault password (prod)"]
+    assert resolved("all: {hosts: {h: }}", vault_ids=ids, ask=ask)
+    assert len(asked) == 1
+    assert "prod is to be asked for, and there is no terminal" in refused(TWO, vault_ids=ids)[0]

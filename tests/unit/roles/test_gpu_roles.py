@@ -123,7 +123,7 @@ def test_docker_is_restarted_once_the_hook_is_there() -> None:
     stages = plan(roles, {one.name: one.settings() for one in roles}, host)
     assert [stage.role for stage in stages] == ["docker_engine", "nvidia_docker", "docker_daemon"]
     assert not {"daemon_option", "daemon_input"} & {item.kind for stage in stages for item in stage.resources}
-    [service] = [item for item in stages[2].resources if isinstance(item, r.Service)]
+    [service] = [item for item in stages[2].resources if isinstance(item, r.DockerService)]
     [note] = [item for item in stages[1].resources if isinstance(item, r.File)]
     assert note.path in service.files
 
@@ -214,3 +214,25 @@ def test_levels_that_are_not_there_are_refused_with_the_reason(levels: list[int]
         SMOKE.settings(levels=levels)
     if 4 in levels:
         assert "survival of daemon-reload" in str(error.value)
+
+
+def test_the_speed_is_measured_only_where_the_levels_name_it_and_there_are_gpus() -> None:
+    assert kinds(list(SMOKE.resources(facts(), SMOKE.settings()))) == ["gpu_proof"]
+    asked = SMOKE.settings(levels=[0, 1, 2, 3, 5], speed={"mode": "lean", "least": {"read": 0.7}})
+    assert kinds(list(SMOKE.resources(facts(gpus=0), asked))) == ["gpu_proof"]
+    proof, speed = SMOKE.resources(facts(), asked)
+    assert isinstance(proof, r.GpuProof)
+    assert isinstance(speed, r.GpuSpeed)
+    assert proof.levels == (0, 1, 2, 3)
+    assert (speed.full, speed.beside_jobs, speed.least["read"], speed.least["fma32"]) == (False, False, 0.7, 0.95)
+    alone, _ = SMOKE.resources(facts(), SMOKE.settings(levels=[5]))
+    assert isinstance(alone, r.GpuProof)
+    assert alone.levels == (0, 1)
+
+
+@pytest.mark.parametrize(
+    "speed", [{"mode": "fast"}, {"least": {"read": 1.5}}, {"least": {"reed": 0.5}}, {"timeout": 0}]
+)
+def test_what_level_5_does_not_take_is_an_error_of_the_inventory(speed: dict[str, Any]) -> None:
+    with pytest.raises(ValidationError):
+        SMOKE.settings(speed=speed)
