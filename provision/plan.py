@@ -9,9 +9,9 @@ all roles are folded into one stage after the last role that has any (provision/
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
 
 from provision import daemon, faults
+from provision.agent.types import StagePlan
 from provision.errors import Refused, RoleFault
 from provision.facts import Facts, Os
 from provision.resources import (
@@ -46,16 +46,17 @@ class Stage:
     remove: bool = False
     """What the host remembers of the role goes."""
 
-    def wired(self, closed: str | None) -> dict[str, Any]:
+    def wired(self, closed: str | None) -> StagePlan:
         """The stage as it travels; `closed` says why nothing may be disturbed at all now."""
         return {
             "role": self.role,
             "replan": self.deferred is not None,
+            "remove": self.remove,
             "transaction": self.transaction,
             "needs": list(self.needs),
-            "disrupt": {"policies": {name: list(item) for name, item in self.disrupt.items()}, "closed": closed},
+            "disrupt": {"policies": dict(self.disrupt), "closed": closed},
             "resources": [{"kind": resource.kind, "fields": resource.fields()} for resource in self.resources],
-        } | ({"remove": True} if self.remove else {})
+        }
 
 
 class RefusedByRole(Refused):

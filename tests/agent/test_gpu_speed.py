@@ -133,6 +133,12 @@ def test_each_error_of_cuda_has_verdict_cause_and_fix(measure, function, code, v
     assert fix.lower() in found["fix"].lower()
 
 
+def test_wrong_bits_are_told_though_the_driver_failed_later(measure):
+    gpu, other = measure(2, BITS_0=3, FAIL_cuMemHostAlloc_0=304)["gpus"]
+    assert ["refused" in bad(gpu)[0]["cause"], "wrong bits" in bad(gpu)[1]["cause"]] == [True, True]
+    assert (bad(other), "peer" in other["figures"]) == ([], False), "there is no other GPU left to copy to"
+
+
 def test_a_kernel_that_hangs_is_killed_in_time_and_the_other_gpu_is_measured(measure):
     good, hung = measure(2, full=False, limit=2, HANG_1="fma32")["gpus"]
     assert bad(good) == []

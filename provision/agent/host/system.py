@@ -38,6 +38,7 @@ class System:
         self.state = state
         self.memory = Memory(self)
         self.foreseen: "dict[str, bytes | None]" = {}  # in check mode: {path: what would stand there by now}
+        self.journal: "Any" = None  # of the change that is at work: rollback/transaction.py hears of each write first
         self.sources: "Any" = None  # our own sources, for what has to run when we are gone; main.py gives them
         self.modules: "dict[str, str]" = {}  # source of modules that only some hosts need, by name: pynvml
         self.progress: "Callable[[str], None]" = lambda text: (
@@ -251,10 +252,16 @@ class System:
         When it was written is kept as (boot id, uptime): whether a process is older than that, no clock can spoil.
         """
         place = self.place(path)
-        record = {"digest": self.memory.digest(data), "boot": self.boot_id(), "uptime": None}
-        self.memory.put("written", path, record)
+        self.memory.put("written", path, {"digest": self.memory.digest(data), "boot": self.boot_id(), "uptime": None})
+        if self.journal is not None:
+            self.journal.writes(place, data)
         safe_files.replace(place, data, mode, uid, gid, validate)
-        self.memory.put("written", path, dict(record, uptime=self.uptime()))
+        self.wrote(path, data)
+
+    def wrote(self, path: str, data: bytes) -> None:
+        """It stands there from now on."""
+        record = {"digest": self.memory.digest(data), "boot": self.boot_id(), "uptime": self.uptime()}
+        self.memory.put("written", path, record)
 
     def receive(self, path: str, fill: "Callable[[IO[bytes]], object]", mode: int, uid: int, gid: int) -> None:
         """`write` for what is too large for our memory: `fill` writes it to the open sibling, or raises."""
@@ -276,7 +283,19 @@ class System:
         safe_files.make_directory(path, mode, uid, gid)
 
     def make_link(self, target: str, path: str) -> None:
+        if self.journal is not None:
+            self.journal.writes(path, target)
         safe_files.make_link(target, path)
+
+    def keep_old(self, path: str) -> None:
+        """Give what is at `path` a second name, for `put_back`: see `safe_files.keep`."""
+        safe_files.keep(path)
+
+    def put_back(self, path: str, rights: "tuple[int, int, int] | None") -> None:
+        safe_files.put_back(path, rights)
+
+    def forget_old(self, path: str) -> None:
+        safe_files.forget(path)
 
     def remove(self, path: str) -> None:
         """Remove a file, a link or an empty directory; nothing there is fine."""
@@ -287,7 +306,7 @@ class System:
         safe_files.try_out(self.place(path), data, mode, validate)
 
     def rename(self, source: str, destination: str) -> None:
-        os.rename(source, destination)
+        safe_files.rename(source, destination)
 
     def signal(self, pid: int, number: int) -> None:
         os.kill(pid, number)
@@ -307,7 +326,7 @@ class ReadOnly(System):
     run = detach = write = receive = keep = set_mode = set_owner = make_directory = make_link = remove = try_out = (
         rename
     ) = _refuse
-    signal = _refuse
+    signal = keep_old = put_back = forget_old = _refuse
 
 
 def _all_of(fd: int, path: str, limit: int) -> bytes:

@@ -69,7 +69,7 @@ def limits(gpu):
 def checks(gpu, request, last):
     """All checks of one GPU. `request`: least (share of the limit by figure), slack (share under its last proof).
     `last`: {"figures", "results", "time"} of the last proof of this GPU in this mode, or None."""
-    found = _results(gpu, last) + _link(gpu) + _clocks(gpu) + _spread(gpu) + _load(gpu)
+    found = results(gpu, last) + _link(gpu) + _clocks(gpu) + _spread(gpu) + _load(gpu)
     told = {item["group"] for item in found if item.get("group")}
     for name in sorted(gpu["figures"]):
         if GROUPS[name] not in told:  # else the cause is told already
@@ -91,7 +91,8 @@ def shared(pids):
 # -- right or wrong
 
 
-def _results(gpu, last):
+def results(gpu, last):
+    """The checks of what was computed and of the memory's bits."""
     found = []
     for name, result in sorted(gpu["results"].items()):
         title = "{} results".format(WORDS[name])
