@@ -119,6 +119,8 @@ def plan(
             stages.append(kept)
         if role.provides is not None and stage.skipped is None:
             view = role.provides(view, settings[role.name])
+    if wanted.owner is not None or wanted.after >= 0:
+        stages = [_gated(stage, wanted.engine, facts) for stage in stages]
     return _with_daemon(stages, wanted, view, tuple(in_run) if in_run is not None else tuple(r.name for r in roles))
 
 
@@ -226,6 +228,13 @@ def _take_daemon(stage: Stage, wanted: _Daemon, position: int) -> Stage:
     wanted.inputs += inputs
     rest = tuple(item for item in stage.resources if not isinstance(item, OF_THE_DAEMON))
     return replace(stage, resources=rest)
+
+
+def _gated(stage: Stage, engine: Role | None, facts: Facts) -> Stage:
+    """The stage that installs Docker, with what keeps Docker from starting before it is configured."""
+    if engine is None or stage.role != engine.name or not stage.resources:
+        return stage
+    return replace(stage, resources=(*daemon.closed(facts), *stage.resources))
 
 
 def _with_daemon(stages: list[Stage], wanted: _Daemon, facts: Facts, in_run: tuple[str, ...]) -> tuple[Stage, ...]:

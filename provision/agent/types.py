@@ -75,8 +75,10 @@ class Disrupt(TypedDict):
 
 
 class StagePlan(TypedDict):
-    """One stage of a plan. `replan`: fresh facts are needed before it. `needs`: roles that must not wait. `remove`: what
-    the host remembers of the role goes."""
+    """One stage of a plan. `replan`: fresh facts are needed before it. `needs`: roles that must not wait.
+
+    `remove`: what the host remembers of the role goes.
+    """
 
     role: str
     replan: bool

@@ -161,7 +161,7 @@ class Stage:
 
         self._system.foreseen.clear()
         self._resources = self._made()  # what they have seen was foreseen
-        service: "Any" = next((resource for resource in self._resources if resource.starts), None)
+        service: "Any" = next((resource for resource in reversed(self._resources) if resource.starts), None)
         if service is not None:
             service.may_restart = lambda: self._guard.may(impact(RESTART, ["a reload was not taken"])) is None
         group = Group(self._run, service, any(looked[position]["cuts"] for position in wanted))
