@@ -229,10 +229,13 @@ def try_out(path: str, data: bytes, mode: int, validate: "Callable[[str], object
 
 
 @contextlib.contextmanager
-def scratch(files: "Callable[[str], Mapping[str, bytes | str]]", place: str = "/run") -> "Iterator[str]":
+def scratch(
+    files: "Callable[[str], Mapping[str, bytes | str]]", copies: "Mapping[str, str]", place: str = "/run"
+) -> "Iterator[str]":
     """A new folder for programs that only look, and gone afterwards; all may read it, since apt reads as another user.
 
-    `files` is a function of the folder's path: {path in it: bytes, or where a link points}.
+    `files` is a function of the folder's path: {path in it: bytes, or where a link points}; `copies` are made where
+    there is something to copy: {path in it: file}.
     """
     import shutil  # rarely needed, and slow to load
     import tempfile
@@ -248,6 +251,9 @@ def scratch(files: "Callable[[str], Mapping[str, bytes | str]]", place: str = "/
                     file.write(content)
             else:
                 os.symlink(content, path)
+        for name, original in copies.items():
+            with contextlib.suppress(OSError):  # it is not there, or there is no room for it
+                shutil.copyfile(original, os.path.join(folder, name))
         yield folder
     finally:
         shutil.rmtree(folder, ignore_errors=True)

@@ -8,6 +8,7 @@ is the same door with the writes nailed shut: check mode is that object and not 
 import _socket as socket
 import contextlib
 import errno
+import fcntl
 import grp
 import os
 import pwd
@@ -218,6 +219,17 @@ class System:
                 return None
             credentials = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12)
             return int(struct.unpack("3i", credentials)[0])
+
+    def address_of(self, interface: str) -> "str | None":
+        """The first IPv4 address of a network interface with its prefix, as the kernel has it; None without one."""
+        request = struct.pack("256s", interface.encode("utf-8", "surrogateescape")[:15])
+        with contextlib.closing(socket.socket(socket.AF_INET, socket.SOCK_DGRAM)) as any_socket:
+            try:
+                address, mask = (fcntl.ioctl(any_socket.fileno(), code, request)[20:24] for code in (0x8915, 0x891B))
+            except OSError:  # SIOCGIFADDR, SIOCGIFNETMASK: no such interface, or no address
+                return None
+        prefix = bin(struct.unpack("!I", mask)[0]).count("1")
+        return "{}/{}".format(socket.inet_ntop(socket.AF_INET, address), prefix)
 
     def uid(self, user: str) -> "int | None":
         try:
