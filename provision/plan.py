@@ -9,9 +9,9 @@ all roles are folded into one stage after the last role that has any (provision/
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
 
 from provision import daemon, faults
+from provision.agent.types import StagePlan
 from provision.errors import Refused, RoleFault
 from provision.facts import Facts, Os
 from provision.resources import DaemonEnvironment, DaemonInput, DaemonOption, DockerService, Resource
@@ -34,14 +34,14 @@ class Stage:
     disrupt: Mapping[str, tuple[str, str]] = field(default_factory=dict)
     """May it disturb those who use a service? By its name: (never, idle or always; the setting that says so)."""
 
-    def wired(self, closed: str | None) -> dict[str, Any]:
+    def wired(self, closed: str | None) -> StagePlan:
         """The stage as it travels; `closed` says why nothing may be disturbed at all now."""
         return {
             "role": self.role,
             "replan": self.deferred is not None,
             "transaction": self.transaction,
             "needs": list(self.needs),
-            "disrupt": {"policies": {name: list(item) for name, item in self.disrupt.items()}, "closed": closed},
+            "disrupt": {"policies": dict(self.disrupt), "closed": closed},
             "resources": [{"kind": resource.kind, "fields": resource.fields()} for resource in self.resources],
         }
 
@@ -110,6 +110,8 @@ def plan(
             stages.append(kept)
         if role.provides is not None and stage.skipped is None:
             view = role.provides(view, settings[role.name])
+    if wanted.owner is not None or wanted.after >= 0:
+        stages = [_gated(stage, wanted.engine, facts) for stage in stages]
     return _with_daemon(stages, wanted, view, tuple(in_run) if in_run is not None else tuple(r.name for r in roles))
 
 
@@ -157,6 +159,13 @@ def _take_daemon(stage: Stage, wanted: _Daemon, position: int) -> Stage:
     wanted.inputs += inputs
     rest = tuple(item for item in stage.resources if not isinstance(item, OF_THE_DAEMON))
     return replace(stage, resources=rest)
+
+
+def _gated(stage: Stage, engine: Role | None, facts: Facts) -> Stage:
+    """The stage that installs Docker, with what keeps Docker from starting before it is configured."""
+    if engine is None or stage.role != engine.name or not stage.resources:
+        return stage
+    return replace(stage, resources=(*daemon.closed(facts), *stage.resources))
 
 
 def _with_daemon(stages: list[Stage], wanted: _Daemon, facts: Facts, in_run: tuple[str, ...]) -> tuple[Stage, ...]:

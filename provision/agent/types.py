@@ -3,7 +3,7 @@
 Both ends import it below `if TYPE_CHECKING`; to a host `typing` would cost 5 ms. All of it is what JSON has.
 """
 
-from typing import Any, Dict, List, Protocol, Tuple, TypedDict  # novm
+from typing import Any, Dict, List, NotRequired, Protocol, Tuple, TypedDict  # novm
 
 State = Dict[str, Any]
 """What a kind's `desired` and `actual` return: the docstring of each has its keys."""
@@ -38,6 +38,15 @@ class Who(TypedDict, total=False):
     spread: bool
 
 
+class ReviewedPlan(TypedDict):
+    """What was reviewed. `seen`: {ROLE: KIND NAME: [asked, found, stops]}, or None for the look that will be reviewed;
+    `later`: roles that could not be planned then."""
+
+    salt: str
+    seen: "Dict[str, List[str]] | None"
+    later: List[str]
+
+
 class Options(TypedDict):
     """What the agent is started with: provision/run.py makes it."""
 
@@ -48,6 +57,7 @@ class Options(TypedDict):
     run: Who
     settle: bool
     state: str
+    reviewed: "NotRequired[ReviewedPlan]"
 
 
 class Item(TypedDict):
@@ -82,6 +92,23 @@ class Asks(TypedDict):
     containerd_store: "bool | None"
     data_root: "str | None"
     deferred: List[str]
+
+
+class Plan(TypedDict):
+    """The controller's word `plan`. `modules`: {name: zlib, in base64} of those that this agent has not yet."""
+
+    type: str
+    modules: Dict[str, str]
+    stages: List[StagePlan]
+    preflight: "NotRequired[Asks]"
+
+
+class Ask(TypedDict):
+    """The controller's word `ask`: a question in place of a plan. `nvml` and `end`, `heard` and `cancel` carry less."""
+
+    type: str
+    question: str
+    arguments: Dict[str, Any]
 
 
 class Difference(TypedDict, total=False):

@@ -37,8 +37,8 @@ class Host:
     """All its groups, `all` first, in the order in which their variables apply."""
     target: Target
     roles: tuple[str, ...]
-    """The roles of this run, in order; and, where one of them has a say in the Docker daemon, the others that have:
-    or the run would drop what those asked for."""
+    """The roles of this run, in order; and, where one of them has a say in the Docker daemon, or installs it, the
+    others that have a say: or the run would drop what those asked for."""
     settings: Mapping[str, role.Settings]
     """By role. A role is absent only where secrets are not resolved and its settings cannot be judged without them."""
 
@@ -120,7 +120,7 @@ class Resolution:
         if self.wanted is None:
             return roles
         asked = [name for name in roles if name in self.wanted]
-        daemon = any(self.roles.load(name).daemon for name in asked)
+        daemon = any(self.roles.load(name).daemon or self.roles.load(name).installs for name in asked)
         return tuple(name for name in roles if name in asked or (daemon and self.roles.load(name).daemon))
 
     def _settings(

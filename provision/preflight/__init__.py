@@ -12,6 +12,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from provision.agent.docker.flags import values
+from provision.agent.types import Asks
 from provision.daemon.command_line import expand
 from provision.daemon.options import FILE_SINCE, OPTIONS, version_of
 from provision.events import Error, Outcome, Preflight, Verdict
@@ -34,6 +35,15 @@ class Wanted:
     containerd_store: bool | None = None
     """features.containerd-snapshotter, where it is set."""
     data_root: str | None = None
+
+    def wired(self, deferred: list[str]) -> Asks:
+        """As it travels; `deferred`: roles that are planned when their turn comes."""
+        return Asks(
+            storage_driver=self.storage_driver,
+            containerd_store=self.containerd_store,
+            data_root=self.data_root,
+            deferred=deferred,
+        )
 
 
 def wanted(daemon: Settings | None) -> Wanted:

@@ -114,6 +114,12 @@ class DockerLive(Resource):
     options: dict[str, JsonValue]
 
 
+class DockerPrograms(Resource):
+    """A probe: the programs that the engine's packages brought (docker, dockerd, containerd, runc, …) are there."""
+
+    kind = "docker_programs"
+
+
 class DaemonInput(Resource):
     """A file that the Docker daemon looks at when it starts, beside its configuration. Never sent: see DaemonOption."""
 

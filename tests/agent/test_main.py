@@ -511,3 +511,15 @@ def test_a_first_look_waits_for_nobody_who_is_at_work(start, tmp_path):
     said = looker.hear()
     assert said["type"] == "refused"
     assert "another run holds this host: run r0" in said["cause"]
+
+
+@pytest.mark.parametrize(("words", "state"), [(["plan", "plan"], "working"), (["sing"], "waiting for a request")])
+def test_a_word_out_of_turn_ends_the_run_and_is_named(start, tmp_path, words, state):
+    fields = {"name": "wait", "argv": ["sleep", "1"], "creates": str(tmp_path / "no"), "unless": None, "timeout": 9}
+    agent = start()
+    agent.hear()
+    for word in words:
+        agent.say({"type": word, "modules": {}, "stages": [stage("r", {"kind": "command", "fields": fields})]})
+    last = agent.hear_all()[-1]
+    assert last["type"] == "refused"
+    assert last["cause"] == "the controller said {!r} in the state {!r}".format(words[-1], state)

@@ -155,3 +155,14 @@ def test_the_daemon_s_own_role_is_the_one_with_a_say_in_it_that_stands_or_falls_
     stages = staged(role("proxy", option("dns")), own, engine)
     assert [stage.role for stage in stages] == ["proxy", "any_engine", "any_daemon"]
     assert (stages[2].transaction, stages[2].needs) == (True, ("any_engine", "proxy"))
+
+
+@pytest.mark.parametrize(("in_run", "gated"), [(None, True), (("docker_engine",), True), (("docker_daemon",), False)])
+def test_docker_is_installed_behind_a_gate_where_the_host_has_a_role_that_configures_it(
+    in_run: Any, gated: bool
+) -> None:
+    engine = role("docker_engine", Directory(path="/packages"), provides=installed)
+    own = replace(role("docker_daemon", option("bip")), transaction=True)
+    stages = {stage.role: stage for stage in staged(engine, own, in_run=in_run) if stage.role == "docker_engine"}
+    assert [len(stage.resources) for stage in stages.values()] == ([3] if gated else [])
+    assert [len(stage.resources) for stage in staged(engine)] == [1], "nobody would open it"

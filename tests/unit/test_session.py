@@ -290,9 +290,9 @@ def test_a_connection_whose_loss_the_transport_notices_names_the_step_as_well() 
     [
         (b"Segmentation fault", "Segmentation"),
         (encode({"type": "nonsense"}), "nonsense"),
-        (BYE, "while the controller was waiting for hello"),
+        (BYE, "said 'bye' in the state 'waiting for hello'"),
         (encode({"type": "hello", "protocol": 2, "facts": {}, "interrupted": None}), "protocol"),
-        (HELLO + HELLO, "while the controller was working"),
+        (HELLO + HELLO, "said 'hello' in the state 'working'"),
         (HELLO + result(outcome="fine"), "outcome"),
         (HELLO + result(seconds="x"), "seconds"),
         (HELLO + encode({"type": "replan", "stage": 7, "facts": FACTS}), "stage 7 of 0"),
@@ -369,13 +369,13 @@ def test_a_question_goes_out_after_hello_and_its_answer_is_the_only_event() -> N
 @pytest.mark.parametrize(
     ("script", "planner", "words"),
     [
-        ([BYE], AskStatus([]), "left without an answer to status"),
-        ([ANSWER, ANSWER], AskStatus([]), "answered what nobody asked"),
-        ([ANSWER], lambda facts: [], "answered what nobody asked"),
-        ([ANSWER], None, "answered what nobody asked"),
+        ([BYE], AskStatus([]), "said 'bye' in the state 'answering a question'"),
+        ([ANSWER, ANSWER], AskStatus([]), "said 'answer' in the state 'waiting for bye'"),
+        ([ANSWER], lambda facts: [], "said 'answer' in the state 'working'"),
+        ([ANSWER], None, "said 'answer' in the state 'waiting for bye'"),
         ([encode({"type": "answer", "answer": STATUS | {"lock": 3}})], AskStatus([]), "malformed: lock"),
         ([encode({"type": "answer", "answer": [1]})], AskStatus([]), "malformed: answer"),
-        ([encode({"type": "replan", "stage": 0, "facts": FACTS})], AskStatus([]), "asked for stage 0"),
+        ([encode({"type": "replan", "stage": 0, "facts": FACTS})], AskStatus([]), "said 'replan' in the state"),
     ],
 )
 def test_an_agent_that_does_not_answer_as_it_was_asked_is_a_protocol_error(

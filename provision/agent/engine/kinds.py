@@ -22,6 +22,7 @@ MODULES = {
     "service": ("services.service", "Service"),
     "docker_service": ("docker.service", "DockerService"),
     "command": ("files.command", "Command"),
+    "docker_programs": ("docker.programs", "DockerPrograms"),
     "docker_live": ("docker.live", "DockerLive"),
     "apt_conf": ("packages.apt_conf", "AptConf"),
     "apt_effective": ("packages.apt_conf", "AptEffective"),

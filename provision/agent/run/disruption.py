@@ -10,6 +10,14 @@ policy; Docker's first start disturbs nobody.
 from ..docker import daemon_socket
 from ..engine.impact import DOCKER, RESTART
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from types import ModuleType
+    from typing import Any
+
+    from ..host.system import System
+    from ..types import Disrupt, Impact
+
 CONTAINERS = ("container", "containers")
 PROCESSES = ("GPU process", "GPU processes")
 USERS = ("user", "users")
@@ -21,12 +29,12 @@ class Guard:
     """Asked by the engine of change; `disrupt` is {"policies": {service: (never | idle | always, the setting that says
     so)}, "closed": why nothing may be disturbed now, or None}."""
 
-    def __init__(self, system, disrupt):
+    def __init__(self, system: "System", disrupt: "Disrupt") -> None:
         self._system = system
         self._policies = disrupt["policies"]
         self._closed = disrupt["closed"]
 
-    def may(self, effect):
+    def may(self, effect: "Impact") -> "str | None":
         """Why this has to wait, as a clause, or None. Fills in who would feel it."""
         other = effect["service"] != DOCKER and effect["level"] == RESTART
         waits = self._may_stop(effect) if other else None
@@ -51,12 +59,12 @@ class Guard:
         running += [in_use.named(effect["processes"], *PROCESSES)] if effect["processes"] else []
         return self._waits(DOCKER, restart, running)
 
-    def _kept(self, why):
+    def _kept(self, why: "list[str]") -> bool:
         from ..docker import containers
 
         return containers.hold_the_network(self._system, why)
 
-    def _may_stop(self, effect):
+    def _may_stop(self, effect: "Impact") -> "str | None":
         """The restart of a service that is not Docker."""
         from ..docker import in_use
 
@@ -65,7 +73,7 @@ class Guard:
         effect["effect"] = "disturbs {}".format(users[0]) if users else ""
         return self._waits(effect["service"], True, users)
 
-    def _waits(self, service, restart, running):
+    def _waits(self, service: str, restart: bool, running: "list[str]") -> "str | None":
         """`running`: those who are in the way, as clauses."""
         policy, setting = self._policies.get(service, UNSAID)
         if self._closed:
@@ -77,7 +85,7 @@ class Guard:
         return "waits for the end of {} ({} is {})".format(" and ".join(running), setting, policy)
 
 
-def _told(in_use, stopped, cut_off):
+def _told(in_use: "ModuleType", stopped: "list[dict[str, Any]]", cut_off: "list[dict[str, Any]]") -> str:
     if stopped:
         return "stops {}".format(in_use.named(stopped, *CONTAINERS))
     if cut_off:
