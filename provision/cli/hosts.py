@@ -16,7 +16,8 @@ from provision import inventory, journal, report, shipped
 from provision.cli import resuming
 from provision.cli.options import Asked
 from provision.errors import InputError, Problem
-from provision.inventory import Host, Inventory, places
+from provision.inventory import Host, Inventory, ansible_config, places
+from provision.inventory.ansible_config import Config
 from provision.inventory.document import Mark, Tagged
 from provision.inventory.references import Ask, Placeholder
 from provision.inventory.vault import identity
@@ -45,8 +46,14 @@ def role_path(asked: Asked) -> list[Path]:
 
 def _sources(asked: Asked) -> tuple[str, ...]:
     """The inventories that were asked for, or `inventories/default`, or none."""
-    found = None if asked.inventory else places.named("default", places.folders())
-    return (str(found),) if found else asked.inventory
+    given = asked.inventory or config(asked).inventory
+    found = None if given else places.named("default", places.folders())
+    return (str(found),) if found else given
+
+
+def config(asked: Asked) -> Config:
+    """What Ansible is told here, by ansible.cfg and ANSIBLE_*. Raises InputError."""
+    return ansible_config.read(file=Path(asked.ansible_config) if asked.ansible_config else None)
 
 
 def read(asked: Asked) -> Inventory:
@@ -55,7 +62,19 @@ def read(asked: Asked) -> Inventory:
     if not names:
         hint = "give --inventory NAME|PATH, set PROVISION_INVENTORY, or make inventories/default.yml"
         raise InputError([Problem("no inventory is named", hint=hint)])
-    return inventory.load(*names, no_exec=asked.no_exec, vault_ids=vault_ids(asked), ask=asker())
+    found = inventory.load(*names, no_exec=asked.no_exec, vault_ids=vault_ids(asked), ask=asker(), config=config(asked))
+    found.warnings += _unread(found)
+    return found
+
+
+def _unread(found: Inventory) -> list[str]:
+    """Variables beside a playbook, which Ansible reads as well."""
+    here = Path.cwd()
+    if here in [directory.resolve() for directory in found.directories]:
+        return []
+    hint = "Ansible reads it beside a playbook; move or link it beside the inventory if its variables are for us"
+    places = (here / name for name in ("group_vars", "host_vars"))
+    return [f"{place} is not read: it lies beside no inventory; {hint}" for place in places if place.is_dir()]
 
 
 def vault_ids(asked: Asked) -> tuple[str, ...]:
