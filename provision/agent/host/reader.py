@@ -27,6 +27,9 @@ if TYPE_CHECKING:
 class Reader:
     """The host, for reading."""
 
+    def __init__(self) -> None:
+        self._checked: "set[str]" = set()  # directories below /etc that only root can change
+
     def read(self, path: str, limit: int = 16 * 1024 * 1024) -> "bytes | None":
         """The bytes of a regular file, or None when there is none."""
         try:
@@ -34,6 +37,11 @@ class Reader:
             fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
         except (FileNotFoundError, NotADirectoryError):
             return None
+        except OSError as error:
+            if error.errno != errno.ELOOP:
+                raise
+            cause = "{} is a symbolic link that leads to itself".format(path)
+            raise Failed(cause, "put a file in its place, or remove the link") from None
         try:
             if not stat.S_ISREG(os.fstat(fd).st_mode):
                 raise Failed("{} is not a regular file".format(path), "move it away")
@@ -54,9 +62,8 @@ class Reader:
         except OSError as error:
             if error.errno != errno.ELOOP:
                 raise
-            raise Failed(
-                "{} is a symbolic link, and its directory is another user's".format(path), "put a file in its place"
-            ) from None
+            fix = "put a file in its place, or name the file that it leads to"
+            raise Failed("{} is a symbolic link, and none is followed here".format(path), fix) from None
 
     def sha256(self, path: str) -> str:
         """The digest of a regular file of any size, which is no link."""
@@ -90,6 +97,21 @@ class Reader:
     def place(self, path: str) -> str:
         """Where a file that we manage is: what a symbolic link leads to, or `path` itself. See `safe_files.behind`."""
         return path if self.link(path) is None else safe_files.behind(path)
+
+    def check_place(self, path: str) -> None:
+        """Failed where others than root could put something else at a path below /etc."""
+        folder = os.path.dirname(path)
+        if folder not in self._checked and path.startswith("/etc/"):
+            safe_files.refuse_place(path)
+            self._checked.add(folder)
+
+    def check_unlocked(self, path: str) -> None:
+        """Failed where a file, or its directory, is locked against changes by root, too."""
+        places = {path}
+        with contextlib.suppress(Failed):  # where such a link leads nobody writes
+            places.add(self.place(path))
+        for place in places:
+            safe_files.refuse_locked(place)
 
     def link(self, path: str) -> "str | None":
         """Where a symbolic link points, or None."""

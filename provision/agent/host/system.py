@@ -6,6 +6,7 @@ is the same door with the writes nailed shut: check mode is that object and not 
 """
 
 import os
+import stat
 
 from . import safe_files, unix_http
 from .errors import Failed, TimedOut
@@ -27,6 +28,7 @@ class System(Reader):
     writable = True
 
     def __init__(self, state: str = STATE) -> None:
+        Reader.__init__(self)
         self.state = state
         self.memory = Memory(self)
         self.foreseen: "dict[str, bytes | None]" = {}  # in check mode: {path: what would stand there by now}
@@ -98,6 +100,10 @@ class System(Reader):
         When it was written is kept as (boot id, uptime): whether a process is older than that, no clock can spoil.
         """
         place = self.place(path)
+        status = self.stat(place)
+        if place != path and status is not None and not stat.S_ISREG(status.st_mode):
+            cause = "{} is a symbolic link that leads to {}, which is no regular file".format(path, place)
+            raise Failed(cause, "put a file in its place, or remove the link")
         self.memory.put("written", path, {"digest": self.memory.digest(data), "boot": self.boot_id(), "uptime": None})
         if self.journal is not None:
             self.journal.writes(place, data)
