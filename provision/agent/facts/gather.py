@@ -13,6 +13,7 @@ import time
 
 from ..docker import engine_facts
 from ..host import look
+from ..host.results import PATH
 from ..packages import dpkg
 from .network import network
 
@@ -127,6 +128,7 @@ def nvidia(system, kernel):
         "driver_loaded": look.word(system, "/sys/module/nvidia/version") or None,
         "driver_on_disk": _on_disk(system, kernel),
         "library": _library(system),
+        "programs": driver_programs(system),
     }
 
 
@@ -174,6 +176,14 @@ def library_path(system):
         if re.search(LIBRARY, path):
             return os.path.normpath(path)
     return None
+
+
+def driver_programs(system):
+    """The folder of the driver's own nvidia-smi where it is beside its library and on no usual PATH, or None."""
+    library = library_path(system)
+    folder = os.path.normpath(os.path.join(os.path.dirname(library), "../bin")) if library else None
+    usual = folder is None or folder in PATH.split(":")
+    return None if usual or not look.exists(system, folder + "/nvidia-smi") else folder
 
 
 def _library_directories(system):

@@ -92,7 +92,7 @@ def runs_nvidia_smi(answer):
         FAILED,
         ran["text"],
         "nvidia-smi does not run in the container (exit status {}: {})".format(ran["status"], last),
-        "remove /etc/cdi/nvidia.yaml and apply nvidia_docker: it writes the spec with the driver's own nvidia-smi",
+        "apply the role nvidia_docker: it has the CDI spec made anew with the driver's own nvidia-smi",
     )
 
 
