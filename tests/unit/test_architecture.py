@@ -19,7 +19,7 @@ PACKAGE = ROOT / "provision"
 LAYERS = [
     {"errors", "secrets", "shipped"},
     {"sentences"},
-    {"target", "facts", "events", "resources", "templates", "fact_summary"},
+    {"target", "facts", "events", "resources", "templates", "fact_summary", "gpu_fleet"},
     {"faults"},
     {"transport", "loader", "role", "messages", "journal"},
     {"daemon", "inventory"},

@@ -59,7 +59,7 @@ def owner_ids(system: "System", resource: "Any") -> "tuple[int, int]":
     return uid, gid
 
 
-def lets_fewer_in(status: "os.stat_result", mode: int, uid: int, gid: int) -> bool:
+def lets_fewer_in(status: "os.stat_result", mode: int, uid: "int | None", gid: "int | None") -> bool:
     """Is a file as found stricter than asked? Then somebody has hardened the host, and that stays so."""
     found = stat.S_IMODE(status.st_mode)
     group = status.st_gid == gid or not (found >> 3) & 7 & ~mode  # its group may do no more than anybody may

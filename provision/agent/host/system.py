@@ -15,19 +15,18 @@ import stat
 import struct
 import time
 
-from . import safe_files
+from . import safe_files, unix_http
 from .errors import Failed, TimedOut
 from .results import PATH
 from .state import Memory
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import IO, Any, Callable, Mapping, Sequence
+    from typing import IO, Any, Callable, ContextManager, Mapping, Sequence
 
     from .results import Result
 
 STATE = "/var/lib/provision"
-UNIX_LIMIT = 16 * 1024 * 1024
 
 
 class System:
@@ -173,7 +172,20 @@ class System:
 
     def get_unix(self, path: str, target: str, timeout: float = 10) -> "tuple[int, bytes]":
         """(status, body) of GET `target` on a Unix socket; OSError where nobody answers within `timeout` seconds."""
-        return _get_unix(path, target, timeout)
+        with self.ask_unix("GET", path, target, timeout=timeout) as answer:
+            return answer.status, answer.read()
+
+    def ask_unix(
+        self,
+        method: str,
+        path: str,
+        target: str,
+        body: bytes = b"",
+        headers: "Mapping[str, str] | None" = None,
+        timeout: float = 10,
+    ) -> "ContextManager[unix_http.Answer]":
+        """One HTTP request on a Unix socket: any other than GET and HEAD changes something."""
+        return unix_http.asked(method, path, target, body, headers or {}, timeout)
 
     def unix_peer(self, path: str) -> "int | None":
         """The PID of who listens on a Unix socket, or None. Connecting starts a socket-activated service."""
@@ -280,9 +292,6 @@ class System:
     def signal(self, pid: int, number: int) -> None:
         os.kill(pid, number)
 
-    def about_to_write(self) -> None:
-        """Said before a change that is not made by a method of this class: one through Docker's socket."""
-
 
 class ReadOnly(System):
     """The host in check mode: reads as always, every write raises."""
@@ -292,10 +301,13 @@ class ReadOnly(System):
     def _refuse(self, *args: "Any", **kwargs: "Any") -> "Any":
         raise AssertionError("a kind tried to write in check mode: this is a bug of provision")
 
+    def ask_unix(self, method: str, *words: "Any", **more: "Any") -> "ContextManager[unix_http.Answer]":
+        return System.ask_unix(self, method, *words, **more) if method in unix_http.READING else self._refuse()
+
     run = detach = write = receive = keep = set_mode = set_owner = make_directory = make_link = remove = try_out = (
         rename
     ) = _refuse
-    signal = about_to_write = _refuse
+    signal = _refuse
 
 
 def _all_of(fd: int, path: str, limit: int) -> bytes:
@@ -307,26 +319,3 @@ def _all_of(fd: int, path: str, limit: int) -> bytes:
         data += piece
         if len(data) > limit:
             raise Failed("{} is larger than {} bytes".format(path, limit), "look at what fills it")
-
-
-def _get_unix(path: str, target: str, timeout: float) -> "tuple[int, bytes]":
-    """HTTP/1.0, so that the answer is neither chunked nor kept open; http.client would cost 20 ms to import."""
-    end = time.monotonic() + timeout
-    with contextlib.closing(socket.socket(socket.AF_UNIX)) as connection:
-        connection.settimeout(timeout)
-        connection.connect(path)
-        connection.sendall("GET {} HTTP/1.0\r\nHost: localhost\r\n\r\n".format(target).encode("ascii"))
-        answer = bytearray()
-        while True:
-            connection.settimeout(max(0.01, end - time.monotonic()))
-            data = connection.recv(65536)
-            if not data:
-                break
-            answer += data
-            if len(answer) > UNIX_LIMIT or time.monotonic() > end:
-                raise socket.timeout("no end of the answer to {}".format(target))
-    head, _, body = bytes(answer).partition(b"\r\n\r\n")
-    words = head.split(None, 2)
-    if len(words) < 2 or not words[1].isdigit():
-        raise OSError("{} does not speak HTTP".format(path))
-    return int(words[1]), body

@@ -8,9 +8,9 @@ import json
 import os
 import time
 
-from ...docker.engine_api import ApiError, TimedOut
+from ...docker.engine_api import ApiError
 from ...host import child
-from ...host.errors import Failed, Unknown
+from ...host.errors import Failed, TimedOut, Unknown
 from .. import container_program
 from . import image as proof_image
 

@@ -15,9 +15,9 @@ import os
 import time
 
 from ...docker import daemon_socket
-from ...docker.engine_api import ApiError, Engine, TimedOut
+from ...docker.engine_api import ApiError, Engine
 from ...engine.resource import Resource
-from ...host.errors import Failed, Unknown
+from ...host.errors import Failed, TimedOut, Unknown
 from .. import driver, injection, nvml
 from . import receipt as proof_receipt
 from . import runs
