@@ -254,7 +254,9 @@ def _cdi(facts: role.Facts, settings: Settings, engine: tuple[int, ...] | None) 
             )
         return
     if facts.nvidia.programs and facts.init == "systemd":
-        yield SystemdDropIn(unit=REFRESH, name="50-provision.conf", content=PATH_OF_REFRESH.format(facts.nvidia.programs))
+        yield SystemdDropIn(
+            unit=REFRESH, name="50-provision.conf", content=PATH_OF_REFRESH.format(facts.nvidia.programs)
+        )
     yield CdiSpec()
     refused = (facts.docker.configured.get("features") or {}).get("cdi") is False
     if engine < CDI_BY_DEFAULT or refused or settings.cdi is True:

@@ -74,7 +74,7 @@ def test_a_spec_with_another_nvidia_smi_is_made_anew(own_folder):
 @pytest.mark.parametrize("name", ["libcuda", "libnvidia-ml"])
 def test_a_spec_without_a_library_of_the_driver_is_made_anew(host, name):
     host.put("/etc/cdi/nvidia.yaml", SPEC.format(DRIVER).replace(name + ".so", "libother.so"))
-    told = {"spec": "/etc/cdi/nvidia.yaml does not mount {}.so".format(name)}
+    told = {"spec": "/etc/cdi/nvidia.yaml does not mount {}".format(name)}
     assert CdiSpec(vendor="nvidia.com/gpu").actual(host) == told
     host.commands = [(GENERATE, generates)]
     assert converged(host)["outcome"] == "changed"
@@ -91,18 +91,36 @@ def test_the_path_is_the_usual_one_where_the_library_has_no_programs_beside_it(h
     assert host.ran[0][1]["PATH"].startswith("/usr/local/sbin:")
 
 
-@pytest.mark.parametrize(
-    "line", ["    containerPath: /usr/bin/nvidia-smi\n", '  "containerPath": "/usr/bin/nvidia-smi",']
-)
+@pytest.mark.parametrize("line", ["    containerPath: /opt/nvidia-smi\n", '  "containerPath": "/opt/nvidia-smi",'])
 def test_the_place_of_nvidia_smi_is_read_from_the_spec(host, line):
     host.put("/etc/cdi/nvidia.yaml", SPEC.format(DRIVER))
-    assert injection.nvidia_smi(host, "cdi") is None
+    assert injection.nvidia_smi(host, "cdi") == []
     host.put("/etc/cdi/nvidia.yaml", SPEC.format(DRIVER) + line)
-    assert injection.nvidia_smi(host, "cdi") == "/usr/bin/nvidia-smi"
+    assert injection.nvidia_smi(host, "cdi")[0] == "/opt/nvidia-smi"
     host.put(injection.CONFIG, 'mode = "jit-cdi"\n')
-    assert injection.nvidia_smi(host, "runtime") is None, "in its own modes the runtime does not go by the spec"
+    assert injection.nvidia_smi(host, "runtime") == [], "in its own modes the runtime does not go by the spec"
     host.put(injection.CONFIG, 'mode = "cdi"\n')
-    assert injection.nvidia_smi(host, "runtime") == "/usr/bin/nvidia-smi"
+    assert injection.nvidia_smi(host, "runtime")[0] == "/opt/nvidia-smi"
+
+
+def test_nvidia_smi_is_asked_of_a_container_where_the_host_has_one(host):
+    host.put(injection.CONFIG, 'mode = "jit-cdi"\n')
+    assert injection.nvidia_smi(host, "runtime") == []
+    host.put("/usr/bin/nvidia-smi", "")
+    assert injection.nvidia_smi(host, "runtime")[0] == "/usr/bin/nvidia-smi"
+
+
+def test_of_a_driver_in_its_own_folder_nvidia_smi_is_asked_there_first(own_folder):
+    own_folder.put(injection.CONFIG, 'mode = "jit-cdi"\n')
+    assert injection.nvidia_smi(own_folder, "runtime")[0] == "/usr/local/nvidia/bin/nvidia-smi"
+
+
+def test_the_driver_s_files_that_the_host_has_are_those_asked_of_a_container(own_folder):
+    own_folder.put("/usr/local/nvidia/lib64/libcuda.so." + DRIVER, "")
+    own_folder.put("/dev/nvidiactl", "")
+    libraries, nodes = injection.driver_files(own_folder)
+    assert sorted(libraries) == ["libcuda", "libnvidia-ml"]
+    assert nodes == ["nvidiactl"]
 
 
 def test_level_0_tells_a_stale_spec(host):

@@ -95,9 +95,10 @@ def _fault(system, path, text, driver):
         return "is for driver {}".format(version) if version else "names no driver"
     if path not in (OURS, REFRESHED):
         return None
-    missing = [name for name in ("libcuda.so", "libnvidia-ml.so") if "/{}.".format(name) not in text]
+    wanted = {"libcuda", "libnvidia-ml"}.union(injection.driver_files(system)[0])
+    missing = [name for name in sorted(wanted) if "/{}.so.".format(name) not in text]
     if missing:
-        return "does not mount {}".format(" and ".join(missing))
+        return "does not mount {}".format(", ".join(missing))
     folder = gather.driver_programs(system)
     mounted = re.search(r"hostPath\"?:\s*\"?(/[^\s\",]*/nvidia-smi)\b", text)
     if folder and mounted and mounted.group(1) != folder + "/nvidia-smi":

@@ -81,6 +81,20 @@ def _difference(found, expected):
     return " and ".join(words)
 
 
+def complete(name, answer, asked):
+    """Each of the driver's libraries and device nodes that the host has and the way in should give is there."""
+    if not answer["missing"]:
+        return check("driver files", PASSED, asked)
+    return check(
+        "driver files",
+        FAILED,
+        answer["missing"],
+        "the container {} lacks {}, which the host's driver has".format(name, ", ".join(answer["missing"])),
+        "apply the role nvidia_docker: it has the CDI spec made anew; for the runtime, upgrade the toolkit and ask for "
+        "NVIDIA_DRIVER_CAPABILITIES=compute,utility",
+    )
+
+
 def runs_nvidia_smi(answer):
     """nvidia-smi starts in the container and lists its GPUs."""
     ran = answer["nvidia_smi"]
@@ -92,7 +106,8 @@ def runs_nvidia_smi(answer):
         FAILED,
         ran["text"],
         "nvidia-smi does not run in the container (exit status {}: {})".format(ran["status"], last),
-        "apply the role nvidia_docker: it has the CDI spec made anew with the driver's own nvidia-smi",
+        "apply the role nvidia_docker: it has the CDI spec made anew with the driver's own nvidia-smi. The nvidia "
+        "runtime takes the first one on dockerd's PATH: add the driver's folder (Environment=PATH=… in a drop-in)",
     )
 
 
