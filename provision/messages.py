@@ -1,8 +1,4 @@
-"""What the agent may say, and when: validated here, because a host may lie.
-
-`LEGAL` is the conversation: in each state, the messages that may come and the state they lead to. What is not in it is
-a `ProtocolError`.
-"""
+"""What the agent's words carry: validated here, because a host may lie. When each may be said: agent/protocol.py."""
 
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
@@ -69,6 +65,8 @@ class WireError(_Message):
 class Impact(_Message):
     """What a change does to others on the host: see agent/engine/impact.py."""
 
+    service: str = "docker"
+    users: list[str] = []
     level: Literal["none", "reload", "restart"]
     why: list[str]
     systemd: bool
@@ -93,6 +91,23 @@ class Result(_Message):
     seconds: float
     proof: dict[str, Any] | None = None
     rolled_back: bool = False
+
+    def event(self, host: str) -> events.ResourceDone:
+        """The same as this host's event."""
+        return events.ResourceDone(
+            host=host,
+            role=self.role,
+            kind=self.kind,
+            name=self.name,
+            outcome=events.Outcome(self.outcome),
+            diff=tuple(item.model_dump() for item in self.diff),
+            note=self.note,
+            seconds=self.seconds,
+            error=events.Error(**self.error.model_dump()) if self.error else None,
+            proof=self.proof,
+            impact=self.impact.model_dump() if self.impact else None,
+            rolled_back=self.rolled_back,
+        )
 
 
 class Judged(_Message):
@@ -178,32 +193,6 @@ _KINDS: dict[str, type[_Message]] = {
     for kind in (Hello, Beat, Started, Result, Looked, Preflight, Replan, Answer, Armed, Confirm, Refusal, Crash, Bye)
 }
 
-LEGAL: dict[str, dict[str, str]] = {
-    "waiting for hello": {
-        "beat": "waiting for hello",
-        "hello": "working",
-        "refused": "over",
-        "crash": "over",
-    },
-    "working": {
-        "beat": "working",
-        "started": "working",
-        "result": "working",
-        "looked": "working",
-        "preflight": "working",
-        "replan": "working",
-        "armed": "working",
-        "confirm": "working",
-        "answer": "working",
-        "bye": "over",
-        "refused": "over",
-        "crash": "over",
-    },
-    "waiting for bye": {"beat": "waiting for bye", "bye": "over", "refused": "over", "crash": "over"},
-    "over": {},
-}
-
-
 DEEPEST = 50
 """Levels; a daemon.json of the field has five."""
 
@@ -241,7 +230,9 @@ def story(interrupted: Mapping[str, Any]) -> str:
     run = found if isinstance(found, dict) else {}
     who = f"run {run.get('id')} of {run.get('by')}"
     if undone := interrupted.get("undone"):
-        return f"a change of {who} was put back: {undone}"
+        # A record of release 0.1 has no `left`.
+        left = interrupted.get("left") or str(undone).startswith("left as it is")
+        return f"a change of {who} was {'' if left else 'put back: '}{undone}"
     if interrupted.get("step") is None:
         return f"{who} died on this host: it was killed, or the host went down"
     error = interrupted.get("error")
@@ -252,11 +243,3 @@ def story(interrupted: Mapping[str, Any]) -> str:
 def _first(error: ValidationError) -> str:
     detail = error.errors(include_url=False)[0]
     return f"{'.'.join(map(str, detail['loc']))}: {detail['msg']}"
-
-
-def advance(state: str, message: Message) -> str:
-    """The state after `message`; ProtocolError where it may not come now."""
-    following = LEGAL[state].get(message.type)
-    if following is None:
-        raise ProtocolError(f"the agent said {message.type!r} while the controller was {state}")
-    return following

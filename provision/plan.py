@@ -9,17 +9,14 @@ all roles are folded into one stage after the last role that has any (provision/
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
 
 from provision import daemon, faults
+from provision.agent.types import StagePlan
 from provision.errors import Refused, RoleFault
 from provision.facts import Facts, Os
-from provision.resources import DaemonEnvironment, DaemonInput, DaemonOption, Resource, Service
-from provision.role import Deferred, Refuse, Role, Settings, Skip
+from provision.resources import DaemonEnvironment, DaemonInput, DaemonOption, DockerService, Resource
+from provision.role import Deferred, Refuse, Role, Settings, Skip, installing, of_daemon
 from provision.templates import Templates
-
-DAEMON = "docker_daemon"
-ENGINE = "docker_engine"
 
 
 @dataclass(frozen=True)
@@ -34,17 +31,17 @@ class Stage:
     """Its resources stand or fall together: when one fails, the host puts back what the others changed."""
     needs: tuple[str, ...] = ()
     """Roles without whose change this one makes no sense: where one of them has to wait, so does this."""
-    disrupt: str = "idle"
-    """May it disturb what runs on the host (docker_daemon.disrupt)?"""
+    disrupt: Mapping[str, tuple[str, str]] = field(default_factory=dict)
+    """May it disturb those who use a service? By its name: (never, idle or always; the setting that says so)."""
 
-    def wired(self, closed: str | None) -> dict[str, Any]:
+    def wired(self, closed: str | None) -> StagePlan:
         """The stage as it travels; `closed` says why nothing may be disturbed at all now."""
         return {
             "role": self.role,
             "replan": self.deferred is not None,
             "transaction": self.transaction,
             "needs": list(self.needs),
-            "disrupt": {"policy": self.disrupt, "closed": closed},
+            "disrupt": {"policies": dict(self.disrupt), "closed": closed},
             "resources": [{"kind": resource.kind, "fields": resource.fields()} for resource in self.resources],
         }
 
@@ -61,6 +58,8 @@ class RefusedByRole(Refused):
 class _Daemon:
     """What the roles want of the Docker daemon, and after how many stages the last of them has spoken."""
 
+    owner: Role | None
+    engine: Role | None
     templates: Sequence[Path] = ()
     options: list[tuple[str, DaemonOption]] = field(default_factory=list)
     environment: list[tuple[str, DaemonEnvironment]] = field(default_factory=list)
@@ -69,6 +68,11 @@ class _Daemon:
     deferred: str | None = None
     refusal: RefusedByRole | None = None
     """Of a role outside the run: no matter, unless the daemon is folded, for which its options are then unknown."""
+
+    @property
+    def role(self) -> str:
+        """The role that the daemon's stage is of."""
+        return self.owner.name if self.owner is not None else daemon.STAGE
 
 
 def plan(
@@ -84,14 +88,18 @@ def plan(
     A role that is not in this run has no stage, but its daemon options are folded in: or the run would drop them.
     Raises RefusedByRole.
     """
-    disrupt = getattr(settings.get(DAEMON), "disrupt", "idle")
+    disrupt = {
+        role.disrupts: (getattr(settings[role.name], "disrupt", "idle"), f"{role.name}.disrupt")
+        for role in roles
+        if role.disrupts
+    }
     stages: list[Stage] = []
-    wanted = _Daemon(templates)
+    wanted = _Daemon(of_daemon(roles), installing(roles), templates)
     view = facts
     for role in roles:
         chosen = in_run is None or role.name in in_run
         try:
-            stage = replace(_stage(role, settings[role.name], view), needs=role.needs, disrupt=disrupt)
+            stage = replace(_stage(role, settings[role.name], view), disrupt=disrupt)
         except RefusedByRole as refusal:
             if chosen:
                 raise
@@ -102,12 +110,15 @@ def plan(
             stages.append(kept)
         if role.provides is not None and stage.skipped is None:
             view = role.provides(view, settings[role.name])
+    if wanted.owner is not None or wanted.after >= 0:
+        stages = [_gated(stage, wanted.engine, facts) for stage in stages]
     return _with_daemon(stages, wanted, view, tuple(in_run) if in_run is not None else tuple(r.name for r in roles))
 
 
 def _stage(role: Role, settings: Settings, facts: Facts) -> Stage:
     try:
-        stage = Stage(role.name, tuple(role.resources(facts, settings)))
+        found = tuple(role.resources(facts, settings))
+        stage = Stage(role.name, found, transaction=role.transaction, needs=role.needs)
     except Skip as skip:
         return Stage(role.name, skipped=str(skip))
     except Deferred as deferred:
@@ -140,7 +151,7 @@ def _take_daemon(stage: Stage, wanted: _Daemon, position: int) -> Stage:
     options = [(stage.role, item) for item in stage.resources if isinstance(item, DaemonOption)]
     environment = [(stage.role, item) for item in stage.resources if isinstance(item, DaemonEnvironment)]
     inputs = [item.path for item in stage.resources if isinstance(item, DaemonInput)]
-    if options or environment or inputs or stage.role == DAEMON:
+    if options or environment or inputs or stage.role == wanted.role:
         wanted.after = position
         wanted.deferred = wanted.deferred or stage.deferred
     wanted.options += options
@@ -150,37 +161,46 @@ def _take_daemon(stage: Stage, wanted: _Daemon, position: int) -> Stage:
     return replace(stage, resources=rest)
 
 
+def _gated(stage: Stage, engine: Role | None, facts: Facts) -> Stage:
+    """The stage that installs Docker, with what keeps Docker from starting before it is configured."""
+    if engine is None or stage.role != engine.name or not stage.resources:
+        return stage
+    return replace(stage, resources=(*daemon.closed(facts), *stage.resources))
+
+
 def _with_daemon(stages: list[Stage], wanted: _Daemon, facts: Facts, in_run: tuple[str, ...]) -> tuple[Stage, ...]:
     """The stages with the daemon's own after the last contributor's; docker_daemon's other resources go into it."""
     if wanted.after < 0:
         return tuple(stages)
     if wanted.refusal is not None:
         raise wanted.refusal
-    disrupt = next((stage.disrupt for stage in stages), "idle")
-    own = next((stage for stage in stages if stage.role == DAEMON), Stage(DAEMON, disrupt=disrupt))
+    disrupt = next((stage.disrupt for stage in stages), {})
+    own = next((stage for stage in stages if stage.role == wanted.role), Stage(wanted.role, disrupt=disrupt))
     if own.skipped is not None:
         return tuple(stages)
-    needs = dict.fromkeys((ENGINE, *(role for role, _ in wanted.options), *(role for role, _ in wanted.environment)))
-    folded = replace(
-        own, deferred=own.deferred or wanted.deferred, needs=tuple(role for role in needs if role != DAEMON)
-    )
+    engine = wanted.engine.name if wanted.engine is not None else None
+    contributors = [role for role, _ in (*wanted.options, *wanted.environment)]
+    needs = dict.fromkeys([*([engine] if engine else ()), *own.needs, *contributors])
+    needed = tuple(role for role in needs if role != own.role)
+    folded = replace(own, deferred=own.deferred or wanted.deferred, needs=needed)
     if folded.deferred is None:
         try:
-            resources = daemon.fold(wanted.options, wanted.environment, facts, in_run, Templates(wanted.templates))
+            roles = daemon.Roles(in_run, wanted.role, engine)
+            resources = daemon.fold(wanted.options, wanted.environment, facts, roles, Templates(wanted.templates))
             watched = tuple(_watching(resource, wanted.inputs) for resource in resources)
             folded = replace(folded, resources=own.resources + watched, transaction=True)
         except Deferred as deferred:
             folded = replace(folded, resources=(), deferred=deferred.after)
         except Refuse as refuse:
-            raise RefusedByRole(DAEMON, refuse.cause, refuse.fix) from None
+            raise RefusedByRole(own.role, refuse.cause, refuse.fix) from None
     # A contributor may stand before the engine (a proxy); its files need the engine, and come before its first start.
-    after = max([wanted.after, *(number for number, stage in enumerate(stages) if stage.role == ENGINE)])
-    before = [stage for stage in stages[: after + 1] if stage.role != DAEMON]
-    return (*before, folded, *(stage for stage in stages[after + 1 :] if stage.role != DAEMON))
+    after = max([wanted.after, *(number for number, stage in enumerate(stages) if stage.role == engine)])
+    before = [stage for stage in stages[: after + 1] if stage.role != own.role]
+    return (*before, folded, *(stage for stage in stages[after + 1 :] if stage.role != own.role))
 
 
 def _watching(resource: Resource, inputs: Sequence[str]) -> Resource:
     """The daemon's service also goes stale when one of these files comes or changes."""
-    if not isinstance(resource, Service):
+    if not isinstance(resource, DockerService):
         return resource
     return resource.model_copy(update={"files": (*resource.files, *inputs)})

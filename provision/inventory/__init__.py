@@ -4,19 +4,22 @@
 every input error names its place and owner, all of them come at once, and before the first connection.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
 from provision.errors import InputError, Problem, nearest
-from provision.inventory import explain, layers, patterns, places, sources
+from provision.inventory import connection, explain, layers, patterns, places, sources
+from provision.inventory.document import Map
 from provision.inventory.explain import Node, Row
 from provision.inventory.references import Ask, References
 from provision.inventory.resolve import Host, Resolution, Roles, resolve
 from provision.inventory.schema import schema
 from provision.inventory.sources import Source
 from provision.inventory.spelling import closest
+from provision.inventory.templating import Templates, holds
 from provision.inventory.tree import ROOT
 from provision.inventory.values import undoubted
 from provision.inventory.vault import Vault, identity
@@ -87,21 +90,43 @@ class Inventory:
     def rollout(self) -> Any:
         """`rollout:` of the inventory, or of the variables of `all`, as it stands there; None without one."""
         if self._source.rollout is not None:
-            return undoubted(self._source.rollout)
+            return _untemplated(undoubted(self._source.rollout))
         root = self._source.tree.groups[ROOT]
         levels = root.variables + [variables for _, variables in root.files]
         given = [variables["rollout"] for variables in levels if "rollout" in variables]
-        return undoubted(given[-1]) if given else None
+        return _untemplated(undoubted(given[-1])) if given else None
 
     def by_host(self, name: str) -> dict[str, Any]:
-        """The value of a variable that is nobody's setting (a rack), by host; a host without it is not in there."""
+        """The value of a variable that is nobody's setting (a rack), by host; a host without it is not in there.
+        Raises InputError with all that is wrong."""
         merged = layers.Layers(self._source.tree, ())
-        values = {host: merged.of(entry)[1] for host, entry in self._source.tree.hosts.items()}
-        return {host: undoubted(found[name]) for host, found in values.items() if name in found}
+        templates, problems = self._templates(merged), list[Problem]()
+        found: dict[str, Any] = {}
+        for host, entry in self._source.tree.hosts.items():
+            values = merged.of(entry)[1]
+            if name in values:
+                noted = partial(_noted, problems, host)
+                found[host], _ = templates.expand(host, values[name], values.values_at[name], (name,), noted)
+        if problems:
+            raise InputError(problems)
+        return {host: undoubted(value) for host, value in found.items()}
+
+    def _templates(self, merged: layers.Layers) -> Templates:
+        """Evaluates templates without looking up a secret."""
+        idle = References(self._source.places, self._vault, resolve=False)
+        return Templates(self._source.tree, merged, idle, self._source.vaulted)
 
     def variable(self, host: str, name: str) -> Any:
-        """The value of a variable that belongs to no role, as it stands in the inventory; None where there is none."""
-        return undoubted(layers.Layers(self._source.tree, ()).of(self._source.tree.hosts[host])[1].get(name))
+        """The value of a variable that belongs to no role; None where there is none. Raises InputError."""
+        merged, problems = layers.Layers(self._source.tree, ()), list[Problem]()
+        values = merged.of(self._source.tree.hosts[host])[1]
+        if name not in values:
+            return None
+        noted = partial(_noted, problems, host)
+        value, _ = self._templates(merged).expand(host, values[name], values.values_at[name], (name,), noted)
+        if problems:
+            raise InputError(problems)
+        return undoubted(value)
 
     def select(self, pattern: str | None, failed: patterns.Failed | None = None) -> list[str]:
         """The hosts that a pattern (`--limit`) means, in the order of `hosts`; all without one. Raises
@@ -129,7 +154,21 @@ class Inventory:
         wanted = values.get("roles")
         listed = [name for name in wanted if name in known.names] if isinstance(wanted, list) else []
         roles = {name: known.load(name) for name in dict.fromkeys([*listed, *(set(known.names) & values.keys())])}
+        values = self._evaluated(merged, host, values, {*connection.KNOWN, "roles", *listed})
         return explain.rows(levels, values, roles, self._source.vaulted)
+
+    def _evaluated(self, merged: layers.Layers, host: str, values: Map, used: Collection[str]) -> Map:
+        """The variables of a host, with the templates of those that are used evaluated; one that is wrong stays."""
+        templates, found = self._templates(merged), values
+        for name in [name for name in values if name in used and holds(values[name])]:
+            problems = list[Problem]()
+            value, at = templates.expand(
+                host, values[name], values.values_at[name], (name,), partial(_noted, problems, host)
+            )
+            if not problems:
+                found = layers.copied(found) if found is values else found
+                found.put(name, value, values.keys_at[name], at)
+        return found
 
     def resolve(
         self,
@@ -177,6 +216,18 @@ class Inventory:
             what = "no selected host has this role"
             raise InputError([Problem(f"--roles {name}: {what}", hint="add it to roles:") for name in missing])
         return hosts
+
+
+def _noted(problems: list[Problem], host: str, path: tuple[Any, ...], problem: Problem) -> None:
+    problems.append(Problem(f"host {host}: {problem.message}", problem.where, problem.hint))
+
+
+def _untemplated(rollout: Any) -> Any:
+    """`rollout:` is of no host. Raises InputError for a template in it."""
+    if holds(rollout):
+        what = "rollout is for the whole inventory, and there are no templates in it"
+        raise InputError([Problem(what, hint="write the values themselves")])
+    return rollout
 
 
 def _unknown_roles(wanted: Sequence[str] | None, known: Sequence[str]) -> list[Problem]:

@@ -59,7 +59,7 @@ class Layers:
         return self._shared[key]
 
     def _merge(self, levels: Iterable[Level], base: Map) -> Map:
-        merged = _copy(base)
+        merged = copied(base)
         for level in levels:
             for name in level.variables:
                 self._put(merged, name, level.variables)
@@ -76,7 +76,7 @@ def merge_entry(merged: Map, key: Any, over: Map) -> None:
     """Lays `over[key]` over `merged[key]`: deep where both are mappings."""
     below, above = merged.get(key), over[key]
     if isinstance(below, Map) and isinstance(above, Map):
-        deep = _copy(below)
+        deep = copied(below)
         for inner in above:
             merge_entry(deep, inner, above)
         merged.put(key, deep, over.keys_at[key], over.values_at[key])
@@ -84,7 +84,8 @@ def merge_entry(merged: Map, key: Any, over: Map) -> None:
         merged.take(key, over)
 
 
-def _copy(source: Map) -> Map:
+def copied(source: Map) -> Map:
+    """Another mapping with the same entries and places."""
     copied = Map()
     copied.update(source)
     copied.keys_at.update(source.keys_at)

@@ -34,6 +34,9 @@ _CONNECTION: dict[str, dict[str, Any]] = {
 }
 
 
+TEMPLATE = {"type": "string", "pattern": r"\{\{|\{%"}
+
+
 def schema(roles: Iterable[role.Role], *, variables: bool = False) -> dict[str, Any]:
     """The schema of an inventory in which these roles can be set; with `variables`, of a file in group_vars/ or
     host_vars/."""
@@ -62,13 +65,15 @@ def _definitions(roles: Iterable[role.Role]) -> dict[str, Any]:
     definitions["variables"] = {
         "type": "object",
         "properties": {
-            **_CONNECTION,
-            "roles": {
-                "type": "array",
-                "uniqueItems": True,
-                "items": {"enum": sorted(settings)},
-                "description": "The roles that a host gets, in order.",
-            },
+            **{name: _or_template(found) for name, found in _CONNECTION.items()},
+            "roles": _or_template(
+                {
+                    "type": "array",
+                    "uniqueItems": True,
+                    "items": {"enum": sorted(settings)},
+                    "description": "The roles that a host gets, in order.",
+                }
+            ),
             "rollout": {"description": "How a run goes through the fleet.", "type": "object"},
             **settings,
         },
@@ -100,8 +105,29 @@ def _settings(known: role.Role, definitions: dict[str, Any]) -> dict[str, Any]:
     if known.doc:
         made["description"] = known.doc.partition("\n")[0]
     definitions[known.name] = _optional(made)
-    return {"anyOf": [{"type": "null"}, {"$ref": f"#/$defs/{known.name}"}]}
+    return {"anyOf": [{"type": "null"}, {"$ref": f"#/$defs/{known.name}"}, TEMPLATE]}
 
 
 def _optional(made: dict[str, Any]) -> dict[str, Any]:
-    return {key: value for key, value in made.items() if key != "required"}
+    return dict(_templated({key: value for key, value in made.items() if key != "required"}))
+
+
+def _templated(made: Any) -> Any:
+    """The same schema, with a template in the place of any value."""
+    if not isinstance(made, dict):
+        return made
+    found = dict(made)
+    for key, inner in made.items():
+        if key == "properties":
+            found[key] = {name: _or_template(value) for name, value in inner.items()}
+        elif key in ("items", "additionalProperties") and isinstance(inner, dict):
+            found[key] = _or_template(inner)
+        elif key == "anyOf":
+            found[key] = [_templated(value) for value in inner]
+    return found
+
+
+def _or_template(made: dict[str, Any]) -> dict[str, Any]:
+    about = {key: value for key, value in made.items() if key in ("description", "title", "default")}
+    rest = _templated({key: value for key, value in made.items() if key not in about})
+    return about | {"anyOf": [*(rest["anyOf"] if set(rest) == {"anyOf"} else [rest]), TEMPLATE]}

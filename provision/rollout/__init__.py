@@ -193,7 +193,7 @@ class Rollout:
         """The answers of the preflight; hosts that must not be touched have come to their end."""
         if self._over:
             return
-        candidates = [preflight.Candidate(host, self._jobs[host].here) for host in hosts]
+        candidates = [self._jobs[host].candidate for host in hosts]
         addresses = {host: job.target.address for host, job in self._jobs.items()}
         judged = self._judge(candidates, self._look.seen, addresses) if candidates else {}
         for host in hosts:

@@ -34,7 +34,7 @@ from provision.facts import Facts
 from provision.login import NoPython
 from provision.plan import RefusedByRole, Stage, plan
 from provision.questions import Question
-from provision.role import Role, Settings
+from provision.role import Role, Settings, installing, of_daemon
 from provision.run import Reviewed, Run
 from provision.secrets import Secret
 from provision.session import Session
@@ -60,10 +60,14 @@ class Job:
     """Why nothing may be done on this host: it is not even connected to."""
 
     @property
-    def here(self) -> Mapping[str, Settings]:
-        """The settings of the host's roles in this run, as far as they are known here: workers know more."""
-        names = [role.name for role in self.roles if self.in_run is None or role.name in self.in_run]
-        return {name: self.settings[name] for name in names if name in self.settings}
+    def candidate(self) -> preflight.Candidate:
+        """What the preflight has to know, as far as settings are known here: workers know more."""
+        here = [role for role in self.roles if self.in_run is None or role.name in self.in_run]
+        here = [role for role in here if role.name in self.settings]
+        owner = of_daemon(here)
+        settings = self.settings[owner.name] if owner is not None else None
+        names = [role.name for role in here]
+        return preflight.Candidate(self.target.name, names, settings, installing(here) is not None)
 
     def stages(self, facts: Facts) -> Sequence[Stage]:
         return plan(self.roles, self.settings, facts, self.in_run, self.templates)
@@ -103,7 +107,7 @@ def run_host(job: Job, run: Run, pool: Pool, sink: Sink, cancel: Flag) -> HostFi
         return not_started(name)
     sink(HostStarted(name))
     if run.preflight is not None:
-        run = replace(run, preflight=preflight.wanted(job.here))
+        run = replace(run, preflight=preflight.wanted(job.candidate.daemon))
     outcome: Outcome | None = None
     try:
         if job.refused:
@@ -197,10 +201,10 @@ def _ask(job: Job, run: Run, connection: Any, sink: Sink, cancel: Flag) -> None:
         elif isinstance(event, Preflight):
             answers.append(event)
 
-    look = replace(run, check=True, preflight=preflight.wanted(job.here))
+    look = replace(run, check=True, preflight=preflight.wanted(job.candidate.daemon))
     Session(job.target, connection, job.stages, look, hear, cancel).execute()
     if answers:
-        mine = preflight.judge([preflight.Candidate(name, job.here)], seen, {})[name]
+        mine = preflight.judge([job.candidate], seen, {})[name]
         answers[:0] = [answer for answer in mine if answer.question != "subnets"]  # that needed no python3
     for answer in answers:
         sink(answer)

@@ -9,6 +9,7 @@ import pytest
 from provision.agent.host import lock, times
 from provision.agent.host.errors import Failed
 from provision.agent.host.system import ReadOnly, System
+from provision.agent.packages import dpkg
 from provision.agent.questions import ask
 from provision.agent.questions import status as ask_status
 from tests.agent.conversation import file, stage
@@ -184,13 +185,31 @@ def test_the_last_proof_is_told_with_what_failed(state):
     assert 90 <= found["age"] < 150
 
 
-def test_roles_that_the_host_does_not_have_any_more_are_told_with_what_they_left(state):
+def test_the_last_proof_is_no_better_than_the_speed_of_the_gpus(state):
+    (state / "proofs").mkdir()
+    receipt = {"verdict": "passed", "time": ago(90), "gpus": [1], "levels": {"0": {}}, "failed_checks": []}
+    (state / "proofs" / "gpu.json").write_text(json.dumps(receipt))
+    speed = {"verdict": "failed", "levels": {"5": {}}, "failed_checks": ["GPU 0: memory read is slow"]}
+    (state / "proofs" / "gpu-speed.json").write_text(json.dumps(speed))
+    found = status(state)["proof"]
+    assert (found["verdict"], found["levels"], found["failed"]) == ("failed", ["0", "5"], speed["failed_checks"])
+    (state / "proofs" / "gpu-speed.json").write_text(json.dumps(dict(speed, verdict="passed", failed_checks=7)))
+    assert status(state)["proof"]["verdict"] == "passed"
+    (state / "proofs" / "gpu-speed.json").write_text('{"levels": 7')
+    assert status(state)["proof"]["levels"] == ["0"]
+
+
+def test_roles_that_the_host_does_not_have_any_more_are_told_with_what_they_left(state, tmp_path):
+    config = tmp_path / "daemon.json"
+    config.write_text('{"runtimes": {"nvidia": {}, "kata": {}}, "bip": "x"}')
     keep(
         state,
         asked={"site": {"file /etc/site": {"kind": "file", "fields": {}}}, "kept": {"file /etc/kept": {}}},
         json_keys={
-            "/etc/docker/daemon.json": {
+            str(config): {
+                '["runtimes", "kata"]': {"role": "nvidia_docker", "digest": "1"},
                 '["runtimes", "nvidia"]': {"role": "nvidia_docker", "digest": "1"},
+                '["mtu"]': {"role": "nvidia_docker", "digest": "1"},
                 '["bip"]': {"role": "kept", "digest": "2"},
                 '["dns"]': {"role": "", "digest": "3"},
             }
@@ -198,10 +217,31 @@ def test_roles_that_the_host_does_not_have_any_more_are_told_with_what_they_left
         daemon_flags={"/etc/default/docker": {"flags": [["bip", "10.0.0.1/24", "site"]], "variables": []}},
     )
     assert status(state, "kept")["unmanaged"] == [
-        {"role": "nvidia_docker", "left": ["runtimes.nvidia in /etc/docker/daemon.json"]},
-        {"role": "site", "left": ["--bip in /etc/default/docker", "file /etc/site"]},
+        {"role": "nvidia_docker", "left": ["runtimes.kata, runtimes.nvidia in {}".format(config)]},
+        {"role": "site", "left": ["file /etc/site", "--bip in /etc/default/docker"]},
     ]
     assert status(state, "kept", "site", "nvidia_docker")["unmanaged"] == []
+
+
+def test_what_a_role_left_is_looked_for_on_the_host(state, tmp_path, monkeypatch):
+    dpkg_status = tmp_path / "status"
+    dpkg_status.write_text("Package: docker.io\nStatus: hold ok installed\nVersion: 1\n\n")
+    monkeypatch.setattr(dpkg, "STATUS", str(dpkg_status))
+    there, gone = tmp_path / "there", tmp_path / "gone"
+    there.write_text("x")
+    undo = {
+        "content": None,
+        "mode": "0644",
+        "owner": "root",
+        "group": "root",
+        "sensitive": False,
+        "validate_with": None,
+    }
+    records = {"file {}".format(path): {"kind": "file", "fields": dict(undo, path=str(path))} for path in (there, gone)}
+    things = [["package", "docker.io"], ["package", "gone"], ["user", "root"], ["user", "no-such-user"]]
+    keep(state, asked={"site": records}, stays={"site": things + [["group", "no-such"], ["service", "no-such"]]})
+    left = ["file {}".format(there), "package docker.io (held)", "user root"]
+    assert status(state)["unmanaged"] == [{"role": "site", "left": left}]
 
 
 def test_a_reboot_that_is_wanted_is_told_with_its_packages(state, tmp_path, monkeypatch):

@@ -35,7 +35,7 @@ LAYERS = [
 
 AGENT_LAYERS = [
     {"types"},
-    {"host", "wire"},
+    {"host", "protocol", "wire"},
     {"engine"},
     {"files", "accounts", "rollback"},
     {"services", "kernel"},
@@ -48,10 +48,10 @@ AGENT_LAYERS = [
 ]
 """The agent's folders, from the ground up: the same rule, and a folder imports none beside it."""
 
-SHARED = {"", "types", "wire", "docker.flags"}
+SHARED = {"", "protocol", "types", "wire", "docker.flags"}
 """Files of the agent that both ends import: pure."""
 
-FLAT = {"__init__", "boot", "main", "types", "wire"}
+FLAT = {"__init__", "boot", "main", "protocol", "types", "wire"}
 """Files of the agent that lie in no folder."""
 
 

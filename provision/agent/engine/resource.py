@@ -43,6 +43,8 @@ class Resource:
     secret_keys = ()  # type: tuple[str, ...]
     probe = False
     proof = None  # type: dict[str, Any] | None
+    starts = False
+    """A service: what must not be there any more goes before it starts, and the way back includes it."""
     found = None  # type: State | None
     """The part of the actual state that `desired` is about, once the engine has looked."""
 

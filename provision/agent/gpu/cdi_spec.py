@@ -16,6 +16,13 @@ from ..host.errors import Failed
 from ..host.results import PATH
 from . import injection
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from ..host.system import System
+    from ..types import Diff, State
+
 SERVICE = "nvidia-cdi-refresh.service"
 UNITS = ("/etc/systemd/system/", "/usr/lib/systemd/system/", "/lib/systemd/system/")
 OURS = "/etc/cdi/nvidia.yaml"
@@ -23,15 +30,15 @@ REFRESHED = "/var/run/cdi/nvidia.yaml"
 
 
 class CdiSpec(Resource):
-    fields = ("vendor",)
+    vendor: str
 
-    def identity(self):
+    def identity(self) -> str:
         return self.vendor
 
-    def desired(self):
+    def desired(self) -> "State":
         return {"spec": "for the loaded driver"}
 
-    def actual(self, system):
+    def actual(self, system: "System") -> "State | None":
         specs = injection.specs(system)
         if not specs:
             return None
@@ -40,7 +47,7 @@ class CdiSpec(Resource):
         wrong = self._wrong(system)
         return {"spec": "; ".join(map(" ".join, wrong)) or "for the loaded driver"}
 
-    def apply(self, system, diff):
+    def apply(self, system: "System", diff: "Diff") -> None:
         refreshed = self._refreshed(system)
         if refreshed and OURS in dict(_faulty(system, injection.specs(system))):
             system.remove(OURS)
@@ -51,7 +58,7 @@ class CdiSpec(Resource):
         if not refreshed:
             self._generate(system)
 
-    def _generate(self, system):
+    def _generate(self, system: "System") -> None:
         if system.which("nvidia-ctk") is None:
             raise Failed(
                 "there is no nvidia-ctk to make a CDI spec with",
@@ -68,11 +75,11 @@ class CdiSpec(Resource):
         if REFRESHED in dict(self._wrong(system)):
             system.remove(REFRESHED)
 
-    def _wrong(self, system):
+    def _wrong(self, system: "System") -> "list[tuple[str, str]]":
         """[(path, what is wrong)] of specs in force."""
         return _faulty(system, injection.in_force(injection.specs(system)))
 
-    def _refreshed(self, system):
+    def _refreshed(self, system: "System") -> bool:
         """Did the refresh service make the spec? Where its conditions are not met it makes none and answers 0."""
         if not look.exists(system, "/run/systemd/system"):
             return False
@@ -82,13 +89,13 @@ class CdiSpec(Resource):
         return look.exists(system, REFRESHED) and REFRESHED not in dict(self._wrong(system))
 
 
-def _faulty(system, specs):
+def _faulty(system: "System", specs: "dict[str, str]") -> "list[tuple[str, str]]":
     driver = look.word(system, "/sys/module/nvidia/version")
     found = [(path, _fault(system, path, text, driver)) for path, text in sorted(specs.items())]
     return [(path, words) for path, words in found if words]
 
 
-def _fault(system, path, text, driver):
+def _fault(system: "System", path: str, text: str, driver: str) -> "str | None":
     """What is the matter with a spec, in words; None where it is right."""
     version = injection.driver_of(text)
     if version != driver:

@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 
 LINKS = 40
 """As many as the kernel follows."""
+KEPT = "kept"
+"""Ends the second name of a file that a change may have to put back."""
+UNLINKED = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
 
 
@@ -116,7 +119,7 @@ def _is_link(fd: int, name: str) -> bool:
 def opened(path: str) -> "Iterator[int]":
     """A descriptor of an existing file or directory, itself no link."""
     with parent(path) as (directory, name):
-        fd = os.open(name or ".", os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=directory)
+        fd = os.open(name or ".", UNLINKED, dir_fd=directory)
         try:
             yield fd
         finally:
@@ -151,10 +154,13 @@ def try_out(path: str, data: bytes, mode: int, validate: "Callable[[str], object
 
 
 @contextlib.contextmanager
-def scratch(files: "Callable[[str], Mapping[str, bytes | str]]", place: str = "/run") -> "Iterator[str]":
+def scratch(
+    files: "Callable[[str], Mapping[str, bytes | str]]", copies: "Mapping[str, str]", place: str = "/run"
+) -> "Iterator[str]":
     """A new folder for programs that only look, and gone afterwards; all may read it, since apt reads as another user.
 
-    `files` is a function of the folder's path: {path in it: bytes, or where a link points}.
+    `files` is a function of the folder's path: {path in it: bytes, or where a link points}; `copies` are made where
+    there is something to copy: {path in it: file}.
     """
     import shutil  # rarely needed, and slow to load
     import tempfile
@@ -170,6 +176,9 @@ def scratch(files: "Callable[[str], Mapping[str, bytes | str]]", place: str = "/
                     file.write(content)
             else:
                 os.symlink(content, path)
+        for name, original in copies.items():
+            with contextlib.suppress(OSError):  # it is not there, or there is no room for it
+                shutil.copyfile(original, os.path.join(folder, name))
         yield folder
     finally:
         shutil.rmtree(folder, ignore_errors=True)
@@ -185,11 +194,7 @@ def _sibling(
     owner: "tuple[int, int]",
 ) -> "Iterator[str]":
     """The name of a new file beside `path`, synced, with its owner and mode; gone at the end unless it was renamed."""
-    mark = ".{}.provision-".format(name)
-    for left in os.listdir(directory):  # by a run that died here: one run a host, so nobody is at it now
-        if left.startswith(mark):
-            os.unlink(left, dir_fd=directory)
-    sibling = mark + os.urandom(6).hex()
+    sibling = _free_name(directory, name)
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
     try:
         fd = os.open(sibling, flags, 0o600, dir_fd=directory)
@@ -210,6 +215,73 @@ def _sibling(
             os.unlink(sibling, dir_fd=directory)
 
 
+def _mark(name: str) -> str:
+    return ".{}.provision-".format(name)
+
+
+def _free_name(directory: int, name: str) -> str:
+    """A name for a sibling. What was left by a run that died here goes: one run a host, so nobody is at it now."""
+    _sweep(directory, name, but=_mark(name) + KEPT)
+    return _mark(name) + os.urandom(6).hex()
+
+
+def _sweep(directory: int, name: str, but: "str | None" = None) -> None:
+    for left in os.listdir(directory):
+        if left.startswith(_mark(name)) and left != but:
+            os.unlink(left, dir_fd=directory)
+
+
+def second_name(path: str) -> str:
+    """Where `keep` keeps what was at `path`."""
+    folder, name = os.path.split(path)
+    return os.path.join(folder, _mark(name) + KEPT)
+
+
+def keep(path: str) -> None:
+    """Give the file, or the link itself, that is at `path` a second name beside it, for `put_back`; on disk at once.
+
+    It is the same inode: no room is needed, neither now nor for the way back. OSError where the file system has no
+    hard links, or the directory takes no more names.
+    """
+    with parent(path) as (directory, name):
+        second = _mark(name) + KEPT
+        with contextlib.suppress(FileNotFoundError):  # of an earlier change, whose end was cut short
+            os.unlink(second, dir_fd=directory)
+        os.link(name, second, src_dir_fd=directory, dst_dir_fd=directory, follow_symlinks=False)
+        if not _is_link(directory, second):
+            with opened(second_name(path)) as fd:
+                os.fsync(fd)
+        os.fsync(directory)
+
+
+def put_back(path: str, rights: "tuple[int, int, int] | None") -> None:
+    """What `keep` has kept stands at `path` again, in one step.
+
+    `rights`: (mode, uid, gid) that it had; None for a link. FileNotFoundError where nothing is kept.
+    """
+    with parent(path) as (directory, name):
+        if rights is not None:
+            with opened(second_name(path)) as fd:
+                os.fchown(fd, *rights[1:])
+                os.fchmod(fd, rights[0])  # last: a new owner clears the set-uid bits
+        os.rename(_mark(name) + KEPT, name, src_dir_fd=directory, dst_dir_fd=directory)
+        _sweep(directory, name)  # a rename does nothing where both are names of one file
+        os.fsync(directory)
+
+
+def forget(path: str) -> None:
+    """Nothing of ours stays beside `path`."""
+    with contextlib.suppress(FileNotFoundError, NotADirectoryError), parent(path) as (directory, name):
+        _sweep(directory, name)
+
+
+def rename(source: str, destination: str) -> None:
+    """Within one file system, and on disk at once."""
+    with parent(destination) as (directory, name):
+        os.rename(source, name, dst_dir_fd=directory)
+        os.fsync(directory)
+
+
 def make_directory(path: str, mode: int, uid: int, gid: int) -> None:
     """Make one directory, with its owner and mode from the start."""
     with _place(path) as (directory, name):
@@ -221,24 +293,28 @@ def make_directory(path: str, mode: int, uid: int, gid: int) -> None:
             os.fchmod(fd, mode)
         finally:
             os.close(fd)
+        os.fsync(directory)
 
 
 def make_link(target: str, path: str) -> None:
     """Put a symbolic link at `path`, in place of what was there."""
     with _place(path) as (directory, name):
-        sibling = ".{}.provision-{}".format(name, os.urandom(6).hex())
+        sibling = _free_name(directory, name)
         os.symlink(target, sibling, dir_fd=directory)
         os.rename(sibling, name, src_dir_fd=directory, dst_dir_fd=directory)
+        os.fsync(directory)
 
 
 def remove(path: str) -> None:
     """Remove a file, a link or an empty directory; nothing there is fine."""
     try:
         with parent(path) as (directory, name):
+            _sweep(directory, name, but=_mark(name) + KEPT)
             status = os.stat(name, dir_fd=directory, follow_symlinks=False)
             if stat.S_ISDIR(status.st_mode):
                 os.rmdir(name, dir_fd=directory)
             else:
                 os.unlink(name, dir_fd=directory)
+            os.fsync(directory)
     except (FileNotFoundError, NotADirectoryError):
         return

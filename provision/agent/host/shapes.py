@@ -42,6 +42,7 @@ RECORDS = {
     "pending": {"staged": [str]},
     "proofs": {"digest": str, "at": NUMBER},
     "runs": dict,
+    "stays": [LIST],
     "services": {"process": LIST, "files": dict},
     "written": {"digest": str, "boot": str, "uptime": NUMBER + (type(None),)},
 }

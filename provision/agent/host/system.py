@@ -8,6 +8,7 @@ is the same door with the writes nailed shut: check mode is that object and not 
 import _socket as socket
 import contextlib
 import errno
+import fcntl
 import grp
 import os
 import pwd
@@ -38,6 +39,7 @@ class System:
         self.state = state
         self.memory = Memory(self)
         self.foreseen: "dict[str, bytes | None]" = {}  # in check mode: {path: what would stand there by now}
+        self.journal: "Any" = None  # of the change that is at work: rollback/transaction.py hears of each write first
         self.sources: "Any" = None  # our own sources, for what has to run when we are gone; main.py gives them
         self.modules: "dict[str, str]" = {}  # source of modules that only some hosts need, by name: pynvml
         self.progress: "Callable[[str], None]" = lambda text: (
@@ -198,6 +200,17 @@ class System:
             credentials = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12)
             return int(struct.unpack("3i", credentials)[0])
 
+    def address_of(self, interface: str) -> "str | None":
+        """The first IPv4 address of a network interface with its prefix, as the kernel has it; None without one."""
+        request = struct.pack("256s", interface.encode("utf-8", "surrogateescape")[:15])
+        with contextlib.closing(socket.socket(socket.AF_INET, socket.SOCK_DGRAM)) as any_socket:
+            try:
+                address, mask = (fcntl.ioctl(any_socket.fileno(), code, request)[20:24] for code in (0x8915, 0x891B))
+            except OSError:  # SIOCGIFADDR, SIOCGIFNETMASK: no such interface, or no address
+                return None
+        prefix = bin(struct.unpack("!I", mask)[0]).count("1")
+        return "{}/{}".format(socket.inet_ntop(socket.AF_INET, address), prefix)
+
     def uid(self, user: str) -> "int | None":
         try:
             return pwd.getpwnam(user).pw_uid
@@ -251,10 +264,16 @@ class System:
         When it was written is kept as (boot id, uptime): whether a process is older than that, no clock can spoil.
         """
         place = self.place(path)
-        record = {"digest": self.memory.digest(data), "boot": self.boot_id(), "uptime": None}
-        self.memory.put("written", path, record)
+        self.memory.put("written", path, {"digest": self.memory.digest(data), "boot": self.boot_id(), "uptime": None})
+        if self.journal is not None:
+            self.journal.writes(place, data)
         safe_files.replace(place, data, mode, uid, gid, validate)
-        self.memory.put("written", path, dict(record, uptime=self.uptime()))
+        self.wrote(path, data)
+
+    def wrote(self, path: str, data: bytes) -> None:
+        """It stands there from now on."""
+        record = {"digest": self.memory.digest(data), "boot": self.boot_id(), "uptime": self.uptime()}
+        self.memory.put("written", path, record)
 
     def receive(self, path: str, fill: "Callable[[IO[bytes]], object]", mode: int, uid: int, gid: int) -> None:
         """`write` for what is too large for our memory: `fill` writes it to the open sibling, or raises."""
@@ -276,7 +295,19 @@ class System:
         safe_files.make_directory(path, mode, uid, gid)
 
     def make_link(self, target: str, path: str) -> None:
+        if self.journal is not None:
+            self.journal.writes(path, target)
         safe_files.make_link(target, path)
+
+    def keep_old(self, path: str) -> None:
+        """Give what is at `path` a second name, for `put_back`: see `safe_files.keep`."""
+        safe_files.keep(path)
+
+    def put_back(self, path: str, rights: "tuple[int, int, int] | None") -> None:
+        safe_files.put_back(path, rights)
+
+    def forget_old(self, path: str) -> None:
+        safe_files.forget(path)
 
     def remove(self, path: str) -> None:
         """Remove a file, a link or an empty directory; nothing there is fine."""
@@ -287,7 +318,7 @@ class System:
         safe_files.try_out(self.place(path), data, mode, validate)
 
     def rename(self, source: str, destination: str) -> None:
-        os.rename(source, destination)
+        safe_files.rename(source, destination)
 
     def signal(self, pid: int, number: int) -> None:
         os.kill(pid, number)
@@ -307,7 +338,7 @@ class ReadOnly(System):
     run = detach = write = receive = keep = set_mode = set_owner = make_directory = make_link = remove = try_out = (
         rename
     ) = _refuse
-    signal = _refuse
+    signal = keep_old = put_back = forget_old = _refuse
 
 
 def _all_of(fd: int, path: str, limit: int) -> bytes:

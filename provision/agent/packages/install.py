@@ -10,7 +10,7 @@ import re
 
 from ..engine import impact
 from ..engine.resource import Resource
-from ..host.errors import Failed
+from ..host.errors import Failed, TimedOut
 from . import apt, apt_locks, apt_pins, dpkg, policy_rc
 
 TYPE_CHECKING = False
@@ -194,8 +194,11 @@ class Packages(Resource):
                 self._mark(system, "hold", held)
             raise
 
-    def rehearse(self, system: "System", diff: "Diff", options: "list[str]") -> None:
-        """Raise Failed where apt would not do what `apply` is to ask of it; `options`: where it looks."""
+    def rehearse(self, system: "System", diff: "Diff", options: "list[str]", timeout: float) -> None:
+        """Raise Failed where apt would not do what `apply` is to ask of it; `options`: where it looks.
+
+        Raises TimedOut where it does not say so within `timeout` seconds.
+        """
         wrong = [name for name in self._asked() if name in diff and not _only_hold(*diff[name])]
         removals = [name for name in self._unwanted() if name in diff]
         targets = [] if dpkg.broken(system) else self._targets(system, wrong)
@@ -206,7 +209,12 @@ class Packages(Resource):
         if held:
             words.insert(0, "--allow-change-held-packages")  # `apply` takes their holds away before
         try:
-            self._refuse_surprises(system, apt.simulate(system, words))
+            if self._asks_for_more():
+                self._refuse_surprises(system, apt.simulate(system, words, timeout))
+            else:
+                apt.rehearse(system, words, timeout)
+        except TimedOut:
+            raise
         except Failed as error:
             raise _with_versions(system, error) from None
 

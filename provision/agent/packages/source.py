@@ -16,6 +16,8 @@ from .apt_trial import KEYRINGS
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Collection
+
     from ..host.system import System
     from ..types import Diff, State, Undo
 
@@ -156,7 +158,7 @@ class AptSource(Resource):
         if "source" in diff or "source mode" in diff:
             system.write(source, text.encode("utf-8"))
 
-    def coming(self, system: "System", diff: "Diff", timeout: float = apt_key.TIMEOUT) -> apt_trial.Coming:
+    def coming(self, system: "System", diff: "Collection[str]", timeout: float = apt_key.TIMEOUT) -> apt_trial.Coming:
         """What `apply` would put in place (an apt_trial.Coming); the key is fetched where it differs. Raises Failed."""
         source, text, keyring = self._places(system)
         fetched = "key" in diff

@@ -132,7 +132,7 @@ def test_docker_is_restarted_once_the_hook_is_there() -> None:
     stages = plan(roles, {one.name: one.settings() for one in roles}, host)
     assert [stage.role for stage in stages] == ["docker_engine", "nvidia_docker", "docker_daemon"]
     assert not {"daemon_option", "daemon_input"} & {item.kind for stage in stages for item in stage.resources}
-    [service] = [item for item in stages[2].resources if isinstance(item, r.Service)]
+    [service] = [item for item in stages[2].resources if isinstance(item, r.DockerService)]
     [note] = [item for item in stages[1].resources if isinstance(item, r.File)]
     assert note.path in service.files
 

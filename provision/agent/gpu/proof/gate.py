@@ -9,12 +9,18 @@ import json
 from ...host import look
 from .host_checks import PASSED, uuids, verdict_of
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from ...host.system import System
+
 FOLDER = "/run/provision"
 VERDICT = FOLDER + "/gpu-proof.json"
 PROVEN = FOLDER + "/gpu-proven"
 
 
-def publish(system, receipt, now):
+def publish(system: "System", receipt: "dict[str, Any]", now: str) -> None:
     """Write the verdict of a receipt, or of levels 0 and 1 alone where one of them ended the proof."""
     levels = receipt["levels"]
     verdict = verdict_of(list(levels.values()))

@@ -16,8 +16,8 @@ from ...host import child
 from ...host.errors import Failed, Unknown
 from ..driver import GPU_CLASSES, counted
 from ..proof.host_checks import FAILED, PASSED, UNKNOWN, check, verdict_of
+from . import RECEIPT
 
-RECEIPT = "proofs/gpu-speed.json"
 PACKAGE = "provision.agent.gpu.speed.program"
 PARTS = ("", ".causes", ".ptx", ".kernels", ".tensor", ".cuda", ".nvml", ".memory", ".link")
 MODULES = tuple(PACKAGE + name for name in PARTS + (".arithmetic", ".peers", ".judge", ".worker", ".main"))
