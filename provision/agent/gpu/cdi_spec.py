@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from ..host.system import System
-    from ..types import Diff, State
+    from ..types import Diff, State, Undo
 
 SERVICE = "nvidia-cdi-refresh.service"
 UNITS = ("/etc/systemd/system/", "/usr/lib/systemd/system/", "/lib/systemd/system/")
@@ -57,6 +57,10 @@ class CdiSpec(Resource):
                 raise Failed("{} {}, and is not ours to change".format(*item), fix)
         if not refreshed:
             self._generate(system)
+
+    def when_removed(self, role: str) -> "Undo | None":
+        fields = dict(path=OURS, content=None, mode="0644", owner="root", group="root", sensitive=False)
+        return None if self.found is not None else ("file", dict(fields, validate_with=None))
 
     def _generate(self, system: "System") -> None:
         if system.which("nvidia-ctk") is None:
