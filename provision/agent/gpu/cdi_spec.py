@@ -18,7 +18,6 @@ from . import injection
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-
     from ..host.system import System
     from ..types import Diff, State, Undo
 
