@@ -14,7 +14,7 @@ from provision import daemon, faults
 from provision.agent.types import StagePlan
 from provision.errors import Refused, RoleFault
 from provision.facts import Facts, Os
-from provision.resources import DaemonEnvironment, DaemonInput, DaemonOption, DockerService, Resource
+from provision.resources import DaemonEnvironment, DaemonInput, DaemonOption, DockerCurrent, DockerService, Resource
 from provision.role import Deferred, Refuse, Role, Settings, Skip, installing, of_daemon
 from provision.templates import Templates
 
@@ -112,7 +112,8 @@ def plan(
             view = role.provides(view, settings[role.name])
     if wanted.owner is not None or wanted.after >= 0:
         stages = [_gated(stage, wanted.engine, facts) for stage in stages]
-    return _with_daemon(stages, wanted, view, tuple(in_run) if in_run is not None else tuple(r.name for r in roles))
+    names = tuple(in_run) if in_run is not None else tuple(r.name for r in roles)
+    return _with_upgrade(_with_daemon(stages, wanted, view, names), wanted, facts)
 
 
 def _stage(role: Role, settings: Settings, facts: Facts) -> Stage:
@@ -159,6 +160,18 @@ def _take_daemon(stage: Stage, wanted: _Daemon, position: int) -> Stage:
     wanted.inputs += inputs
     rest = tuple(item for item in stage.resources if not isinstance(item, OF_THE_DAEMON))
     return replace(stage, resources=rest)
+
+
+UPGRADED = "docker"
+"""The stage of a run without the daemon's own that asks whether an upgrade of Docker is live."""
+
+
+def _with_upgrade(stages: tuple[Stage, ...], wanted: _Daemon, facts: Facts) -> tuple[Stage, ...]:
+    """The stages; and where the daemon's own is not among them, whether it runs the program that is on disk."""
+    if not stages or facts.docker.pid is None or any(stage.role == wanted.role for stage in stages):
+        return stages
+    ours = wanted.engine is not None or wanted.owner is not None
+    return (*stages, Stage(UPGRADED, (DockerCurrent(ours=ours),), disrupt=stages[0].disrupt))
 
 
 def _gated(stage: Stage, engine: Role | None, facts: Facts) -> Stage:
