@@ -15,6 +15,13 @@ from ..host.errors import Failed
 from ..host.results import PATH
 from . import injection
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from ..host.system import System
+    from ..types import Diff, State, Undo
+
 SERVICE = "nvidia-cdi-refresh.service"
 UNITS = ("/etc/systemd/system/", "/usr/lib/systemd/system/", "/lib/systemd/system/")
 OURS = "/etc/cdi/nvidia.yaml"
@@ -22,15 +29,15 @@ REFRESHED = "/var/run/cdi/nvidia.yaml"
 
 
 class CdiSpec(Resource):
-    fields = ("vendor",)
+    vendor: str
 
-    def identity(self):
+    def identity(self) -> str:
         return self.vendor
 
-    def desired(self):
+    def desired(self) -> "State":
         return {"spec": "for the loaded driver"}
 
-    def actual(self, system):
+    def actual(self, system: "System") -> "State | None":
         specs = injection.specs(system)
         if not specs:
             return None
@@ -39,7 +46,7 @@ class CdiSpec(Resource):
         wrong = self._wrong(system)
         return {"spec": "; ".join(made_for(*item) for item in wrong) or "for the loaded driver"}
 
-    def apply(self, system, diff):
+    def apply(self, system: "System", diff: "Diff") -> None:
         refreshed = self._refreshed(system)
         if refreshed and OURS in dict(_outdated(system, injection.specs(system))):
             system.remove(OURS)
@@ -50,7 +57,11 @@ class CdiSpec(Resource):
         if not refreshed:
             self._generate(system)
 
-    def _generate(self, system):
+    def when_removed(self, role: str) -> "Undo | None":
+        fields = dict(path=OURS, content=None, mode="0644", owner="root", group="root", sensitive=False)
+        return None if self.found is not None else ("file", dict(fields, validate_with=None))
+
+    def _generate(self, system: "System") -> None:
         if system.which("nvidia-ctk") is None:
             raise Failed(
                 "there is no nvidia-ctk to make a CDI spec with",
@@ -67,12 +78,12 @@ class CdiSpec(Resource):
         if REFRESHED in dict(self._wrong(system)):
             system.remove(REFRESHED)
 
-    def _wrong(self, system):
+    def _wrong(self, system: "System") -> "list[Any]":
         """[(path, version or None)] of specs in force that are not for the loaded driver."""
         used = injection.in_force(injection.specs(system))
         return _outdated(system, used)
 
-    def _refreshed(self, system):
+    def _refreshed(self, system: "System") -> bool:
         """Did the refresh service make the spec? Where its conditions are not met it makes none and answers 0."""
         if not look.exists(system, "/run/systemd/system"):
             return False
@@ -82,18 +93,18 @@ class CdiSpec(Resource):
         return look.exists(system, REFRESHED) and REFRESHED not in dict(self._wrong(system))
 
 
-def _outdated(system, specs):
+def _outdated(system: "System", specs: "dict[str, str]") -> "list[Any]":
     driver = look.word(system, "/sys/module/nvidia/version")
     found = [(path, injection.driver_of(text)) for path, text in sorted(specs.items())]
     return [(path, version) for path, version in found if version != driver]
 
 
-def made_for(path, version):
+def made_for(path: str, version: "str | None") -> str:
     """What is the matter with a spec, in words."""
     return "{} is for driver {}".format(path, version) if version else "{} names no driver".format(path)
 
 
-def search_path(system):
+def search_path(system: "System") -> str:
     """PATH for nvidia-ctk: it mounts the first nvidia-smi on it, which must be the loaded driver's own."""
     library = gather.library_path(system)
     folder = os.path.normpath(os.path.join(os.path.dirname(library), "../bin")) if library else ""

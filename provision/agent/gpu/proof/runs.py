@@ -12,6 +12,12 @@ from .. import container_program, injection
 from . import container, container_checks, image
 from .host_checks import FAILED, PASSED, check
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from ...host.system import System
+
 SHM = 256 * 1024 * 1024
 """Bytes asked with --shm-size: neither Docker's default (64 MiB) nor any usual one."""
 WRAPPED = "nvidia-docker"
@@ -20,18 +26,18 @@ WRAPPED = "nvidia-docker"
 class Run:
     """One climb of levels 2 and 3. `uuids` is [(uuid, index)] of what the host has, `docker` what level 0 found."""
 
-    def __init__(self, system, proof, uuids, docker):
+    def __init__(self, system: "System", proof: "Any", uuids: "Any", docker: "Any") -> None:
         self._system = system
         self._proof = proof
         self._uuids = uuids
         self._ways = docker.get("ways") or [None]
         self._engine = Engine(system)
-        self.containers = []
+        self.containers: "list[dict[str, Any]]" = []
         container.tidy(self._engine)
         self._image = self._ready_image()
         self._limits = self._expected_limits()
 
-    def level(self, number):
+    def level(self, number: "Any") -> "Any":
         """The checks of one level."""
         checks = []
         for way in self._ways:
@@ -40,12 +46,12 @@ class Run:
                 return checks
         return checks + (self._flags() if number == 2 else [])
 
-    def exited(self):
+    def exited(self) -> "Any":
         return container.exited(self._engine)
 
     # -- what is run
 
-    def _ready_image(self):
+    def _ready_image(self) -> "Any":
         if self._proof.image is None:
             return image.ensure(self._system, self._engine)
         try:
@@ -57,7 +63,7 @@ class Run:
             raise Failed("the image {} is not on this host".format(self._proof.image), fix) from None
         return self._proof.image
 
-    def _expected_limits(self):
+    def _expected_limits(self) -> "Any":
         pid = daemon_socket.process(self._system)
         if pid is None:
             raise Unknown("the Docker daemon ended during the proof")
@@ -65,7 +71,7 @@ class Run:
         found.update(self._proof.limits)
         return found
 
-    def _run(self, way, name, asked, **options):
+    def _run(self, way: "Any", name: str, asked: "Any", **options: "Any") -> "Any":
         """One container by one way in. `asked`: injection.ALL, NONE or [(uuid, index)]."""
         title = "{} ({})".format(name, way) if way else name
         host = dict(options.pop("host", {}))
@@ -81,12 +87,12 @@ class Run:
         self.containers.append({"name": title, "seconds": ran.seconds, "answer": ran.answer})
         return title, ran
 
-    def _answered(self, title, ran):
+    def _answered(self, title: "Any", ran: "Any") -> "Any":
         return container_checks.answered(title, ran, daemon_socket.log(self._system))
 
     # -- level 2
 
-    def _two(self, way):
+    def _two(self, way: "Any") -> "Any":
         smi = injection.nvidia_smi(self._system, way)
         request = {"request": {"nvidia_smi": smi}} if smi else {}
         title, ran = self._run(way, "all", injection.ALL if way else injection.NONE, **request)
@@ -99,13 +105,13 @@ class Run:
             checks.append(self._computes(ran.answer))
         return checks + list(container_checks.limits(ran.answer, self._limits))
 
-    def _computes(self, answer):
+    def _computes(self, answer: "Any") -> "Any":
         found = container_checks.computes(answer)
         if found["verdict"] == PASSED:
             return found
         return container_checks.taken(found, in_use.look_at(self._system)["processes"])
 
-    def _flags(self):
+    def _flags(self) -> "Any":
         """-u, --shm-size and --rm do what the guide says."""
         user = container.nobody()
         host = {"ShmSize": SHM}
@@ -120,7 +126,7 @@ class Run:
         checks.append(_same("--rm", left, "", left))
         return checks
 
-    def _volumes(self):
+    def _volumes(self) -> "Any":
         """-v shows the host's own directories (a missing one is told, not made, as `docker run -v` would)."""
         known = {path: container_program.volume(path) for path in self._proof.volumes}
         missing = sorted(path for path in known if known[path] is None)
@@ -142,7 +148,7 @@ class Run:
 
     # -- level 3
 
-    def _three(self, way):
+    def _three(self, way: "Any") -> "Any":
         checks = []
         if len(self._uuids) > 0:
             one = self._uuids[-1]
@@ -165,7 +171,7 @@ class Run:
         return checks
 
 
-def _same(name, found, asked, cause):
+def _same(name: str, found: "Any", asked: "Any", cause: "Any") -> "Any":
     if found == asked:
         return check(name, PASSED, found)
     return check(
