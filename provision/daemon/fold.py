@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from provision.daemon import environment as environment_of
+from provision.daemon import gate
 from provision.daemon.layout import (
     DEFAULT_FILE,
     DROP_INS,
@@ -41,6 +42,7 @@ from provision.resources import (
     Key,
     Reload,
     Resource,
+    Service,
 )
 from provision.role import Deferred, Refuse
 from provision.templates import Templates
@@ -114,7 +116,19 @@ def fold(
         options=live,
         reload=None if layout.legacy else _reload(layout),
     )
-    return [*written, *proxies.files, service, DockerLive(options=live)]
+    under = _containerd(layout, facts)
+    return [*written, *proxies.files, *gate.opened(facts), *under, service, DockerLive(options=live)]
+
+
+CONTAINERD = frozenset({"containerd", "containerd.io", "moby-containerd"})
+"""Packages with a containerd.service."""
+
+
+def _containerd(layout: Layout, facts: Facts) -> list[Resource]:
+    """The containerd that the daemon is told to use: it runs, and runs the program that is on disk."""
+    if not (layout.systemd and "containerd" in layout.unit_flags and CONTAINERD & facts.docker.packages.keys()):
+        return []
+    return [Service(name="containerd", enabled=None, platform="docker")]
 
 
 def _without_engine(asking: set[str], facts: Facts, roles: Roles) -> list[Resource]:

@@ -37,8 +37,8 @@ class Host:
     """All its groups, `all` first, in the order in which their variables apply."""
     target: Target
     roles: tuple[str, ...]
-    """The roles of this run, in order; and, where one of them has a say in the Docker daemon, the others that have:
-    or the run would drop what those asked for."""
+    """The roles of this run, in order; and, where one of them has a say in the Docker daemon, or installs it, the
+    others that have a say: or the run would drop what those asked for."""
     settings: Mapping[str, role.Settings]
     """By role. A role is absent only where secrets are not resolved and its settings cannot be judged without them."""
 
@@ -120,7 +120,7 @@ class Resolution:
         if self.wanted is None:
             return roles
         asked = [name for name in roles if name in self.wanted]
-        daemon = any(self.roles.load(name).daemon for name in asked)
+        daemon = any(self.roles.load(name).daemon or self.roles.load(name).installs for name in asked)
         return tuple(name for name in roles if name in asked or (daemon and self.roles.load(name).daemon))
 
     def _settings(
@@ -253,8 +253,7 @@ class Resolution:
             return None
         if name.startswith("ansible_"):
             close = None if connection.ONLY_ANSIBLES.match(name) else nearest(name, connection.KNOWN)
-            hint = "write ansible_ssh_common_args" if name == "ansible_ssh_args" else ""
-            return Finding(where, owner, f"{name} is not used here", f"did you mean {close}?" if close else hint, True)
+            return Finding(where, owner, f"{name} is not used here", f"did you mean {close}?" if close else "", True)
         meant = self.roles.misspelt(name)
         if not meant and within(name, "roles", 2) and isinstance(value, Seq):
             meant = "roles" if set(map(str, value)) & set(self.roles.names) else None

@@ -22,12 +22,15 @@ class Service(Resource):
     kind = "service"
     starts = True
     name: str
-    enabled: bool = True
+    enabled: bool | None = True
+    """None: it is left as it is."""
     running: bool = True
     files: tuple[AbsolutePath, ...] = ()
     """What the service reads at its start: it is stale when they differ from what its process was started with."""
     also: tuple[str, ...] = ()
     """Units that start it by themselves (its sockets): stopped and started with it."""
+    platform: str | None = None
+    """Another service whose users feel its restart: docker, of containerd."""
     in_use: tuple[str, ...] = ()
     """A program that prints who uses the service, one a line, and its arguments: they would feel its restart, and the
     role's setting `disrupt` says whether it waits for them (DISRUPTS). Not given: its restart is nobody's matter."""

@@ -17,6 +17,8 @@ class Host:
     def __init__(self, systemd=True):
         self.files = {"/proc/sys/kernel/random/boot_id": BOOT, UNIT: "[Service]\nExecStart=/usr/bin/dockerd\n"}
         self.links = {}
+        self.addresses = {"docker0": "192.168.127.1/24"}
+        self.peers = {}  # who listens on a Unix socket
         self.changed = {}
         self.api = {}
         self.ran = []
@@ -61,6 +63,18 @@ class Host:
 
     def changed_at(self, path):
         return self.changed.get(path)
+
+    def address_of(self, interface):
+        return self.addresses.get(interface)
+
+    def unix_peer(self, path):
+        return self.peers.get(path)
+
+    def uptime(self):
+        return self.now
+
+    def place(self, path):
+        return path
 
     def boot_id(self):
         return self.files["/proc/sys/kernel/random/boot_id"]

@@ -91,6 +91,11 @@ for _name in ("read", "sha256", "read_unlinked", "stat", "names", "link", "place
     setattr(Rooted, _name, _mapped(_name))
 
 
+def _check_place(self, path):
+    if path.startswith("/etc/"):
+        safe_files.refuse_place(self._at(path))
+
+
 def _write(self, path, data, mode=0o644, uid=0, gid=0, validate=None):
     System.write(self, self._at(path), data, mode, os.geteuid(), os.getegid(), validate)
 
@@ -114,6 +119,7 @@ def _receive(self, path, fill, mode, uid, gid):
     System.receive(self, self._at(path), fill, mode, os.geteuid(), os.getegid())
 
 
+Rooted.check_place = _check_place
 Rooted.write = _write
 Rooted.receive = _receive
 Rooted.make_directory = _make_directory

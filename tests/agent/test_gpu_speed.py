@@ -163,6 +163,15 @@ def test_a_gpu_is_held_against_its_own_last_proof(measure):
     assert "memory read is slower than in the last proof (2026-11-29): 4359 GB/s instead of 4588, 5 % less" in causes
 
 
+def test_less_at_full_power_than_the_last_time_has_its_reason(measure):
+    [before] = measure(1)["gpus"]
+    last = {before["uuid"]: {"figures": before["figures"], "results": before["results"], "time": "2026-11-29"}}
+    [gpu] = measure(1, last=last, CLOCK=1700, LIMIT=500)["gpus"]
+    [found] = [item for item in bad(gpu) if item["name"] == "tensor cores, sustained"]
+    assert found["cause"].endswith("14 % less: power cap of 500 W instead of 700 W")
+    assert "nvidia-smi -pl 700" in found["fix"]
+
+
 def test_a_shared_gpu_that_is_slow_is_never_failed_and_wrong_bits_always(measure):
     [gpu] = measure(1, beside=True, PID=7511, MEMORY=0.5, LINK=0.5, CLOCK=900, REASONS=0x20)["gpus"]
     assert {item["verdict"] for item in bad(gpu)} == {"unknown"}
@@ -188,6 +197,13 @@ def test_a_gpu_without_tensor_cores_and_an_old_driver_leave_them_out(measure):
         assert bad(gpu) == []
         assert "wgmma" not in gpu["figures"] and gpu["load"]["kernel"] == "fma32"
         assert any("tensor cores" in text for text in gpu["left_out"])
+
+
+def test_what_the_driver_tells_no_limit_of_is_named(measure):
+    [gpu] = measure(1, BUS=0, MEMORY=0.1)["gpus"]
+    assert bad(gpu) == []
+    told = ["memory copy: the driver tells no limit", "memory read: the driver tells no limit"]
+    assert gpu["left_out"] == told + ["memory write: the driver tells no limit"]
 
 
 def test_results_that_nobody_knows_are_held_against_the_last_ones(measure):

@@ -6,6 +6,7 @@ import time
 
 import pytest
 
+from provision.agent.host import lock
 from provision.agent.host.lock import NAME, Lock
 from provision.agent.host.system import System
 from provision.agent.main import _locked
@@ -70,3 +71,20 @@ def test_a_line_says_that_it_has_ended_before_it_calls_anybody(tmp_path):
     with pytest.raises(ValueError):  # there is nothing to read from
         line._pump()
     assert seen == [True]
+
+
+def test_a_lock_whose_file_was_removed_meanwhile_is_taken_anew(tmp_path, monkeypatch):
+    system, taken = System(str(tmp_path / "state")), []
+
+    def try_(fd):
+        taken.append(fd)
+        if len(taken) == 1:  # a run that removed the last role had it until now
+            (tmp_path / "state" / NAME).unlink()
+            (tmp_path / "state").rmdir()
+        return True
+
+    monkeypatch.setattr(lock, "_try", try_)
+    held = Lock(system, {"id": "r1", "by": "me"})
+    held.take(None)
+    assert (len(taken), "r1" in (tmp_path / "state" / NAME).read_text()) == (2, True)
+    held.release()

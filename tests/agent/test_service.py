@@ -7,6 +7,7 @@ import pytest
 from provision.agent.docker.known_errors import explain
 from provision.agent.docker.service import DockerService
 from provision.agent.engine.resource import converge
+from provision.agent.host.errors import Failed
 from provision.agent.host.results import Result
 from provision.agent.services.probe import Probe
 from provision.agent.services.service import Service
@@ -14,6 +15,13 @@ from provision.agent.services.service import Service
 from .fake_host import DAEMON_JSON, UNIT, Host
 
 DROP_IN = "/etc/systemd/system/docker.service.d/zz-provision.conf"
+
+
+@pytest.fixture(autouse=True)
+def soon(monkeypatch):
+    """What stays up for a moment stays."""
+    monkeypatch.setattr("provision.agent.services.service.SETTLE", 0)
+    monkeypatch.setattr("provision.agent.services.service.SUSPECT", 0.4)
 
 
 @pytest.fixture
@@ -30,7 +38,9 @@ def service(**changes):
 
 def plain(**changes):
     """A service that is not Docker."""
-    fields = dict(name="mini", enabled=True, running=True, files=[], also=[], in_use=[], may_cut=False, timeout=5)
+    fields = dict(
+        name="mini", enabled=True, running=True, files=[], also=[], platform=None, in_use=[], may_cut=False, timeout=5
+    )
     return Service(**dict(fields, **changes))
 
 
@@ -497,3 +507,126 @@ def test_a_probe_that_fails_is_no_change_and_names_what_it_said():
     )
     host.query = lambda argv, timeout: Result([], 0, "", "")
     assert converge(Probe(name="mini answers", argv=["ask"], fix="", timeout=0), host, False)["outcome"] == "ok"
+
+
+# -- a daemon that keeps dying, and one that has lost its bridge
+
+
+def died(host, times=1, age=5):
+    """systemd had to start it again, the last time some seconds ago."""
+    host.end()
+    host.begin()
+    host.unit["NRestarts"] = str(times)
+    host.now += age
+
+
+def test_a_daemon_that_has_just_died_is_not_up(host):
+    run(host)
+    died(host, times=3)
+    for check in (True, False):
+        result = run(host, check=check)
+        assert result["outcome"] == "failed"
+        assert "docker does not stay up: systemd has had to start it again 3 times, 5 s ago" in result["error"]["cause"]
+    assert restarts(host) == []
+
+
+def test_a_daemon_that_died_once_and_stayed_up_since_is(host):
+    run(host)
+    died(host, age=200)
+    assert run(host)["outcome"] == "ok"
+    host.end()
+    host.begin()  # by hand: systemd counts on
+    assert run(host)["outcome"] == "ok"
+
+
+def test_a_dying_daemon_gets_the_configuration_that_may_mend_it(host):
+    run(host)
+    died(host)
+    host.write(DAEMON_JSON, '{"mtu": 1500}')
+    assert run(host)["outcome"] == "changed"
+
+
+def test_a_daemon_that_ends_after_it_was_up_did_not_start(host, monkeypatch):
+    monkeypatch.setattr("provision.agent.services.service.time.sleep", lambda seconds: host.end())
+    host.unit["NRestarts"] = "2"
+    result = run(host)
+    assert result["outcome"] == "failed"
+    assert "it came up, and ended by itself" in result["error"]["cause"]
+
+
+@pytest.mark.parametrize(
+    ("address", "why"),
+    [(None, "docker0 is not there, or has no address"), ("10.0.0.1/24", "docker0 has the address 10.0.0.1/24")],
+)
+def test_without_its_bridge_in_the_kernel_it_is_restarted(host, address, why):
+    bip = service(options={"bip": "192.168.127.1/24"})
+    run(host, bip)
+    host.addresses["docker0"] = address
+    result = run(host, bip, check=True)
+    assert (result["outcome"], result["impact"]["level"]) == ("would-change", "restart")
+    assert why in result["note"]
+
+
+@pytest.mark.parametrize("arguments", [("--bridge=none",), ("--bridge=br0",)])
+def test_a_daemon_without_docker0_has_another_bridge_or_none(host, arguments):
+    host.begin(*arguments)
+    host.addresses = {"br0": "10.1.1.1/24"}
+    assert run(host)["outcome"] == "ok"
+
+
+# -- before a restart
+
+
+def footing(host, **info):
+    """A daemon that runs stale, about to be restarted."""
+    host.begin("--containerd=/run/containerd/containerd.sock")
+    host.peers["/run/containerd/containerd.sock"] = 7
+    host.files.update({"/data/overlay2": "", "/var/lib/dpkg/info/runc.list": "/usr\n/usr/sbin/runc\n"})
+    host.api["/info"] = dict({"DockerRootDir": "/data", "Driver": "overlay2"}, **info)
+    resource = service()
+    resource._need = ("restart", ["mtu"])
+    host.query = lambda argv, timeout: Result(argv, 0, "", "")
+    return resource
+
+
+def test_what_a_daemon_stands_on_is_there_before_it_is_restarted(host):
+    footing(host).prove(host)
+
+
+def test_a_lost_mount_is_told_before_the_restart(host):
+    resource = footing(host, DockerRootDir="/raid/docker")
+    with pytest.raises(Failed, match="Docker would not come up again: /raid/docker/overlay2 is not there any more"):
+        resource.prove(host)
+    host.api["/info"]["DriverStatus"] = [["driver-type", "io.containerd.snapshotter.v1"]]
+    host.files["/raid/docker"] = ""
+    resource.prove(host)
+
+
+@pytest.mark.parametrize("answer", [Result([], 127, "", "no such file"), Result([], -11, "", ""), OSError(8, "Exec")])
+def test_a_runtime_that_does_not_start_is_told_before_the_restart(host, answer):
+    def query(argv, timeout):
+        if isinstance(answer, OSError):
+            raise answer
+        return answer
+
+    resource = footing(host)
+    host.query = query
+    with pytest.raises(Failed, match="no container would start: /usr/sbin/runc does not run"):
+        resource.prove(host)
+
+
+def test_a_containerd_that_runs_and_does_not_answer_is_told_before_the_restart(host):
+    resource = footing(host)
+    del host.peers["/run/containerd/containerd.sock"]
+    shown = "Id=containerd.service\nLoadState=loaded\nActiveState={}\nMainPID=7\n"
+    host.query = lambda argv, timeout: Result(argv, 0, shown.format("active"), "")
+    with pytest.raises(Failed, match="containerd runs, and nobody answers on /run/containerd/containerd.sock"):
+        resource.prove(host)
+    host.query = lambda argv, timeout: Result(argv, 0, shown.format("inactive"), "")
+    resource.prove(host)
+
+
+def test_a_reload_asks_nothing_of_that(host):
+    resource = footing(host, DockerRootDir="/raid/docker")
+    resource._need = ("reload", ["debug"])
+    resource.prove(host)

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from provision import daemon, role
+from provision.daemon.gate import GATE
 from provision.errors import InputError
 from provision.facts import Docker, Facts, Os, Unit
 from provision.resources import (
@@ -396,3 +397,23 @@ def test_no_option_is_still_a_service_that_runs() -> None:
 
 def test_the_fold_is_pure() -> None:
     assert fold(dgx(), NVIDIAS) == fold(dgx(), NVIDIAS)
+
+
+def gated(*drop_ins: str) -> Facts:
+    unit = Unit(path="/lib/systemd/system/docker.service", exec_start=STOCK, drop_ins=drop_ins)
+    return facts(unit=unit)
+
+
+def test_the_gate_is_closed_before_docker_is_installed_and_until_it_is_configured() -> None:
+    bare = Facts(os=Os(id="debian"), architecture="amd64", init="systemd")
+    assert [item.fields().get("path") for item in daemon.closed(bare)] == [FOLDER, GATE]
+    assert [item.fields().get("path") for item in daemon.closed(gated(GATE))] == [FOLDER, GATE]
+    assert daemon.closed(facts()) == []
+    assert daemon.closed(bare.model_copy(update={"init": "sysv"})) == []
+
+
+def test_the_gate_is_opened_with_the_daemon_s_files_right_before_its_start() -> None:
+    found = fold(gated(GATE))
+    at = found.index(File(path=GATE, content=None))
+    assert isinstance(found[at + 1], DockerService)
+    assert File(path=GATE, content=None) not in fold(facts())

@@ -7,7 +7,7 @@ What Docker does not tell is named, never claimed. A probe changes nothing: its 
 from ..engine.resource import Resource
 from ..host import look
 from ..host.errors import Failed, Unknown
-from . import daemon_socket, flags
+from . import daemon_socket, flags, footing
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -16,6 +16,11 @@ if TYPE_CHECKING:
     from ..host.system import System
     from ..types import Diff, State
 
+FIXES = {
+    "containerd": "start it: systemctl start containerd (systemctl status containerd says why it does not run)",
+    "bridge": "restart Docker, which makes it anew: systemctl restart docker",
+    "data": "mount it, then restart Docker: systemctl restart docker",
+}
 MTU = "com.docker.network.driver.mtu"
 
 
@@ -31,19 +36,24 @@ class DockerLive(Resource):
         return "docker"
 
     def desired(self) -> "State":
-        return dict(flat(self.options), running=True)
+        return dict(flat(self.options), running=True, **footing.SOUND)
 
     def actual(self, system: "System") -> "State | None":
         pid = daemon_socket.process(system)
         if pid is None:
-            return dict(flat(self.options), running=False)  # nothing is known of the others, and one line says it
-        found, self._unseen = seen(system, pid, self.options)
-        return dict(found, running=True)
+            # Nothing is known of the others, and one line says it.
+            return dict(flat(self.options), running=False, **footing.SOUND)
+        info = daemon_socket.get(system, pid, "/info")
+        found, self._unseen = seen(system, pid, self.options, info)
+        return dict(found, running=True, **footing.sound(system, pid, self.options, info or {}))
 
     def apply(self, system: "System", diff: "Diff") -> None:
         if "running" in diff:
             raise Failed("Docker does not run", "look at its log: journalctl -u docker, or /var/log/docker.log")
-        shown = "; ".join("{}: found {!r}, asked {!r}".format(key, *pair) for key, pair in sorted(diff.items()))
+        options = sorted(set(diff) - set(footing.SOUND))
+        for key in [] if options else sorted(diff):
+            raise Failed("Docker runs, and no container would: {}".format(diff[key][0]), FIXES[key])
+        shown = "; ".join("{}: found {!r}, asked {!r}".format(key, *diff[key]) for key in options)
         fix = "look for a drop-in or a file that wins over ours: systemctl cat docker, and the daemon's log"
         raise Failed("written but not live: {}".format(shown), fix, shown)
 
@@ -70,9 +80,11 @@ def flat(options: "dict[str, Any]") -> "dict[str, Any]":
     return state
 
 
-def seen(system: "System", pid: int, options: "dict[str, Any]") -> "tuple[dict[str, Any], list[str]]":
+def seen(
+    system: "System", pid: int, options: "dict[str, Any]", info: "dict[str, Any] | None" = None
+) -> "tuple[dict[str, Any], list[str]]":
     """({flat key: value in effect}, [keys that cannot be seen, and stand in the former as asked])."""
-    info = bridge = None
+    bridge = None
     arguments = look.arguments(system, pid) or ()
     given = flags.values(arguments)
     found: "dict[str, Any]" = {}

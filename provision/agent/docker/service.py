@@ -7,7 +7,8 @@ options; the record has the keys of daemon.json, so that it is known when a sign
 from ..engine import impact
 from ..host.errors import Failed
 from ..services.service import Service
-from . import daemon_socket, live
+from ..services.systemd import Systemd
+from . import daemon_socket, footing, live
 from .known_errors import explain
 from .sysv import DockerSysv
 
@@ -17,16 +18,47 @@ if TYPE_CHECKING:
 
     from ..host.system import System
     from ..services.service import Manager
-    from ..types import Diff, Impact, Process
+    from ..types import Diff, Impact, Process, State, Undo
 
 
 class DockerService(Service):
     kind = "docker_service"
     sysv = DockerSysv
     in_use = []
+    platform = None
     may_cut = False
     options: "dict[str, Any]"
     reload: "dict[str, Any] | None"
+
+    _lost = ""
+    """What the kernel has in place of its bridge."""
+
+    def actual(self, system: "System") -> "State | None":
+        """enabled, running, stale: as of any service; without its bridge in the kernel it needs a restart, too."""
+        state = Service.actual(self, system)
+        if state is not None and self.running and self._process and not state["stale"]:
+            self._lost = footing.bridge_lost(system, self._process[1], self.options)
+            if self._lost:
+                state["stale"], self._need = True, (impact.RESTART, [self._lost])
+        return state
+
+    def note(self, diff: "Diff") -> str:
+        level, why = self._need
+        if diff.get("stale", (False,))[0] and why == [self._lost]:
+            return "{}s docker: {}".format(level, self._lost)
+        return Service.note(self, diff)
+
+    def prove(self, system: "System") -> None:
+        """Before a restart of a daemon that runs: would it come up again, with what it stands on?"""
+        pid = daemon_socket.process(system)
+        if pid is None or self._need[0] != impact.RESTART:
+            return
+        away = footing.containerd_answers(system, pid)
+        found = Systemd("containerd", []).look(system) if away else None
+        if found is not None and found["running"]:  # one that does not run is started first
+            cause = "Docker would not come up again: containerd runs, and {}".format(away)
+            raise Failed(cause, "restart it: systemctl restart containerd")
+        footing.refuse_restart(system, pid, daemon_socket.get(system, pid, "/info") or {})
 
     def impact(self, system: "System", diff: "Diff") -> "Impact | None":
         """Others feel Docker's restart, and systemd's own reload."""
@@ -49,6 +81,10 @@ class DockerService(Service):
 
     def _signal(self) -> "dict[str, Any] | None":
         return self.reload
+
+    def when_removed(self, role: str) -> "Undo | None":
+        """Docker is no role's own: it stays as it is until its packages go."""
+        return None
 
     def go_back(self, system: "System", running: "bool | None") -> None:
         if running and self._reloaded:

@@ -38,6 +38,9 @@ class TomlValues(Resource):
     def identity(self) -> str:
         return self.path
 
+    def touches(self) -> "tuple[str, ...]":
+        return (self.path,)
+
     def desired(self) -> "State":
         return dict(self.values)
 

@@ -6,8 +6,10 @@ and not followed. Every write is a new file beside the old one, synced, then ren
 """
 
 import contextlib
+import fcntl
 import os
 import stat
+import sys
 
 from .errors import Failed
 
@@ -17,6 +19,10 @@ if TYPE_CHECKING:
 
 LINKS = 40
 """As many as the kernel follows."""
+GET_FLAGS = 0x80086601
+"""FS_IOC_GETFLAGS, where a long has 64 bits."""
+LOCKED = 0x30
+"""FS_IMMUTABLE_FL and FS_APPEND_FL."""
 KEPT = "kept"
 """Ends the second name of a file that a change may have to put back."""
 UNLINKED = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
@@ -69,7 +75,59 @@ def _enter(fd: int, part: str, path: str) -> int:
 
 def behind(path: str) -> str:
     """The file that a symbolic link leads to. Failed where there is none, or where others could turn the way to it."""
+    steps, place = _way(path)
+    for directory, inner, status in steps:
+        if status is None:
+            raise _dangling(path, inner)
+        if _others_may_change(directory, status):
+            cause = "{} is a symbolic link that leads through {}, which others than root may change"
+            fix = "put a file in its place, or give that directory to root alone"
+            raise Failed(cause.format(path, directory), fix)
+    return place
+
+
+def refuse_place(path: str) -> None:
+    """Failed where others than root could put another file at `path`, by a directory or a link on the way to it."""
+    steps, place = _way(os.path.dirname(path))
+    for directory, inner, status in steps:
+        if status is None:
+            return _refuse_dangling(os.path.dirname(path), inner)
+        if _others_may_change(directory, status):
+            raise _not_roots_alone(path, directory)
+    status = os.lstat(place)
+    if not stat.S_ISDIR(status.st_mode):
+        raise Failed("{} is to lie in {}, which is no directory".format(path, place), "move that away")
+    if os.geteuid() == 0:
+        if status.st_uid != 0 or (status.st_mode & 0o022 and not status.st_mode & stat.S_ISVTX):
+            raise _not_roots_alone(path, place)
+    return None
+
+
+def _refuse_dangling(folder: str, missing: str) -> None:
+    """Nothing is at `missing`, on the way to `folder`: because a link leads there, or because nobody made it yet?"""
+    while not os.path.lexists(folder):
+        folder = os.path.dirname(folder)
+    if not os.path.exists(folder):
+        raise _dangling(folder, missing)
+
+
+def _not_roots_alone(path: str, directory: str) -> Failed:
+    cause = "{} lies in {}, which others than root may change".format(path, directory)
+    return Failed(cause, "give that directory to root alone (chown root, chmod go-w), then run again")
+
+
+def _dangling(path: str, inner: str) -> Failed:
+    cause = "{} is a symbolic link, and {}, to which it leads, does not exist".format(path, inner)
+    return Failed(cause, "remove the link, or put the file where it leads")
+
+
+def _way(path: str) -> "tuple[list[tuple[str, str, os.stat_result | None]], str]":
+    """([(directory, entry in it, its status)] on the way to `path`, links followed; where that ends).
+
+    A status of None: it is not there, and there the way ends.
+    """
     place, left, links = "/", os.path.abspath(path).split("/"), 0
+    steps: "list[tuple[str, str, os.stat_result | None]]" = []
     while left:
         part = left.pop(0)
         if part == "..":
@@ -77,8 +135,10 @@ def behind(path: str) -> str:
         if part in ("", ".", ".."):
             continue
         inner = os.path.join(place, part)
-        status = _lstat(path, inner)
-        _refuse_others(path, place, status)
+        status = _lstat(inner)
+        steps.append((place, inner, status))
+        if status is None:
+            break
         if not stat.S_ISLNK(status.st_mode):
             place = inner
             continue
@@ -88,24 +148,39 @@ def behind(path: str) -> str:
         target = os.readlink(inner)
         place = "/" if target.startswith("/") else place
         left = target.split("/") + left
-    return place
+    return steps, place
 
 
-def _lstat(path: str, inner: str) -> os.stat_result:
+def _lstat(path: str) -> "os.stat_result | None":
     try:
-        return os.lstat(inner)
+        return os.lstat(path)
     except (FileNotFoundError, NotADirectoryError):
-        cause = "{} is a symbolic link, and {}, to which it leads, does not exist".format(path, inner)
-        raise Failed(cause, "remove the link, or put the file where it leads") from None
+        return None
 
 
-def _refuse_others(path: str, directory: str, entry: os.stat_result) -> None:
-    """Failed where others than root could put something else in the place of this entry."""
+def _others_may_change(directory: str, entry: os.stat_result) -> bool:
+    """Could others than root put something else in the place of this entry?"""
     status = os.lstat(directory)
     sticky = status.st_mode & stat.S_ISVTX and entry.st_uid == 0
-    if os.geteuid() == 0 and (status.st_uid != 0 or (status.st_mode & 0o022 and not sticky)):
-        cause = "{} is a symbolic link that leads through {}, which others than root may change".format(path, directory)
-        raise Failed(cause, "put a file in its place, or give that directory to root alone")
+    return os.geteuid() == 0 and (status.st_uid != 0 or bool(status.st_mode & 0o022 and not sticky))
+
+
+def refuse_locked(path: str) -> None:
+    """Failed where not even root may replace what is at `path`, or put anything there: chattr +i, +a."""
+    for locked in (path, os.path.dirname(path)):
+        try:
+            fd = os.open(locked, UNLINKED)
+        except OSError:  # it is not there, or no file
+            continue
+        try:
+            flags = int.from_bytes(fcntl.ioctl(fd, GET_FLAGS, bytes(8)), sys.byteorder)
+        except OSError:  # this file system has none
+            flags = 0
+        finally:
+            os.close(fd)
+        if flags & LOCKED:
+            cause = "{} is locked against changes (chattr +i or +a)".format(locked)
+            raise Failed(cause, "chattr -ia {}, or leave it to whoever locked it".format(locked))
 
 
 def _is_link(fd: int, name: str) -> bool:
@@ -205,6 +280,7 @@ def _sibling(
         with os.fdopen(fd, "wb") as file:
             data(file) if callable(data) else file.write(data)
             file.flush()
+            _take_attributes(directory, name, fd)
             if owner != (os.geteuid(), os.getegid()):
                 os.fchown(fd, *owner)
             os.fchmod(fd, mode)
@@ -213,6 +289,21 @@ def _sibling(
     finally:
         with contextlib.suppress(FileNotFoundError):
             os.unlink(sibling, dir_fd=directory)
+
+
+def _take_attributes(directory: int, name: str, fd: int) -> None:
+    """Give the new file the extended attributes of the old one, its ACL among them; its mode, set later, bounds that.
+
+    What a file system does not have, or does not let us set, stays behind.
+    """
+    with contextlib.suppress(OSError):
+        old = os.open(name, UNLINKED, dir_fd=directory)
+        try:
+            for attribute in os.listxattr(old) if stat.S_ISREG(os.fstat(old).st_mode) else ():
+                with contextlib.suppress(OSError):
+                    os.setxattr(fd, attribute, os.getxattr(old, attribute))
+        finally:
+            os.close(old)
 
 
 def _mark(name: str) -> str:

@@ -8,6 +8,7 @@ is the same door with the writes nailed shut: check mode is that object and not 
 import _socket as socket
 import contextlib
 import errno
+import fcntl
 import grp
 import os
 import pwd
@@ -38,6 +39,7 @@ class System:
         self.state = state
         self.memory = Memory(self)
         self.foreseen: "dict[str, bytes | None]" = {}  # in check mode: {path: what would stand there by now}
+        self._checked: "set[str]" = set()  # directories below /etc that only root can change
         self.journal: "Any" = None  # of the change that is at work: rollback/transaction.py hears of each write first
         self.sources: "Any" = None  # our own sources, for what has to run when we are gone; main.py gives them
         self.modules: "dict[str, str]" = {}  # source of modules that only some hosts need, by name: pynvml
@@ -99,6 +101,11 @@ class System:
             fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
         except (FileNotFoundError, NotADirectoryError):
             return None
+        except OSError as error:
+            if error.errno != errno.ELOOP:
+                raise
+            cause = "{} is a symbolic link that leads to itself".format(path)
+            raise Failed(cause, "put a file in its place, or remove the link") from None
         try:
             if not stat.S_ISREG(os.fstat(fd).st_mode):
                 raise Failed("{} is not a regular file".format(path), "move it away")
@@ -119,9 +126,8 @@ class System:
         except OSError as error:
             if error.errno != errno.ELOOP:
                 raise
-            raise Failed(
-                "{} is a symbolic link, and its directory is another user's".format(path), "put a file in its place"
-            ) from None
+            fix = "put a file in its place, or name the file that it leads to"
+            raise Failed("{} is a symbolic link, and none is followed here".format(path), fix) from None
 
     def sha256(self, path: str) -> str:
         """The digest of a regular file of any size, which is no link."""
@@ -155,6 +161,21 @@ class System:
     def place(self, path: str) -> str:
         """Where a file that we manage is: what a symbolic link leads to, or `path` itself. See `safe_files.behind`."""
         return path if self.link(path) is None else safe_files.behind(path)
+
+    def check_place(self, path: str) -> None:
+        """Failed where others than root could put something else at a path below /etc."""
+        folder = os.path.dirname(path)
+        if folder not in self._checked and path.startswith("/etc/"):
+            safe_files.refuse_place(path)
+            self._checked.add(folder)
+
+    def check_unlocked(self, path: str) -> None:
+        """Failed where a file, or its directory, is locked against changes by root, too."""
+        places = {path}
+        with contextlib.suppress(Failed):  # where such a link leads nobody writes
+            places.add(self.place(path))
+        for place in places:
+            safe_files.refuse_locked(place)
 
     def link(self, path: str) -> "str | None":
         """Where a symbolic link points, or None."""
@@ -198,6 +219,17 @@ class System:
                 return None
             credentials = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12)
             return int(struct.unpack("3i", credentials)[0])
+
+    def address_of(self, interface: str) -> "str | None":
+        """The first IPv4 address of a network interface with its prefix, as the kernel has it; None without one."""
+        request = struct.pack("256s", interface.encode("utf-8", "surrogateescape")[:15])
+        with contextlib.closing(socket.socket(socket.AF_INET, socket.SOCK_DGRAM)) as any_socket:
+            try:
+                address, mask = (fcntl.ioctl(any_socket.fileno(), code, request)[20:24] for code in (0x8915, 0x891B))
+            except OSError:  # SIOCGIFADDR, SIOCGIFNETMASK: no such interface, or no address
+                return None
+        prefix = bin(struct.unpack("!I", mask)[0]).count("1")
+        return "{}/{}".format(socket.inet_ntop(socket.AF_INET, address), prefix)
 
     def uid(self, user: str) -> "int | None":
         try:
@@ -252,6 +284,10 @@ class System:
         When it was written is kept as (boot id, uptime): whether a process is older than that, no clock can spoil.
         """
         place = self.place(path)
+        status = self.stat(place)
+        if place != path and status is not None and not stat.S_ISREG(status.st_mode):
+            cause = "{} is a symbolic link that leads to {}, which is no regular file".format(path, place)
+            raise Failed(cause, "put a file in its place, or remove the link")
         self.memory.put("written", path, {"digest": self.memory.digest(data), "boot": self.boot_id(), "uptime": None})
         if self.journal is not None:
             self.journal.writes(place, data)
@@ -267,9 +303,9 @@ class System:
         """`write` for what is too large for our memory: `fill` writes it to the open sibling, or raises."""
         safe_files.replace(path, fill, mode, uid, gid)
 
-    def keep(self, path: str, data: bytes) -> None:
-        """Replace a file in our own state directory: 0600, ours."""
-        safe_files.replace(path, data, 0o600, os.geteuid(), os.getegid())
+    def keep(self, path: str, data: bytes, mode: int = 0o600) -> None:
+        """Replace a file of our own, in the state directory or in /run."""
+        safe_files.replace(path, data, mode, os.geteuid(), os.getegid())
 
     def set_mode(self, path: str, mode: int) -> None:
         with safe_files.opened(self.place(path)) as fd:

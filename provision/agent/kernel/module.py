@@ -7,7 +7,7 @@ the files are written for the next boot, and that they do not hold yet is a fail
 import re
 
 from ..engine.resource import Resource
-from ..files.file import content_and_mode
+from ..files.file import content_and_mode, rights
 from ..host import look
 from ..host.errors import Failed
 
@@ -51,7 +51,9 @@ class KernelModule(Resource):
         return state
 
     def actual(self, system: "System") -> "State | None":
-        state = {path: content_and_mode(system, path)["file"] for path in self._files()}
+        state: "State" = {}
+        for path, content in self._files().items():
+            state[path] = content_and_mode(system, path, None if content is None else "0644")["file"]
         state["loaded"] = loaded(system, self._key())
         for name, asked in self.options.items():
             state["parameter " + name] = self._parameter(system, name, asked)
@@ -69,7 +71,7 @@ class KernelModule(Resource):
             if path in diff and content is None:
                 system.remove(path)
             elif path in diff:
-                system.write(path, content.encode("ascii"), 0o644, 0, 0)
+                system.write(path, content.encode("ascii"), *rights(system, path, 0o644, 0, 0))
         if self.absent:
             return
         if diff.get("loaded"):

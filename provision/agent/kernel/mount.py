@@ -119,7 +119,9 @@ class Mount(Resource):
         if not placed:
             kept.append(self._entry() + " 0 0")
         text = "".join(line + "\n" for line in kept)
-        system.write(FSTAB, text.encode("utf-8", "surrogateescape"))
+        status = system.stat(system.place(FSTAB))
+        rights = (0o644, 0, 0) if status is None else (stat.S_IMODE(status.st_mode), status.st_uid, status.st_gid)
+        system.write(FSTAB, text.encode("utf-8", "surrogateescape"), *rights)
 
     def when_dropped(self) -> "Undo | None":
         if self.absent:
@@ -128,7 +130,7 @@ class Mount(Resource):
 
 
 def _lines(system: "System") -> "list[str]":
-    text = system.text(FSTAB) or ""
+    text = system.text(system.place(FSTAB)) or ""
     return text[: -1 if text.endswith("\n") else None].split("\n") if text else []
 
 

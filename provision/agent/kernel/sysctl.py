@@ -5,7 +5,7 @@ names, and the last one counts: where another file wins over ours at boot, that 
 """
 
 from ..engine.resource import Resource
-from ..files.file import content_and_mode
+from ..files.file import content_and_mode, rights
 from ..host import look
 from ..host.errors import Failed
 
@@ -44,7 +44,7 @@ class Sysctl(Resource):
         return {"live": self._asked(), "file": self._content(), "mode": "0644"}
 
     def actual(self, system: "System") -> "State | None":
-        state = content_and_mode(system, self._path())
+        state = content_and_mode(system, self._path(), None if self.value is None else "0644")
         if self.value is not None:
             self._refuse_other_files(system)
             live = system.text("/proc/sys/" + key_of(self.name))
@@ -65,7 +65,7 @@ class Sysctl(Resource):
         if "live" in diff:
             self._set(system, diff["live"][0])
         if set(diff) - {"live"}:
-            system.write(self._path(), self._content().encode("ascii"), 0o644, 0, 0)
+            system.write(self._path(), self._content().encode("ascii"), *rights(system, self._path(), 0o644, 0, 0))
 
     def _set(self, system: "System", found: "str | None") -> None:
         if found is None:

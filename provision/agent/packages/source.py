@@ -9,6 +9,7 @@ source: there it is NAME.list and trusted.gpg.d.
 import stat
 
 from ..engine.resource import Resource
+from ..files.file import lets_fewer_in, rights
 from ..host import look
 from ..host.errors import Failed
 from . import apt, apt_key, apt_trial, dpkg, openpgp, source_list
@@ -39,6 +40,9 @@ class AptSource(Resource):
 
     def identity(self) -> str:
         return self.name
+
+    def touches(self) -> "tuple[str, ...]":
+        return ("{}/{}.sources".format(source_list.PARTS, self.name), "{}/{}.gpg".format(KEYRINGS, self.name))
 
     def _text(self) -> str:
         lines = ["Types: deb", "URIs: " + self.uri, "Suites: " + self.suite]
@@ -84,7 +88,7 @@ class AptSource(Resource):
         content = system.text(source)
         state = {"source": self._text() if content == text else content, "key": self._key(system, keyring)}
         if self.present:
-            state.update({"source mode": _mode(system, source), "key mode": _mode(system, keyring)})
+            state.update({"source mode": _mode(system, source), "key mode": _mode(system, keyring, 0o444)})
         for name in self.replaces:
             path = "{}/{}".format(source_list.PARTS, name)
             content = look.text(system, path) if path != source else None
@@ -156,7 +160,7 @@ class AptSource(Resource):
         for name in replaced:  # first: with both in place apt would stop for whoever runs it now
             system.remove("{}/{}".format(source_list.PARTS, name))
         if "source" in diff or "source mode" in diff:
-            system.write(source, text.encode("utf-8"))
+            system.write(source, text.encode("utf-8"), *rights(system, source, 0o644, 0, 0))
 
     def coming(self, system: "System", diff: "Collection[str]", timeout: float = apt_key.TIMEOUT) -> apt_trial.Coming:
         """What `apply` would put in place (an apt_trial.Coming); the key is fetched where it differs. Raises Failed."""
@@ -169,18 +173,22 @@ class AptSource(Resource):
         folder = keyring.rpartition("/")[0]
         if system.stat(folder) is None:  # apt has it from 2.4 on
             system.make_directory(folder)
-        system.write(keyring, data)
+        found = _mode(system, keyring, 0o444)
+        system.write(keyring, data, *(rights(system, keyring, 0o644, 0, 0) if found == MODE else (0o644, 0, 0)))
 
     def when_dropped(self) -> "Undo | None":
         fields = {name: getattr(self, name) for name in self.fields}
         return "apt_source", dict(fields, present=False, key="", replaces=[])
 
 
-def _mode(system: "System", path: str) -> "str | None":
+def _mode(system: "System", path: str, needed: int = 0) -> "str | None":
+    """Owner and mode of a file; MODE for a stricter one, which stays. `needed`: what apt's own user must be let do."""
     status = system.stat(system.place(path))
     if status is None:
         return None
     if not stat.S_ISREG(status.st_mode):
         return "not a regular file"
+    if lets_fewer_in(status, 0o644, 0, 0) and not needed & ~status.st_mode:
+        return MODE
     owner = "root:root" if (status.st_uid, status.st_gid) == (0, 0) else "{}:{}".format(status.st_uid, status.st_gid)
     return "{} {:04o}".format(owner, stat.S_IMODE(status.st_mode))

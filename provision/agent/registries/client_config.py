@@ -78,8 +78,9 @@ class Client:
         if self._system.read_unlinked(self.path) is None:
             return {"mode": None, "owner": None, "directory": None}
         file, directory = (described(self._system, path) or {} for path in (self.path, os.path.dirname(self.path)))
+        private = not int(file["mode"], 8) & ~0o600  # a stricter one stays
         return {
-            "mode": file["mode"],
+            "mode": "0600" if private else file["mode"],
             "owner": file["owner"],
             "directory": "{} {}".format(directory["owner"], directory["mode"]),
         }
@@ -97,7 +98,9 @@ class Client:
             self._system.set_owner(directory, uid, gid)
             self._system.set_mode(directory, 0o700)
         text = json.dumps(document, indent="\t", ensure_ascii=False)
-        self._system.write(self.path, text.encode("utf-8", "surrogatepass"), 0o600, uid, gid)
+        file = self._system.read_unlinked(self.path)
+        mode = 0o600 if file is None else file[1].st_mode & 0o600
+        self._system.write(self.path, text.encode("utf-8", "surrogatepass"), mode, uid, gid)
 
     # -- logins
 

@@ -22,13 +22,17 @@ if TYPE_CHECKING:
     from typing import Any, Callable
 
     from ..host.system import System
-    from ..types import Diff, Impact, Process, State
+    from ..types import Diff, Impact, Process, State, Undo
 
     Manager = Systemd | Sysv
 
 SECTION = "services"
 GONE = 10
 """Seconds without a process after which a service that was started counts as ended."""
+SETTLE, SUSPECT = 2, 8
+"""Seconds that it has to stay up after its start: of one that has died before the second."""
+YOUNG = 120
+"""Seconds after which a process that systemd had to start again counts as one that stays."""
 
 
 class Service(Resource):
@@ -36,10 +40,11 @@ class Service(Resource):
     starts = True
     sysv = Sysv
     name: str
-    enabled: bool
+    enabled: "bool | None"
     running: bool
     files: "list[str]"
     also: "list[str]"
+    platform: "str | None"
     in_use: "list[str]"
     may_cut: bool
     timeout: int
@@ -50,6 +55,7 @@ class Service(Resource):
         self._process: "Process" = []  # [] where there is none
         self._need: "tuple[str, list[str]]" = (impact.NONE, [])  # what a stale one needs: (level, what differs)
         self._reloaded = False
+        self._restarts: "int | None" = None  # how often systemd has had to start it again, where that was asked
         # Where a reload does not take; the guard has its say.
         self.may_restart: "Callable[[], bool]" = lambda: True
 
@@ -57,7 +63,8 @@ class Service(Resource):
         return self.name
 
     def desired(self) -> "State":
-        return {"enabled": self.enabled, "running": self.running, "stale": False}
+        state: "State" = {"running": self.running, "stale": False}
+        return state if self.enabled is None else dict(state, enabled=self.enabled)
 
     def actual(self, system: "System") -> "State | None":
         found = self._glance(system) or self._manager(system).look(system)
@@ -76,6 +83,8 @@ class Service(Resource):
             if state["stale"]:
                 record = system.memory.get(SECTION, self.name)
                 self._need = staleness.needed(system, record, self._process, self.files, self._signal())
+            else:
+                self._refuse_dying(system, found)
         return state
 
     def apply(self, system: "System", diff: "Diff") -> None:
@@ -86,7 +95,7 @@ class Service(Resource):
             )
         log = self._log(system)
         if "enabled" in diff:  # first: if we die in between, a reboot still brings it up
-            manager.enable(system, self.enabled)
+            manager.enable(system, bool(self.enabled))
         if "running" in diff and not self.running:
             manager.stop(system, self.timeout, log)
         elif "running" in diff:
@@ -99,9 +108,10 @@ class Service(Resource):
         if not {"running", "stale"} & set(diff):
             return None
         why = ["running"] if "running" in diff else self._need[1]
-        stops = bool(self.in_use) and bool(self._process) and ("stale" in diff or not self.running)
+        stops = bool(self.in_use or self.platform) and bool(self._process) and ("stale" in diff or not self.running)
         found = impact.impact(impact.RESTART if stops else impact.NONE, why, self._systemd_reloads(system))
-        found["service"], found["users"] = self.name, self._users(system) if stops else []
+        found["service"] = self.platform or self.name
+        found["users"] = self._users(system) if stops and self.in_use else []
         return found
 
     def cuts(self, diff: "Diff") -> bool:
@@ -122,6 +132,14 @@ class Service(Resource):
         if before.get("process") == self._process and not self._started_with:
             taken = dict(taken, files=dict(before["files"], **taken["files"]))
         self._record(system, self._process, taken)
+
+    def when_removed(self, role: str) -> "Undo | None":
+        """As it was found."""
+        before = self.found
+        if not before or all(before[key] == self.desired()[key] for key in ("enabled", "running")):
+            return None
+        fields = {name: getattr(self, name) for name in self.fields}
+        return "service", dict(fields, enabled=before["enabled"], running=before["running"], files=[])
 
     def go_back(self, system: "System", running: "bool | None") -> None:
         """Run again with the files as they are now, or be stopped: the way back of a transaction."""
@@ -147,7 +165,9 @@ class Service(Resource):
 
     def _record(self, system: "System", process: "Process | None", taken: "dict[str, Any]") -> None:
         if process is not None:
-            system.memory.put(SECTION, self.name, dict(taken, process=process))
+            restarts = (system.memory.get(SECTION, self.name) or {}).get("restarts", 0)
+            restarts = restarts if self._restarts is None else self._restarts
+            system.memory.put(SECTION, self.name, dict(taken, process=process, restarts=restarts))
 
     def _log(self, system: "System") -> str:
         return os.path.join(system.memory.directory(), "service-{}.log".format(self.name))
@@ -163,11 +183,12 @@ class Service(Resource):
         manager = self._manager(system)
         if (
             record is None
-            or not (self.running and self.enabled)
+            or not self.running
+            or self.enabled is False
             or staleness.process(system, record["process"][1]) != record["process"]
         ):
             return None
-        return manager.glance(system, record["process"][1])
+        return manager.glance(system, record["process"][1], bool(self.enabled))
 
     def _systemd_reloads(self, system: "System") -> bool:
         """Will this make systemd read its configuration anew? Not where it has read what is, and will be, on disk.
@@ -180,6 +201,18 @@ class Service(Resource):
             return True
         found = self._manager(system).look(system)
         return bool(found and found.get("reload"))
+
+    def _refuse_dying(self, system: "System", found: "dict[str, Any]") -> None:
+        """Failed where systemd has had to start it again, and that only just now: it may not stay."""
+        self._restarts = found.get("restarts")
+        if not self._restarts:
+            return
+        record = system.memory.get(SECTION, self.name)
+        known = record.get("restarts", 0) if record and record["process"][0] == self._process[0] else 0
+        age = system.uptime() - self._process[2] / staleness.TICKS
+        if self._restarts > known and age < YOUNG:
+            cause = "{} does not stay up: systemd has had to start it again {} times, {:.0f} s ago the last time"
+            raise Failed(cause.format(self.name, self._restarts, age), "look at its log: journalctl -u " + self.name)
 
     # -- staleness
 
@@ -221,12 +254,16 @@ class Service(Resource):
             raise Failed("{} does not start: {}".format(self.name, cause), fix, words or error.output) from None
         found = manager.look(system)
         if found is not None and found["pid"] is not None:
+            self._restarts = found.get("restarts")
             self._record(system, staleness.process(system, found["pid"]), self._started_with)
 
     def _come_up(self, system: "System", manager: "Manager", log: str, restart: bool) -> None:
-        """Start it, and wait until it is up."""
+        """Start it, and wait until it is up, and stays."""
+        before = manager.look(system) or {}
+        suspect = bool(before.get("failed") or before.get("restarts"))
         manager.start(system, self.timeout, log, restart)
         self._wait(system, manager)
+        self._stays(system, manager, SUSPECT if suspect else SETTLE)
 
     def _explained(self, words: str) -> "tuple[str, str] | None":
         """(cause, fix) of what its log says, where that is known, or None."""
@@ -245,6 +282,15 @@ class Service(Resource):
             if time.monotonic() > end:
                 raise Failed("it is not ready within {} s".format(self.timeout), "look at its log")
             time.sleep(0.1)
+
+    def _stays(self, system: "System", manager: "Manager", seconds: float) -> None:
+        found = manager.look(system)
+        born = staleness.process(system, found["pid"]) if found is not None and found["running"] else None
+        end = time.monotonic() + seconds
+        while born is not None and time.monotonic() < end:
+            time.sleep(0.2)
+            if staleness.process(system, born[1]) != born:
+                raise Failed("it came up, and ended by itself within {} s".format(seconds), "look at its log")
 
     def _up(self, system: "System", manager: "Manager") -> bool:
         found = manager.look(system)

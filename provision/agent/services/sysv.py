@@ -42,7 +42,7 @@ class Sysv:
         enabled = not self._manual(system) if upstart else self._linked(system)
         return {"enabled": enabled, "running": pid is not None, "pid": pid, "masked": False, "also": []}
 
-    def glance(self, system: "System", pid: int) -> "dict[str, Any] | None":
+    def glance(self, system: "System", pid: int, enabled: bool) -> "dict[str, Any] | None":
         """A look costs no process here."""
         return None
 

@@ -225,22 +225,32 @@ def _load(gpu):
 
 def _figure(gpu, name, request, last):
     figure = gpu["figures"][name]
-    best, unit, group = figure["best"], figure["unit"], GROUPS[name]
+    best, unit = figure["best"], figure["unit"]
     limit, least = gpu["limits"].get(name), request["least"].get(name, 0)
     detail = {"best": best, "unit": unit, "limit": limit}
     if limit and best < least * limit:
         cause = "{} is slow: {:.4g} {}, {:.0f} % of the {:.4g} that this GPU could do (at least {:.0f} %)".format(
             WORDS[name], best, unit, 100 * best / limit, limit, 100 * least
         )
-        return check(WORDS[name], FAILED, detail, cause, FIXES[group], group)
+        return _slow(gpu, name, detail, cause)
     before = ((last or {}).get("figures") or {}).get(name)
     slack = request["slack"].get(name, 0.1)
     if before and best < (1 - slack) * before["best"]:
         cause = "{} is slower than in the last proof ({}): {:.4g} {} instead of {:.4g}, {:.0f} % less".format(
             WORDS[name], last["time"], best, unit, before["best"], 100 * (1 - best / before["best"])
         )
-        return check(WORDS[name], FAILED, detail, cause, FIXES[group], group)
+        return _slow(gpu, name, detail, cause)
     return check(WORDS[name], PASSED, detail)
+
+
+def _slow(gpu, name, detail, cause):
+    """The check of a slow figure, with the reason where one is known."""
+    group, fix = GROUPS[name], FIXES[GROUPS[name]]
+    if group in ("arithmetic", "sustained"):
+        why, known, fault = _why(gpu)
+        if why and fault:
+            cause, fix = cause + why, known
+    return check(WORDS[name], FAILED, detail, cause, fix, group)
 
 
 def peer(gpu, usual, request, last):
