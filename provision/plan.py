@@ -18,10 +18,12 @@ from provision.resources import (
     DaemonEnvironment,
     DaemonInput,
     DaemonOption,
+    DockerCurrent,
     DockerLive,
     DockerService,
     JsonKeys,
     Resource,
+    Service,
 )
 from provision.role import Deferred, Refuse, Role, Settings, Skip, installing, of_daemon
 from provision.templates import Templates
@@ -121,7 +123,8 @@ def plan(
             view = role.provides(view, settings[role.name])
     if wanted.owner is not None or wanted.after >= 0:
         stages = [_gated(stage, wanted.engine, facts) for stage in stages]
-    return _with_daemon(stages, wanted, view, tuple(in_run) if in_run is not None else tuple(r.name for r in roles))
+    names = tuple(in_run) if in_run is not None else tuple(r.name for r in roles)
+    return _with_upgrade(_with_daemon(stages, wanted, view, names), wanted, facts)
 
 
 @dataclass(frozen=True)
@@ -172,7 +175,7 @@ def _daemon_without(removed: Sequence[str], wanted: _Daemon, facts: Facts) -> tu
     roles = daemon.Roles(tuple(removed), wanted.role, engine)
     resources = daemon.fold(wanted.options, wanted.environment, facts, roles, Templates(wanted.templates))
     if engine in removed:
-        return tuple(item for item in resources if not isinstance(item, DockerService | DockerLive))
+        return tuple(item for item in resources if not isinstance(item, Service | DockerService | DockerLive))
     return tuple(_watching(item, wanted.inputs) for item in resources)
 
 
@@ -228,6 +231,18 @@ def _take_daemon(stage: Stage, wanted: _Daemon, position: int) -> Stage:
     wanted.inputs += inputs
     rest = tuple(item for item in stage.resources if not isinstance(item, OF_THE_DAEMON))
     return replace(stage, resources=rest)
+
+
+UPGRADED = "docker"
+"""The stage of a run without the daemon's own that asks whether an upgrade of Docker is live."""
+
+
+def _with_upgrade(stages: tuple[Stage, ...], wanted: _Daemon, facts: Facts) -> tuple[Stage, ...]:
+    """The stages; and where the daemon's own is not among them, whether it runs the program that is on disk."""
+    if not stages or facts.docker.pid is None or any(stage.role == wanted.role for stage in stages):
+        return stages
+    ours = wanted.engine is not None or wanted.owner is not None
+    return (*stages, Stage(UPGRADED, (DockerCurrent(ours=ours),), disrupt=stages[0].disrupt))
 
 
 def _gated(stage: Stage, engine: Role | None, facts: Facts) -> Stage:

@@ -22,6 +22,7 @@ MODULES = {
     "service": ("services.service", "Service"),
     "docker_service": ("docker.service", "DockerService"),
     "command": ("files.command", "Command"),
+    "docker_current": ("docker.current", "DockerCurrent"),
     "docker_programs": ("docker.programs", "DockerPrograms"),
     "docker_live": ("docker.live", "DockerLive"),
     "apt_conf": ("packages.apt_conf", "AptConf"),

@@ -101,6 +101,10 @@ class Resource:
         """What `apply` does to others on this host (engine/impact.py), or None. Reads only; knows what is foreseen."""
         return None
 
+    def waits(self, diff: "Diff") -> str:
+        """Why this difference is for somebody else to end, with what to do, or ""."""
+        return ""
+
     def prove(self, system: "System") -> None:
         """Before a set of changes: raise Failed where this one cannot be made. Leaves nothing behind."""
 
@@ -193,6 +197,7 @@ def _converge(
     for path in resource.touches():
         system.check_unlocked(path)
     impact = result["impact"] = resource.impact(system, diff)
+    result["waits"] = resource.waits(diff)
     if may is not None and impact is not None:
         result["waits"] = may(impact) or ""
     result["cuts"] = resource.cuts(diff)
