@@ -37,6 +37,8 @@ class Asked:
     vault_password_file: Path | None = None
     vault_ids: tuple[str, ...] = ()
     """LABEL@SOURCE, or a source alone: `inventory.vault.identity`."""
+    ansible_config: str | None = None
+    """The ansible.cfg of a run that is gone on with; else it is looked for."""
     no_exec: bool = False
     comment: str = ""
     waves: str | None = None
@@ -119,6 +121,13 @@ class Seconds(click.ParamType):  # type: ignore[type-arg] # not generic in each 
         return number
 
 
+def _forks() -> int:
+    """Where none are given: ansible.cfg's, or ours."""
+    from provision.inventory import ansible_config
+
+    return ansible_config.read().forks or 32
+
+
 def _option(*names: str, **settings: Any) -> click.Option:
     return click.Option(list(names), **settings)
 
@@ -139,7 +148,7 @@ DIFF = _option("-D", "--diff", is_flag=True, help="Show differences.")
 SET = _option(
     "-e", "--set", "overrides", metavar="ROLE.KEY=VALUE", multiple=True, help="Override one setting; may be repeated."
 )
-FORKS = _option("-f", "--forks", metavar="N", type=Count(), default=32, help="Hosts at once. [32]")
+FORKS = _option("-f", "--forks", metavar="N", type=Count(), default=_forks, help="Hosts at once. [32]")
 TIMEOUT = _option(
     "--timeout",
     metavar="SECONDS",

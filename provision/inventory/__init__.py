@@ -12,6 +12,7 @@ from typing import Any
 
 from provision.errors import InputError, Problem, nearest
 from provision.inventory import connection, explain, layers, patterns, places, sources
+from provision.inventory.ansible_config import NO_CONFIG, Config
 from provision.inventory.document import Map
 from provision.inventory.explain import Node, Row
 from provision.inventory.references import Ask, References
@@ -33,23 +34,27 @@ def load(
     vault_password_file: Path | None = None,
     vault_ids: Sequence[str] = (),
     ask: Ask | None = None,
+    config: Config = NO_CONFIG,
 ) -> "Inventory":
     """Reads inventories as one, in their order: a name (./inventories/NAME.yml, or one that is shipped), hosts
     separated by commas, or the path of a YAML or INI file, a directory, a program, or anything that `ansible-inventory`
-    reads. `vault_ids`: `LABEL@SOURCE`, before the password file. Raises InputError with everything that is wrong."""
+    reads. `vault_ids`: `LABEL@SOURCE`, before the password file. `config`: what ansible.cfg says. Raises InputError
+    with all that is wrong."""
     files = [str(vault_password_file)] if vault_password_file else []
-    vault = Vault([identity(text) for text in [*vault_ids, *files]], no_exec=no_exec, ask=ask)
-    return Inventory(sources.read(places.find_all(given), vault, no_exec=no_exec), vault, no_exec=no_exec)
+    vault = Vault([identity(text) for text in [*vault_ids, *files, *config.vault_ids]], no_exec=no_exec, ask=ask)
+    source = sources.read(places.find_all(given or config.inventory), vault, no_exec=no_exec)
+    return Inventory(source, vault, config, no_exec=no_exec)
 
 
 class Inventory:
     """An inventory that was read. Nothing of it is typed, and no secret is known, until `resolve`."""
 
-    def __init__(self, source: Source, vault: Vault, *, no_exec: bool) -> None:
+    def __init__(self, source: Source, vault: Vault, config: Config, *, no_exec: bool) -> None:
         self._source = source
+        self._config = config
         self._vault = vault
         self._no_exec = no_exec
-        self.warnings: list[str] = list(source.warnings)
+        self.warnings: list[str] = [*config.warnings, *source.warnings]
         """What is odd and no error; `resolve` adds to it."""
 
     @property
@@ -66,6 +71,14 @@ class Inventory:
     def vault_ids(self) -> tuple[str, ...]:
         """Where the passwords of vaults are: LABEL@SOURCE, with absolute paths."""
         return tuple(map(str, self._vault.identities))
+
+    @property
+    def ansible_config(self) -> str | None:
+        """The ansible.cfg that counts."""
+        return str(self._config.file) if self._config.file else None
+
+    def _layers(self, roles: Collection[str] = (), overrides: Sequence[layers.Level] = ()) -> layers.Layers:
+        return layers.Layers(self._source.tree, roles, overrides, self._config.levels)
 
     @property
     def directories(self) -> tuple[Path, ...]:
@@ -99,7 +112,7 @@ class Inventory:
     def by_host(self, name: str) -> dict[str, Any]:
         """The value of a variable that is nobody's setting (a rack), by host; a host without it is not in there.
         Raises InputError with all that is wrong."""
-        merged = layers.Layers(self._source.tree, ())
+        merged = self._layers()
         templates, problems = self._templates(merged), list[Problem]()
         found: dict[str, Any] = {}
         for host, entry in self._source.tree.hosts.items():
@@ -118,7 +131,7 @@ class Inventory:
 
     def variable(self, host: str, name: str) -> Any:
         """The value of a variable that belongs to no role; None where there is none. Raises InputError."""
-        merged, problems = layers.Layers(self._source.tree, ()), list[Problem]()
+        merged, problems = self._layers(), list[Problem]()
         values = merged.of(self._source.tree.hosts[host])[1]
         if name not in values:
             return None
@@ -149,7 +162,7 @@ class Inventory:
             hint = f"did you mean {close!r}?" if close else "see inventory --graph"
             raise InputError([Problem(f"there is no host {host!r}", hint=hint)])
         known = Roles(role_path)
-        merged = layers.Layers(tree, known.names, layers.overrides(overrides, known.names))
+        merged = self._layers(known.names, layers.overrides(overrides, known.names))
         levels, values = merged.of(tree.hosts[host])
         wanted = values.get("roles")
         listed = [name for name in wanted if name in known.names] if isinstance(wanted, list) else []
@@ -196,7 +209,7 @@ class Inventory:
         except InputError as error:
             problems += error.problems
         references = References(self._source.places, self._vault, no_exec=self._no_exec, ask=ask, resolve=secrets)
-        merged = layers.Layers(self._source.tree, known.names, levels)
+        merged = self._layers(known.names, levels)
 
         def make(found: References) -> Resolution:
             return Resolution(self._source, merged, known, found, roles, secrets, login)

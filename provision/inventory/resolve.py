@@ -253,8 +253,7 @@ class Resolution:
             return None
         if name.startswith("ansible_"):
             close = None if connection.ONLY_ANSIBLES.match(name) else nearest(name, connection.KNOWN)
-            hint = "write ansible_ssh_common_args" if name == "ansible_ssh_args" else ""
-            return Finding(where, owner, f"{name} is not used here", f"did you mean {close}?" if close else hint, True)
+            return Finding(where, owner, f"{name} is not used here", f"did you mean {close}?" if close else "", True)
         meant = self.roles.misspelt(name)
         if not meant and within(name, "roles", 2) and isinstance(value, Seq):
             meant = "roles" if set(map(str, value)) & set(self.roles.names) else None

@@ -23,6 +23,7 @@ _CONNECTION: dict[str, dict[str, Any]] = {
     "ansible_password": _SECRET,
     "ansible_connection": {"enum": list(connection.CONNECTIONS), "description": "openssh is the ssh program."},
     "ansible_ssh_private_key_file": _TEXT | {"description": "Relative to the inventory; ~ is your home."},
+    "ansible_ssh_args": _TEXT | {"description": "Options for ssh, before those of ansible_ssh_common_args."},
     "ansible_ssh_common_args": _TEXT | {"description": "Options for ssh, as in -o ProxyJump=bastion."},
     "ansible_become": _BOOLEAN | {"description": "Become root through sudo."},
     "ansible_become_password": _SECRET,

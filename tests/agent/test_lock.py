@@ -7,11 +7,11 @@ import time
 
 import pytest
 
+from provision.agent.host import lock
 from provision.agent.host.lock import NAME, Lock
 from provision.agent.host.system import System
 from provision.agent.main import _locked
 from provision.agent.run.link import Line
-
 
 RELEASES = int(os.environ.get("PROVISION_RELEASES", "5000"))
 """20,000 on the four Pythons together."""
@@ -115,3 +115,20 @@ def test_a_wire_that_nobody_reads_holds_neither_thread_for_longer_than_the_silen
     finally:
         os.close(reader)
         os.close(writer)
+
+
+def test_a_lock_whose_file_was_removed_meanwhile_is_taken_anew(tmp_path, monkeypatch):
+    system, taken = System(str(tmp_path / "state")), []
+
+    def try_(fd):
+        taken.append(fd)
+        if len(taken) == 1:  # a run that removed the last role had it until now
+            (tmp_path / "state" / NAME).unlink()
+            (tmp_path / "state").rmdir()
+        return True
+
+    monkeypatch.setattr(lock, "_try", try_)
+    held = Lock(system, {"id": "r1", "by": "me"})
+    held.take(None)
+    assert (len(taken), "r1" in (tmp_path / "state" / NAME).read_text()) == (2, True)
+    held.release()

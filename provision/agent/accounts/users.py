@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from ..host.system import System
-    from ..types import Diff, State
+    from ..types import Diff, State, Undo
 
 
 class Group(Resource):
@@ -106,6 +106,9 @@ class UserAccount(Resource):
                 ["chpasswd", "--encrypted"], stdin="{}:{}\n".format(self.name, self.password_hash).encode("ascii")
             )
 
+    def when_removed(self, role: str) -> "Undo | None":
+        return None if self.found is not None else ("account_left", {"name": self.name})
+
     def settled(self, system: "System") -> None:
         system.memory.put("accounts", self.name, None)
 
@@ -114,6 +117,21 @@ class UserAccount(Resource):
         options += ["--gid", self.name] if system.gid(self.name) is not None else ["--user-group"]
         options += ["--uid", str(self.uid)] if self.uid is not None else []
         return options + (["--home-dir", self.home] if self.home is not None else [])
+
+
+class AccountLeft(Resource):
+    """An account that we made. It stays, with its files: this is only how `status` finds that it is there still."""
+
+    name: str
+
+    def identity(self) -> str:
+        return self.name
+
+    def desired(self) -> "State":
+        return {"left": False}
+
+    def actual(self, system: "System") -> "State":
+        return {"left": is_local(system, self.name)}
 
 
 def account(name: str) -> "pwd.struct_passwd | None":

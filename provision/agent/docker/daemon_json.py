@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from typing import Any, Sequence
 
     from ..host.system import System
-    from ..types import Diff, State
+    from ..types import Diff, State, Undo
 
 SECTION = "json_keys"
 DEFAULT_FILE = "/etc/default/docker"
@@ -43,6 +43,7 @@ class JsonKeys(Resource):
     def __init__(self, **values: "Any") -> None:
         Resource.__init__(self, **values)
         self._foreign: "list[str] | None" = None
+        self._made = False  # there was no file before us
 
     def identity(self) -> str:
         return self.path
@@ -83,6 +84,7 @@ class JsonKeys(Resource):
         self._remember(system)
         _make_directory(system, self.path)
         found = file.described(system, self.path)
+        self._made = found is None
         mode = found["mode"] if found and self._holds_a_foreign_password(document) else self.mode
         mode, uid, gid = file.rights(system, self.path, int(mode, 8), uid, gid)
         system.write(self.path, _text(document), mode, uid, gid, lambda staged: self._validate(system, staged))
@@ -141,6 +143,9 @@ class JsonKeys(Resource):
     def settled(self, system: "System") -> None:
         self._remember(system)
 
+    def when_removed(self, role: str) -> "Undo | None":
+        return ("empty_object", {"path": self.path}) if self._made else None
+
     def taints(self, key: str) -> bool:
         if key in ("mode", "owner", "group", "unwanted"):
             return False
@@ -185,6 +190,30 @@ class JsonKeys(Resource):
                 name = json.dumps(list(key["path"]))
                 records[name] = {"role": key["role"], "digest": _digest(system, key["path"], key["value"])}
         system.memory.put(SECTION, self.path, records or None)
+
+
+class EmptyObject(Resource):
+    """A JSON file that we made, and in which nothing is left once the role is gone: it goes, with its directory."""
+
+    path: str
+
+    def identity(self) -> str:
+        return self.path
+
+    def touches(self) -> "tuple[str, ...]":
+        return (self.path,)
+
+    def desired(self) -> "State":
+        return {"empty": False}
+
+    def actual(self, system: "System") -> "State":
+        return {"empty": system.stat(self.path) is not None and not _document(system, self.path)}
+
+    def apply(self, system: "System", diff: "Diff") -> None:
+        system.remove(self.path)
+        folder = self.path.rpartition("/")[0]
+        if not system.names(folder):
+            system.remove(folder)
 
 
 def as_written(system: "System", path: "Sequence[str]", document: "dict[str, Any]", record: "dict[str, str]") -> bool:

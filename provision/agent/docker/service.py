@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from ..host.system import System
     from ..services.service import Manager
-    from ..types import Diff, Impact, Process, State
+    from ..types import Diff, Impact, Process, State, Undo
 
 
 class DockerService(Service):
@@ -81,6 +81,10 @@ class DockerService(Service):
 
     def _signal(self) -> "dict[str, Any] | None":
         return self.reload
+
+    def when_removed(self, role: str) -> "Undo | None":
+        """Docker is no role's own: it stays as it is until its packages go."""
+        return None
 
     def go_back(self, system: "System", running: "bool | None") -> None:
         if running and self._reloaded:

@@ -203,3 +203,25 @@ class Directory(Resource):
         if "owner" in diff or "group" in diff:
             system.set_owner(self.path, uid, gid)
         system.set_mode(self.path, int(self.mode, 8))
+
+    def when_removed(self, role: str) -> "Undo | None":
+        return None if self.found is not None else ("directory_gone", {"path": self.path})
+
+
+class DirectoryGone(Resource):
+    """A directory that we made, and that goes with the role that asked for it, unless there is something in it."""
+
+    path: str
+
+    def identity(self) -> str:
+        return self.path
+
+    def desired(self) -> "State":
+        return {"empty": False}
+
+    def actual(self, system: "System") -> "State":
+        status = system.stat(self.path)
+        return {"empty": status is not None and stat.S_ISDIR(status.st_mode) and not system.names(self.path)}
+
+    def apply(self, system: "System", diff: "Diff") -> None:
+        system.remove(self.path)

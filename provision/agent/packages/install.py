@@ -11,14 +11,14 @@ import re
 from ..engine import impact
 from ..engine.resource import Resource
 from ..host.errors import Failed, TimedOut
-from . import apt, apt_locks, apt_pins, dpkg, policy_rc
+from . import apt, apt_locks, apt_pins, dpkg, given, policy_rc
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
     from ..host.system import System
-    from ..types import Diff, Impact, State
+    from ..types import Diff, Impact, State, Undo
     from .apt import Change
     from .dpkg import Package
 
@@ -150,7 +150,11 @@ class Packages(Resource):
             targets = self._targets(system, wrong)
             removals = [name for name in unwanted if _there(dpkg.packages(system, [name]), name)]
             if targets or removals:
-                self._released(system, targets, removals, problem, env)
+                with given.Noted(system, self.identity(), dict(targets)):
+                    self._released(system, targets, removals, problem, env)
+
+    def when_removed(self, role: str) -> "Undo":
+        return given.undo(role, self.identity(), self._asked(), self.timeout, self.lock_timeout)
 
     def _targets(self, system: "System", wrong: "list[str]") -> "list[tuple[str, str | None]]":
         """[(name, version or None)] of what is still to be installed, now that dpkg is whole and the lists are new."""

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from typing import Any, Callable
 
     from ..host.system import System
-    from ..types import Diff, Impact, Process, State
+    from ..types import Diff, Impact, Process, State, Undo
 
     Manager = Systemd | Sysv
 
@@ -132,6 +132,14 @@ class Service(Resource):
         if before.get("process") == self._process and not self._started_with:
             taken = dict(taken, files=dict(before["files"], **taken["files"]))
         self._record(system, self._process, taken)
+
+    def when_removed(self, role: str) -> "Undo | None":
+        """As it was found."""
+        before = self.found
+        if not before or all(before[key] == self.desired()[key] for key in ("enabled", "running")):
+            return None
+        fields = {name: getattr(self, name) for name in self.fields}
+        return "service", dict(fields, enabled=before["enabled"], running=before["running"], files=[])
 
     def go_back(self, system: "System", running: "bool | None") -> None:
         """Run again with the files as they are now, or be stopped: the way back of a transaction."""

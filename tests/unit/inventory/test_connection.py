@@ -131,10 +131,15 @@ all:
 def test_a_name_that_only_ansible_uses_is_no_misspelling(
     loaded: Callable[..., Inventory], roles: list[Path], name: str
 ) -> None:
-    found = loaded(host_with(f"{name}: x, ansible_ssh_args: y"))
+    found = loaded(host_with(f"{name}: x"))
     found.resolve(["h"], role_path=roles)
     told = [text.partition(" host h: ")[2] for text in found.warnings]
-    assert told == [f"{name} is not used here", "ansible_ssh_args is not used here; write ansible_ssh_common_args"]
+    assert told == [f"{name} is not used here"]
+
+
+def test_options_for_ssh_come_in_ansibles_order(resolved: Resolved) -> None:
+    text = host_with("ansible_ssh_extra_args: -C, ansible_ssh_common_args: '-4', ansible_ssh_args: -F x")
+    assert resolved(text)["h"].target.common_args == ("-F", "x", "-4", "-C")
 
 
 def test_an_inventory_name_that_is_no_address_needs_one(refused: Callable[..., list[str]], resolved: Resolved) -> None:
