@@ -630,3 +630,24 @@ def test_a_reload_asks_nothing_of_that(host):
     resource = footing(host, DockerRootDir="/raid/docker")
     resource._need = ("reload", ["debug"])
     resource.prove(host)
+
+
+def undone(host, resource):
+    """What removing its role makes of a service, or None."""
+    run(host, resource)
+    undo = resource.when_removed("r")
+    return undo and {name: undo[1][name] for name in ("enabled", "running")}
+
+
+def test_a_removed_role_leaves_a_service_as_it_was_found(host):
+    assert undone(host, plain()) == {"enabled": True, "running": False}
+    assert undone(host, plain()) is None, "it was so when we looked"
+
+
+def test_a_service_whose_start_at_boot_nobody_asked_for_is_only_stopped(host):
+    assert undone(host, plain(enabled=None)) == {"enabled": None, "running": False}
+
+
+def test_docker_and_what_it_stands_on_stay_as_they_are_until_their_packages_go(host):
+    assert undone(host, plain(platform="docker")) is None
+    assert undone(host, service()) is None
