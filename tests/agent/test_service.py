@@ -630,3 +630,38 @@ def test_a_reload_asks_nothing_of_that(host):
     resource = footing(host, DockerRootDir="/raid/docker")
     resource._need = ("reload", ["debug"])
     resource.prove(host)
+
+
+# -- a Unix socket of its own
+
+
+@pytest.mark.parametrize(
+    ("arguments", "command"),
+    [
+        (("-H", "fd://"), "systemctl restart docker.service"),
+        (("-H", "fd://", "-H", "tcp://127.0.0.1:2375"), "systemctl restart docker.service"),
+        (("-H", "unix:///run/docker.sock"), "systemctl restart docker.service docker.socket"),
+        (
+            ("--debug",),
+            "systemctl restart docker.service docker.socket",
+        ),  # its hosts stood in a file that may be another one now
+    ],
+)
+def test_a_daemon_with_a_socket_of_its_own_leaves_none_behind(host, arguments, command):
+    run(host)
+    host.end()
+    host.begin(*arguments)
+    host.write(DAEMON_JSON, '{"mtu": 1500}')
+    assert run(host)["outcome"] == "changed"
+    assert restarts(host) == [command]
+
+
+def test_what_docker_stands_on_stays_when_a_role_goes_and_another_service_is_as_it_was_found():
+    contained = plain(name="containerd", enabled=None, platform="docker")
+    contained.found = {"running": False, "stale": False}
+    assert contained.when_removed("docker_daemon") is None
+    other = plain(enabled=None)
+    other.found = {"running": False, "stale": False}
+    assert other.when_removed("r")[1]["running"] is False
+    other.found = {"running": True, "stale": False}
+    assert other.when_removed("r") is None

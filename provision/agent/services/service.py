@@ -134,12 +134,12 @@ class Service(Resource):
         self._record(system, self._process, taken)
 
     def when_removed(self, role: str) -> "Undo | None":
-        """As it was found."""
-        before = self.found
-        if not before or all(before[key] == self.desired()[key] for key in ("enabled", "running")):
+        """As it was found; what another service stands on stays."""
+        before, asked = self.found, self.desired()
+        if self.platform or not before or all(before[key] == asked[key] for key in asked if key != "stale"):
             return None
         fields = {name: getattr(self, name) for name in self.fields}
-        return "service", dict(fields, enabled=before["enabled"], running=before["running"], files=[])
+        return "service", dict(fields, enabled=before.get("enabled"), running=before["running"], files=[])
 
     def go_back(self, system: "System", running: "bool | None") -> None:
         """Run again with the files as they are now, or be stopped: the way back of a transaction."""
@@ -261,9 +261,13 @@ class Service(Resource):
         """Start it, and wait until it is up, and stays."""
         before = manager.look(system) or {}
         suspect = bool(before.get("failed") or before.get("restarts"))
-        manager.start(system, self.timeout, log, restart)
+        manager.start(system, self.timeout, log, restart, restart and self._takes_sockets(system))
         self._wait(system, manager)
         self._stays(system, manager, SUSPECT if suspect else SETTLE)
+
+    def _takes_sockets(self, system: "System") -> bool:
+        """Has it made sockets of its own where its socket unit has some? Those are gone when it ends."""
+        return False
 
     def _explained(self, words: str) -> "tuple[str, str] | None":
         """(cause, fix) of what its log says, where that is known, or None."""
