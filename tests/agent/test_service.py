@@ -656,12 +656,22 @@ def test_a_daemon_with_a_socket_of_its_own_leaves_none_behind(host, arguments, c
     assert restarts(host) == [command]
 
 
-def test_what_docker_stands_on_stays_when_a_role_goes_and_another_service_is_as_it_was_found():
-    contained = plain(name="containerd", enabled=None, platform="docker")
-    contained.found = {"running": False, "stale": False}
-    assert contained.when_removed("docker_daemon") is None
-    other = plain(enabled=None)
-    other.found = {"running": False, "stale": False}
-    assert other.when_removed("r")[1]["running"] is False
-    other.found = {"running": True, "stale": False}
-    assert other.when_removed("r") is None
+def undone(host, resource):
+    """What removing its role makes of a service, or None."""
+    run(host, resource)
+    undo = resource.when_removed("r")
+    return undo and {name: undo[1][name] for name in ("enabled", "running")}
+
+
+def test_a_removed_role_leaves_a_service_as_it_was_found(host):
+    assert undone(host, plain()) == {"enabled": True, "running": False}
+    assert undone(host, plain()) is None, "it was so when we looked"
+
+
+def test_a_service_whose_start_at_boot_nobody_asked_for_is_only_stopped(host):
+    assert undone(host, plain(enabled=None)) == {"enabled": None, "running": False}
+
+
+def test_docker_and_what_it_stands_on_stay_as_they_are_until_their_packages_go(host):
+    assert undone(host, plain(platform="docker")) is None
+    assert undone(host, service()) is None

@@ -303,9 +303,9 @@ class System:
         """`write` for what is too large for our memory: `fill` writes it to the open sibling, or raises."""
         safe_files.replace(path, fill, mode, uid, gid)
 
-    def keep(self, path: str, data: bytes) -> None:
-        """Replace a file in our own state directory: 0600, ours."""
-        safe_files.replace(path, data, 0o600, os.geteuid(), os.getegid())
+    def keep(self, path: str, data: bytes, mode: int = 0o600) -> None:
+        """Replace a file of our own, in the state directory or in /run."""
+        safe_files.replace(path, data, mode, os.geteuid(), os.getegid())
 
     def set_mode(self, path: str, mode: int) -> None:
         with safe_files.opened(self.place(path)) as fd:

@@ -134,12 +134,12 @@ class Service(Resource):
         self._record(system, self._process, taken)
 
     def when_removed(self, role: str) -> "Undo | None":
-        """As it was found; what another service stands on stays."""
-        before, asked = self.found, self.desired()
-        if self.platform or not before or all(before[key] == asked[key] for key in asked if key != "stale"):
+        """As it was found. What others stand on (`platform`) is no role's own: it stays as it is."""
+        before, wanted = self.found or {}, self.desired()
+        if self.platform or all(before.get(key, wanted[key]) == wanted[key] for key in wanted if key != "stale"):
             return None
-        fields = {name: getattr(self, name) for name in self.fields}
-        return "service", dict(fields, enabled=before.get("enabled"), running=before["running"], files=[])
+        fields = {name: before.get(name, getattr(self, name)) for name in self.fields}
+        return "service", dict(fields, files=[])
 
     def go_back(self, system: "System", running: "bool | None") -> None:
         """Run again with the files as they are now, or be stopped: the way back of a transaction."""
