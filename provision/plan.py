@@ -14,9 +14,21 @@ from provision import daemon, faults
 from provision.agent.types import StagePlan
 from provision.errors import Refused, RoleFault
 from provision.facts import Facts, Os
-from provision.resources import DaemonEnvironment, DaemonInput, DaemonOption, DockerService, Resource
+from provision.resources import (
+    DaemonEnvironment,
+    DaemonInput,
+    DaemonOption,
+    DockerCurrent,
+    DockerLive,
+    DockerService,
+    JsonKeys,
+    Resource,
+    Service,
+)
 from provision.role import Deferred, Refuse, Role, Settings, Skip, installing, of_daemon
 from provision.templates import Templates
+
+CONFIGURATION = "/etc/docker/daemon.json"
 
 
 @dataclass(frozen=True)
@@ -33,12 +45,15 @@ class Stage:
     """Roles without whose change this one makes no sense: where one of them has to wait, so does this."""
     disrupt: Mapping[str, tuple[str, str]] = field(default_factory=dict)
     """May it disturb those who use a service? By its name: (never, idle or always; the setting that says so)."""
+    remove: bool = False
+    """What the host remembers of the role goes."""
 
     def wired(self, closed: str | None) -> StagePlan:
         """The stage as it travels; `closed` says why nothing may be disturbed at all now."""
         return {
             "role": self.role,
             "replan": self.deferred is not None,
+            "remove": self.remove,
             "transaction": self.transaction,
             "needs": list(self.needs),
             "disrupt": {"policies": dict(self.disrupt), "closed": closed},
@@ -88,11 +103,7 @@ def plan(
     A role that is not in this run has no stage, but its daemon options are folded in: or the run would drop them.
     Raises RefusedByRole.
     """
-    disrupt = {
-        role.disrupts: (getattr(settings[role.name], "disrupt", "idle"), f"{role.name}.disrupt")
-        for role in roles
-        if role.disrupts
-    }
+    disrupt = _disrupt(roles, settings)
     stages: list[Stage] = []
     wanted = _Daemon(of_daemon(roles), installing(roles), templates)
     view = facts
@@ -112,7 +123,68 @@ def plan(
             view = role.provides(view, settings[role.name])
     if wanted.owner is not None or wanted.after >= 0:
         stages = [_gated(stage, wanted.engine, facts) for stage in stages]
-    return _with_daemon(stages, wanted, view, tuple(in_run) if in_run is not None else tuple(r.name for r in roles))
+    names = tuple(in_run) if in_run is not None else tuple(r.name for r in roles)
+    return _with_upgrade(_with_daemon(stages, wanted, view, names), wanted, facts)
+
+
+@dataclass(frozen=True)
+class Removal:
+    """Roles to take from a host, in the order in which they came."""
+
+    roles: tuple[str, ...]
+    daemon: bool
+    """May one of them have had a say in the Docker daemon?"""
+    loaded: tuple[Role, ...] = ()
+    """Those of them that are on disk still."""
+
+
+def removal(
+    removed: Removal,
+    staying: Sequence[Role],
+    settings: Mapping[str, Settings],
+    facts: Facts,
+    templates: Sequence[Path] = (),
+) -> tuple[Stage, ...]:
+    """The stages that take roles from one host, the last first. What each brought, the host remembers; the Docker
+    daemon comes first of all, with what the `staying` roles want of it. Raises RefusedByRole."""
+    roles = [*staying, *removed.loaded]
+    disrupt = _disrupt(roles, settings)
+    wanted, view = _Daemon(of_daemon(roles), installing(roles), templates), facts
+    own = [name for name in reversed(removed.roles) if not (removed.daemon and name == wanted.role)]
+    rest = tuple(Stage(name, disrupt=disrupt, remove=True) for name in own)
+    if not removed.daemon:
+        return rest
+    for role in staying:
+        stage = _stage(role, settings[role.name], view)
+        _take_daemon(stage, wanted, 0)
+        if role.provides is not None and stage.skipped is None:
+            view = role.provides(view, settings[role.name])
+    try:
+        resources = _daemon_without(removed.roles, wanted, facts)
+    except Refuse as refuse:
+        raise RefusedByRole(wanted.role, refuse.cause, refuse.fix) from None
+    gone = wanted.role in removed.roles or not staying
+    return (Stage(wanted.role, resources, transaction=True, disrupt=disrupt, remove=gone), *rest)
+
+
+def _daemon_without(removed: Sequence[str], wanted: _Daemon, facts: Facts) -> tuple[Resource, ...]:
+    """The daemon's files without what these roles wanted; and its restart, unless it goes itself."""
+    if facts.docker.version is None:
+        return (JsonKeys(path=CONFIGURATION, keys=(), roles=tuple(removed)),)
+    engine = wanted.engine.name if wanted.engine is not None else None
+    roles = daemon.Roles(tuple(removed), wanted.role, engine)
+    resources = daemon.fold(wanted.options, wanted.environment, facts, roles, Templates(wanted.templates))
+    if engine in removed:
+        return tuple(item for item in resources if not isinstance(item, Service | DockerService | DockerLive))
+    return tuple(_watching(item, wanted.inputs) for item in resources)
+
+
+def _disrupt(roles: Sequence[Role], settings: Mapping[str, Settings]) -> dict[str, tuple[str, str]]:
+    return {
+        role.disrupts: (getattr(settings.get(role.name), "disrupt", "idle"), f"{role.name}.disrupt")
+        for role in roles
+        if role.disrupts
+    }
 
 
 def _stage(role: Role, settings: Settings, facts: Facts) -> Stage:
@@ -159,6 +231,18 @@ def _take_daemon(stage: Stage, wanted: _Daemon, position: int) -> Stage:
     wanted.inputs += inputs
     rest = tuple(item for item in stage.resources if not isinstance(item, OF_THE_DAEMON))
     return replace(stage, resources=rest)
+
+
+UPGRADED = "docker"
+"""The stage of a run without the daemon's own that asks whether an upgrade of Docker is live."""
+
+
+def _with_upgrade(stages: tuple[Stage, ...], wanted: _Daemon, facts: Facts) -> tuple[Stage, ...]:
+    """The stages; and where the daemon's own is not among them, whether it runs the program that is on disk."""
+    if not stages or facts.docker.pid is None or any(stage.role == wanted.role for stage in stages):
+        return stages
+    ours = wanted.engine is not None or wanted.owner is not None
+    return (*stages, Stage(UPGRADED, (DockerCurrent(ours=ours),), disrupt=stages[0].disrupt))
 
 
 def _gated(stage: Stage, engine: Role | None, facts: Facts) -> Stage:

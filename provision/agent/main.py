@@ -137,8 +137,18 @@ def _serve(line: Line, system: System, options: "Options", locks: "list[Lock]") 
             locks.append(_locked(line, writer, options))
         system.memory.commit(writer)
         run.settle(writer)
-        return writer
-    return system if system.writable else None
+        return _unless_left(writer, run)
+    return _unless_left(system, run) if system.writable else None
+
+
+def _unless_left(system: System, run: Run) -> "System | None":
+    """The System that may write, or None where the last role was removed and nothing is to be kept."""
+    if run.removes:
+        from .run.leaving import leave
+
+        if leave(system):
+            return None
+    return system
 
 
 def _locked(line: Line, system: System, options: "Options") -> Lock:

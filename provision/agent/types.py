@@ -75,10 +75,14 @@ class Disrupt(TypedDict):
 
 
 class StagePlan(TypedDict):
-    """One stage of a plan. `replan`: fresh facts are needed before it. `needs`: roles that must not wait."""
+    """One stage of a plan. `replan`: fresh facts are needed before it. `needs`: roles that must not wait.
+
+    `remove`: what the host remembers of the role goes.
+    """
 
     role: str
     replan: bool
+    remove: bool
     transaction: bool
     needs: List[str]
     disrupt: Disrupt

@@ -7,8 +7,8 @@ import getpass
 import os
 import shutil
 import sys
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -92,10 +92,16 @@ def vault_ids(asked: Asked) -> tuple[str, ...]:
 
 
 def select(
-    asked: Asked, *, secrets: bool = True, past: Past | None = None, hooks: bool = False, plan: Plan | None = None
+    asked: Asked,
+    *,
+    secrets: bool = True,
+    past: Past | None = None,
+    hooks: bool = False,
+    plan: Plan | None = None,
+    choose: Callable[[set[str]], tuple[str, ...]] | None = None,
 ) -> Selection:
     """The hosts that were asked for; with `past`, those that it left unfinished; with `plan`, those that are in it;
-    `hooks`: for a run that hooks are for.
+    `hooks`: for a run that hooks are for. `choose`: from the roles that these hosts have to those of this run.
     Raises InputError with everything that is wrong; warnings go to standard error."""
     found = read(asked)
     problems = folders(asked) + _event_hook(asked)
@@ -108,6 +114,8 @@ def select(
     wanted = Wanted(asked.waves, asked.max_failures, hooks, asked.no_exec)
     course, wrong = policy(found.rollout, wanted, names, found.by_host)
     problems += wrong
+    if choose is not None:
+        asked = replace(asked, roles=choose(_roles(found, names)))
     hosts: list[Host] = []
     try:
         hosts = _resolve(found, names, asked, secrets and not problems)
@@ -135,6 +143,12 @@ def _names(found: Inventory, asked: Asked, past: Past | None, plan: Plan | None)
     if not (names := resuming.names(past, names)):
         raise InputError([Problem(f"--limit {asked.limit}: matches no host of run {past.run}")])
     return names
+
+
+def _roles(found: Inventory, names: Iterable[str]) -> set[str]:
+    """The roles that the inventory gives any of these hosts, as they stand there."""
+    given = found.by_host("roles")
+    return {str(name) for host in names if isinstance(given.get(host), list) for name in given[host]}
 
 
 def _in_plan(plan: Plan, names: list[str], asked: Asked) -> list[str]:

@@ -28,6 +28,8 @@ from provision.transport import Pool
 
 READING = ("facts", "status", "why", "unlock")
 """Verbs of which no record is kept, and that ask hosts in place of planning them."""
+CHANGE = ("apply", "remove")
+"""Verbs that change hosts, unless --check is given."""
 MANY = 10
 """Hosts; an apply to more asks first, on a terminal."""
 
@@ -83,7 +85,8 @@ def roll_out(  # noqa: PLR0917
     """Ask or change these hosts while people or programs watch; `watch` hears of everything, too."""
     limits = Limits(host=asked.timeout)
     only_asks = verb in READING
-    run = Run(run_id(), _by(), check=verb != "apply", facts_only=only_asks, limits=limits, comment=asked.comment)
+    check = asked.check or verb not in CHANGE
+    run = Run(run_id(), _by(), check=check, facts_only=only_asks, limits=limits, comment=asked.comment)
     ready = executor.opened(asked, selection, run.id)
     output = report.Output(sys.stdout)
     view = report.view(output, story, as_json=asked.as_json)

@@ -114,6 +114,14 @@ class DockerLive(Resource):
     options: dict[str, JsonValue]
 
 
+class DockerCurrent(Resource):
+    """Docker's daemons run the programs that are on disk. It restarts nothing: what was upgraded waits."""
+
+    kind = "docker_current"
+    ours: bool
+    """Has a role of this run to do with Docker? Else it is asked only where an earlier run has started Docker."""
+
+
 class DockerPrograms(Resource):
     """A probe: the programs that the engine's packages brought (docker, dockerd, containerd, runc, …) are there."""
 

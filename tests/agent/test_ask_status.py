@@ -9,7 +9,6 @@ import pytest
 from provision.agent.host import lock, times
 from provision.agent.host.errors import Failed
 from provision.agent.host.system import ReadOnly, System
-from provision.agent.packages import dpkg
 from provision.agent.questions import ask
 from provision.agent.questions import status as ask_status
 from tests.agent.conversation import file, stage
@@ -199,49 +198,40 @@ def test_the_last_proof_is_no_better_than_the_speed_of_the_gpus(state):
     assert status(state)["proof"]["levels"] == ["0"]
 
 
+def absent(path):
+    fields = {"path": str(path), "content": None, "mode": "0644", "owner": "root", "group": "root"}
+    return {"kind": "file", "fields": dict(fields, sensitive=False, validate_with=None)}
+
+
 def test_roles_that_the_host_does_not_have_any_more_are_told_with_what_they_left(state, tmp_path):
-    config = tmp_path / "daemon.json"
-    config.write_text('{"runtimes": {"nvidia": {}, "kata": {}}, "bip": "x"}')
+    daemon, default, site = (tmp_path / name for name in ("daemon.json", "default", "site"))
+    daemon.write_text('{"runtimes": {"nvidia": {}}, "bip": "10.0.0.1/24", "mtu": 1400, "dns": []}')
+    default.write_text('DOCKER_OPTS="--bip=10.0.0.1/24"\n')
+    site.write_text("x")
+    of_nvidia = {
+        '["%s"]' % name: {"role": "nvidia_docker", "digest": "1"} for name in ("mtu", "gone", 'runtimes", "nvidia')
+    }
     keep(
         state,
-        asked={"site": {"file /etc/site": {"kind": "file", "fields": {}}}, "kept": {"file /etc/kept": {}}},
-        json_keys={
-            str(config): {
-                '["runtimes", "kata"]': {"role": "nvidia_docker", "digest": "1"},
-                '["runtimes", "nvidia"]': {"role": "nvidia_docker", "digest": "1"},
-                '["mtu"]': {"role": "nvidia_docker", "digest": "1"},
-                '["bip"]': {"role": "kept", "digest": "2"},
-                '["dns"]': {"role": "", "digest": "3"},
-            }
+        asked={
+            "site": {"file site": absent(site), "file gone": absent(tmp_path / "gone")},
+            "found": {"file site": dict(absent(site), found=True)},
+            "newer": {"quux x": {"kind": "quux", "fields": {}}},
+            "kept": {"file kept": {}},
         },
-        daemon_flags={"/etc/default/docker": {"flags": [["bip", "10.0.0.1/24", "site"]], "variables": []}},
+        json_keys={
+            str(daemon): dict(
+                of_nvidia, **{'["bip"]': {"role": "kept", "digest": "2"}, '["dns"]': {"role": "", "digest": "3"}}
+            )
+        },
+        daemon_flags={str(default): {"flags": [["bip", "10.0.0.1/24", "site"]], "variables": []}},
     )
-    assert status(state, "kept")["unmanaged"] == [
-        {"role": "nvidia_docker", "left": ["runtimes.kata, runtimes.nvidia in {}".format(config)]},
-        {"role": "site", "left": ["file /etc/site", "--bip in /etc/default/docker"]},
+    assert status(state, "kept", "")["unmanaged"] == [
+        {"role": "newer", "left": ["quux x"]},
+        {"role": "nvidia_docker", "left": ["mtu, runtimes.nvidia in {}".format(daemon)]},
+        {"role": "site", "left": ["file {}".format(site), "--bip in {}".format(default)]},
     ]
-    assert status(state, "kept", "site", "nvidia_docker")["unmanaged"] == []
-
-
-def test_what_a_role_left_is_looked_for_on_the_host(state, tmp_path, monkeypatch):
-    dpkg_status = tmp_path / "status"
-    dpkg_status.write_text("Package: docker.io\nStatus: hold ok installed\nVersion: 1\n\n")
-    monkeypatch.setattr(dpkg, "STATUS", str(dpkg_status))
-    there, gone = tmp_path / "there", tmp_path / "gone"
-    there.write_text("x")
-    undo = {
-        "content": None,
-        "mode": "0644",
-        "owner": "root",
-        "group": "root",
-        "sensitive": False,
-        "validate_with": None,
-    }
-    records = {"file {}".format(path): {"kind": "file", "fields": dict(undo, path=str(path))} for path in (there, gone)}
-    things = [["package", "docker.io"], ["package", "gone"], ["user", "root"], ["user", "no-such-user"]]
-    keep(state, asked={"site": records}, stays={"site": things + [["group", "no-such"], ["service", "no-such"]]})
-    left = ["file {}".format(there), "package docker.io (held)", "user root"]
-    assert status(state)["unmanaged"] == [{"role": "site", "left": left}]
+    assert status(state, "kept", "site", "nvidia_docker", "newer")["unmanaged"] == []
 
 
 def test_a_reboot_that_is_wanted_is_told_with_its_packages(state, tmp_path, monkeypatch):

@@ -5,9 +5,11 @@ import os
 import pytest
 
 from provision.agent.docker import footing
+from provision.agent.docker.current import DockerCurrent
 from provision.agent.docker.live import DockerLive, differs
 from provision.agent.docker.programs import DockerPrograms
 from provision.agent.engine.resource import converge
+from provision.agent.questions import status
 
 from .fake_host import Host
 
@@ -195,3 +197,42 @@ def test_a_program_of_the_engine_that_is_gone_is_named(tmp_path):
     host.files["/var/lib/dpkg/info/docker.io.list"] = "/usr\n/usr/share/doc/x\n" + gone + "\n"
     found = converge(DockerPrograms(), host, False)
     assert "/usr/bin/docker-that-is-gone is not there, or cannot be executed" in found["error"]["cause"]
+
+
+# -- an upgrade that is not live
+
+
+def replaced(host, *pids):
+    for pid in pids:
+        host.links["/proc/{}/exe".format(pid)] = "/usr/bin/of-before (deleted)"
+    host.files["/proc/7/stat"] = "7 (containerd) S{} 100 0".format(" 0" * 18)
+
+
+def test_an_upgrade_that_is_not_live_waits_with_the_command_that_finishes_it():
+    host = sound_host()
+    assert converge(DockerCurrent(ours=True), host, False)["outcome"] == "ok"
+    replaced(host, host.pid, 7)
+    found = converge(DockerCurrent(ours=True), host, False)
+    assert found["outcome"] == "pending"
+    assert found["note"].startswith("upgraded, and not restarted since: containerd and docker; systemctl restart con")
+    assert converge(DockerCurrent(ours=True), host, True)["outcome"] == "would-change"
+
+
+def test_of_somebody_else_s_docker_nothing_is_asked():
+    host = sound_host()
+    replaced(host, host.pid)
+    assert converge(DockerCurrent(ours=False), host, False)["outcome"] == "ok"
+    host.memory.put("services", "docker", {"process": ["boot", 1, 1], "files": {}})
+    assert converge(DockerCurrent(ours=False), host, False)["outcome"] == "pending"
+
+
+def test_status_tells_an_upgrade_that_no_run_has_seen():
+    host = sound_host()
+    replaced(host, host.pid)
+    assert status._waiting(host) == []
+    host.memory.put("services", "docker", {"process": ["boot", 1, 1], "files": {}})
+    [waiting] = status._waiting(host)
+    assert waiting["reason"].startswith("upgraded, and not restarted since: docker; systemctl restart docker")
+    del host.links["/proc/{}/exe".format(host.pid)]
+    host.memory.put("pending", "docker", {"reason": "of before"})
+    assert status._waiting(host) == [], "it was restarted by hand since"

@@ -199,6 +199,13 @@ def test_a_gpu_without_tensor_cores_and_an_old_driver_leave_them_out(measure):
         assert any("tensor cores" in text for text in gpu["left_out"])
 
 
+def test_what_the_driver_tells_no_limit_of_is_named(measure):
+    [gpu] = measure(1, BUS=0, MEMORY=0.1)["gpus"]
+    assert bad(gpu) == []
+    told = ["memory copy: the driver tells no limit", "memory read: the driver tells no limit"]
+    assert gpu["left_out"] == told + ["memory write: the driver tells no limit"]
+
+
 def test_results_that_nobody_knows_are_held_against_the_last_ones(measure):
     [gpu] = measure(1, CAPABILITY=80)["gpus"]
     assert bad(gpu) == []

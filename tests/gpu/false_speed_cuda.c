@@ -6,6 +6,7 @@
  * LAG      a multiprocessor that takes 1.5 times as long  BITS    units of memory with wrong bits
  * FAIL_<function>  what it answers                        HANG    a kernel that never ends; CRASH a kernel that kills
  * SLOW_LAUNCHES    so many launches of the memory are at MEMORY's share, later ones healthy
+ * BUS      bits of the memory bus that the driver tells (6016)
  * FREE     GiB of free memory                             CAPABILITY, CUDA, DIRECT (0: no peer access)
  */
 #include <signal.h>
@@ -54,7 +55,7 @@ int cuDeviceGetAttribute(int *value, int number, int device) {
     case 16: *value = SMS; break;
     case 32: *value = 1; break;
     case 36: *value = 3201000; break;
-    case 37: *value = 6016; break;
+    case 37: *value = (int)option("BUS", device, 6016); break;
     case 75: *value = capability / 10; break;
     case 76: *value = capability % 10; break;
     default: return 1;

@@ -11,7 +11,7 @@ from provision import plan as planning
 from provision.errors import RoleFault
 from provision.facts import Docker, Facts, Os
 from provision.plan import RefusedByRole, Stage, plan
-from provision.resources import DaemonOption, Directory, Resource
+from provision.resources import DaemonOption, Directory, DockerCurrent, Resource
 from provision.role import Deferred, Refuse, Role, Settings, Skip
 
 FACTS = Facts(os=Os(id="debian"), architecture="amd64", init="systemd")
@@ -145,7 +145,7 @@ def test_a_role_says_that_its_resources_stand_or_fall_together_and_what_it_disru
     plain = replace(role("plain", Directory(path="/p")), daemon=False)
     stages = plan((mini, plain), {"mini": Disrupting(), "plain": Settings()}, FACTS)
     assert [stage.transaction for stage in stages] == [True, False]
-    policies = {"policies": {"mini": ["never", "mini.disrupt"]}, "closed": None}
+    policies = {"policies": {"mini": ("never", "mini.disrupt")}, "closed": None}
     assert [stage.wired(None)["disrupt"] for stage in stages] == [policies, policies]
 
 
@@ -166,3 +166,22 @@ def test_docker_is_installed_behind_a_gate_where_the_host_has_a_role_that_config
     stages = {stage.role: stage for stage in staged(engine, own, in_run=in_run) if stage.role == "docker_engine"}
     assert [len(stage.resources) for stage in stages.values()] == ([3] if gated else [])
     assert [len(stage.resources) for stage in staged(engine)] == [1], "nobody would open it"
+
+
+@pytest.mark.parametrize(
+    ("names", "in_run", "asked"),
+    [
+        (("docker_engine",), None, True),
+        (("docker_engine", "docker_daemon"), ("docker_engine",), True),
+        (("site",), None, False),
+        (("docker_engine", "docker_daemon"), None, None),
+    ],
+)
+def test_a_run_without_the_daemon_s_stage_asks_whether_an_upgrade_is_live(names: Any, in_run: Any, asked: Any) -> None:
+    roles = [replace(role(name, Directory(path="/x")), daemon=name != "site") for name in names]
+    host = installed(FACTS, Settings())
+    host = host.model_copy(update={"docker": host.docker.model_copy(update={"pid": 7})})
+    stages = plan(roles, {name: Settings() for name in names}, host, in_run)
+    found = [item for stage in stages for item in stage.resources if isinstance(item, DockerCurrent)]
+    assert [item.ours for item in found] == ([] if asked is None else [asked])
+    assert [stage.role for stage in staged(*roles, in_run=in_run)].count("docker") == 0, "no Docker runs there"

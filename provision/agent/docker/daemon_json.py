@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from typing import Any, Sequence
 
     from ..host.system import System
-    from ..types import Diff, State
+    from ..types import Diff, State, Undo
 
 SECTION = "json_keys"
 DEFAULT_FILE = "/etc/default/docker"
@@ -43,6 +43,7 @@ class JsonKeys(Resource):
     def __init__(self, **values: "Any") -> None:
         Resource.__init__(self, **values)
         self._foreign: "list[str] | None" = None
+        self._made = False  # there was no file before us
 
     def identity(self) -> str:
         return self.path
@@ -51,11 +52,13 @@ class JsonKeys(Resource):
         return (self.path,)
 
     def desired(self) -> "State":
+        """Each key by its dotted path: its value in one spelling; unwanted: [dotted paths]; mode, owner, group."""
         state: "State" = {_dotted(key["path"]): _plain(key["path"], key["value"]) for key in self.keys}
         state.update({"unwanted": [], "mode": self.mode, "owner": self.owner, "group": self.group})
         return state
 
     def actual(self, system: "System") -> "State | None":
+        """As `desired`: unwanted are the keys that stand there and have to go; rights that are ours to say only."""
         document = _document(system, self.path)
         if self._foreign is None:  # as found, not as we left it
             self._foreign = self._changed_by_others(system, document)
@@ -72,6 +75,7 @@ class JsonKeys(Resource):
         return state
 
     def apply(self, system: "System", diff: "Diff") -> None:
+        """Write the object with our keys in it and the unwanted ones out; other keys stay."""
         uid, gid = file.owner_ids(system, self)
         if not set(diff) - {"mode", "owner", "group"}:
             if "owner" in diff or "group" in diff:
@@ -83,6 +87,7 @@ class JsonKeys(Resource):
         self._remember(system)
         _make_directory(system, self.path)
         found = file.described(system, self.path)
+        self._made = found is None
         mode = found["mode"] if found and self._holds_a_foreign_password(document) else self.mode
         mode, uid, gid = file.rights(system, self.path, int(mode, 8), uid, gid)
         system.write(self.path, _text(document), mode, uid, gid, lambda staged: self._validate(system, staged))
@@ -141,6 +146,9 @@ class JsonKeys(Resource):
     def settled(self, system: "System") -> None:
         self._remember(system)
 
+    def when_removed(self, role: str) -> "Undo | None":
+        return ("empty_object", {"path": self.path}) if self._made else None
+
     def taints(self, key: str) -> bool:
         if key in ("mode", "owner", "group", "unwanted"):
             return False
@@ -185,6 +193,30 @@ class JsonKeys(Resource):
                 name = json.dumps(list(key["path"]))
                 records[name] = {"role": key["role"], "digest": _digest(system, key["path"], key["value"])}
         system.memory.put(SECTION, self.path, records or None)
+
+
+class EmptyObject(Resource):
+    """A JSON file that we made, and in which nothing is left once the role is gone: it goes, with its directory."""
+
+    path: str
+
+    def identity(self) -> str:
+        return self.path
+
+    def touches(self) -> "tuple[str, ...]":
+        return (self.path,)
+
+    def desired(self) -> "State":
+        return {"empty": False}
+
+    def actual(self, system: "System") -> "State":
+        return {"empty": system.stat(self.path) is not None and not _document(system, self.path)}
+
+    def apply(self, system: "System", diff: "Diff") -> None:
+        system.remove(self.path)
+        folder = self.path.rpartition("/")[0]
+        if not system.names(folder):
+            system.remove(folder)
 
 
 def as_written(system: "System", path: "Sequence[str]", document: "dict[str, Any]", record: "dict[str, str]") -> bool:

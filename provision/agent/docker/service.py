@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from ..host.system import System
     from ..services.service import Manager
-    from ..types import Diff, Impact, Process, State
+    from ..types import Diff, Impact, Process, State, Undo
 
 
 class DockerService(Service):
@@ -82,6 +82,10 @@ class DockerService(Service):
     def _signal(self) -> "dict[str, Any] | None":
         return self.reload
 
+    def when_removed(self, role: str) -> "Undo | None":
+        """Docker is no role's own: it stays as it is until its packages go."""
+        return None
+
     def go_back(self, system: "System", running: "bool | None") -> None:
         if running and self._reloaded:
             self._reload_back(system)
@@ -137,6 +141,10 @@ class DockerService(Service):
         back = containers.expected(system) if restart else {}
         Service._come_up(self, system, manager, log, restart)
         containers.wait_for(system, back)
+
+    def _takes_sockets(self, system: "System") -> bool:
+        pid = daemon_socket.process(system)
+        return pid is not None and not daemon_socket.is_given(system, pid)
 
     def _explained(self, words: str) -> "tuple[str, str] | None":
         return explain(words)

@@ -22,6 +22,7 @@ MODULES = {
     "service": ("services.service", "Service"),
     "docker_service": ("docker.service", "DockerService"),
     "command": ("files.command", "Command"),
+    "docker_current": ("docker.current", "DockerCurrent"),
     "docker_programs": ("docker.programs", "DockerPrograms"),
     "docker_live": ("docker.live", "DockerLive"),
     "apt_conf": ("packages.apt_conf", "AptConf"),
@@ -53,6 +54,13 @@ MODULES = {
     "download": ("files.download", "Download"),
     "mount": ("kernel.mount", "Mount"),
 }
+OWN = {
+    "packages_removal": ("packages.removal", "PackagesRemoval"),
+    "account_left": ("accounts.users", "AccountLeft"),
+    "empty_object": ("docker.daemon_json", "EmptyObject"),
+    "directory_gone": ("files.file", "DirectoryGone"),
+}
+"""What no plan names: the host makes these itself, of what it remembers, when a role is removed."""
 
 
 def known(record: "Item") -> bool:
@@ -66,8 +74,8 @@ def known(record: "Item") -> bool:
 
 def make(kind: str, fields: "dict[str, Any]") -> "Resource":
     """The resource of that kind with those fields."""
-    if kind not in MODULES:
+    if kind not in MODULES and kind not in OWN:
         raise ValueError("no kind of resource is called {!r}".format(kind))
-    module, name = MODULES[kind]
+    module, name = MODULES.get(kind) or OWN[kind]
     made: "Resource" = getattr(importlib.import_module(AGENT + "." + module), name)(**fields)
     return made

@@ -92,9 +92,18 @@ class Resource:
         """The resource (kind, fields) that removes this one, or None where leaving it is right."""
         return None
 
+    def when_removed(self, role: str) -> "Undo | None":
+        """What stays when nobody asks for this any more, and goes only when `role` is removed: the resource that does
+        that, or None. Asked of a resource that is as it should be; `found` is how it was before."""
+        return None
+
     def impact(self, system: "System", diff: "Diff") -> "Impact | None":
         """What `apply` does to others on this host (engine/impact.py), or None. Reads only; knows what is foreseen."""
         return None
+
+    def waits(self, diff: "Diff") -> str:
+        """Why this difference is for somebody else to end, with what to do, or ""."""
+        return ""
 
     def prove(self, system: "System") -> None:
         """Before a set of changes: raise Failed where this one cannot be made. Leaves nothing behind."""
@@ -188,6 +197,7 @@ def _converge(
     for path in resource.touches():
         system.check_unlocked(path)
     impact = result["impact"] = resource.impact(system, diff)
+    result["waits"] = resource.waits(diff)
     if may is not None and impact is not None:
         result["waits"] = may(impact) or ""
     result["cuts"] = resource.cuts(diff)

@@ -13,6 +13,7 @@ import time
 
 from ..docker import engine_facts
 from ..host import look
+from ..host.results import PATH
 from ..packages import dpkg
 from .network import network
 
@@ -134,6 +135,7 @@ def nvidia(system: "System", kernel: str) -> "dict[str, Any]":
         "driver_loaded": look.word(system, "/sys/module/nvidia/version") or None,
         "driver_on_disk": _on_disk(system, kernel),
         "library": _library(system),
+        "programs": driver_programs(system),
     }
 
 
@@ -181,6 +183,15 @@ def library_path(system: "System") -> "str | None":
         if re.search(LIBRARY, path):
             return os.path.normpath(path)
     return None
+
+
+def driver_programs(system: "System") -> "str | None":
+    """The folder of the driver's own nvidia-smi where it is beside its library and on no usual PATH, or None."""
+    library = library_path(system)
+    folder = os.path.normpath(os.path.join(os.path.dirname(library), "../bin")) if library else None
+    if folder is None or folder in PATH.split(":") or not look.exists(system, folder + "/nvidia-smi"):
+        return None
+    return folder
 
 
 def _library_directories(system: "System") -> "Iterator[str]":

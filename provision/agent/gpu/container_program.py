@@ -16,7 +16,7 @@ import time
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
+    from typing import Any, Sequence
 
 COUNT = 1024
 KERNEL = """
@@ -113,7 +113,8 @@ def main(request: "dict[str, Any]") -> "dict[str, Any]":
     found["nodes"] = sorted(os.path.basename(path) for path in glob.glob("/dev/nvidia*"))
     found["volumes"] = {path: volume(path) for path in request.get("volumes", ())}
     found["nvml"] = nvml()
-    found["nvidia_smi"] = program([request["nvidia_smi"], "-L"]) if request.get("nvidia_smi") else None
+    found["missing"] = missing(request.get("libraries", ()), request.get("nodes", ()))
+    found["nvidia_smi"] = nvidia_smi(request.get("nvidia_smi", ()))
     found["cuda"] = cuda() if request.get("cuda", True) else None
     found["seconds"] = round(time.perf_counter() - started, 3)
     return found
@@ -140,6 +141,25 @@ def shared_memory() -> "int | None":
     except OSError:
         return None
     return status.f_blocks * status.f_frsize
+
+
+def missing(libraries: "Sequence[str]", nodes: "Sequence[str]", mounts: str = "/proc/self/mountinfo") -> "list[str]":
+    """Those of the driver's libraries that are neither mounted here nor in a directory of NVIDIA's that is; nodes."""
+    with open(mounts, encoding="utf-8", errors="replace") as file:
+        targets = [line.split(" ")[4] for line in file]
+    folders = [path for target in targets if "nvidia" in target for path in glob.glob(target + "/lib*")]
+    names = [os.path.basename(path) for path in targets]
+    names += [name for folder in folders if os.path.isdir(folder) for name in os.listdir(folder)]
+    absent = [library for library in libraries if not any(name.startswith(library + ".so.") for name in names)]
+    return absent + [name for name in nodes if not os.path.exists("/dev/" + name)]
+
+
+def nvidia_smi(places: "Sequence[str]") -> "dict[str, Any] | None":
+    """What `nvidia-smi -L` answers, of the first of these places that has one; None where none is asked for."""
+    there = [path for path in places if os.path.exists(path)]
+    if there or not places:
+        return program([there[0], "-L"]) if there else None
+    return {"status": 127, "text": "there is no {}".format(" and no ".join(places))}
 
 
 def program(argv: "list[str]") -> "dict[str, Any]":

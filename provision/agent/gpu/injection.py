@@ -13,6 +13,7 @@ import itertools
 import os
 import re
 
+from ..facts import gather
 from ..host import look
 
 TYPE_CHECKING = False
@@ -29,6 +30,19 @@ ALL = "all"
 NONE = "none"
 OWN = "/nvidia.yaml"
 """The name that NVIDIA's own service and tool give a spec."""
+LIBRARIES = (
+    "libcuda",
+    "libcudadebugger",
+    "libnvidia-cfg",
+    "libnvidia-ml",
+    "libnvidia-nvvm",
+    "libnvidia-opencl",
+    "libnvidia-ptxjitcompiler",
+)
+"""The driver's libraries for the capabilities `compute` and `utility`."""
+USUAL_SMI = ("/usr/bin/nvidia-smi", "/usr/local/nvidia/bin/nvidia-smi")
+"""Where the toolkit and the volume of nvidia-docker 1 put it."""
+NODES = ("nvidia-uvm", "nvidia-uvm-tools", "nvidiactl")
 VISIBLE = {ALL: "all", NONE: "void"}
 """NVIDIA_VISIBLE_DEVICES: to a runtime in mode cdi `none` would be a CDI device, which no spec has."""
 
@@ -88,13 +102,23 @@ def by_spec(system: "System", ways: "Sequence[str]") -> bool:
     return "cdi" in ways or "runtime" in ways and _mode(system) == "cdi"
 
 
-def nvidia_smi(system: "System", way: str) -> "str | None":
-    """Where the CDI specs put nvidia-smi in a container that gets its GPUs by this way, or None."""
-    if not by_spec(system, (way,)):
-        return None
+def nvidia_smi(system: "System", way: str) -> "list[str]":
+    """The places where a container that gets its GPUs by this way may have nvidia-smi; [] where the host has none."""
     pattern = r"containerPath\"?:\s*\"?(/[^\s\",]*/nvidia-smi)\b"
-    found = [match.group(1) for match in (re.search(pattern, text) for text in specs(system).values()) if match]
-    return found[0] if found else None
+    by_specs = specs(system).values() if by_spec(system, (way,)) else ()
+    found = [match.group(1) for match in (re.search(pattern, text) for text in by_specs) if match]
+    folder, program = gather.driver_programs(system), system.which("nvidia-smi")
+    own = [folder + "/nvidia-smi"] if folder else []
+    return found[:1] + own + list(USUAL_SMI) if found or own or program else []
+
+
+def driver_files(system: "System") -> "tuple[dict[str, str], list[str]]":
+    """({library: its file on the host}, device nodes): what of the driver each container with a GPU must get."""
+    folder, name = os.path.split(gather.library_path(system) or "")
+    version = name.partition(".so.")[2]
+    files = {library: "{}/{}.so.{}".format(folder, library, version) for library in LIBRARIES if version}
+    there = {library: path for library, path in files.items() if look.exists(system, path)}
+    return there, [name for name in NODES if look.exists(system, "/dev/" + name)]
 
 
 def available(system: "System", info: "dict[str, Any]") -> "dict[str, str | None]":

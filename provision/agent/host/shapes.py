@@ -38,11 +38,11 @@ RECORDS = {
     "asked": {ANY: {"kind": str, "fields": dict}},
     "daemon_flags": {"flags": [_flag], "variables": LIST},
     "holds": object,
+    "installed": {"with": str},
     "json_keys": {ANY: {"role": str, "digest": str}},
     "pending": {"staged": [str]},
     "proofs": {"digest": str, "at": NUMBER},
     "runs": dict,
-    "stays": [LIST],
     "services": {"process": LIST, "files": dict},
     "written": {"digest": str, "boot": str, "uptime": NUMBER + (type(None),)},
 }

@@ -9,19 +9,16 @@ import json
 from ..engine import kinds
 from ..engine.resource import compare
 from ..files import json_object
-from ..host import look
 from ..host.errors import Failed, Unknown
-from ..packages import dpkg
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any, Collection
 
     from ..host.system import System
-    from ..types import Item
 
-UNITS = ("/etc/systemd/system/{}.service", "/usr/lib/systemd/system/{}.service", "/lib/systemd/system/{}.service")
-SCRIPT = "/etc/init.d/{}"
+WORDS = {"account_left": "account", "directory_gone": "directory", "empty_object": "file"}
+"""Kinds that only this host knows, in words for people."""
 
 
 def by_role(system: "System", roles: "Collection[str]") -> "dict[str, list[str]]":
@@ -34,44 +31,28 @@ def by_role(system: "System", roles: "Collection[str]") -> "dict[str, list[str]]
 
 
 def _of_resources(system: "System", roles: "Collection[str]") -> "list[tuple[str, list[str]]]":
-    memory = system.memory
-    asked = [
-        (role, [name for name, undo in sorted(record.items()) if not _undone(system, undo)])
-        for role, record in sorted(memory.section("asked").items())
+    return [
+        (role, [text for key, item in sorted(record.items()) for text in _of_record(system, key, item)])
+        for role, record in sorted(system.memory.section("asked").items())
         if role not in roles and isinstance(record, dict)
     ]
-    stays = [(role, _there(system, things)) for role, things in sorted(memory.section("stays").items())]
-    return asked + stays
 
 
-def _undone(system: "System", record: "Item") -> bool:
-    """Is the host already as the resource that undoes this one would make it?"""
+def _of_record(system: "System", key: str, record: "dict[str, Any]") -> "list[str]":
+    """What is left of one resource; nothing of what was so before us. `key` is told where the host cannot tell."""
+    if isinstance(record, dict) and record.get("found"):
+        return []
     try:
         resource = kinds.make(record["kind"], record["fields"])
-        return not compare(resource.actual(system), resource.desired())
+        diff = compare(resource.actual(system), resource.desired())
     except (Failed, Unknown, OSError, ValueError, TypeError, KeyError):
-        return False
-
-
-def _there(system: "System", things: "list[tuple[str, str]]") -> "list[str]":
-    names = [name for what, name in things if what == "package"]
-    packages = dpkg.packages(system, names) if names else {}
-    told = [_thing(system, packages, what, name) for what, name in things]
-    return [text for text in told if text]
-
-
-def _thing(system: "System", packages: "dict[str, dpkg.Package]", what: str, name: str) -> "str | None":
-    """`package docker.io (held)`, or None for what is not there."""
-    if what == "package":
-        package = packages.get(name)
-        if package is None or not package.present:
-            return None
-        return "package {}{}".format(name, " (held)" if package.held else "")
-    if what == "user" and system.uid(name) is None or what == "group" and system.gid(name) is None:
-        return None
-    if what == "service" and not any(look.exists(system, path.format(name)) for path in UNITS + (SCRIPT,)):
-        return None
-    return "{} {}".format(what, name)
+        return [key]
+    if not diff:
+        return []
+    if record["kind"] == "packages_removal":
+        words = (("installed", "package"), ("held", "hold of"))
+        return ["{} {}".format(word, name) for state, word in words for name in diff.get(state, ([],))[0]]
+    return ["{} {}".format(WORDS.get(record["kind"], record["kind"]), resource.identity())]
 
 
 def _of_keys(system: "System", roles: "Collection[str]") -> "list[tuple[str, list[str]]]":

@@ -8,6 +8,7 @@ and only a damaged state file is a failure. Of an unfinished change only its hea
 import json
 import os
 
+from ..docker import current
 from ..gpu import speed
 from ..gpu.proof.receipt import RECEIPT
 from ..host import lock, look, times
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
 REBOOT = ("/run/reboot-required", "/var/run/reboot-required")
 UNFINISHED = "undo/journal.json"
 LISTED = 100
+UPGRADED = "docker"
+"""The stage that asks whether an upgrade is live (provision/plan.py)."""
 TEXT = 500
 
 
@@ -31,7 +34,7 @@ def answer(system: "System", arguments: "dict[str, list[str]]") -> "dict[str, An
     interrupted = memory.get("runs", "interrupted")
     return {
         "time": times.now(),
-        "pending": [_pending(role, record) for role, record in _records(memory, "pending")],
+        "pending": _waiting(system),
         "unfinished": _unfinished(system),
         "last_run": _last_run(system),
         "proof": _proof(system),
@@ -40,6 +43,18 @@ def answer(system: "System", arguments: "dict[str, list[str]]") -> "dict[str, An
         "reboot": next((_packages(system, path) for path in REBOOT if look.exists(system, path)), None),
         "interrupted": _interrupted(interrupted) if isinstance(interrupted, dict) else None,
     }
+
+
+def _waiting(system: "System") -> "list[dict[str, Any]]":
+    """What runs have put off; and of Docker, whose program may be replaced by anybody, how it is now."""
+    records = [(role, record) for role, record in _records(system.memory, "pending") if role != UPGRADED]
+    ours = system.memory.get("services", "docker") or system.memory.section("holds")
+    upgraded = current.upgraded(system) if ours else []
+    daemon = any("docker_service docker" in (record.get("resources") or ()) for _, record in records)
+    if upgraded and not daemon:
+        before = system.memory.get("pending", UPGRADED)
+        records.append((UPGRADED, dict(before if isinstance(before, dict) else {}, reason=current.reason(upgraded))))
+    return [_pending(role, record) for role, record in records]
 
 
 def _pending(role: str, record: "dict[str, Any]") -> "dict[str, Any]":

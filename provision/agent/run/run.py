@@ -7,13 +7,13 @@ can be found and removed, by this run or the next.
 
 import zlib
 
-from ..engine import kinds, left
-from ..engine.resource import CHANGED, OK, PENDING, WOULD_CHANGE
+from ..engine import kinds
+from ..engine.resource import CHANGED, OK, PENDING, WOULD_CHANGE, compare
 from ..facts import gather
 from . import pending
 from .history import History
 from .link import Cancelled
-from .stage import GOOD, Stage, close_left_open, key_of
+from .stage import GOOD, LEFT, Stage, close_left_open, key_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -92,6 +92,11 @@ class Run:
     def in_sync(self) -> bool:
         """In check mode: is there nothing to change, nothing that failed and nothing that is not known yet?"""
         return not self._found and not self._failed and not (self._asks and self._asks["deferred"])
+
+    @property
+    def removes(self) -> bool:
+        """Is it about removing roles?"""
+        return any(stage.get("remove") for stage in self._stages)
 
     def _ask(self) -> None:
         """The questions before a change, where there is one to come."""
@@ -197,17 +202,48 @@ class Run:
         """Those of them that this version does not know: they are left alone, and stay remembered."""
         return {key: record for key, record in self.asked(role).items() if not kinds.known(record)}
 
-    def remember(self, role: str, items: "list[Item]", record: "dict[str, Any] | None" = None) -> None:
-        """Keep what was asked beside `record`: at once for each that is done, since the next one may end the run."""
+    def remember(
+        self,
+        role: str,
+        items: "list[Item]",
+        record: "dict[str, Any] | None" = None,
+        outcome: "str | None" = None,
+    ) -> None:
+        """Keep what was asked beside `record`: at once for each that is done, since the next one may end the run.
+
+        `found`: it was so when we first looked, so `remove` leaves it; `stays`: only `remove` takes it away.
+        """
         if not self.keeps:
             return
-        stays = list(self.system.memory.get("stays", role) or []) if record is None else []
-        record = self.asked(role) if record is None else dict(record, **self.of_newer_versions(role))
+        before = self.asked(role)
+        if record is None:
+            record = dict(before)
+        else:
+            stay = {key: old for key, old in before.items() if old.get("stays")}
+            record = dict(record, **dict(stay, **self.of_newer_versions(role)))
         for item in items:
             undo = kinds.make(item["kind"], item["fields"]).when_dropped()
             if undo is not None:
-                record[key_of(item)] = {"kind": undo[0], "fields": undo[1]}
-            else:
-                stays += [thing for thing in left.things(item) if thing not in stays]
+                key = key_of(item)
+                record[key] = {"kind": undo[0], "fields": undo[1]}
+                if outcome != CHANGED and before.get(key, {"found": outcome == OK}).get("found"):
+                    record[key]["found"] = True
         self.system.memory.put("asked", role, record or None)
-        self.system.memory.put("stays", role, stays or None)
+
+    def note_removal(self, role: str, resource: "Resource", outcome: str) -> None:
+        """Keep what only `remove` takes away; the first record counts, for it knows how the host was before us."""
+        undo = resource.when_removed(role) if self.keeps and outcome in (OK, CHANGED) else None
+        if undo is not None:
+            record = self.asked(role)
+            key = key_of({"kind": undo[0], "fields": undo[1]})
+            record.setdefault(key, {"kind": undo[0], "fields": undo[1], "stays": True})
+            self.system.memory.put("asked", role, record)
+
+    def forget(self, role: str) -> None:
+        """The role was removed: only the accounts that it made are left, while they are there."""
+        if not self.keeps:
+            return
+        left = {key: record for key, record in self.asked(role).items() if record["kind"] == LEFT}
+        made = {key: kinds.make(record["kind"], record["fields"]) for key, record in left.items()}
+        still = {key: left[key] for key, item in made.items() if compare(item.actual(self.system), item.desired())}
+        self.system.memory.put("asked", role, still or None)

@@ -38,10 +38,19 @@ if TYPE_CHECKING:
         def ended(self, role: str, name: str, item: "Item", resource: "Resource", result: "ResourceResult") -> None: ...
         def asked(self, role: str) -> "dict[str, Any]": ...
         def of_newer_versions(self, role: str) -> "dict[str, Any]": ...
-        def remember(self, role: str, items: "list[Item]", record: "dict[str, Any] | None" = None) -> None: ...
+        def remember(
+            self,
+            role: str,
+            items: "list[Item]",
+            record: "dict[str, Any] | None" = None,
+            outcome: "str | None" = None,
+        ) -> None: ...
+        def note_removal(self, role: str, resource: "Resource", outcome: str) -> None: ...
+        def forget(self, role: str) -> None: ...
 
 
 GOOD = (OK, CHANGED, WOULD_CHANGE)
+LEFT = "account_left"
 INSIDE = ("waits", "cuts")
 """Keys of a result that do not travel."""
 
@@ -55,6 +64,7 @@ class Stage:
         self._number = number
         self._plan = plan
         self.role = plan["role"]
+        self._removes = plan.get("remove", False)
         self._guard = Guard(run.system, plan["disrupt"])
         self._newer = run.of_newer_versions(self.role)
         self._items = self._ordered()
@@ -71,7 +81,10 @@ class Stage:
         else:
             outcome = self._one_by_one()
         if outcome == OK:
-            self._run.remember(self.role, self._plan["resources"], {})
+            if self._removes:
+                self._run.forget(self.role)
+            else:
+                self._run.remember(self.role, self._plan["resources"], {})
             if not self._run.check:
                 pending.clear(self._system, self.role)
         return outcome
@@ -185,8 +198,9 @@ class Stage:
             self._newer = {}  # said once
         self._run.line.send(dict(shown, type="result", role=self.role, **self._place(position)))
         self._run.ended(self.role, self._name(position), self._items[position], self._resources[position], result)
-        if result["outcome"] in GOOD:
-            self._run.remember(self.role, [self._items[position]])
+        if result["outcome"] in GOOD and not self._removes:
+            self._run.remember(self.role, [self._items[position]], outcome=result["outcome"])
+            self._run.note_removal(self.role, self._resources[position], result["outcome"])
 
     def _settle(self, resource: "Resource", result: "ResourceResult") -> None:
         if result["outcome"] not in (OK, CHANGED) or not self._run.keeps:
@@ -215,9 +229,10 @@ class Stage:
         first = starts.index(True) if True in starts else len(items)
         asked = {key_of(item) for item in items}
         asked.update(self._newer)
-        dropped: "list[Item]" = [
-            record for key, record in sorted(self._run.asked(self.role).items()) if key not in asked
-        ]
+        known = sorted(self._run.asked(self.role).items())
+        dropped: "list[Item]" = [record for key, record in known if key not in asked and not record.get("stays")]
+        if self._removes:
+            dropped = to_remove(known)
         return items[:first] + dropped + items[first:]
 
 
@@ -234,6 +249,14 @@ def close_left_open(system: "System") -> None:
         from ..rollback.confirmed import settle_left_open  # only where there is one
 
         settle_left_open(system)
+
+
+def to_remove(known: "list[tuple[str, dict[str, Any]]]") -> "list[Item]":
+    """What takes a role away, of its records: services first, packages last, and directories once they are empty."""
+    order = ("service", "", "packages_removal", "directory_gone")
+    ours = [record for _, record in reversed(known) if not record.get("found") and record["kind"] != LEFT]
+    ranked = sorted(ours, key=lambda record: order.index(record["kind"] if record["kind"] in order else ""))
+    return [{"kind": record["kind"], "fields": record["fields"]} for record in ranked]
 
 
 def key_of(item: "Item") -> str:

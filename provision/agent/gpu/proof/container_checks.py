@@ -88,7 +88,21 @@ def _difference(found: "set[str]", expected: "set[str]") -> str:
     return " and ".join(words)
 
 
-def runs_nvidia_smi(answer: "dict[str, Any]") -> "dict[str, str]":
+def complete(name: str, answer: "dict[str, Any]", asked: "list[str]") -> "dict[str, Any]":
+    """Each of the driver's libraries and device nodes that the host has and the way in should give is there."""
+    if not answer["missing"]:
+        return check("driver files", PASSED, asked)
+    return check(
+        "driver files",
+        FAILED,
+        answer["missing"],
+        "the container {} lacks {}, which the host's driver has".format(name, ", ".join(answer["missing"])),
+        "apply the role nvidia_docker: it has the CDI spec made anew; for the runtime, upgrade the toolkit and ask for "
+        "NVIDIA_DRIVER_CAPABILITIES=compute,utility",
+    )
+
+
+def runs_nvidia_smi(answer: "dict[str, Any]") -> "dict[str, Any]":
     """nvidia-smi starts in the container and lists its GPUs."""
     ran = answer["nvidia_smi"]
     if ran["status"] == 0:
@@ -99,7 +113,8 @@ def runs_nvidia_smi(answer: "dict[str, Any]") -> "dict[str, str]":
         FAILED,
         ran["text"],
         "nvidia-smi does not run in the container (exit status {}: {})".format(ran["status"], last),
-        "remove /etc/cdi/nvidia.yaml and apply nvidia_docker: it writes the spec with the driver's own nvidia-smi",
+        "apply the role nvidia_docker: it has the CDI spec made anew with the driver's own nvidia-smi. The nvidia "
+        "runtime takes the first one on dockerd's PATH: add the driver's folder (Environment=PATH=… in a drop-in)",
     )
 
 

@@ -8,7 +8,7 @@
 The law (15): levels 0 and 1 cost nothing and are measured on every run and every check. Levels 2 and 3 run
 containers: they are due when an input, the daemon's process, the driver or the boot changed, or when the last proof
 is older than `max_age`. A check starts no container. The receipt stays on the host as JSON, in the state directory
-(proofs/gpu.json).
+(proofs/gpu.json); its verdict, for others, in /run/provision.
 """
 
 import os
@@ -19,8 +19,8 @@ from ...docker.engine_api import ApiError, Engine
 from ...engine.resource import Resource
 from ...host.errors import Failed, TimedOut, Unknown
 from .. import driver, injection, nvml
+from . import gate, runs
 from . import receipt as proof_receipt
-from . import runs
 from .host_checks import FAILED, PASSED, UNKNOWN, check, host, persistence, specs, uuids, verdict_of, warnings, xids
 
 TYPE_CHECKING = False
@@ -57,12 +57,16 @@ class GpuProof(Resource):
         return "gpu"
 
     def desired(self) -> "State":
+        """level N: passed, of each level asked for."""
         return {"level {}".format(level): PASSED for level in sorted(self.levels)}
 
     def actual(self, system: "System") -> "State | None":
+        """level N: passed, or why a proof is due. Failed for levels 0 and 1, which cost nothing."""
         measured = self._measured = self._measured or self._measure(system)
         state = {"level 0": _said(measured["levels"]["0"]), "level 1": PASSED}
         if 1 in self.levels:
+            if system.writable and measured["levels"]["1"]["verdict"] != PASSED:
+                gate.publish(system, measured, proof_receipt.now())
             self._raise(measured, "1")
         self.proof, due = proof_receipt.last(self, system, measured)
         for level in self.levels:
@@ -74,6 +78,7 @@ class GpuProof(Resource):
         return state
 
     def apply(self, system: "System", diff: "Diff") -> None:
+        """Climb the levels that are due; what fails is Failed."""
         measured = self._measured or self._measure(system)
         receipt = dict(measured, schema=1, time=proof_receipt.now(), image=self.image)
         receipt["key"] = proof_receipt.key(self, system, measured)
@@ -83,6 +88,7 @@ class GpuProof(Resource):
         receipt["failed_checks"] = [item["cause"] for level in tried for item in _bad(level)]
         self.proof = receipt
         proof_receipt.keep(system, receipt)
+        gate.publish(system, receipt, receipt["time"])
         self._ran = True
         for level in sorted(receipt["levels"]):
             self._raise(receipt, level)

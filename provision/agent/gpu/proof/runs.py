@@ -2,8 +2,11 @@
 
 The law: few containers, each with several questions: all GPUs with the daemon's own limits (level 2), `-u`,
 `--shm-size` and `--rm` (level 2), one GPU with `--ipc=host`, none (level 3). The GPU that is asked alone is the last
-one, so that index 0 in the container is shown to be another than index 0 on the host.
+one, so that index 0 in the container is shown to be another than index 0 on the host. Containers that use no GPU run
+beside the one that does: most of a container's time is Docker's.
 """
+
+import threading
 
 from ...docker import daemon_socket, in_use
 from ...docker.engine_api import ApiError, Engine
@@ -14,7 +17,7 @@ from .host_checks import FAILED, PASSED, check
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
+    from typing import Any, Callable
 
     from ...host.system import System
 
@@ -40,11 +43,15 @@ class Run:
     def level(self, number: "Any") -> "Any":
         """The checks of one level."""
         checks = []
-        for way in self._ways:
-            checks += self._two(way) if number == 2 else self._three(way)
-            if any(item["verdict"] != PASSED for item in checks):
-                return checks
-        return checks + (self._flags() if number == 2 else [])
+        beside = _Beside(self._flags) if number == 2 else None
+        try:
+            for way in self._ways:
+                checks += self._two(way) if number == 2 else self._three(way)
+                if any(item["verdict"] != PASSED for item in checks):
+                    return checks
+        finally:
+            more = beside.result() if beside else []
+        return checks + more
 
     def exited(self) -> "Any":
         return container.exited(self._engine)
@@ -78,7 +85,13 @@ class Run:
         if way == WRAPPED and asked != injection.NONE:
             gpus = None if asked == injection.ALL else [uuid for uuid, _ in asked]
             ran = container.run_wrapped(
-                self._engine, self._system, name, self._image, gpus, timeout=self._proof.timeout
+                self._engine,
+                self._system,
+                name,
+                self._image,
+                gpus,
+                request=options.get("request", {}),
+                timeout=self._proof.timeout,
             )
         else:
             extra, env = injection.options(self._system, way, asked) if way and way != WRAPPED else ({}, ())
@@ -93,17 +106,23 @@ class Run:
     # -- level 2
 
     def _two(self, way: "Any") -> "Any":
-        smi = injection.nvidia_smi(self._system, way)
-        request = {"request": {"nvidia_smi": smi}} if smi else {}
-        title, ran = self._run(way, "all", injection.ALL if way else injection.NONE, **request)
+        request = self._request(way) if way else {}
+        title, ran = self._run(way, "all", injection.ALL if way else injection.NONE, request=request)
         checks = [self._answered(title, ran)]
         if ran.answer is None:
             return checks
         checks.append(container_checks.sees(title, ran.answer, [uuid for uuid, _ in self._uuids]))
         if self._uuids and checks[-1]["verdict"] == PASSED:
-            checks += [container_checks.runs_nvidia_smi(ran.answer)] if smi else []
+            checks.append(container_checks.complete(title, ran.answer, request["libraries"] + request["nodes"]))
+            checks += [container_checks.runs_nvidia_smi(ran.answer)] if request["nvidia_smi"] else []
             checks.append(self._computes(ran.answer))
         return checks + list(container_checks.limits(ran.answer, self._limits))
+
+    def _request(self, way: str) -> "dict[str, Any]":
+        """What of the driver is looked for in the container."""
+        libraries, nodes = injection.driver_files(self._system)
+        smi = injection.nvidia_smi(self._system, way)
+        return {"libraries": sorted(libraries), "nodes": nodes, "nvidia_smi": smi}
 
     def _computes(self, answer: "Any") -> "Any":
         found = container_checks.computes(answer)
@@ -149,6 +168,19 @@ class Run:
     # -- level 3
 
     def _three(self, way: "Any") -> "Any":
+        none = _Beside(lambda: self._run(way, "none", injection.NONE))
+        try:
+            checks = self._one(way)
+        finally:
+            title, ran = none.result()
+        if any(item["verdict"] != PASSED for item in checks):
+            return checks
+        checks.append(self._answered(title, ran))
+        if ran.answer is not None:
+            checks.append(container_checks.sees(title, ran.answer, []))
+        return checks
+
+    def _one(self, way: "Any") -> "Any":
         checks = []
         if len(self._uuids) > 0:
             one = self._uuids[-1]
@@ -164,11 +196,30 @@ class Run:
                 checks.append(
                     _same("--ipc=host", ran.answer["ipc"], own, "the container does not share the host's IPC")
                 )
-        title, ran = self._run(way, "none", injection.NONE)
-        checks.append(self._answered(title, ran))
-        if ran.answer is not None:
-            checks.append(container_checks.sees(title, ran.answer, []))
         return checks
+
+
+class _Beside:
+    """A call in a thread of its own: only containers by Docker's socket, never a command. `result` raises its error."""
+
+    def __init__(self, call: "Callable[[], Any]") -> None:
+        self._call = call
+        self._result: "Any" = None
+        self._error: "Exception | None" = None
+        self._thread = threading.Thread(target=self._work)
+        self._thread.start()
+
+    def _work(self) -> None:
+        try:
+            self._result = self._call()
+        except Exception as error:
+            self._error = error
+
+    def result(self) -> "Any":
+        self._thread.join()
+        if self._error is not None:
+            raise self._error
+        return self._result
 
 
 def _same(name: str, found: "Any", asked: "Any", cause: "Any") -> "Any":

@@ -197,6 +197,8 @@ class Worker:
             self.gpu["again"] = sorted(again)
             checks = self._checks()
         self.gpu["checks"] = [{key: value for key, value in item.items() if key != "group"} for item in checks]
+        unlimited = sorted(set(self._request["least"]) & set(self.gpu["figures"]) - set(self.gpu["limits"]))
+        self.gpu["left_out"] += ["{}: the driver tells no limit".format(judge.WORDS[name]) for name in unlimited]
         self._at("release")
         self._device.close()
         self.gpu["seconds"].update(self._device.seconds)
