@@ -263,9 +263,13 @@ class Service(Resource):
         """Start it, and wait until it is up, and stays."""
         before = manager.look(system) or {}
         suspect = bool(before.get("failed") or before.get("restarts"))
-        manager.start(system, self.timeout, log, restart)
+        manager.start(system, self.timeout, log, restart, restart and self._takes_sockets(system))
         self._wait(system, manager)
         self._stays(system, manager, SUSPECT if suspect else SETTLE)
+
+    def _takes_sockets(self, system: "System") -> bool:
+        """Has it made sockets of its own where its socket unit has some? Those are gone when it ends."""
+        return False
 
     def _explained(self, words: str) -> "tuple[str, str] | None":
         """(cause, fix) of what its log says, where that is known, or None."""
