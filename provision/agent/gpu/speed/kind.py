@@ -37,9 +37,11 @@ class GpuSpeed(Resource):
         return "gpu"
 
     def desired(self):
+        """level 5: passed."""
         return {"level 5": PASSED}
 
     def actual(self, system):
+        """level 5: passed, or why a measurement is due."""
         self._receipt = self._read(system)
         due = self._due(system)
         if self._receipt is not None:
@@ -51,6 +53,7 @@ class GpuSpeed(Resource):
         return self._said
 
     def apply(self, system, diff):
+        """Measure each GPU; what fails is Failed."""
         began = time.monotonic()
         last = (self._receipt or {}).get("last") or {}
         answer = self._measure(system, last)
