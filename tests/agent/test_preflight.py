@@ -113,7 +113,19 @@ def test_a_question_that_hangs_is_unknown_and_the_others_are_asked(host, monkeyp
 
 @pytest.mark.parametrize(
     "name",
-    ["engines", "orchestrator", "images", "dpkg", "locks", "holds", "versions", "sources", "repositories", "socket"],
+    [
+        "engines",
+        "orchestrator",
+        "images",
+        "dpkg",
+        "locks",
+        "holds",
+        "versions",
+        "sources",
+        "repositories",
+        "socket",
+        "configuration",
+    ],
 )
 def test_what_the_change_does_not_touch_does_not_apply(host, name):
     assert dict(preflight.QUESTIONS)[name](host, change(FILE))[0] == "n/a"
@@ -253,6 +265,35 @@ def test_a_swarm_that_runs_and_one_that_is_stopped(own, monkeypatch):
     assert of_docker.orchestrator(own, change(ENGINE))[0] == "pass"
     running(own, monkeypatch, pid="41", info={"Swarm": {"LocalNodeState": "locked"}})
     assert "(locked)" in of_docker.orchestrator(own, change(ENGINE))[1]
+
+
+# -- configuration
+
+
+def daemon_json(key, value, validator=("dockerd", "--validate", "--config-file={}")):
+    keys = [{"path": [key], "value": value, "secret": False, "role": "docker_daemon"}]
+    fields = {"path": "/etc/docker/daemon.json", "keys": keys, "absent": [], "roles": ["docker_daemon"]}
+    fields.update(mode="0644", owner="root", group="root", sensitive=False, validate_with=list(validator))
+    return "docker_daemon", {"kind": "json_keys", "fields": fields}, {"diff": []}
+
+
+def test_a_daemon_json_that_dockerd_does_not_take_is_told(host):
+    host.put("/etc/docker/daemon.json", '{"log-opts": {"max-file": 3}}')
+
+    def refuse(system, argv):
+        with open(argv[-1].partition("=")[2], encoding="ascii") as file:
+            assert json.load(file) == {"log-opts": {"max-file": 3}, "mtu": 1400}
+        return answer("", "unable to configure the Docker daemon with file {}: json: x\n".format(argv[-1][14:]), 1)
+
+    host.commands = [(["dockerd", "--validate"], refuse), (["dockerd"], answer())]
+    verdict, text, _ = of_docker.configuration(host, change(daemon_json("mtu", 1400)))
+    assert (verdict, text.endswith("Docker cannot read its configuration: /etc/docker/daemon.json: json: x")) == (
+        "fail",
+        True,
+    )
+    assert of_docker.configuration(host, change(daemon_json("mtu", 1400)))[0] == "pass"
+    assert of_docker.configuration(host, change(INSTALL, daemon_json("mtu", 1400)))[0] == "n/a"
+    assert not [name for name in host.names("/") if name.startswith("provision.")]
 
 
 # -- socket

@@ -9,9 +9,10 @@ import os
 import re
 
 from ..docker import daemon_socket, engine_facts, flags
+from ..docker.daemon_json import JsonKeys
 from ..docker.daemon_socket import process
 from ..host import look
-from ..host.errors import Unknown
+from ..host.errors import Failed, Unknown
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -67,6 +68,21 @@ def socket(system: "System", change: "Change") -> "Judgement":
         cause = "there is no group {0}, to which docker.socket is given: it does not start, nor does docker.service"
         return "fail", cause.format(missing[0]), "groupadd --system {}".format(missing[0])
     return "pass", "docker.socket can start", ""
+
+
+def configuration(system: "System", change: "Change") -> "Judgement":
+    """dockerd takes daemon.json as it is planned, what is not ours in it included."""
+    written = [JsonKeys(**fields) for fields, _ in change.of("json_keys")]
+    if not written:
+        return UNTOUCHED
+    if change.packages:
+        return "n/a", "what Docker takes is known once its packages are there", ""
+    for resource in written:
+        try:
+            resource.rehearse(system)
+        except Failed as error:
+            return "fail", error.cause, error.fix
+    return "pass", "Docker takes its planned configuration", ""
 
 
 def _unit(system: "System", name: str) -> str:
