@@ -320,9 +320,8 @@ def test_a_daemon_that_fills_the_disk_of_its_files_and_dies_has_them_back(lab: L
     host = lab.host("new")
     before = host.read("/etc/docker/daemon.json")
     host.write("/root/floods", FLOODS, mode=0o755)
-    host.run(
-        f"cp /usr/sbin/dockerd /root/dockerd; {SMALL.format('/etc/docker')}; mount --bind /root/floods /usr/sbin/dockerd"
-    )
+    host.run(f"cp /usr/sbin/dockerd /root/dockerd; {SMALL.format('/etc/docker')}")
+    host.run("mount --bind /root/floods /usr/sbin/dockerd")
     try:
         ended = provision.apply("--limit", "new", *key("mtu", 1370))
         entry = ended.host("new")
