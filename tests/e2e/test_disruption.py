@@ -308,7 +308,7 @@ def test_a_daemon_that_hangs_is_unknown_in_bounded_time_and_never_ok(lab: Lab, p
     assert time.monotonic() - started < 60, "bounded: each question to Docker has ten seconds"
 
 
-SMALL = "cp -a {0} /root/was && mount -t tmpfs -o size=512k,mode=$(stat -c %a {0}) none {0} && cp -a /root/was/. {0}/"
+SMALL = "cp -a {0} /root/was && mount -t tmpfs -o size=64m,mode=$(stat -c %a {0}) none {0} && cp -a /root/was/. {0}/"
 FLOODS = """\
 #!/bin/sh
 grep -q mtu /etc/docker/daemon.json && { cat /dev/zero > /etc/docker/flood; exit 1; }
