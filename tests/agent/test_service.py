@@ -632,6 +632,30 @@ def test_a_reload_asks_nothing_of_that(host):
     resource.prove(host)
 
 
+# -- a Unix socket of its own
+
+
+@pytest.mark.parametrize(
+    ("arguments", "command"),
+    [
+        (("-H", "fd://"), "systemctl restart docker.service"),
+        (("-H", "fd://", "-H", "tcp://127.0.0.1:2375"), "systemctl restart docker.service"),
+        (("-H", "unix:///run/docker.sock"), "systemctl restart docker.service docker.socket"),
+        (
+            ("--debug",),
+            "systemctl restart docker.service docker.socket",
+        ),  # its hosts stood in a file that may be another one now
+    ],
+)
+def test_a_daemon_with_a_socket_of_its_own_leaves_none_behind(host, arguments, command):
+    run(host)
+    host.end()
+    host.begin(*arguments)
+    host.write(DAEMON_JSON, '{"mtu": 1500}')
+    assert run(host)["outcome"] == "changed"
+    assert restarts(host) == [command]
+
+
 def undone(host, resource):
     """What removing its role makes of a service, or None."""
     run(host, resource)

@@ -250,6 +250,15 @@ def test_each_kind_is_made_true_in_the_folder_of_its_subject() -> None:
     }
 
 
+@pytest.mark.parametrize("kind", kinds.MODULES)
+def test_each_kind_says_what_its_state_is(kind: str) -> None:
+    """`desired` has the keys, `actual` what may be found, `apply` what it does."""
+    module, name = kinds.MODULES[kind]
+    behaviour = getattr(importlib.import_module(f"provision.agent.{module}"), name)
+    for hook in ("desired", "actual", "apply"):
+        assert getattr(behaviour, hook).__doc__, f"{name}.{hook} says nothing of its state's keys"
+
+
 def test_no_file_is_called_after_nothing() -> None:
     nameless = {"utils", "util", "base", "common", "helpers", "helper", "manager", "misc"}
     assert not [path for path in PACKAGE.rglob("*.py") if path.stem in nameless]

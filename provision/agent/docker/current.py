@@ -28,6 +28,7 @@ class DockerCurrent(Resource):
         return {"upgraded": []}
 
     def actual(self, system: "System") -> "State":
+        """As `desired`; of a Docker that is not ours to restart, nothing."""
         ours = self.ours or system.memory.get(SECTION, "docker") is not None
         return {"upgraded": upgraded(system) if ours else []}
 
@@ -35,7 +36,8 @@ class DockerCurrent(Resource):
         return reason(diff["upgraded"][0])
 
     def apply(self, system: "System", diff: "Diff") -> None:
-        raise Failed(reason(diff["upgraded"][0]))  # it waits: nobody comes here
+        """Never called: it waits for whoever restarts them."""
+        raise Failed(reason(diff["upgraded"][0]))
 
 
 def upgraded(system: "System") -> "list[str]":

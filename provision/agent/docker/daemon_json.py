@@ -52,11 +52,13 @@ class JsonKeys(Resource):
         return (self.path,)
 
     def desired(self) -> "State":
+        """Each key by its dotted path: its value in one spelling; unwanted: [dotted paths]; mode, owner, group."""
         state: "State" = {_dotted(key["path"]): _plain(key["path"], key["value"]) for key in self.keys}
         state.update({"unwanted": [], "mode": self.mode, "owner": self.owner, "group": self.group})
         return state
 
     def actual(self, system: "System") -> "State | None":
+        """As `desired`: unwanted are the keys that stand there and have to go; rights that are ours to say only."""
         document = _document(system, self.path)
         if self._foreign is None:  # as found, not as we left it
             self._foreign = self._changed_by_others(system, document)
@@ -73,6 +75,7 @@ class JsonKeys(Resource):
         return state
 
     def apply(self, system: "System", diff: "Diff") -> None:
+        """Write the object with our keys in it and the unwanted ones out; other keys stay."""
         uid, gid = file.owner_ids(system, self)
         if not set(diff) - {"mode", "owner", "group"}:
             if "owner" in diff or "group" in diff:

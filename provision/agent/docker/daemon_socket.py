@@ -41,6 +41,12 @@ def address(system: "System", pid: int) -> str:
     return SOCKET
 
 
+def is_given(system: "System", pid: int) -> bool:
+    """Are all of the daemon's Unix sockets those that systemd has opened for it?"""
+    hosts = flags.values(look.arguments(system, pid) or ()).get("host") or ["unix://"]
+    return not any(host.startswith("unix://") for host in hosts)
+
+
 def _configured(system: "System", given: "dict[str, list[str]]") -> "list[str]":
     path = given.get("config-file", ["/etc/docker/daemon.json"])[-1]
     try:

@@ -43,6 +43,7 @@ class DaemonFlags(Resource):
         return (self.path,)
 
     def desired(self) -> "State":
+        """--FLAG (and its value or name, if repeatable): value; VARIABLE: its line; unwanted: []; private: true."""
         state: "State" = {"--{}".format(_label(item["name"], item["value"])): item["value"] for item in self.flags}
         state.update({name: _line(name, value, self.export) for name, value in self.variables.items()})
         state["unwanted"] = []
@@ -50,6 +51,7 @@ class DaemonFlags(Resource):
         return state
 
     def actual(self, system: "System") -> "State | None":
+        """As `desired`; unwanted: flags and variables that have to go; private: others cannot read secrets."""
         text = system.text(self.path) or ""
         words = self._words(text, system)
         found: "dict[tuple[str, str | None], str]" = {}
@@ -68,6 +70,7 @@ class DaemonFlags(Resource):
         return state
 
     def apply(self, system: "System", diff: "Diff") -> None:
+        """Write DOCKER_OPTS and the variables; other words and lines stay."""
         data = self._planned(system)
         # Ours before it is written: if we die in between, the next run knows what to take back.
         self._remember(system)

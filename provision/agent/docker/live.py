@@ -36,9 +36,11 @@ class DockerLive(Resource):
         return "docker"
 
     def desired(self) -> "State":
+        """running, and each option in the flat spelling of `flat`: its value."""
         return dict(flat(self.options), running=True, **footing.SOUND)
 
     def actual(self, system: "System") -> "State | None":
+        """What the daemon says is in effect; of what it does not tell, what it was started with."""
         pid = daemon_socket.process(system)
         if pid is None:
             # Nothing is known of the others, and one line says it.
@@ -48,6 +50,7 @@ class DockerLive(Resource):
         return dict(found, running=True, **footing.sound(system, pid, self.options, info or {}))
 
     def apply(self, system: "System", diff: "Diff") -> None:
+        """Always Failed: a probe that differs is not changed."""
         if "running" in diff:
             raise Failed("Docker does not run", "look at its log: journalctl -u docker, or /var/log/docker.log")
         options = sorted(set(diff) - set(footing.SOUND))

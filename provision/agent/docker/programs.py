@@ -24,9 +24,11 @@ class DockerPrograms(Resource):
         return {"missing": []}
 
     def actual(self, system: "System") -> "State":
+        """As `desired`."""
         return {"missing": footing.missing(system, footing.programs(system))}
 
     def apply(self, system: "System", diff: "Diff") -> None:
+        """Always Failed: a program is only looked for."""
         away = diff["missing"][0]
         cause = "Docker's packages are installed, and {} is not there, or cannot be executed".format(", ".join(away))
         fix = "install its package anew: apt-get install --reinstall PACKAGE (dpkg -S {} names it)".format(away[0])

@@ -142,6 +142,10 @@ class DockerService(Service):
         Service._come_up(self, system, manager, log, restart)
         containers.wait_for(system, back)
 
+    def _takes_sockets(self, system: "System") -> bool:
+        pid = daemon_socket.process(system)
+        return pid is not None and not daemon_socket.is_given(system, pid)
+
     def _explained(self, words: str) -> "tuple[str, str] | None":
         return explain(words)
 

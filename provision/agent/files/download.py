@@ -39,11 +39,13 @@ class Download(Resource):
         return self.path
 
     def desired(self) -> "State":
+        """type (file, or None), sha256, mode, owner, group."""
         if self.absent:
             return {"type": None, "sha256": None}
         return {"type": "file", "sha256": self.sha256, "mode": self.mode, "owner": self.owner, "group": self.group}
 
     def actual(self, system: "System") -> "State | None":
+        """As `desired`; None: nothing, or another file where it is to be absent."""
         if self.absent:
             status = system.stat(self.path)
             is_file = status is not None and stat.S_ISREG(status.st_mode)
@@ -55,6 +57,7 @@ class Download(Resource):
         return state
 
     def apply(self, system: "System", diff: "Diff") -> None:
+        """Fetch it and check its sum; or owner and mode."""
         if self.absent:
             return system.remove(self.path)
         uid, gid = owner_ids(system, self)

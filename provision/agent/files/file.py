@@ -116,11 +116,13 @@ class File(Resource):
         return (self.path,)
 
     def desired(self) -> "State":
+        """type (file, or None: absent), content (text), mode (0644), owner and group (names)."""
         if self.content is None:
             return {"type": None}
         return {"type": "file", "content": self.content, "mode": self.mode, "owner": self.owner, "group": self.group}
 
     def actual(self, system: "System") -> "State | None":
+        """As `desired`; type may be any of TYPES, content is there for a file alone. None: nothing is there."""
         if self.content is None:
             return _described(system.stat(self.path))  # a link goes, and not what it leads to
         state = described_file(system, self.path)
@@ -136,6 +138,7 @@ class File(Resource):
         return roots and is_stricter(system, self.path, self.mode)
 
     def apply(self, system: "System", diff: "Diff") -> None:
+        """Write it whole for its content; else owner, then mode."""
         if self.content is None:
             if diff["type"][0] == "directory":
                 raise Failed("{} is a directory, and is to be no file".format(self.path), "move it away")
@@ -188,12 +191,15 @@ class Directory(Resource):
         return self.path
 
     def desired(self) -> "State":
+        """type (directory), mode (0755), owner and group (names)."""
         return {"type": "directory", "mode": self.mode, "owner": self.owner, "group": self.group}
 
     def actual(self, system: "System") -> "State | None":
+        """As `desired`. None: nothing is there."""
         return described(system, self.path)
 
     def apply(self, system: "System", diff: "Diff") -> None:
+        """Make it, or set owner and mode; what is in it stays."""
         uid, gid = owner_ids(system, self)
         if "type" in diff:
             if diff["type"][0] is not None:

@@ -34,9 +34,11 @@ class CdiSpec(Resource):
         return self.vendor
 
     def desired(self) -> "State":
+        """spec: "for the loaded driver"."""
         return {"spec": "for the loaded driver"}
 
     def actual(self, system: "System") -> "State | None":
+        """spec: what is wrong with the specs in force. None: there is none."""
         specs = injection.specs(system)
         if not specs:
             return None
@@ -46,6 +48,7 @@ class CdiSpec(Resource):
         return {"spec": "; ".join(map(" ".join, wrong)) or "for the loaded driver"}
 
     def apply(self, system: "System", diff: "Diff") -> None:
+        """Have the toolkit make it anew."""
         refreshed = self._refreshed(system)
         if refreshed and OURS in dict(_faulty(system, injection.specs(system))):
             system.remove(OURS)

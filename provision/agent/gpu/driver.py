@@ -122,9 +122,11 @@ class NvidiaDriver(Resource):
         return "nvidia"
 
     def desired(self) -> "State":
+        """whole: true."""
         return {"whole": True}
 
     def actual(self, system: "System") -> "State | None":
+        """As `desired`; what is wrong is Failed."""
         self._found = look(system)
         wrong = problems(self._found, self.expect_gpus)
         if wrong:
@@ -132,6 +134,7 @@ class NvidiaDriver(Resource):
         return {"whole": True}
 
     def apply(self, system: "System", diff: "Diff") -> None:
+        """Never called: a driver is asserted."""
         raise AssertionError("a driver is asserted, never changed")
 
     def note(self, diff: "Diff") -> str:

@@ -44,6 +44,7 @@ class KernelModule(Resource):
         }
 
     def desired(self) -> "State":
+        """Both files by their paths: text or None; loaded; parameter NAME: its value."""
         state = self._files()
         if not self.absent:
             state["loaded"] = True
@@ -51,6 +52,7 @@ class KernelModule(Resource):
         return state
 
     def actual(self, system: "System") -> "State | None":
+        """As `desired`."""
         state: "State" = {}
         for path, content in self._files().items():
             state[path] = content_and_mode(system, path, None if content is None else "0644")["file"]
@@ -67,6 +69,7 @@ class KernelModule(Resource):
         return asked if same(found.strip(), asked) else found.strip()
 
     def apply(self, system: "System", diff: "Diff") -> None:
+        """Write the files, then load the module."""
         for path, content in self._files().items():
             if path in diff and content is None:
                 system.remove(path)

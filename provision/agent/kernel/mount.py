@@ -50,12 +50,14 @@ class Mount(Resource):
         return not self.absent and "noauto" not in self.options.split(",")
 
     def desired(self) -> "State":
+        """fstab (the first four fields, or None), mounted ("SOURCE TYPE") and flags, unless noauto."""
         state = {"fstab": None if self.absent else self._entry()}
         if self._live():
             state.update(mounted="{} {}".format(self.source, self.fstype), flags=flags(self.options))
         return state
 
     def actual(self, system: "System") -> "State | None":
+        """As `desired`."""
         lines = [words for words in map(fields_of, _lines(system)) if words is not None and self._ours(words)]
         state = {"fstab": "\n".join(" ".join(words[:4]) for words in lines) or None}
         found = mounted(system, self.path) if self._live() else None
@@ -83,6 +85,7 @@ class Mount(Resource):
         return impact.impact(impact.NONE, [FSTAB], systemd=True) if "fstab" in diff else None
 
     def apply(self, system: "System", diff: "Diff") -> None:
+        """Mount or remount it, write its line into fstab."""
         if "mounted" in diff:
             self._mount(system, diff["mounted"][0])
         elif "flags" in diff:

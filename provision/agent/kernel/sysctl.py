@@ -39,11 +39,13 @@ class Sysctl(Resource):
         return "{} = {}\n".format(self.name, self._asked())
 
     def desired(self) -> "State":
+        """live (the value, blanks as one), file (its text) and mode; of one that goes: file: None."""
         if self.value is None:
             return {"file": None}
         return {"live": self._asked(), "file": self._content(), "mode": "0644"}
 
     def actual(self, system: "System") -> "State | None":
+        """As `desired`. Failed where a later file says otherwise at boot."""
         state = content_and_mode(system, self._path(), None if self.value is None else "0644")
         if self.value is not None:
             self._refuse_other_files(system)
@@ -59,6 +61,7 @@ class Sysctl(Resource):
                 raise Failed(cause, "take that line out of it, then run again")
 
     def apply(self, system: "System", diff: "Diff") -> None:
+        """Set it in the kernel, write the file."""
         if self.value is None:
             system.remove(self._path())
             return

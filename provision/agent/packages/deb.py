@@ -37,9 +37,11 @@ class Deb(Resource):
         return self.name
 
     def desired(self) -> "State":
+        """version, and sound: true."""
         return {"version": self.version, "sound": True}
 
     def actual(self, system: "System") -> "State | None":
+        """As `desired`; sound is whether dpkg has it whole. None: it is not there."""
         found = dpkg.packages(system, (self.name,) + tuple(self.conflicts))
         there = [name for name in self.conflicts if name in found and found[name].present]
         if there:
@@ -57,6 +59,7 @@ class Deb(Resource):
         return impact.impact(impact.NONE, [self.name], systemd=True)
 
     def apply(self, system: "System", diff: "Diff") -> None:
+        """Fetch the file, check its sum, install it."""
         folder = system.memory.directory()
         path = os.path.join(folder, "{}.deb".format(self.name))
         system.keep(path, self._content(system))

@@ -15,12 +15,15 @@ from . import apt, apt_locks, apt_pins, dpkg, given, policy_rc
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
+    from typing import Any, Dict, List, Optional, Tuple
 
     from ..host.system import System
     from ..types import Diff, Impact, State, Undo
     from .apt import Change
     from .dpkg import Package
+
+    Targets = List[Tuple[str, Optional[str]]]
+    Env = Dict[str, str]
 
 ABSENT = "absent"
 HELD = ", held"
@@ -62,6 +65,7 @@ class Packages(Resource):
         return [name for name in self.conflicts if name in self.replace]
 
     def desired(self) -> "State":
+        """Each package: its version, installed or latest, with ", held"; absent for what it replaces; policy."""
         state: "State" = dict.fromkeys(self._unwanted(), ABSENT)
         for name, version in self._asked().items():
             state[name] = (version or ("latest" if self.latest else "installed")) + (HELD if self.hold else "")
@@ -69,6 +73,7 @@ class Packages(Resource):
         return state
 
     def actual(self, system: "System") -> "State | None":
+        """As `desired`, with what dpkg says of it. Failed for conflicts and downgrades nobody allowed."""
         found = dpkg.packages(system, list(self._asked()) + list(self.conflicts))
         self._refuse_conflicts(found)
         self._refuse_downgrades(found)
@@ -126,6 +131,7 @@ class Packages(Resource):
         return impact.impact(level, changing, systemd=True)
 
     def apply(self, system: "System", diff: "Diff") -> None:
+        """Install, hold and remove in one transaction of apt; policy-rc.d keeps services as they are."""
         apt_locks.wait(system, self.lock_timeout)  # an orphan of a run that died may still need its policy-rc.d
         policy_rc.restore(system)
         wrong = [name for name in self._asked() if name in diff and not _only_hold(*diff[name])]
@@ -156,7 +162,7 @@ class Packages(Resource):
     def when_removed(self, role: str) -> "Undo":
         return given.undo(role, self.identity(), self._asked(), self.timeout, self.lock_timeout)
 
-    def _targets(self, system: "System", wrong: "list[str]") -> "list[tuple[str, str | None]]":
+    def _targets(self, system: "System", wrong: "list[str]") -> "Targets":
         """[(name, version or None)] of what is still to be installed, now that dpkg is whole and the lists are new."""
         found = dpkg.packages(system, self._asked())
         newest = apt.candidates(system, wrong) if self.latest else {}
@@ -179,12 +185,7 @@ class Packages(Resource):
         return next((version for version in apt.available(system, name) if version in peers), None)
 
     def _released(
-        self,
-        system: "System",
-        targets: "list[tuple[str, str | None]]",
-        removals: "list[str]",
-        problem: "Failed | None",
-        env: "dict[str, str]",
+        self, system: "System", targets: "Targets", removals: "list[str]", problem: "Failed | None", env: "Env"
     ) -> None:
         """Simulate and install without the holds of what is to change; a failure puts them back."""
         changing = list(dict(targets)) + removals
@@ -222,7 +223,7 @@ class Packages(Resource):
         except Failed as error:
             raise _with_versions(system, error) from None
 
-    def _words(self, targets: "list[tuple[str, str | None]]", removals: "list[str]") -> "list[str]":
+    def _words(self, targets: "Targets", removals: "list[str]") -> "list[str]":
         """apt-get's options and names; it refuses removals and downgrades, unless some are asked for."""
         names = [name if version is None else "{}={}".format(name, version) for name, version in targets]
         names += [name + "-" for name in removals]
@@ -234,12 +235,7 @@ class Packages(Resource):
         return bool(self.replace or self.allow_downgrade)
 
     def _transaction(
-        self,
-        system: "System",
-        targets: "list[tuple[str, str | None]]",
-        removals: "list[str]",
-        problem: "Failed | None",
-        env: "dict[str, str]",
+        self, system: "System", targets: "Targets", removals: "list[str]", problem: "Failed | None", env: "Env"
     ) -> None:
         words = self._words(targets, removals)
         system.progress("installing {}".format(" ".join(words[words.index("install") + 1 :])))

@@ -75,6 +75,7 @@ class AptSource(Resource):
         )
 
     def desired(self) -> "State":
+        """source (its text) and source mode, key (a fingerprint) and key mode, replaces FILE: None."""
         if not self.present:
             return {"source": None, "key": None}
         state: "State" = {"source": self._text(), "source mode": MODE, "key": self.fingerprint, "key mode": MODE}
@@ -82,6 +83,7 @@ class AptSource(Resource):
         return state
 
     def actual(self, system: "System") -> "State | None":
+        """As `desired`; a key that will not do has a remark after it. Failed where apt would stop for another entry."""
         source, text, keyring = self._places(system)
         if self.present:
             self._refuse_conflicts(system, source, text, keyring)
@@ -140,6 +142,7 @@ class AptSource(Resource):
         return True
 
     def apply(self, system: "System", diff: "Diff") -> None:
+        """Put key and source in place, once apt has taken them; what it replaces goes."""
         source, text, keyring = self._places(system)
         apt.sources_changed(system)
         if not self.present:

@@ -33,12 +33,15 @@ class Image(Resource):
         return self.reference
 
     def desired(self) -> "State":
+        """present: true."""
         return {"present": True}
 
     def actual(self, system: "System") -> "State | None":
+        """As `desired`, by Docker; a stopped Docker has none."""
         return {"present": inspect(system, self.reference) is not None}
 
     def apply(self, system: "System", diff: "Diff") -> None:
+        """Pull it with the user's login, where there is room."""
         reference = Reference(self.reference)
         login = login_for(system, self.login_of, reference.host)
         self._check_space(system, reference, login)
@@ -74,9 +77,11 @@ class ImageMirror(Resource):
         return self.target
 
     def desired(self) -> "State":
+        """tagged, pushed: true."""
         return {"tagged": True, "pushed": True}
 
     def actual(self, system: "System") -> "State | None":
+        """As `desired`: pushed, where the registry has this very image."""
         source, target = inspect(system, self.source), inspect(system, self.target)
         if target is None or (source is not None and source["Id"] != target["Id"]):
             return {"tagged": False, "pushed": False}
@@ -96,6 +101,7 @@ class ImageMirror(Resource):
             raise Unknown("what {} has cannot be told: {}".format(reference.host, error)) from None
 
     def apply(self, system: "System", diff: "Diff") -> None:
+        """Tag it and push it."""
         reference = Reference(self.target)
         Engine(system).post("/images/{}/tag".format(self.source), repo=reference.repository, tag=reference.tag)
         login = sent(reference, login_for(system, self.login_of, reference.host))

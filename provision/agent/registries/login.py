@@ -26,18 +26,21 @@ class RegistryLogin(Resource):
         return "{} for {}".format(key_of(self.registry), self.user)
 
     def desired(self) -> "State":
+        """login: user:password or None; mode, owner and directory of the client's configuration."""
         if self.password is None:
             return {"login": None}
         attributes = {"mode": "0600", "owner": self.user, "directory": "{} 0700".format(self.user)}
         return dict(attributes, login="{}:{}".format(self.username, self.password))
 
     def actual(self, system: "System") -> "State | None":
+        """As `desired`. None: there is no such account."""
         client = Client(system, self.user)
         if not client.exists:
             return None
         return dict(client.attributes(), login=client.login(self.registry))
 
     def apply(self, system: "System", diff: "Diff") -> None:
+        """Keep or forget the login, in the file or with the credential helper."""
         client = Client(system, self.user)
         if self.password is None:
             client.forget_login(self.registry)
@@ -61,12 +64,14 @@ class ClientProxies(Resource):
         return self.user
 
     def desired(self) -> "State":
+        """proxies: {name: URL} or None; mode, owner and directory of the client's configuration."""
         if self.proxies is None:
             return {"proxies": None}
         attributes = {"mode": "0600", "owner": self.user, "directory": "{} 0700".format(self.user)}
         return dict(attributes, proxies=self.proxies)
 
     def actual(self, system: "System") -> "State | None":
+        """As `desired`. None: there is no such account."""
         client = Client(system, self.user)
         if not client.exists:
             return None
@@ -75,6 +80,7 @@ class ClientProxies(Resource):
         return dict(client.attributes(), proxies=ours or None)
 
     def apply(self, system: "System", diff: "Diff") -> None:
+        """Write the default proxies; other keys of the file stay."""
         client = Client(system, self.user)
         document = client.load()
         sets = document.setdefault("proxies", {})

@@ -67,6 +67,9 @@ def complete(system: "System", entry: "Record", salt: str) -> "Record":
     was = None if entry["data"] is None else digest(base64.b64decode(entry["data"]), salt)
     place = path if link is None or was is None else os.path.normpath(os.path.join(os.path.dirname(path), link))
     entry = dict(entry, was={place: was}, wrote={place: []})
+    if "link" not in entry and entry["mode"] == 0o777:  # that of a link, which it had followed
+        entry["mode"] = 0o644
+    entry.setdefault("link", None)
     if link is not None:
         entry["was"][path] = digest(link, salt)
         entry["wrote"].setdefault(path, [])

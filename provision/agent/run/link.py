@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 BEAT = 5.0
 SILENCE = 60.0
+PIECE = select.PIPE_BUF
+"""Bytes; a pipe that can be written to takes them at once."""
 
 
 class Cancelled(Exception):
@@ -45,6 +47,7 @@ class Line:
         self._step: "tuple[str, float] | None" = None
         self._state = state
         self.broken = ""  # which word came at the wrong time
+        self._deaf = False  # nobody takes what we say
         self.cancelled = False
         self.stopped = False  # somebody on the host wants us to end
         self.ended = False  # the controller is gone, and `on_end` was called or is about to be
@@ -58,9 +61,15 @@ class Line:
         with self._lock:
             self._state = protocol.agent_said(self._state, message["type"])
             try:
-                while data:
-                    data = data[os.write(self._writer, data) :]
+                while data and not self._deaf:
+                    # A wire that takes so little at once takes it without making us wait.
+                    if select.select([], [self._writer], [], self._silence)[1]:
+                        data = data[os.write(self._writer, data[:PIECE]) :]
+                    else:
+                        self._deaf = True
             except OSError:
+                self._deaf = True
+            if self._deaf:
                 self.cancelled = True
 
     def next(self) -> "Any":
@@ -86,7 +95,8 @@ class Line:
 
     def _send_beat(self, text: str = "") -> None:
         step, since = self._step or ("", time.monotonic())
-        self.send({"type": "beat", "step": step, "seconds": round(time.monotonic() - since, 1), "text": text})
+        if self._state != protocol.OVER:  # what we do after the bye is nobody's concern
+            self.send({"type": "beat", "step": step, "seconds": round(time.monotonic() - since, 1), "text": text})
 
     def _pump(self) -> None:
         try:
@@ -113,6 +123,7 @@ class Line:
             for message in decoder.feed(data):
                 with self._lock:
                     self._state = protocol.controller_said(self._state, message["type"])
-                self.cancelled = self.cancelled or message["type"] == "cancel"
+                if message["type"] == "cancel":
+                    self.cancelled = True  # and never False: the main thread finds out other things
                 if message["type"] != "heard":
                     self._messages.put(message)

@@ -30,12 +30,15 @@ class Probe(Resource):
         return self.name
 
     def desired(self) -> "State":
+        """works: true."""
         return {"works": True}
 
     def actual(self, system: "System") -> "State":
+        """works: did the program end with 0?"""
         return {"works": self._asked(system).ok}
 
     def apply(self, system: "System", diff: "Diff") -> None:
+        """Ask until it works or the time is over: then Failed."""
         end = time.monotonic() + self.timeout
         while True:
             answer = self._asked(system)

@@ -56,17 +56,18 @@ class Service(Resource):
         self._need: "tuple[str, list[str]]" = (impact.NONE, [])  # what a stale one needs: (level, what differs)
         self._reloaded = False
         self._restarts: "int | None" = None  # how often systemd has had to start it again, where that was asked
-        # Where a reload does not take; the guard has its say.
-        self.may_restart: "Callable[[], bool]" = lambda: True
+        self.may_restart: "Callable[[], bool]" = lambda: True  # where a reload does not take: the guard
 
     def identity(self) -> str:
         return self.name
 
     def desired(self) -> "State":
+        """enabled, running, stale (it runs, but not what is on disk): each true or false."""
         state: "State" = {"running": self.running, "stale": False}
         return state if self.enabled is None else dict(state, enabled=self.enabled)
 
     def actual(self, system: "System") -> "State | None":
+        """As `desired`. None: there is no such service."""
         found = self._glance(system) or self._manager(system).look(system)
         if found is None:
             return None
@@ -88,6 +89,7 @@ class Service(Resource):
         return state
 
     def apply(self, system: "System", diff: "Diff") -> None:
+        """Enable, start, stop, or restart it; wait until it is up."""
         manager = self._manager(system)
         if manager.look(system) is None:
             raise Failed(
@@ -261,9 +263,13 @@ class Service(Resource):
         """Start it, and wait until it is up, and stays."""
         before = manager.look(system) or {}
         suspect = bool(before.get("failed") or before.get("restarts"))
-        manager.start(system, self.timeout, log, restart)
+        manager.start(system, self.timeout, log, restart, restart and self._takes_sockets(system))
         self._wait(system, manager)
         self._stays(system, manager, SUSPECT if suspect else SETTLE)
+
+    def _takes_sockets(self, system: "System") -> bool:
+        """Has it made sockets of its own where its socket unit has some? Those are gone when it ends."""
+        return False
 
     def _explained(self, words: str) -> "tuple[str, str] | None":
         """(cause, fix) of what its log says, where that is known, or None."""

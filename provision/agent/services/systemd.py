@@ -74,13 +74,15 @@ class Systemd:
             ["systemctl", "enable" if enabled else "disable", "--", self.unit] + ([] if enabled else list(self.also))
         )
 
-    def start(self, system: "System", timeout: int, log: str, restart: bool) -> None:
+    def start(self, system: "System", timeout: int, log: str, restart: bool, sockets: bool = False) -> None:
+        """`sockets`: those that listen now are made anew between its end and its start, because it has taken them."""
         look = self.look(system)
         if look is not None and look["reload"]:
             system.run(["systemctl", "daemon-reload"], timeout=90)
         with contextlib.suppress(Failed):  # a unit that systemd has not loaded has nothing to reset
             system.run(["systemctl", "reset-failed", "--", self.unit] + list(self.also))
-        system.run(["systemctl", "restart" if restart else "start", "--", self.unit], timeout=timeout, log=log)
+        units = [self.unit] + (look["also"] if look is not None and sockets else [])
+        system.run(["systemctl", "restart" if restart else "start", "--"] + units, timeout=timeout, log=log)
 
     def stop(self, system: "System", timeout: int, log: str) -> None:
         # Together: a socket that still listens would start the service again.

@@ -59,7 +59,7 @@ class Sysv:
         else:
             system.remove(self.override)
 
-    def start(self, system: "System", timeout: int, log: str, restart: bool) -> None:
+    def start(self, system: "System", timeout: int, log: str, restart: bool, sockets: bool = False) -> None:
         if restart:
             self.stop(system, timeout, log)
         try:

@@ -36,10 +36,12 @@ class _UnitText(Resource):
         return (self.path(),)
 
     def desired(self) -> "State":
+        """file (its text, or None: absent), mode, and read_by_systemd: true."""
         mode = None if self.content is None else "0644"
         return {"file": self.content, "mode": mode, "read_by_systemd": True}
 
     def actual(self, system: "System") -> "State | None":
+        """As `desired`. Failed where systemd cannot use what stands there as asked."""
         state = content_and_mode(system, self.path(), None if self.content is None else "0644")
         unit = shown(system, self.unit_name())
         state["read_by_systemd"] = unit is None or self.is_read(system, unit)
@@ -57,6 +59,7 @@ class _UnitText(Resource):
         return impact.impact(impact.NONE, [self.path()], systemd=True)
 
     def apply(self, system: "System", diff: "Diff") -> None:
+        """Write or remove the text, and have systemd read it."""
         if self.content is None:
             self.before_removal(system)
             system.remove(self.path())

@@ -57,9 +57,11 @@ class GpuProof(Resource):
         return "gpu"
 
     def desired(self) -> "State":
+        """level N: passed, of each level asked for."""
         return {"level {}".format(level): PASSED for level in sorted(self.levels)}
 
     def actual(self, system: "System") -> "State | None":
+        """level N: passed, or why a proof is due. Failed for levels 0 and 1, which cost nothing."""
         measured = self._measured = self._measured or self._measure(system)
         state = {"level 0": _said(measured["levels"]["0"]), "level 1": PASSED}
         if 1 in self.levels:
@@ -76,6 +78,7 @@ class GpuProof(Resource):
         return state
 
     def apply(self, system: "System", diff: "Diff") -> None:
+        """Climb the levels that are due; what fails is Failed."""
         measured = self._measured or self._measure(system)
         receipt = dict(measured, schema=1, time=proof_receipt.now(), image=self.image)
         receipt["key"] = proof_receipt.key(self, system, measured)
