@@ -22,13 +22,13 @@ from .proof.host_checks import FAILED, PASSED, UNKNOWN, check, uuids, verdict_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, Callable
+    from typing import Any, Callable, Dict, List, Tuple
 
     from ..host.system import System
     from ..types import Diff
 
-    Checks = list[dict[str, Any]]
-    Steps = list[tuple[str, Callable[[], object]]]
+    Checks = List[Dict[str, Any]]
+    Steps = List[Tuple[str, Callable[[], object]]]
 
 RECEIPT = "proofs/gpu-survival.json"
 RELOAD = "systemctl daemon-reload"
