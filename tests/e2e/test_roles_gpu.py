@@ -396,7 +396,7 @@ def test_a_toolkit_made_by_hand_is_asserted_and_registered(lab: Lab, settings: d
 def test_bad_input_ends_before_any_host_is_touched(lab: Lab, settings: dict[str, Any]) -> None:
     provision = settle(lab, settings)
     for wrong, words in (
-        ("gpu_smoke_test.levels=[4]", "level 4 is not there yet"),
+        ("gpu_smoke_test.levels=[6]", "level 6 is not there yet"),
         ("nvidia_docker.generation=nvidia-docker1", "needs `deb`"),
         ("nvidia_docker.generation=docker3", "generation"),
     ):
