@@ -23,6 +23,11 @@ KNOWN = (
         "correct that file",
     ),
     KnownError(
+        r"(?P<what>unknown log opt '[^']+' for \S+ log driver)",
+        "a log option is none of the log driver's: {what}",
+        "correct log-opts in daemon.json (docker_daemon.log_opts), or log-driver",
+    ),
+    KnownError(
         r"unknown flag: (?P<what>\S+)",
         "this Docker does not know the flag {what}",
         "look for it in the unit and /etc/default/docker",
