@@ -42,6 +42,7 @@ MODULES = {
     "cdi_spec": ("gpu.cdi_spec", "CdiSpec"),
     "nvidia_driver": ("gpu.driver", "NvidiaDriver"),
     "gpu_proof": ("gpu.proof.kind", "GpuProof"),
+    "gpu_survival": ("gpu.survival", "GpuSurvival"),
     "gpu_speed": ("gpu.speed.kind", "GpuSpeed"),
     "sysctl": ("kernel.sysctl", "Sysctl"),
     "kernel_module": ("kernel.module", "KernelModule"),
