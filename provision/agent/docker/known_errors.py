@@ -42,6 +42,11 @@ SIGNATURES = (
         "correct log-opts in daemon.json (docker_daemon.log_opts), or log-driver",
     ),
     (
+        r"(?:Can't create ID mappings|Error during \"\S+\" user creation): ([^\n]+)",
+        "Docker cannot map users as userns-remap asks: {}",
+        "see that /etc/subuid and /etc/subgid are there, with a range for that user",
+    ),
+    (
         r"specified default runtime '([^']+)' does not exist",
         "the default runtime {} is not installed",
         "install it first",
