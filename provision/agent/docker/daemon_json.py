@@ -122,11 +122,9 @@ class JsonKeys(Resource):
             return
         words = result.tail().replace(staged, self.path)
         known = known_errors.explain(words)
-        cause, fix = known or (
-            "dockerd does not take it: {}".format(words.splitlines()[-1] if words else "no output"),
-            "",
-        )
-        raise Failed("{} was left as it is: {}".format(self.path, cause), fix or "correct the setting", words)
+        cause = "dockerd does not take it: {}".format(words.splitlines()[-1] if words else "no output")
+        cause, fix = known or (cause, "correct the setting")
+        raise Failed("{} was left as it is: {}".format(self.path, cause), fix, words)
 
     def foresee(self, system: "System") -> None:
         system.foreseen[self.path] = _text(self._planned(system))
