@@ -43,9 +43,10 @@ def run(tmp_path, monkeypatch):
     host = Rooted(tmp_path)
     host.put("/var/lib/provision/x", "")
 
-    def run(check=False):
+    def run(check=False, **changes):
         values = dict.fromkeys(GpuProof.fields)
         values.update(levels=[0, 1, 2, 3], max_age=86400)
+        values.update(changes)
         host.writable = not check
         return converge(GpuProof(**values), host, check=check)
 
@@ -61,6 +62,12 @@ def test_the_run_that_proves_says_so_with_levels_and_way_and_the_next_says_how_o
     second = run()
     assert (second["outcome"], second["proof"]["ran"]) == ("ok", False)
     assert second["note"].startswith("proven 0 s ago: " + shown)
+
+
+def test_with_max_age_0_each_run_proves_anew_and_passes(run):
+    for _ in range(2):
+        proven = run(max_age=0)
+        assert (proven["outcome"], proven["proof"]["ran"]) == ("ok", True)
 
 
 @pytest.mark.parametrize(

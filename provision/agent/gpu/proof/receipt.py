@@ -40,8 +40,10 @@ PROGRAMS = (
 )
 
 
-def last(proof: "Proof", system: "System", measured: "dict[str, Any]") -> "tuple[dict[str, Any] | None, str | None]":
-    """(the kept receipt or None, why a proof is due or None)."""
+def last(
+    proof: "Proof", system: "System", measured: "dict[str, Any]", ran: bool = False
+) -> "tuple[dict[str, Any] | None, str | None]":
+    """(the kept receipt or None, why a proof is due or None). `ran`: it was made now, so that it has no age."""
     receipt = read(system, RECEIPT)
     if receipt is None:
         return None, "never proven"
@@ -51,6 +53,8 @@ def last(proof: "Proof", system: "System", measured: "dict[str, Any]") -> "tuple
         return receipt, "{} changed since the last proof".format(" and ".join(changed))
     if receipt["verdict"] != PASSED or not set(map(str, proof.levels)) <= set(receipt["levels"]):
         return receipt, "the last proof did not pass"
+    if ran:
+        return receipt, None
     age = time.time() - receipt["key_time"]
     if not 0 <= age <= proof.max_age:
         return receipt, "the last proof is {} old".format(_age(age))
