@@ -117,15 +117,13 @@ def resources(facts: role.Facts, settings: Settings) -> Iterator[Resource]:
     required = settings.require_gpu
     if required == "auto":
         required = facts.nvidia_machine or bool(settings.expect_gpus)
-    if required and not facts.nvidia.gpus:
-        raise role.Refuse(
-            "there is no NVIDIA GPU on the PCI bus, and there should be",
-            "look at dmesg and `lspci -d 10de:`, then power the host off and on; or set require_gpu: false",
-        )
     limits = settings.limits.model_dump(exclude_none=True)
     levels = set(settings.levels) - {SURVIVAL, SPEED} or {0, 1}
+    levels |= {0, 1} if max(settings.levels) > 1 else set()
+    gate = tuple(sorted(levels | (set(settings.levels) if facts.nvidia.gpus else set())))
     yield GpuProof(
-        levels=tuple(sorted({0, 1, *levels} if max(settings.levels) > 1 else levels)),
+        levels=tuple(sorted(levels)),
+        gate=gate,
         expect_gpus=settings.expect_gpus,
         require_gpu=required,
         injection=settings.injection,
@@ -139,7 +137,7 @@ def resources(facts: role.Facts, settings: Settings) -> Iterator[Resource]:
     )
     if SURVIVAL in settings.levels and facts.nvidia.gpus:
         ways = tuple(way for way in settings.injection if way != "nvidia-docker")
-        yield GpuSurvival(injection=ways, image=settings.image, timeout=settings.timeout)
+        yield GpuSurvival(injection=ways, image=settings.image, timeout=settings.timeout, gate=gate)
     if SPEED in settings.levels and facts.nvidia.gpus:
         speed = settings.speed
         yield GpuSpeed(
@@ -149,4 +147,5 @@ def resources(facts: role.Facts, settings: Settings) -> Iterator[Resource]:
             limit=speed.timeout,
             least={**LEAST, **speed.least},
             slack=SLACK,
+            gate=gate,
         )

@@ -128,7 +128,7 @@ class NvidiaDriver(Resource):
     def actual(self, system: "System") -> "State | None":
         """As `desired`; what is wrong is Failed."""
         self._found = look(system)
-        wrong = problems(self._found, self.expect_gpus)
+        wrong = self._wrong = problems(self._found, self.expect_gpus)
         if wrong:
             raise Failed(wrong[0][0], wrong[0][1], "\n".join("{}; {}".format(*problem) for problem in wrong))
         return {"whole": True}
@@ -136,6 +136,13 @@ class NvidiaDriver(Resource):
     def apply(self, system: "System", diff: "Diff") -> None:
         """Never called: a driver is asserted."""
         raise AssertionError("a driver is asserted, never changed")
+
+    def announce(self, system: "System") -> None:
+        """Withdraw the last proof from others: this failure ends the run before the next one."""
+        if getattr(self, "_wrong", ()):
+            from .proof import gate  # which stands above
+
+            gate.withdraw(system, self._wrong[0][0], self._found["loaded"])
 
     def note(self, diff: "Diff") -> str:
         found = getattr(self, "_found", None)

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
         """What is asked of run.py here."""
 
         system: System
+        writer: System
         options: Options
         line: Link
         check: bool
@@ -191,6 +192,7 @@ class Stage:
     def _report(self, position: int, result: "ResourceResult", settled: bool = False) -> None:
         if not settled:
             self._settle(self._resources[position], result)
+        self._announce(self._resources[position], result)
         shown: "dict[str, Any]" = {key: value for key, value in result.items() if key not in INSIDE}
         if self._newer:
             left = "left as it is, for only a newer version knows it: {}".format(", ".join(sorted(self._newer)))
@@ -207,6 +209,15 @@ class Stage:
             return
         try:
             resource.settled(self._system)
+        except (Failed, OSError) as error:
+            result["outcome"] = FAILED
+            result["error"] = {"cause": str(error), "fix": "", "output": "", "trace": ""}
+
+    def _announce(self, resource: "Resource", result: "ResourceResult") -> None:
+        if not self._run.keeps:
+            return
+        try:
+            resource.announce(self._run.writer)
         except (Failed, OSError) as error:
             result["outcome"] = FAILED
             result["error"] = {"cause": str(error), "fix": "", "output": "", "trace": ""}

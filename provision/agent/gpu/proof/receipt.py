@@ -30,6 +30,10 @@ if TYPE_CHECKING:
 
 
 RECEIPT = "proofs/gpu.json"
+SURVIVAL = "proofs/gpu-survival.json"
+SPEED = "proofs/gpu-speed.json"
+UNKEYED = ("max_age", "gate")
+"""Settings that change nothing of what a proof is good for."""
 INPUTS = ("/etc/docker/daemon.json", injection.CONFIG, "/etc/default/docker")
 PROGRAMS = (
     "nvidia-container-runtime",
@@ -73,7 +77,7 @@ def read(system: "System", name: str) -> "dict[str, Any] | None":
 
 def key(proof: "Proof", system: "System", measured: "dict[str, Any]") -> "dict[str, Any]":
     """What a proof is good for: none of these may differ."""
-    settings = {name: getattr(proof, name) for name in proof.fields if name != "max_age"}
+    settings = {name: getattr(proof, name) for name in proof.fields if name not in UNKEYED}
     return {
         "the settings": _digest(settings),
         "the configuration": configuration(system),
