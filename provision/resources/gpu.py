@@ -85,3 +85,17 @@ class GpuSpeed(Resource):
     """By figure: how much slower than in its last proof a GPU may be, as a share."""
     gate: tuple[int, ...] = (0, 1, 2, 3, 5)
     """As in gpu_proof."""
+
+
+class GpuDcgm(Resource):
+    """A probe: NVIDIA's own diagnosis, `dcgmi diag`, passes (level 6; agent/gpu/dcgm.py)."""
+
+    kind = "gpu_dcgm"
+    suite: int = 1
+    """Of dcgmi diag -r: 1 loads no GPU."""
+    timeout: int = 300
+    """Seconds for it."""
+    max_age: int = 604800
+    """Seconds for which a proof holds."""
+    gate: tuple[int, ...] = (0, 1, 2, 3, 6)
+    """As in gpu_proof."""

@@ -43,6 +43,7 @@ MODULES = {
     "nvidia_driver": ("gpu.driver", "NvidiaDriver"),
     "gpu_proof": ("gpu.proof.kind", "GpuProof"),
     "gpu_survival": ("gpu.survival", "GpuSurvival"),
+    "gpu_dcgm": ("gpu.dcgm", "GpuDcgm"),
     "gpu_speed": ("gpu.speed.kind", "GpuSpeed"),
     "sysctl": ("kernel.sysctl", "Sysctl"),
     "kernel_module": ("kernel.module", "KernelModule"),

@@ -10,7 +10,7 @@ import os
 
 from ..docker import current
 from ..gpu.proof import gate
-from ..gpu.proof.receipt import RECEIPT, SPEED, SURVIVAL
+from ..gpu.proof.receipt import DCGM, RECEIPT, SPEED, SURVIVAL
 from ..host import lock, look, times
 from . import left
 
@@ -108,7 +108,7 @@ def _proof(system: "System") -> "dict[str, Any] | None":
     receipt = _json(look.text(system, os.path.join(system.state, RECEIPT)))
     if not receipt:
         return None
-    others = [_json(look.text(system, os.path.join(system.state, name))) for name in (SURVIVAL, SPEED)]
+    others = [_json(look.text(system, os.path.join(system.state, name))) for name in (SURVIVAL, SPEED, DCGM)]
     gpus = receipt.get("gpus")
     levels: "list[str]" = []
     failed, verdicts = [], []

@@ -216,7 +216,7 @@ def test_a_host_without_gpu_is_proven_as_far_as_it_goes_unless_one_is_required()
     assert proof(gpus=0, require_gpu=False, expect_gpus=0).expect_gpus == 0
 
 
-@pytest.mark.parametrize("levels", [[6], [0, 7], [-1], []])
+@pytest.mark.parametrize("levels", [[7], [0, 8], [-1], []])
 def test_levels_that_are_not_there_are_refused_with_the_reason(levels: list[int]) -> None:
     with pytest.raises(ValidationError) as error:
         SMOKE.settings(levels=levels)
@@ -257,3 +257,5 @@ def test_survival_is_tried_only_where_the_levels_ask_for_it() -> None:
     assert "gpu_survival" not in kinds_of(facts(), 0, 1, 2, 3)
     assert kinds_of(facts(), 0, 1, 2, 3, 4, 5) == ["gpu_proof", "gpu_survival", "gpu_speed"]
     assert kinds_of(facts(gpus=0), 0, 1, 4) == ["gpu_proof"]
+    assert kinds_of(facts(), 0, 1, 6) == ["gpu_proof", "gpu_dcgm"]
+    assert kinds_of(facts(gpus=0), 6) == ["gpu_proof"]

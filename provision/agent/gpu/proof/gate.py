@@ -13,7 +13,7 @@ import os
 
 from ...host import look
 from .host_checks import FAILED, PASSED, UNKNOWN, check, uuids, verdict_of
-from .receipt import RECEIPT, SPEED, SURVIVAL, now, read
+from .receipt import DCGM, RECEIPT, SPEED, SURVIVAL, now, read
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 FOLDER = "/run/provision"
 VERDICT = FOLDER + "/gpu-proof.json"
 PROVEN = FOLDER + "/gpu-proven"
-RECEIPTS = {4: SURVIVAL, 5: SPEED}
+RECEIPTS = {4: SURVIVAL, 5: SPEED, 6: DCGM}
 """By level: the receipt of its own that it has; the others stand in RECEIPT."""
 
 

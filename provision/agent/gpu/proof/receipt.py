@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 RECEIPT = "proofs/gpu.json"
 SURVIVAL = "proofs/gpu-survival.json"
 SPEED = "proofs/gpu-speed.json"
+DCGM = "proofs/gpu-dcgm.json"
 UNKEYED = ("max_age", "gate")
 """Settings that change nothing of what a proof is good for."""
 INPUTS = ("/etc/docker/daemon.json", injection.CONFIG, "/etc/default/docker")
