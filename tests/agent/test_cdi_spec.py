@@ -73,7 +73,8 @@ def test_a_spec_with_another_nvidia_smi_is_made_anew(own_folder):
 
 @pytest.mark.parametrize("name", ["libcuda", "libnvidia-ml"])
 def test_a_spec_without_a_library_of_the_driver_is_made_anew(host, name):
-    host.put("/etc/cdi/nvidia.yaml", SPEC.format(DRIVER).replace(name + ".so", "libother.so"))
+    link = "  hooks:\n  - args: [nvidia-cdi-hook, create-symlinks, --link, {0}.so.1::/usr/lib/{0}.so.1]\n".format(name)
+    host.put("/etc/cdi/nvidia.yaml", SPEC.format(DRIVER).replace(name + ".so", "libother.so") + link)
     told = {"spec": "/etc/cdi/nvidia.yaml does not mount {}".format(name)}
     assert CdiSpec(vendor="nvidia.com/gpu").actual(host) == told
     host.commands = [(GENERATE, generates)]

@@ -296,6 +296,15 @@ def test_a_daemon_json_that_dockerd_does_not_take_is_told(host):
     assert not [name for name in host.names("/") if name.startswith("provision.")]
 
 
+def test_user_namespaces_are_not_asked_of_dockerd_which_would_make_a_user(host):
+    asked = change(daemon_json("userns-remap", "default"))
+    verdict, text, fix = of_docker.configuration(host, asked)
+    assert (verdict, fix) == ("fail", "touch /etc/subuid /etc/subgid")
+    host.put("/etc/subuid", "")
+    host.put("/etc/subgid", "")
+    assert of_docker.configuration(host, asked)[0] == "pass"
+
+
 # -- socket
 
 UNIT = "[Unit]\nAfter=network.target docker.socket\nRequires=docker.socket\n[Service]\nExecStart=/usr/sbin/dockerd -H fd://\n"

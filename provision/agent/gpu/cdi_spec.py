@@ -108,11 +108,12 @@ def _fault(system: "System", path: str, text: str, driver: str) -> "str | None":
     if path not in (OURS, REFRESHED):
         return None
     wanted = {"libcuda", "libnvidia-ml"}.union(injection.driver_files(system)[0])
-    missing = [name for name in sorted(wanted) if "/{}.so.".format(name) not in text]
+    mounted = set(re.findall(r"containerPath\"?:\s*\"?/[^\s\",]*/(lib[\w-]+)\.so\.", text))
+    missing = sorted(wanted - mounted)
     if missing:
         return "does not mount {}".format(", ".join(missing))
     folder = gather.driver_programs(system)
-    mounted = re.search(r"hostPath\"?:\s*\"?(/[^\s\",]*/nvidia-smi)\b", text)
-    if folder and mounted and mounted.group(1) != folder + "/nvidia-smi":
-        return "mounts {} and not the driver's own {}/nvidia-smi".format(mounted.group(1), folder)
+    smi = re.search(r"hostPath\"?:\s*\"?(/[^\s\",]*/nvidia-smi)\b", text)
+    if folder and smi and smi.group(1) != folder + "/nvidia-smi":
+        return "mounts {} and not the driver's own {}/nvidia-smi".format(smi.group(1), folder)
     return None
