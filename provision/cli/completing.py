@@ -8,7 +8,7 @@ import contextlib
 import os
 import re
 from collections.abc import Callable, Iterable
-from typing import Any
+from pathlib import Path
 
 import click
 from click.shell_completion import CompletionItem
@@ -31,14 +31,21 @@ def _offered(find: Found, separators: str = "") -> Complete:
     return complete
 
 
-def _asked(context: click.Context) -> Any:
-    """What the command line says so far of where things are."""
-    from provision.cli.options import Asked
+def _named(context: click.Context) -> tuple[str, ...]:
+    """The inventories that the command line names so far, or those that are meant without."""
+    from provision.inventory import places
 
-    given = context.params.get("inventory") or ()
-    if not given and (told := os.environ.get("PROVISION_INVENTORY")):
-        given = (told,)
-    return Asked(inventory=tuple(given), no_exec=True)
+    told = os.environ.get("PROVISION_INVENTORY")
+    default = places.named("default", places.folders())
+    return tuple(context.params.get("inventory") or filter(None, [told or (str(default) if default else None)]))
+
+
+def _role_path(context: click.Context) -> list[Path]:
+    from provision import shipped
+    from provision.inventory import places
+
+    names = _named(context)
+    return shipped.role_path(places.find_all(names).directories if names else ())
 
 
 def _inventories(context: click.Context, word: str) -> Iterable[str]:
@@ -56,24 +63,22 @@ def _inventories(context: click.Context, word: str) -> Iterable[str]:
 
 
 def _hosts(context: click.Context, word: str) -> Iterable[str]:
-    from provision.cli import hosts
+    from provision import inventory
 
-    found = hosts.read(_asked(context))
+    found = inventory.load(*_named(context), no_exec=True)
     return (*found.hosts, *found.groups)
 
 
 def _roles(context: click.Context, word: str) -> Iterable[str]:
     from provision import role
-    from provision.cli import hosts
 
-    return role.available(hosts.role_path(_asked(context)))
+    return role.available(_role_path(context))
 
 
 def _settings(context: click.Context, word: str) -> Iterable[str]:
     from provision import role
-    from provision.cli import hosts
 
-    path = hosts.role_path(_asked(context))
+    path = _role_path(context)
     name, dot, _ = word.partition(".")
     if not dot:
         return [f"{found}." for found in role.available(path)]
