@@ -174,6 +174,13 @@ def speed(ended: Ended, host: str) -> dict[str, Any]:
     return event
 
 
+def test_all_of_it_is_verified_on_both_releases(provision: Provision) -> None:
+    ended = provision("verify", "--limit", "hook,cdi,none")
+    assert ended.status == 0, ended.explain()
+    for name in ("hook", "cdi"):
+        assert {event["role"] for event in ended.of("resource", host=name, outcome="ok")} == set(ROLES)
+
+
 def test_the_speed_is_measured_on_the_host_and_the_slow_gpu_is_named(
     lab: Lab, provision: Provision, tmp_path: Path
 ) -> None:
