@@ -65,6 +65,14 @@ def test_the_toolkit_is_one_set_at_one_version_and_registered_after_it_is_there(
     }
 
 
+def test_the_base_package_alone_brings_cdi_and_the_runtime_without_the_hook() -> None:
+    found = asked(facts(), base_only=True, version="1.20.0-1")
+    [packages] = [item for item in found if isinstance(item, r.Packages)]
+    assert [(item.name, item.version) for item in packages.packages] == [("nvidia-container-toolkit-base", "1.20.0-1")]
+    assert "cdi_spec" in kinds(found)
+    assert "runtimes.nvidia" in options(found)
+
+
 @pytest.mark.parametrize(
     ("version", "cdi", "option", "spec"),
     [
@@ -162,6 +170,7 @@ def test_a_host_without_gpu_is_skipped_unless_there_should_be_one(
     [
         (facts("1.12.6"), {}, "needs nvidia-docker 1.0"),
         (facts("20.10.24"), {"cdi": True}, "has no CDI"),
+        (facts("20.10.24"), {"base_only": True}, "all that base_only is for"),
         (facts("1.12.6"), {"generation": "toolkit"}, "cannot use the generation toolkit"),
         (facts("1.12.6", docker={"packages": {"docker.io": "1"}}), {"deb": DEB}, "depends on docker-engine"),
         (facts("1.12.6", architecture="arm64"), {"deb": DEB}, "is for amd64"),
@@ -180,6 +189,9 @@ def test_what_cannot_be_is_refused_with_what_to_do(host: Facts, settings: dict[s
         {"generation": "nvidia-docker1"},
         {"generation": "nvidia-docker1", "deb": DEB, "default_runtime": True},
         {"generation": "docker3"},
+        {"base_only": True, "cdi": False},
+        {"base_only": True, "packages": False},
+        {"base_only": True, "generation": "nvidia-docker2"},
         {"deb": {"source": "nvidia.deb", "sha256": "0" * 64}},
         {"version": "latest!"},
         {"config": {"a b": 1}},
