@@ -99,9 +99,9 @@ class Reader:
         return path if self.link(path) is None else safe_files.behind(path)
 
     def check_place(self, path: str) -> None:
-        """Failed where others than root could put something else at a path below /etc."""
+        """Failed where others than root could put something else at a path that root's programs go by."""
         folder = os.path.dirname(path)
-        if folder not in self._checked and path.startswith("/etc/"):
+        if folder not in self._checked and path.startswith(safe_files.ROOTS):
             safe_files.refuse_place(path)
             self._checked.add(folder)
 

@@ -82,6 +82,7 @@ class GpuSpeed(Resource):
         mode = "full" if self.full else "lean"
         request["last"] = {uuid: item for uuid, item in last.items() if item.get("mode") == mode}
         request["gpus"] = _addresses(system)
+        system.progress("level 5")
         try:
             return child.run(system, PACKAGE + ".main", request, MODULES, 2 * self.limit + 30)
         except Unknown as error:
