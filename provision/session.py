@@ -45,6 +45,8 @@ SLICE = 0.5
 """Seconds between two looks at the cancel flag."""
 FRAME = 8 * 1024 * 1024
 """Bytes of one message of an agent; facts with 20,000 routes are 2 MiB."""
+VALUES = 1_000_000
+"""Values of JSON, about, that an agent may say in one conversation: what costs the controller is their number."""
 MOST = 32 * 1024 * 1024
 """Bytes that an agent may say in one conversation: a long run with all its differences says a tenth of that."""
 
@@ -107,7 +109,7 @@ class Session:
 
     def _converse(self, channel: Channel, rest: bytes) -> None:
         decoder = Decoder(FRAME)
-        data, said = rest, len(rest)
+        data, said, values = rest, len(rest), _values(rest)
         while self._state != protocol.OVER:
             for message in _decoded(decoder, data):
                 self._state = _following(self._state, message)
@@ -124,8 +126,10 @@ class Session:
                     break
                 raise ConnectionLost("the connection ended", "run again to see where it stands")
             said += len(data)
-            if said > MOST:
-                raise Garbled(f"the agent has said more than {MOST >> 20} MiB, in the step {self._step!r:.200}")
+            values += _values(data)
+            if said > MOST or values > VALUES:
+                much = f"{MOST >> 20} MiB" if said > MOST else f"{VALUES} values"
+                raise Garbled(f"the agent has said more than {much}, in the step {self._step!r:.200}")
             self._left()
         if self._cancelled:
             raise Interrupted(f"interrupted in the step {self._step!r}", "run again to converge")
@@ -302,6 +306,11 @@ def _blame(message: messages.Refusal | messages.Crash) -> HostError | ProtocolEr
     if isinstance(message, messages.Refusal):
         return Refused(message.cause, message.fix)
     return ProtocolError(f"the agent crashed: {message.last}\n{message.trace}")
+
+
+def _values(data: bytes) -> int:
+    """How many values of JSON these bytes hold, about: each stands behind a comma or a bracket."""
+    return data.count(b",") + data.count(b"[") + data.count(b"{")
 
 
 def _tell(channel: Channel, word: str) -> None:
