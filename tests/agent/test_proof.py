@@ -6,7 +6,7 @@ import os
 import pytest
 
 from provision.agent.engine.resource import converge
-from provision.agent.gpu import driver
+from provision.agent.gpu import driver, driver_kind
 from provision.agent.gpu.proof import gate, host_checks, runs
 from provision.agent.gpu.proof import receipt as proof_receipt
 from provision.agent.gpu.proof.kind import GpuProof
@@ -187,7 +187,7 @@ def test_a_driver_that_is_not_whole_withdraws_the_proof_and_makes_none_of_its_ow
     monkeypatch.setattr(driver, "look", lambda _: found)
 
     def asserted():
-        resource = driver.NvidiaDriver(expect_gpus=1)
+        resource = driver_kind.NvidiaDriver(expect_gpus=1)
         result = converge(resource, run.host, check=True)
         resource.announce(run.host)
         return result["outcome"]

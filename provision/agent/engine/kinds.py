@@ -40,7 +40,7 @@ MODULES = {
     "deb": ("packages.deb", "Deb"),
     "toml_values": ("files.toml", "TomlValues"),
     "cdi_spec": ("gpu.cdi_spec", "CdiSpec"),
-    "nvidia_driver": ("gpu.driver", "NvidiaDriver"),
+    "nvidia_driver": ("gpu.driver_kind", "NvidiaDriver"),
     "gpu_proof": ("gpu.proof.kind", "GpuProof"),
     "gpu_survival": ("gpu.survival", "GpuSurvival"),
     "gpu_dcgm": ("gpu.dcgm", "GpuDcgm"),
