@@ -92,7 +92,7 @@ for _name in ("read", "sha256", "read_unlinked", "stat", "names", "link", "place
 
 
 def _check_place(self, path):
-    if path.startswith("/etc/"):
+    if path.startswith(safe_files.ROOTS):
         safe_files.refuse_place(self._at(path))
 
 
