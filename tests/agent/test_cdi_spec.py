@@ -81,6 +81,19 @@ def test_a_spec_without_a_library_of_the_driver_is_made_anew(host, name):
     assert converged(host)["outcome"] == "changed"
 
 
+@pytest.mark.parametrize("node", ["nvidia1", "nvidia-uvm"])
+def test_a_spec_without_a_gpu_or_a_node_of_the_driver_is_made_anew(host, node):
+    nodes = ("nvidia0", "nvidia1", "nvidiactl", "nvidia-uvm")
+    for name in nodes:
+        host.put("/dev/" + name, "")
+    given = "".join("      - path: /dev/{}\n".format(name) for name in nodes)
+    host.put("/etc/cdi/nvidia.yaml", SPEC.format(DRIVER) + given.replace("/dev/" + node + "\n", "/dev/null\n"))
+    told = {"spec": "/etc/cdi/nvidia.yaml does not give /dev/" + node}
+    assert CdiSpec(vendor="nvidia.com/gpu").actual(host) == told
+    host.commands = [(GENERATE, lambda system, argv: generates(system, argv, given))]
+    assert converged(host)["outcome"] == "changed"
+
+
 def test_where_the_driver_has_a_folder_of_its_own_the_facts_name_its_programs(own_folder):
     assert gather.driver_programs(own_folder) == "/usr/local/nvidia/bin"
 
