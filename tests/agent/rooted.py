@@ -68,8 +68,8 @@ class Rooted(System):
             raise Failed("{} failed with status {}".format(" ".join(argv), result.status))
         return result
 
-    def scratch(self, files, copies):
-        return safe_files.scratch(files, {name: self._at(path) for name, path in copies.items()}, self.root)
+    def scratch(self, files, copies, mode=0o644):
+        return safe_files.scratch(files, {name: self._at(path) for name, path in copies.items()}, mode, self.root)
 
     def which(self, program):
         for folder in ("/usr/sbin", "/usr/bin"):
@@ -92,7 +92,7 @@ for _name in ("read", "sha256", "read_unlinked", "stat", "names", "link", "place
 
 
 def _check_place(self, path):
-    if path.startswith("/etc/"):
+    if path.startswith(safe_files.ROOTS):
         safe_files.refuse_place(self._at(path))
 
 

@@ -452,7 +452,7 @@ def test_containers_that_docker_promised_to_start_again_must_be_back(started, mo
     started.begin = begin_without
     result = run(started, reloading())
     assert result["outcome"] == "failed"
-    assert "containers that ran before are not back: db" in result["error"]["cause"]
+    assert result["error"]["cause"] == "containers that ran before are not back: db", "Docker did start"
     assert "once" not in result["error"]["cause"]
 
 
@@ -567,6 +567,12 @@ def test_without_its_bridge_in_the_kernel_it_is_restarted(host, address, why):
     assert why in result["note"]
 
 
+def test_a_bridge_that_is_down_is_none(host):
+    run(host)
+    host.down.append("docker0")
+    assert run(host, check=True)["note"] == "restarts docker: docker0 is down"
+
+
 @pytest.mark.parametrize("arguments", [("--bridge=none",), ("--bridge=br0",)])
 def test_a_daemon_without_docker0_has_another_bridge_or_none(host, arguments):
     host.begin(*arguments)
@@ -605,6 +611,8 @@ def test_a_lost_mount_is_told_before_the_restart(host):
 @pytest.mark.parametrize("answer", [Result([], 127, "", "no such file"), Result([], -11, "", ""), OSError(8, "Exec")])
 def test_a_runtime_that_does_not_start_is_told_before_the_restart(host, answer):
     def query(argv, timeout):
+        if "dockerd" in argv[0]:
+            return Result(argv, 0, "", "")
         if isinstance(answer, OSError):
             raise answer
         return answer
@@ -656,22 +664,47 @@ def test_a_daemon_with_a_socket_of_its_own_leaves_none_behind(host, arguments, c
     assert restarts(host) == [command]
 
 
-def undone(host, resource):
-    """What removing its role makes of a service, or None."""
-    run(host, resource)
+def undone(resource, **found):
+    """What removing its role makes of a service that was found so, or None."""
+    resource.found = dict({"enabled": True, "running": True, "stale": False}, **found)
     undo = resource.when_removed("r")
     return undo and {name: undo[1][name] for name in ("enabled", "running")}
 
 
-def test_a_removed_role_leaves_a_service_as_it_was_found(host):
-    assert undone(host, plain()) == {"enabled": True, "running": False}
-    assert undone(host, plain()) is None, "it was so when we looked"
+def test_a_removed_role_leaves_a_service_as_it_was_found():
+    assert undone(plain(), enabled=False, running=False) == {"enabled": False, "running": False}
+    assert undone(plain(), running=False) == {"enabled": True, "running": False}
+    assert undone(plain(), stale=True) is None
 
 
-def test_a_service_whose_start_at_boot_nobody_asked_for_is_only_stopped(host):
-    assert undone(host, plain(enabled=None)) == {"enabled": None, "running": False}
+def test_a_service_whose_start_at_boot_nobody_asked_for_is_only_stopped():
+    resource = plain(enabled=None)
+    resource.found = {"running": False, "stale": False}
+    assert resource.when_removed("r")[1]["enabled"] is None
 
 
-def test_docker_and_what_it_stands_on_stay_as_they_are_until_their_packages_go(host):
-    assert undone(host, plain(platform="docker")) is None
-    assert undone(host, service()) is None
+def test_docker_and_what_it_stands_on_stay_as_they_are_until_their_packages_go():
+    assert undone(plain(platform="docker"), running=False) is None
+    assert undone(service(), running=False) is None
+
+
+@pytest.mark.parametrize(
+    ("text", "cause"),
+    [
+        ("EnvironmentFile=/etc/gone.env", "its unit wants the file /etc/gone.env, which is not there"),
+        (
+            "ExecStart=\nExecStart=/usr/local/sbin/dockerd -H fd://",
+            "/usr/local/sbin/dockerd does not run (syntax error)",
+        ),
+    ],
+)
+def test_a_unit_that_others_have_broken_is_told_before_the_restart(host, text, cause):
+    resource = footing(host)
+    missing = Result([], 2, "", "syntax error")
+    host.query = lambda argv, timeout: missing if "local" in argv[0] else Result(argv, 0, "", "")
+    host.files["/etc/systemd/system/docker.service.d/site.conf"] = "[Service]\n" + text
+    with pytest.raises(Failed) as caught:
+        resource.prove(host)
+    assert caught.value.cause == "Docker would not come up again: " + cause
+    host.files["/etc/systemd/system/docker.service.d/site.conf"] = "[Service]\nEnvironmentFile=-/etc/gone.env\n"
+    resource.prove(host)

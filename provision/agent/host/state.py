@@ -17,7 +17,7 @@ except ImportError:
         from hashlib import sha256
 
 from .errors import Failed
-from .shapes import RECORDS, fits
+from .shapes import RECORDS, SCHEMA, fits
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -54,7 +54,7 @@ class Memory:
                 document = json.loads(data.decode("ascii")) if data else {}
             except (ValueError, RecursionError):
                 raise self._damaged() from None
-            sections = dict({name: dict for name in RECORDS}, salt=str)
+            sections = dict({name: dict for name in RECORDS}, salt=str, schema=int)
             if not fits(document, dict) or not all(
                 fits(document.get(name, kind()), kind) for name, kind in sections.items()
             ):
@@ -65,6 +65,17 @@ class Memory:
     def _damaged(self, what: str = "") -> Failed:
         fix = "move it away; the next run then compares with the live system instead"
         return Failed("{} is damaged{}".format(self._path, what), fix)
+
+    def _schema(self) -> int:
+        return max(SCHEMA, int(self._load().get("schema", SCHEMA)))
+
+    def newer(self) -> str:
+        """What to say of a document of a newer version, which is read as far as it goes; "" where it is ours."""
+        schema = self._schema()
+        if schema == SCHEMA:
+            return ""
+        told = "{} was written by a newer version (schema {}): what this one does not know in it is left as it is"
+        return told.format(self._path, schema)
 
     def section(self, name: str) -> "dict[str, Any]":
         """A copy of one section: {key: record}."""
@@ -125,7 +136,7 @@ class Memory:
             self._waits = True
             return
         self.directory()
-        text = json.dumps(self._load(), indent=1, sort_keys=True) + "\n"
+        text = json.dumps(dict(self._load(), schema=self._schema()), indent=1, sort_keys=True) + "\n"
         self._system.keep(self._path, text.encode("ascii"))
 
     def directory(self) -> str:
