@@ -5,7 +5,7 @@ a `ProtocolError`.
 """
 
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -15,6 +15,12 @@ from provision.facts import Facts
 
 Wait = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 """Seconds; how long we really wait is for our own limits to say."""
+
+
+Digest = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+Count = Annotated[int, Field(ge=0)]
+Length = Annotated[int, Field(ge=0, le=8 << 20)]
+"""Bytes."""
 
 
 class _Message(BaseModel):
@@ -166,16 +172,42 @@ class Confirm(_Message):
     seconds: Wait
 
 
+class Listing(_Message):
+    """The host asks what the bundle has for it."""
+
+    type: Literal["listing"]
+
+
+class Fetch(_Message):
+    """The host asks for pieces of files of the bundle: sha256, offset and length in bytes of each."""
+
+    type: Literal["fetch"]
+    pieces: Annotated[list[tuple[Digest, Count, Length]], Field(max_length=64)]
+
+
 class Bye(_Message):
     type: Literal["bye"]
 
 
 Message = (
-    Hello | Beat | Started | Result | Looked | Preflight | Replan | Answer | Armed | Confirm | Refusal | Crash | Bye
+    Hello
+    | Beat
+    | Started
+    | Result
+    | Looked
+    | Preflight
+    | Replan
+    | Answer
+    | Armed
+    | Confirm
+    | Refusal
+    | Crash
+    | Listing
+    | Fetch
+    | Bye
 )
 _KINDS: dict[str, type[_Message]] = {
-    kind.model_fields["type"].annotation.__args__[0]: kind  # type: ignore[union-attr]
-    for kind in (Hello, Beat, Started, Result, Looked, Preflight, Replan, Answer, Armed, Confirm, Refusal, Crash, Bye)
+    kind.model_fields["type"].annotation.__args__[0]: kind for kind in get_args(Message)
 }
 
 LEGAL: dict[str, dict[str, str]] = {
@@ -195,6 +227,8 @@ LEGAL: dict[str, dict[str, str]] = {
         "armed": "working",
         "confirm": "working",
         "answer": "working",
+        "listing": "working",
+        "fetch": "working",
         "bye": "over",
         "refused": "over",
         "crash": "over",

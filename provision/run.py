@@ -5,9 +5,12 @@ The law: plain values that can be pickled; what a host's agent has to know of th
 
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from provision.preflight import Wanted
+
+if TYPE_CHECKING:
+    from provision.bundle.shelf import Shelf
 
 
 @dataclass(frozen=True)
@@ -61,6 +64,8 @@ class Run:
     """Asked when a host is planned: why nothing that disrupts may be done now, as a clause; None where it may."""
     comment: str = ""
     """What the run is for; shown with `by`."""
+    bundle: "Shelf | None" = None
+    """What hosts are given in place of a network."""
     spread: bool = False
     """Over workers: where one is lost, another goes on with its hosts."""
 

@@ -10,6 +10,7 @@ import socket
 import sys
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from typing import TYPE_CHECKING
 
 import click
 
@@ -18,6 +19,7 @@ from provision.cli import executor, gc_tuning, hosts, reading, resuming, reviewi
 from provision.cli.interrupt import INTERRUPTED, SAID, Interrupts
 from provision.cli.options import Asked
 from provision.cli.views import Views
+from provision.errors import InputError, Problem
 from provision.events import Event, Looked, Notice, Sink
 from provision.report.facts import FactsStory
 from provision.report.summary import exit_status
@@ -25,6 +27,9 @@ from provision.report.text import Line
 from provision.rollout import Job, Rollout, order
 from provision.run import Limits, Run
 from provision.transport import Pool
+
+if TYPE_CHECKING:
+    from provision.bundle.shelf import Shelf
 
 READING = ("facts", "status", "why", "unlock")
 """Verbs of which no record is kept, and that ask hosts in place of planning them."""
@@ -83,7 +88,8 @@ def roll_out(  # noqa: PLR0917
     """Ask or change these hosts while people or programs watch; `watch` hears of everything, too."""
     limits = Limits(host=asked.timeout)
     only_asks = verb in READING
-    run = Run(run_id(), _by(), check=verb != "apply", facts_only=only_asks, limits=limits, comment=asked.comment)
+    shelf = _shelf(asked)
+    run = Run(run_id(), _by(), verb != "apply", only_asks, limits, comment=asked.comment, bundle=shelf)
     ready = executor.opened(asked, selection, run.id)
     output = report.Output(sys.stdout)
     view = report.view(output, story, as_json=asked.as_json)
@@ -110,7 +116,7 @@ def roll_out(  # noqa: PLR0917
 
     gc_tuning.begin()
     if executor.wanted(asked) is None:  # elsewhere each worker packs for itself
-        loader.prepare()
+        loader.prepare(bundle=shelf is not None)
     try:
         with Interrupts(cancel, view.abandon) as interrupts:
             summary = rollout.execute(pool, ready)
@@ -123,6 +129,19 @@ def roll_out(  # noqa: PLR0917
         report.warn(output.problem)
         return 1
     return INTERRUPTED if output.closed else exit_status(summary) or (0 if complete else 1)
+
+
+def _shelf(asked: Asked) -> "Shelf | None":
+    """The bundle that hosts are given, if any. Raises InputError."""
+    if asked.bundle is None:
+        if asked.bandwidth is not None:
+            raise InputError([Problem("--bandwidth is that of --bundle", hint="give --bundle DIR, or leave it out")])
+        return None
+    if executor.wanted(asked) is not None:
+        raise InputError([Problem("--bundle and --executor do not go together", hint="leave out one of the two")])
+    from provision.bundle.shelf import Shelf
+
+    return Shelf(asked.bundle, asked.bandwidth)
 
 
 def run_id() -> str:

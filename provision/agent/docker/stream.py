@@ -32,11 +32,21 @@ class _Connection(http.client.HTTPConnection):
 
 def post(system, path, query, login, what, timeout):
     """POST and follow the stream to its end. `login`: (registry, user, password) or None. Raises Failed."""
+    _post(system, path + "?" + urlencode(query), None, {"X-Registry-Auth": header(login)}, what, timeout)
+
+
+def load(system, archive, length, what, timeout):
+    """Give Docker an archive of images, in pieces, of so many bytes in all. Raises Failed."""
+    headers = {"Content-Type": "application/x-tar", "Content-Length": str(length)}
+    _post(system, "/images/load?quiet=1", archive, headers, what, timeout)
+
+
+def _post(system, target, body, headers, what, timeout):
     system.about_to_write()
     connection = _Connection(daemon_socket.address(system, Engine(system).pid()))
     deadline = time.monotonic() + timeout
     try:
-        connection.request("POST", path + "?" + urlencode(query), None, {"X-Registry-Auth": header(login)})
+        connection.request("POST", target, body, headers)
         connection.sock.settimeout(timeout)
         response = connection.getresponse()
         if response.status >= 400:

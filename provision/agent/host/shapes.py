@@ -38,6 +38,7 @@ RECORDS = {
     "asked": {ANY: {"kind": str, "fields": dict}},
     "daemon_flags": {"flags": [_flag], "variables": LIST},
     "holds": object,
+    "images": {"id": str},
     "json_keys": {ANY: {"role": str, "digest": str}},
     "pending": {"staged": [str]},
     "proofs": {"digest": str, "at": NUMBER},

@@ -40,6 +40,7 @@ class System:
         self.memory = Memory(self)
         self.foreseen: "dict[str, bytes | None]" = {}  # in check mode: {path: what would stand there by now}
         self.sources: "Any" = None  # our own sources, for what has to run when we are gone; main.py gives them
+        self.bundle: "Any" = None  # what packages and images are taken from in place of a network (parcels.py)
         self.modules: "dict[str, str]" = {}  # source of modules that only some hosts need, by name: pynvml
         self.progress: "Callable[[str], None]" = lambda text: (
             None
@@ -144,6 +145,11 @@ class System:
             return os.lstat(path)
         except (FileNotFoundError, NotADirectoryError):
             return None
+
+    def free(self, path: str) -> int:
+        """Bytes that are free where `path` is."""
+        status = os.statvfs(path)
+        return status.f_bavail * status.f_frsize
 
     def names(self, directory: str) -> "list[str]":
         """Sorted names in a directory; [] when there is none."""
@@ -252,6 +258,15 @@ class System:
         """Replace a file in our own state directory: 0600, ours."""
         safe_files.replace(path, data, 0o600, os.geteuid(), os.getegid())
 
+    def append(self, path: str, data: bytes) -> None:
+        """More bytes for a file in our own state directory, which is made where there is none: 0600, ours."""
+        fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+        try:
+            while data:
+                data = data[os.write(fd, data) :]
+        finally:
+            os.close(fd)
+
     def set_mode(self, path: str, mode: int) -> None:
         with safe_files.opened(self.place(path)) as fd:
             os.fchmod(fd, mode)
@@ -292,9 +307,9 @@ class ReadOnly(System):
     def _refuse(self, *args: "Any", **kwargs: "Any") -> "Any":
         raise AssertionError("a kind tried to write in check mode: this is a bug of provision")
 
-    run = detach = write = receive = keep = set_mode = set_owner = make_directory = make_link = remove = try_out = (
-        rename
-    ) = _refuse
+    run = detach = write = receive = keep = append = set_mode = set_owner = make_directory = make_link = remove = (
+        try_out
+    ) = rename = _refuse
     signal = about_to_write = _refuse
 
 

@@ -113,9 +113,9 @@ def candidates(system: "System", names: "list[str]", options: "list[str]" = NO_C
     return found
 
 
-def available(system: "System", name: str) -> "list[str]":
+def available(system: "System", name: str, options: "list[str]" = NO_CACHE) -> "list[str]":
     """All versions of a package that apt knows where to get, the newest first."""
-    return list(dict.fromkeys(version for version, _ in offers(system, [name])[name]))
+    return list(dict.fromkeys(version for version, _ in offers(system, [name], options)[name]))
 
 
 def offers(system: "System", names: "list[str]", options: "list[str]" = NO_CACHE) -> "dict[str, list[tuple[str, str]]]":

@@ -74,7 +74,12 @@ def answers(system, wanted, found):
     """The answers, as the wire takes them."""
     change = Change(wanted, found)
     end = time.monotonic() + TOGETHER
-    return [_asked(name, question, system, change, min(LIMIT, end - time.monotonic())) for name, question in QUESTIONS]
+    questions = QUESTIONS
+    if system.bundle is not None:
+        from . import of_bundle
+
+        questions = of_bundle.instead(QUESTIONS)
+    return [_asked(name, question, system, change, min(LIMIT, end - time.monotonic())) for name, question in questions]
 
 
 def _asked(name, question, system, change, limit):

@@ -12,6 +12,8 @@ from .client_config import Client, key_of
 from .http import Unreachable
 from .manifest import Reference, Remote
 
+LOADED = "images"
+"""Section of the memory: IDs of images that came from a bundle. Docker forgets the digest that they were asked by."""
 UNPACKED = 3
 """Space that a pull takes, in sizes of the compressed image: the download itself, and its layers unpacked."""
 
@@ -29,6 +31,13 @@ class Image(Resource):
         return {"present": inspect(system, self.reference) is not None}
 
     def apply(self, system, diff):
+        if system.bundle is not None:
+            from .bundled_images import load
+
+            system.memory.put(
+                LOADED, self.reference, {"id": load(system, self.reference, self.minimum_free, self.timeout)}
+            )
+            return
         reference = Reference(self.reference)
         login = login_for(system, self.login_of, reference.host)
         self._check_space(system, reference, login)
@@ -99,9 +108,10 @@ def inspect(system, reference):
     except NotRunning:
         return None
     except ApiError as error:
-        if error.status == 404:
-            return None
-        raise
+        if error.status != 404:
+            raise
+    loaded = system.memory.get(LOADED, reference) if "@" in reference else None
+    return inspect(system, loaded["id"]) if loaded else None
 
 
 def login_for(system, user, host):
