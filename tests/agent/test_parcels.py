@@ -36,7 +36,9 @@ class Line:
                 self.answers.append({"type": "piece", "data": data[offset : offset + length]})
 
     def next(self):
+        assert self.cut != -1, "the wire says once that it has ended, and then nothing"
         if self.cut == 0:
+            self.cut = -1
             raise Ended()
         if self.cut is not None:
             self.cut -= 1

@@ -89,6 +89,7 @@ class Parcels:
         self.problem: "str | None" = told["problem"]  # why there is nothing in it for this host
         self._listing: "dict[str, Any] | None" = None
         self._sound: "set[str]" = set()
+        self._cut = False
 
     @property
     def listing(self) -> "dict[str, Any]":
@@ -150,7 +151,7 @@ class Parcels:
                 if last and not part.end():
                     again.append(part.wanted)
             except (Failed, OSError):
-                for _ in waiting:  # they are on their way: the wire is not ours alone
+                for _ in waiting if not self._cut else ():  # they are on their way: the wire is not ours alone
                     self._next()
                 raise
             if last and part.wanted not in again:
@@ -197,11 +198,13 @@ class Parcels:
         return data
 
     def _next(self) -> "dict[str, Any]":
-        try:
-            message: "dict[str, Any]" = self._line.next()
-        except self._ended:
-            raise Failed("the transfer was cut", "run again: what has come is kept") from None
-        return message
+        if not self._cut:
+            try:
+                message: "dict[str, Any]" = self._line.next()
+                return message
+            except self._ended:
+                self._cut = True  # the wire says so once: whoever asked again would wait for ever
+        raise Failed("the transfer was cut", "run again: what has come is kept")
 
 
 def _make_room(system: "System", folder: str, missing: "list[Wanted]", wanted: "set[str]") -> None:
