@@ -62,7 +62,7 @@ def _may_be(result: Result, stage: Stage) -> bool:
     if result.kind == "role":
         return (result.name, result.outcome) == (stage.role, WAITS)
     resources = stage.resources
-    first = next((place for place, item in enumerate(resources) if item.kind == "service"), len(resources))
+    first = next((place for place, item in enumerate(resources) if item.starts), len(resources))
     if 0 <= result.position < first:
         return _is(result, resources[result.position])
     return result.position >= first

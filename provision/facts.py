@@ -76,6 +76,8 @@ class Nvidia(_Facts):
     """Version of the module that the next boot would load."""
     library: str | None = None
     """Version in the name of libnvidia-ml.so.<version>, as the dynamic linker finds it."""
+    programs: str | None = None
+    """The folder of the driver's nvidia-smi where that is on no usual PATH, as /usr/local/nvidia/bin."""
     nvml: dict[str, Any] | None = None
     """What the driver answers (agent/gpu/nvml_program.py); only where facts are all that is wanted."""
 

@@ -1,8 +1,4 @@
-"""What the agent may say, and when: validated here, because a host may lie.
-
-`LEGAL` is the conversation: in each state, the messages that may come and the state they lead to. What is not in it is
-a `ProtocolError`.
-"""
+"""What the agent's words carry: validated here, because a host may lie. When each may be said: agent/protocol.py."""
 
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal, get_args
@@ -75,6 +71,8 @@ class WireError(_Message):
 class Impact(_Message):
     """What a change does to others on the host: see agent/engine/impact.py."""
 
+    service: str = "docker"
+    users: list[str] = []
     level: Literal["none", "reload", "restart"]
     why: list[str]
     systemd: bool
@@ -99,6 +97,23 @@ class Result(_Message):
     seconds: float
     proof: dict[str, Any] | None = None
     rolled_back: bool = False
+
+    def event(self, host: str) -> events.ResourceDone:
+        """The same as this host's event."""
+        return events.ResourceDone(
+            host=host,
+            role=self.role,
+            kind=self.kind,
+            name=self.name,
+            outcome=events.Outcome(self.outcome),
+            diff=tuple(item.model_dump() for item in self.diff),
+            note=self.note,
+            seconds=self.seconds,
+            error=events.Error(**self.error.model_dump()) if self.error else None,
+            proof=self.proof,
+            impact=self.impact.model_dump() if self.impact else None,
+            rolled_back=self.rolled_back,
+        )
 
 
 class Judged(_Message):
@@ -210,34 +225,6 @@ _KINDS: dict[str, type[_Message]] = {
     kind.model_fields["type"].annotation.__args__[0]: kind for kind in get_args(Message)
 }
 
-LEGAL: dict[str, dict[str, str]] = {
-    "waiting for hello": {
-        "beat": "waiting for hello",
-        "hello": "working",
-        "refused": "over",
-        "crash": "over",
-    },
-    "working": {
-        "beat": "working",
-        "started": "working",
-        "result": "working",
-        "looked": "working",
-        "preflight": "working",
-        "replan": "working",
-        "armed": "working",
-        "confirm": "working",
-        "answer": "working",
-        "listing": "working",
-        "fetch": "working",
-        "bye": "over",
-        "refused": "over",
-        "crash": "over",
-    },
-    "waiting for bye": {"beat": "waiting for bye", "bye": "over", "refused": "over", "crash": "over"},
-    "over": {},
-}
-
-
 DEEPEST = 50
 """Levels; a daemon.json of the field has five."""
 
@@ -275,7 +262,9 @@ def story(interrupted: Mapping[str, Any]) -> str:
     run = found if isinstance(found, dict) else {}
     who = f"run {run.get('id')} of {run.get('by')}"
     if undone := interrupted.get("undone"):
-        return f"a change of {who} was put back: {undone}"
+        # A record of release 0.1 has no `left`.
+        left = interrupted.get("left") or str(undone).startswith("left as it is")
+        return f"a change of {who} was {'' if left else 'put back: '}{undone}"
     if interrupted.get("step") is None:
         return f"{who} died on this host: it was killed, or the host went down"
     error = interrupted.get("error")
@@ -286,11 +275,3 @@ def story(interrupted: Mapping[str, Any]) -> str:
 def _first(error: ValidationError) -> str:
     detail = error.errors(include_url=False)[0]
     return f"{'.'.join(map(str, detail['loc']))}: {detail['msg']}"
-
-
-def advance(state: str, message: Message) -> str:
-    """The state after `message`; ProtocolError where it may not come now."""
-    following = LEGAL[state].get(message.type)
-    if following is None:
-        raise ProtocolError(f"the agent said {message.type!r} while the controller was {state}")
-    return following

@@ -6,7 +6,9 @@ It may have `provides(facts, settings) -> Facts`: the facts once its resources a
 be known beforehand; a field that cannot be known is `None`. And `apt_configuration(settings) -> Secret | None`: lines
 of apt.conf that must hold already when python3 is installed on a host that has none (a proxy). A role that yields
 DaemonOption or DaemonEnvironment says so with `DAEMON = True`; one that makes no sense before another's change is live
-names that one in `NEEDS`.
+names that one in `NEEDS`; one whose resources stand or fall together says `TRANSACTION = True`; one whose setting
+`disrupt` decides whether others may be disturbed names the service that they use in `DISRUPTS`; one that brings the
+packages of a service says `INSTALLS`.
 """
 
 import ast
@@ -76,6 +78,12 @@ class Role:
     """Has it a say in the Docker daemon? Then its options are folded in whenever another such role runs."""
     needs: tuple[str, ...] = ()
     """Roles whose changes must not be waiting on a host for this one to make sense there."""
+    transaction: bool = False
+    """Its resources stand or fall together. Of a role with a say in the Docker daemon: it is the daemon's own."""
+    disrupts: str = ""
+    """The service whose users its setting `disrupt` (never, idle, always) is about."""
+    installs: str = ""
+    """The service whose packages it brings."""
 
 
 def available(search_path: Sequence[Path]) -> list[str]:
@@ -143,14 +151,29 @@ def _role(name: str, path: Path) -> Role:
             [Problem("a role needs a class Settings(role.Settings) and resources(facts, settings)", str(path))]
         )
     answers = (Skip, Refuse, Deferred)
-    optional = {
+    optional: dict[str, Any] = {
         hook: faults.called(path, getattr(module, hook, None), answers) for hook in ("provides", "apt_configuration")
     }
     resources = faults.yielding(path, resources, answers)
     daemon = bool(getattr(module, "DAEMON", False))
     needs = tuple(getattr(module, "NEEDS", ()))
+    optional |= {name: str(getattr(module, name.upper(), "")) for name in ("disrupts", "installs")}
+    transaction = bool(getattr(module, "TRANSACTION", False))
     doc = inspect.getdoc(module) or ""
-    return Role(name, doc, path, settings, resources, daemon=daemon, needs=needs, **optional)
+    return Role(name, doc, path, settings, resources, daemon=daemon, needs=needs, transaction=transaction, **optional)
+
+
+DOCKER = "docker"
+
+
+def of_daemon(roles: Iterable[Role]) -> Role | None:
+    """The role that the Docker daemon's configuration belongs to, or None where a host has no such role."""
+    return next((role for role in roles if role.daemon and role.transaction), None)
+
+
+def installing(roles: Iterable[Role], service: str = DOCKER) -> Role | None:
+    """The role that brings the packages of a service, or None."""
+    return next((role for role in roles if role.installs == service), None)
 
 
 def _module(name: str, path: Path) -> ModuleType:

@@ -7,16 +7,18 @@ nothing that `messages.py` has not checked, and names the step in which a host h
 import contextlib
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import InitVar, asdict, dataclass, field
+from dataclasses import InitVar, dataclass, field
 from threading import Event as Flag
+from typing import Any
 
 from provision import loader, messages
 from provision.accounting import Accounting
+from provision.agent import protocol
+from provision.agent.types import Ask, Plan
 from provision.agent.wire import Decoder, WireError, encode
 from provision.errors import ConnectionLost, Garbled, HostError, HostTimeout, ProtocolError, Refused
 from provision.events import (
     Answered,
-    Error,
     HostFacts,
     Looked,
     Notice,
@@ -61,11 +63,10 @@ class Session:
     sink: Sink
     cancel: Flag
     reached: InitVar[Reached] = lambda seconds: True
-    _state: str = field(default="waiting for hello", init=False)
+    _state: str = field(default=protocol.START, init=False)
     _deadline: float = field(default=0.0, init=False)
     _step: str = field(default="login", init=False)
     _facts: Facts | None = field(default=None, init=False)
-    _answer_came: bool = field(default=False, init=False)
     _planned_from: int = field(default=-1, init=False)
     """The stage from which the rest was planned last; each time it is a later one, or there would be no end."""
     _accounting: Accounting = field(default_factory=Accounting, init=False)
@@ -87,7 +88,7 @@ class Session:
     def execute(self) -> None:
         """Hold the whole conversation. What happened goes to the sink; raises HostError or ProtocolError."""
         if self.run.confirms:
-            self._state = "waiting for bye"  # that the host was reached is all there is to say
+            self._state = protocol.BYE  # that the host was reached is all there is to say
         silent = f"did not start our loader within {self.run.limits.login:g} s"
         login = Login(self.target, loader.block(self.run.options(), bundle=self.run.bundle is not None))
         channel = self.connection.open(login.command)  # kind `openssh` connects here, and may wait for its turn
@@ -107,14 +108,14 @@ class Session:
     def _converse(self, channel: Channel, rest: bytes) -> None:
         decoder = Decoder(FRAME)
         data, said = rest, len(rest)
-        while self._state != "over":
+        while self._state != protocol.OVER:
             for message in _decoded(decoder, data):
-                self._state = messages.advance(self._state, message)
+                self._state = _following(self._state, message)
                 if isinstance(message, messages.Listing | messages.Fetch):
                     self._hand_out(channel, message)
                 else:
                     self._handle(channel, message)
-            if self._state == "over":
+            if self._state == protocol.OVER:
                 break
             heard = time.monotonic()
             limit = min(self._deadline, heard + self.run.limits.silence)
@@ -147,7 +148,7 @@ class Session:
         while True:
             if self.cancel.is_set() and not self._cancelled:
                 self._cancelled = True
-                if self._state == "waiting for hello":
+                if self._state == protocol.START:
                     raise Interrupted(f"interrupted {where}", "nothing was changed")
                 _tell(channel, "cancel")
             try:
@@ -185,7 +186,7 @@ class Session:
         facts = self._facts = messages.facts(hello.facts)
         if isinstance(self.planner, Question):
             arguments = dict(self.planner.arguments(facts))
-            channel.send(encode({"type": "ask", "question": self.planner.name, "arguments": arguments}))
+            self._say(channel, Ask(type="ask", question=self.planner.name, arguments=arguments))
             return
         self.sink(HostFacts(self.target.name, hello.facts))
         if hello.interrupted:
@@ -194,7 +195,7 @@ class Session:
             self._recall(hello.earlier)
         if self.planner is None:
             nvml = {"type": "nvml", "modules": self._unsent(["pynvml"])}
-            channel.send(encode(nvml if facts.nvidia.driver_loaded else {"type": "end"}))
+            self._say(channel, nvml if facts.nvidia.driver_loaded else {"type": "end"})
             return
         stages = self.planner(facts)
         self._send_plan(channel, stages)
@@ -208,17 +209,14 @@ class Session:
             for event in message.events(self.target.name):
                 self.sink(event)
             return
-        if not isinstance(self.planner, Question) or self._facts is None or self._answer_came:
-            raise ProtocolError("the agent answered what nobody asked")
-        self._answer_came = True
+        assert isinstance(self.planner, Question), "an answer comes only in the state that a question leads to"
+        assert self._facts is not None
         outcome, answer = self.planner.answered(self._facts, message.answer)
         self.sink(Answered(self.target.name, self.planner.name, outcome, answer))
 
     def _part(self) -> None:
         if self.received:
             self.sink(Notice(f"received {self.received / 1e6:.1f} MB of the bundle", self.target.name))
-        if isinstance(self.planner, Question) and not self._answer_came:
-            raise ProtocolError(f"the agent left without an answer to {self.planner.name}")
         if not self._cancelled:
             self._accounting.close(self._sent)
 
@@ -238,11 +236,11 @@ class Session:
         if message.stage <= self._planned_from:
             raise ProtocolError(f"the agent asked for stage {message.stage} anew, and once more")
         self._planned_from = message.stage
-        if self.planner is None and self._shipped:
+        if self.planner is None:  # facts with NVML
             self.sink(HostFacts(self.target.name, message.facts))
-            channel.send(encode({"type": "end"}))
+            self._say(channel, {"type": "end"})
             return
-        if self.planner is None or isinstance(self.planner, Question) or not 0 <= message.stage <= len(self._sent):
+        if isinstance(self.planner, Question) or not 0 <= message.stage <= len(self._sent):
             raise ProtocolError(f"the agent asked for stage {message.stage} of {len(self._sent)} anew")
         self._sent = self._sent[: message.stage]  # the agent counts from the first stage of the first plan
         self._done = {stage.role for stage in self._sent}
@@ -270,19 +268,23 @@ class Session:
         needed = [name for stage in active for resource in stage.resources for name in resource.modules]
         active = active if self.run.bundle is None else self.run.bundle.with_keys(active)
         stages_sent = [stage.wired(self.run.closed()) for stage in active]
-        plan = {"type": "plan", "modules": self._unsent(needed), "stages": stages_sent}
+        plan = Plan(type="plan", modules=dict(self._unsent(needed)), stages=stages_sent)
         if self.run.preflight is not None:
             deferred = [stage.role for stage in stages if stage.deferred is not None]
-            plan["preflight"] = asdict(self.run.preflight) | {"deferred": deferred}
+            plan["preflight"] = self.run.preflight.wired(deferred)
             self._asks = bool(deferred)
         if self.run.bundle is not None and self._facts is not None:
             plan["bundle"] = self.run.bundle.told(self._facts)
-        channel.send(encode(plan))
+        self._say(channel, plan)
 
     def _hand_out(self, channel: Channel, asked: messages.Listing | messages.Fetch) -> None:
         from provision.bundle import serving  # noqa: PLC0415 - few runs have a bundle
 
         self.received += serving.hand_out(asked, self.run.bundle, self._facts, channel.send)
+
+    def _say(self, channel: Channel, word: Plan | Ask | dict[str, Any]) -> None:
+        self._state = protocol.controller_said(self._state, word["type"])
+        channel.send(encode(dict(word)))
 
     def _hold_on(self, channel: Channel, message: messages.Armed | messages.Confirm) -> None:
         seconds = min(message.seconds, self.run.limits.confirm, self._left())
@@ -305,23 +307,7 @@ class Session:
             self._asks = result.outcome == "would-change" or (self._asks and result.outcome == "ok")
         if result.outcome == "ok" and f"{result.role}: {result.kind} {result.name}" in self._told:
             return
-        error = Error(**result.error.model_dump(exclude={"type"})) if result.error else None
-        self.sink(
-            ResourceDone(
-                host=self.target.name,
-                role=result.role,
-                kind=result.kind,
-                name=result.name,
-                outcome=Outcome(result.outcome),
-                diff=tuple(item.model_dump(exclude_none=False) for item in result.diff),
-                note=result.note,
-                seconds=result.seconds,
-                error=error,
-                proof=result.proof,
-                impact=result.impact.model_dump() if result.impact else None,
-                rolled_back=result.rolled_back,
-            )
-        )
+        self.sink(result.event(self.target.name))
 
 
 def _blame(message: messages.Refusal | messages.Crash) -> HostError | ProtocolError:
@@ -335,6 +321,13 @@ def _tell(channel: Channel, word: str) -> None:
     ended, are still to be read."""
     with contextlib.suppress(ConnectionLost):
         channel.send(encode({"type": word}))
+
+
+def _following(state: str, message: messages.Message) -> str:
+    try:
+        return protocol.agent_said(state, message.type)
+    except protocol.OutOfTurn as error:
+        raise ProtocolError(str(error)) from None
 
 
 def _decoded(decoder: Decoder, data: bytes) -> list[messages.Message]:

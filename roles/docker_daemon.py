@@ -16,6 +16,9 @@ from provision import role
 from provision.resources import DaemonOption, Resource
 
 DAEMON = True
+TRANSACTION = True
+DISRUPTS = "docker"
+NEEDS = ("docker_engine",)
 
 ULIMITS = "core cpu data fsize locks memlock msgqueue nice nofile nproc rss rtprio rttime sigpending stack".split()  # noqa: SIM905
 LOG_DRIVERS = "awslogs fluentd gcplogs gelf journald json-file local logentries none splunk syslog".split()  # noqa: SIM905

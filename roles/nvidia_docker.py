@@ -26,6 +26,7 @@ from provision.resources import (
     Programs,
     Resource,
     Service,
+    SystemdDropIn,
     TomlValues,
 )
 
@@ -39,6 +40,12 @@ TOOLKIT = (
     "libnvidia-container1",
 )
 CONFIG = "/etc/nvidia-container-runtime/config.toml"
+REFRESH = "nvidia-cdi-refresh.service"
+"""The toolkit's own unit (from 1.18 on), which makes the spec at boot: it mounts the first nvidia-smi on its PATH."""
+PATH_OF_REFRESH = """\
+[Service]
+Environment=PATH={}:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
+"""
 HOOK_SEEN = "/var/lib/provision/nvidia-container-runtime-hook"
 CDI_SINCE, CDI_BY_DEFAULT, GPUS_SINCE, RUNTIMES_SINCE = (25,), (28, 2), (19, 3), (17, 6)
 ListName = Annotated[str, role.Spelled(r"^[^/\s]+\.(list|sources)$", "should be the name of a file, as in docker.list")]
@@ -246,6 +253,10 @@ def _cdi(facts: role.Facts, settings: Settings, engine: tuple[int, ...] | None) 
                 f"Docker {facts.docker.version} has no CDI, which came with 25", "upgrade Docker, or set cdi: false"
             )
         return
+    if facts.nvidia.programs and facts.init == "systemd":
+        yield SystemdDropIn(
+            unit=REFRESH, name="50-provision.conf", content=PATH_OF_REFRESH.format(facts.nvidia.programs)
+        )
     yield CdiSpec()
     refused = (facts.docker.configured.get("features") or {}).get("cdi") is False
     if engine < CDI_BY_DEFAULT or refused or settings.cdi is True:

@@ -16,40 +16,46 @@ import sys
 import zlib
 from importlib.machinery import ModuleSpec
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from types import ModuleType
+    from typing import Any
+
 
 class Sources:
     """Finds and loads the package `agent`: from kept code, else from the sources, which are unpacked for that."""
 
-    def __init__(self, payload, packed):
+    def __init__(self, payload: "dict[str, Any]", packed: bytes) -> None:
         self._payload = payload
         self._packed = packed
-        self._unpacked = None
+        self._unpacked: "dict[str, str] | None" = None
         self._digest = payload["digest"]
         state = payload["options"]["state"]
         self.path = os.path.join(state, "code-{}-{:x}".format(sys.implementation.cache_tag, sys.hexversion))
         self._codes = self._read()
         self._compiled = False
 
-    def find_spec(self, name, path=None, target=None):
+    def find_spec(self, name: str, path: "str | None" = None, target: "Any" = None) -> "Any":
         if name.partition(".")[0] != "agent" or (name not in self._codes and name not in self._texts()):
             return None
-        return ModuleSpec(name, self, origin="<{}>".format(name), is_package=name in self._payload["packages"])
+        package = name in self._payload["packages"]
+        return ModuleSpec(name, self, origin="<{}>".format(name), is_package=package)  # type: ignore[arg-type]
 
-    def create_module(self, spec):
+    def create_module(self, spec: ModuleSpec) -> None:
         return None
 
-    def get_source(self, name):
+    def get_source(self, name: str) -> str:
         return self._texts()[name]
 
-    def _texts(self):
+    def _texts(self) -> "dict[str, str]":
         if self._unpacked is None:
             self._unpacked = json.loads(zlib.decompress(self._packed).decode("ascii"))
         return self._unpacked
 
-    def exec_module(self, module):
+    def exec_module(self, module: "ModuleType") -> None:
         exec(self._code(module.__name__), module.__dict__)
 
-    def _code(self, name):
+    def _code(self, name: str) -> "Any":
         try:
             return marshal.loads(self._codes[name])  # only what a run uses is unpacked
         except (KeyError, ValueError, EOFError, TypeError):
@@ -59,7 +65,7 @@ class Sources:
             self._compiled = True
             return code
 
-    def _read(self):
+    def _read(self) -> "dict[str, bytes]":
         """{name: code} as kept by an earlier run of these very sources, or {}. The directory is root's alone (0700)."""
         try:
             with open(self.path, "rb") as file:
@@ -69,23 +75,24 @@ class Sources:
                 digest, codes = marshal.loads(file.read())  # marshal.load asks the file for each number: 10 ms
         except (OSError, ValueError, EOFError, TypeError):
             return {}
-        return codes if digest == self._digest else {}
+        known: "dict[str, bytes]" = codes if digest == self._digest else {}
+        return known
 
-    def to_keep(self):
+    def to_keep(self) -> "bytes | None":
         """The bytes to keep at `path`, or None when the kept ones will do."""
         return marshal.dumps((self._digest, self._codes)) if self._compiled else None
 
-    def packed(self, options):
+    def packed(self, options: "dict[str, Any]") -> bytes:
         """These very sources with other options, as the controller sends them: to be started when we are gone."""
         head = zlib.compress(json.dumps(dict(self._payload, options=options)).encode("ascii"), 1)
         return b"".join(b"%08x" % len(part) + part for part in (head, self._packed))
 
 
-sources = Sources(payload, packed)  # noqa: F821
-sys.meta_path.insert(0, sources)
-if payload["options"].get("undo"):  # noqa: F821
+sources = Sources(payload, packed)  # type: ignore[name-defined]  # noqa: F821
+sys.meta_path.insert(0, sources)  # type: ignore[arg-type]
+if payload["options"].get("undo"):  # type: ignore[name-defined]  # noqa: F821
     from agent.rollback.undo import start
 else:
     from agent.main import start
 
-start(payload["options"], sources)  # noqa: F821
+start(payload["options"], sources)  # type: ignore[name-defined]  # noqa: F821

@@ -4,10 +4,11 @@ The law: the wire is ours alone. fd 1 is moved away before anything else runs, s
 frame. No error reaches the shell: all that goes wrong goes over the wire.
 """
 
-import _signal as signal
+import _signal as signal  # type: ignore[import-not-found]
 import os
 import sys
 
+from . import protocol
 from .facts import gather
 from .host.errors import FIXES, Failed, Unknown, os_error
 from .host.lock import Lock
@@ -17,12 +18,18 @@ from .run import history
 from .run.link import Cancelled, Line
 from .run.run import Run, look_again, take_modules
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from .types import Ask, Options
+
 ENDED = "this run was ended on the host itself, by `unlock` or SIGTERM; its step in hand was brought to its end"
 
 
-def start(options, sources):
+def start(options: "Options", sources: "Any") -> None:
     """Called by the loader. Never returns an error to the shell: it goes over the wire."""
-    line = Line(0, _own_the_wire())
+    line = Line(0, _own_the_wire(), state=protocol.BYE if options["confirms"] else protocol.START)
     signal.signal(signal.SIGTERM, lambda number, frame: line.stop())
     line.start()
     try:
@@ -30,6 +37,8 @@ def start(options, sources):
     except Cancelled:
         if line.stopped:
             line.send({"type": "refused", "cause": ENDED, "fix": "ask who did, then run again"})
+        elif line.broken:
+            line.send({"type": "refused", "cause": line.broken, "fix": "this is a bug of provision: please report it"})
     except Failed as error:
         line.send({"type": "refused", "cause": error.cause, "fix": error.fix})
     except OSError as error:  # in our own state directory: no resource is in hand
@@ -43,13 +52,13 @@ def start(options, sources):
     os._exit(0)  # children and threads that hang in the kernel must not keep us
 
 
-def _crash(line):
+def _crash(line: Line) -> None:
     from .host.tracebacks import formatted
 
     line.send({"type": "crash", "trace": formatted()})
 
 
-def _own_the_wire():
+def _own_the_wire() -> int:
     writer = os.dup(1)
     os.set_inheritable(writer, False)
     nowhere = os.open(os.devnull, os.O_RDWR)
@@ -62,7 +71,7 @@ def _own_the_wire():
     return writer
 
 
-def _run(line, options, sources):
+def _run(line: Line, options: "Options", sources: "Any") -> None:
     facts_only = options["facts_only"]
     if os.geteuid() != 0 and not facts_only:
         raise Failed("not root on this host", "set ansible_become: true, or ansible_user: root")
@@ -81,10 +90,12 @@ def _run(line, options, sources):
         confirm(system, options["run"])
         line.send({"type": "bye"})
         return
-    locks = []
+    locks: "list[Lock]" = []
     settle = options["settle"]
     if system.writable or (settle and system.stat(system.state) is not None):
         locks.append(_locked(line, system, options))
+    if system.writable:
+        state_check.close_undone(system)
     if settle:
         system.memory.wait()
     try:
@@ -100,7 +111,7 @@ def _run(line, options, sources):
             lock.release()
 
 
-def _serve(line, system, options, locks):
+def _serve(line: Line, system: System, options: "Options", locks: "list[Lock]") -> "System | None":
     """What the controller asks for after hello; returns the System that may write now, or None."""
     plan = line.next()
     if plan.get("modules"):
@@ -131,11 +142,21 @@ def _serve(line, system, options, locks):
             locks.append(_locked(line, writer, options))
         system.memory.commit(writer)
         run.settle(writer)
-        return writer
-    return system if system.writable else None
+        return _unless_left(writer, run)
+    return _unless_left(system, run) if system.writable else None
 
 
-def _locked(line, system, options):
+def _unless_left(system: System, run: Run) -> "System | None":
+    """The System that may write, or None where the last role was removed and nothing is to be kept."""
+    if run.removes:
+        from .run.leaving import leave
+
+        if leave(system):
+            return None
+    return system
+
+
+def _locked(line: Line, system: System, options: "Options") -> Lock:
     lock = Lock(system, options["run"])
     lock.take(line)
     line.on_end = lock.orphan
@@ -144,20 +165,20 @@ def _locked(line, system, options):
     return lock
 
 
-def _keep_code(system, sources):
+def _keep_code(system: System, sources: "Any") -> None:
     code = sources.to_keep()
     if code is not None:
         system.memory.directory()
         system.keep(sources.path, code)
 
 
-def _answer(system, asked):
+def _answer(system: System, asked: "Ask") -> "dict[str, Any]":
     from .questions import ask  # only where something is asked
 
     return ask.answer(system, asked["question"], asked["arguments"])
 
 
-def _facts_with_nvml(system):
+def _facts_with_nvml(system: System) -> "dict[str, Any]":
     from .gpu import nvml  # only where somebody wants the facts of a host with a driver
 
     found = gather.gather(system)
@@ -168,7 +189,7 @@ def _facts_with_nvml(system):
     return found
 
 
-def _interrupted(system, locks):
+def _interrupted(system: System, locks: "list[Lock]") -> "dict[str, Any] | None":
     """The record of a run that nobody heard the end of, or None. One that was killed left its name in the lock."""
     if os.geteuid() != 0:  # facts need no root, and what we remember is root's alone to read
         return None
@@ -176,7 +197,9 @@ def _interrupted(system, locks):
     if undone is not None:
         if locks:  # told once, to a run that may write or that has nothing to write
             system.memory.put("runs", "undone", None)
-        return {"run": undone.get("run"), "role": None, "step": None, "error": None, "undone": undone.get("text")}
+        told = {"undone": undone.get("text"), "left": undone.get("left", False)}
+        return dict(told, run=undone.get("run"), role=None, step=None, error=None)
     if locks and locks[0].left:
         return {"run": locks[0].left, "role": None, "step": None, "error": None}
-    return system.memory.get("runs", "interrupted")
+    interrupted: "dict[str, Any] | None" = system.memory.get("runs", "interrupted")
+    return interrupted

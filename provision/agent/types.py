@@ -3,7 +3,7 @@
 Both ends import it below `if TYPE_CHECKING`; to a host `typing` would cost 5 ms. All of it is what JSON has.
 """
 
-from typing import Any, Dict, List, Protocol, Tuple, TypedDict  # novm
+from typing import Any, Dict, List, NotRequired, Protocol, Tuple, TypedDict  # novm
 
 State = Dict[str, Any]
 """What a kind's `desired` and `actual` return: the docstring of each has its keys."""
@@ -38,6 +38,15 @@ class Who(TypedDict, total=False):
     spread: bool
 
 
+class ReviewedPlan(TypedDict):
+    """What was reviewed. `seen`: {ROLE: KIND NAME: [asked, found, stops]}, or None for the look that will be reviewed;
+    `later`: roles that could not be planned then."""
+
+    salt: str
+    seen: "Dict[str, List[str]] | None"
+    later: List[str]
+
+
 class Options(TypedDict):
     """What the agent is started with: provision/run.py makes it."""
 
@@ -48,6 +57,7 @@ class Options(TypedDict):
     run: Who
     settle: bool
     state: str
+    reviewed: "NotRequired[ReviewedPlan]"
 
 
 class Item(TypedDict):
@@ -58,17 +68,21 @@ class Item(TypedDict):
 
 
 class Disrupt(TypedDict):
-    """When others on the host may be disturbed: never, idle or always; `closed`: why not now, or None."""
+    """By service: may its users be disturbed (never, idle, always), by which setting; `closed`: why nothing may now."""
 
-    policy: str
+    policies: Dict[str, Tuple[str, str]]
     closed: "str | None"
 
 
 class StagePlan(TypedDict):
-    """One stage of a plan. `replan`: fresh facts are needed before it. `needs`: roles that must not wait."""
+    """One stage of a plan. `replan`: fresh facts are needed before it. `needs`: roles that must not wait.
+
+    `remove`: what the host remembers of the role goes.
+    """
 
     role: str
     replan: bool
+    remove: bool
     transaction: bool
     needs: List[str]
     disrupt: Disrupt
@@ -82,6 +96,24 @@ class Asks(TypedDict):
     containerd_store: "bool | None"
     data_root: "str | None"
     deferred: List[str]
+
+
+class Plan(TypedDict):
+    """The controller's word `plan`. `modules`: {name: zlib, in base64} of those that this agent has not yet."""
+
+    type: str
+    modules: Dict[str, str]
+    stages: List[StagePlan]
+    preflight: "NotRequired[Asks]"
+    bundle: "NotRequired[Dict[str, Any]]"
+
+
+class Ask(TypedDict):
+    """The controller's word `ask`: a question in place of a plan. `nvml` and `end`, `heard` and `cancel` carry less."""
+
+    type: str
+    question: str
+    arguments: Dict[str, Any]
 
 
 class Difference(TypedDict, total=False):
@@ -106,9 +138,12 @@ class Impact(TypedDict):
     """What a change does to others on the host (engine/impact.py); the last three are filled in by run/disruption.py.
 
     `level`: none, reload or restart; `why`: keys and files; `systemd`: it reads its configuration anew; `survive`:
-    containers outlive the restart; `effect`: a clause for people.
+    containers outlive the restart; `effect`: a clause for people. `service`: the one that others use; `users`: who,
+    where it is not Docker.
     """
 
+    service: str
+    users: List[str]
     level: str
     why: List[str]
     systemd: bool
@@ -116,6 +151,15 @@ class Impact(TypedDict):
     containers: List[Dict[str, Any]]
     processes: List[Dict[str, Any]]
     effect: str
+
+
+class Judged(TypedDict):
+    """The answer to one question before a change. `verdict`: pass, warn, fail, unknown, n/a."""
+
+    question: str
+    verdict: str
+    text: str
+    fix: str
 
 
 class ResourceResult(TypedDict):

@@ -15,7 +15,7 @@ import click
 
 from provision import __version__
 from provision.cli import gc_tuning
-from provision.cli.verbs import VERBS
+from provision.cli.verbs import SELDOM, VERBS
 
 INTERRUPTED = 130
 
@@ -28,6 +28,12 @@ class _Verbs(click.Group):
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         formatter.write("\nOptions: --version; -h or --help, of a verb, too.\n")
         self.format_commands(ctx, formatter)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Verbs for every day with a line each; the others are named, or all this would be longer than a screen."""
+        rows = [(verb.name or "", verb.get_short_help_str(78)) for verb in VERBS if verb not in SELDOM]
+        with formatter.section("Commands"):
+            formatter.write_dl([*rows, ("more", ", ".join(str(verb.name) for verb in SELDOM))])
 
     def invoke(self, ctx: click.Context) -> Any:
         try:

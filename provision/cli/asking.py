@@ -15,11 +15,11 @@ from provision.cli import hosts
 from provision.cli.interrupt import INTERRUPTED
 from provision.cli.options import Asked
 from provision.cli.rolling import roll_out
+from provision.daemon import STAGE
 from provision.daemon.options import MAPS, OPTIONS
 from provision.errors import InputError, Problem
 from provision.events import Answered, Event
 from provision.inventory.spelling import closest
-from provision.plan import DAEMON
 from provision.questions.status import AskStatus
 from provision.questions.unlock import LEFT, AskUnlock
 from provision.questions.why import AskWhy, is_known, path_of
@@ -86,7 +86,7 @@ def _refuse_misspelt(path: tuple[str, ...], variables: Iterable[str]) -> None:
     """Raises InputError for a key that is almost one of ours, unless the inventory asks for it as it is written."""
     name = path[0]
     close = None if is_known(path) else closest(name, [*OPTIONS, *MAPS])
-    extra = f"{DAEMON}.extra.{name}"
+    extra = f"{STAGE}.extra.{name}"
     if close and not any(variable == extra or variable.startswith(f"{extra}.") for variable in variables):
         raise InputError(
             [Problem(f"no option of the Docker daemon is called {name!r}", hint=f"did you mean {close!r}?")]

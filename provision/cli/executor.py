@@ -88,6 +88,7 @@ def _order(asked: Asked, selection: hosts.Selection, run: str) -> Order:
         asked.roles,
         asked.overrides,
         selection.source.vault_ids,
+        selection.source.ansible_config,
         asked.no_exec,
         asked.accept_new_host_keys,
     )

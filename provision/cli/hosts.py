@@ -7,8 +7,8 @@ import getpass
 import os
 import shutil
 import sys
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,8 @@ from provision import inventory, journal, report, shipped
 from provision.cli import resuming
 from provision.cli.options import Asked
 from provision.errors import InputError, Problem
-from provision.inventory import Host, Inventory, places
+from provision.inventory import Host, Inventory, ansible_config, places
+from provision.inventory.ansible_config import Config
 from provision.inventory.document import Mark, Tagged
 from provision.inventory.references import Ask, Placeholder
 from provision.inventory.vault import identity
@@ -45,8 +46,14 @@ def role_path(asked: Asked) -> list[Path]:
 
 def _sources(asked: Asked) -> tuple[str, ...]:
     """The inventories that were asked for, or `inventories/default`, or none."""
-    found = None if asked.inventory else places.named("default", places.folders())
-    return (str(found),) if found else asked.inventory
+    given = asked.inventory or config(asked).inventory
+    found = None if given else places.named("default", places.folders())
+    return (str(found),) if found else given
+
+
+def config(asked: Asked) -> Config:
+    """What Ansible is told here, by ansible.cfg and ANSIBLE_*. Raises InputError."""
+    return ansible_config.read(file=Path(asked.ansible_config) if asked.ansible_config else None)
 
 
 def read(asked: Asked) -> Inventory:
@@ -55,7 +62,19 @@ def read(asked: Asked) -> Inventory:
     if not names:
         hint = "give --inventory NAME|PATH, set PROVISION_INVENTORY, or make inventories/default.yml"
         raise InputError([Problem("no inventory is named", hint=hint)])
-    return inventory.load(*names, no_exec=asked.no_exec, vault_ids=vault_ids(asked), ask=asker())
+    found = inventory.load(*names, no_exec=asked.no_exec, vault_ids=vault_ids(asked), ask=asker(), config=config(asked))
+    found.warnings += _unread(found)
+    return found
+
+
+def _unread(found: Inventory) -> list[str]:
+    """Variables beside a playbook, which Ansible reads as well."""
+    here = Path.cwd()
+    if here in [directory.resolve() for directory in found.directories]:
+        return []
+    hint = "Ansible reads it beside a playbook; move or link it beside the inventory if its variables are for us"
+    places = (here / name for name in ("group_vars", "host_vars"))
+    return [f"{place} is not read: it lies beside no inventory; {hint}" for place in places if place.is_dir()]
 
 
 def vault_ids(asked: Asked) -> tuple[str, ...]:
@@ -73,10 +92,16 @@ def vault_ids(asked: Asked) -> tuple[str, ...]:
 
 
 def select(
-    asked: Asked, *, secrets: bool = True, past: Past | None = None, hooks: bool = False, plan: Plan | None = None
+    asked: Asked,
+    *,
+    secrets: bool = True,
+    past: Past | None = None,
+    hooks: bool = False,
+    plan: Plan | None = None,
+    choose: Callable[[set[str]], tuple[str, ...]] | None = None,
 ) -> Selection:
     """The hosts that were asked for; with `past`, those that it left unfinished; with `plan`, those that are in it;
-    `hooks`: for a run that hooks are for.
+    `hooks`: for a run that hooks are for. `choose`: from the roles that these hosts have to those of this run.
     Raises InputError with everything that is wrong; warnings go to standard error."""
     found = read(asked)
     problems = folders(asked) + _event_hook(asked)
@@ -89,6 +114,8 @@ def select(
     wanted = Wanted(asked.waves, asked.max_failures, hooks, asked.no_exec)
     course, wrong = policy(found.rollout, wanted, names, found.by_host)
     problems += wrong
+    if choose is not None:
+        asked = replace(asked, roles=choose(_roles(found, names)))
     hosts: list[Host] = []
     try:
         hosts = _resolve(found, names, asked, secrets and not problems)
@@ -116,6 +143,12 @@ def _names(found: Inventory, asked: Asked, past: Past | None, plan: Plan | None)
     if not (names := resuming.names(past, names)):
         raise InputError([Problem(f"--limit {asked.limit}: matches no host of run {past.run}")])
     return names
+
+
+def _roles(found: Inventory, names: Iterable[str]) -> set[str]:
+    """The roles that the inventory gives any of these hosts, as they stand there."""
+    given = found.by_host("roles")
+    return {str(name) for host in names if isinstance(given.get(host), list) for name in given[host]}
 
 
 def _in_plan(plan: Plan, names: list[str], asked: Asked) -> list[str]:

@@ -38,6 +38,8 @@ class Asked:
     vault_password_file: Path | None = None
     vault_ids: tuple[str, ...] = ()
     """LABEL@SOURCE, or a source alone: `inventory.vault.identity`."""
+    ansible_config: str | None = None
+    """The ansible.cfg of a run that is gone on with; else it is looked for."""
     no_exec: bool = False
     comment: str = ""
     waves: str | None = None
@@ -123,6 +125,13 @@ class Seconds(click.ParamType):  # type: ignore[type-arg] # not generic in each 
         return number
 
 
+def _forks() -> int:
+    """Where none are given: ansible.cfg's, or ours."""
+    from provision.inventory import ansible_config
+
+    return ansible_config.read().forks or 32
+
+
 class Rate(click.ParamType):  # type: ignore[type-arg] # not generic in each version of click
     """Bytes a second: 25Mbit, 3MB."""
 
@@ -153,7 +162,7 @@ ROLES = _option("--roles", metavar="A,B", callback=listed, help="Only these role
 CHECK = _option("-C", "--check", is_flag=True, help="Change nothing.")
 DIFF = _option("-D", "--diff", is_flag=True, help="Show differences.")
 SET = _option("-e", "--set", "overrides", metavar="ROLE.KEY=VALUE", multiple=True, help="A setting.")
-FORKS = _option("-f", "--forks", metavar="N", type=Count(), default=32, help="Hosts at once. [32]")
+FORKS = _option("-f", "--forks", metavar="N", type=Count(), default=_forks, help="Hosts at once. [32]")
 TIMEOUT = _option(
     "--timeout",
     metavar="SECONDS",
@@ -187,22 +196,8 @@ ASK_PASS = _option("-k", "--ask-pass", is_flag=True, help="Ask SSH's.")
 ASK_BECOME_PASS = _option("-K", "--ask-become-pass", is_flag=True, help="Ask sudo's.")
 LOGIN = (USER, BECOME, ASK_PASS, ASK_BECOME_PASS)
 """How hosts are logged in to, for all of them."""
-BRIEF: tuple[click.Parameter, ...] = (
-    SET,
-    BUNDLE,
-    BANDWIDTH,
-    VAULT,
-    ROLES,
-    FORKS,
-    TIMEOUT,
-    MAX_FAILURES,
-    RESUME,
-    WHAT_FOR,
-    REPORT,
-    JUNIT,
-    METRICS,
-)
-BRIEF += (ON_EVENT, USER, WAVES, EXECUTOR, VAULT_ID, OUT)
+BRIEF: tuple[click.Parameter, ...] = (ROLES, FORKS, TIMEOUT, MAX_FAILURES, RESUME, WHAT_FOR, REPORT, JUNIT, METRICS)
+BRIEF += (SET, BUNDLE, BANDWIDTH, VAULT, ON_EVENT, USER, WAVES, EXECUTOR, VAULT_ID, OUT)
 """Options whose help is short enough for two of them to stand in one line."""
 ANSIBLE = {
     "-t": "--roles",

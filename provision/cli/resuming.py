@@ -26,6 +26,7 @@ def told(asked: Asked, hosts: Iterable[Host], mask: Mask, source: Inventory) -> 
     found["roles"] = list(asked.roles) if asked.roles is not None else None
     found["overrides"] = [mask.text(text) for text in asked.overrides]
     found["vault_ids"] = list(source.vault_ids)
+    found["ansible_config"] = source.ansible_config
     return mask.value(found) | {"digest": digest(hosts)}  # type: ignore[no-any-return]
 
 
@@ -47,7 +48,9 @@ def complete(asked: Asked) -> tuple[Asked, Past | None]:
 
 def origins(asked: Asked, told: Mapping[str, Any]) -> dict[str, Any]:
     """What the command line does not say of where the input is from, as a run or a plan has it."""
-    found: dict[str, Any] = {} if asked.inventory else {"inventory": tuple(told.get("inventory") or ())}
+    found: dict[str, Any] = {"ansible_config": told.get("ansible_config")}
+    if not asked.inventory:
+        found["inventory"] = tuple(told.get("inventory") or ())
     if not asked.vault_ids and asked.vault_password_file is None:
         found["vault_ids"] = tuple(told.get("vault_ids") or ())
     return found

@@ -28,11 +28,13 @@ from provision.rollout import Job, Rollout, order
 from provision.run import Limits, Run
 from provision.transport import Pool
 
+READING = ("facts", "status", "why", "unlock")
+"""Verbs of which no record is kept, and that ask hosts in place of planning them."""
 if TYPE_CHECKING:
     from provision.bundle.shelf import Shelf
 
-READING = ("facts", "status", "why", "unlock")
-"""Verbs of which no record is kept, and that ask hosts in place of planning them."""
+CHANGE = ("apply", "remove")
+"""Verbs that change hosts, unless --check is given."""
 MANY = 10
 """Hosts; an apply to more asks first, on a terminal."""
 
@@ -88,8 +90,9 @@ def roll_out(  # noqa: PLR0917
     """Ask or change these hosts while people or programs watch; `watch` hears of everything, too."""
     limits = Limits(host=asked.timeout)
     only_asks = verb in READING
+    check = asked.check or verb not in CHANGE
     shelf = _shelf(asked)
-    run = Run(run_id(), _by(), verb != "apply", only_asks, limits, comment=asked.comment, bundle=shelf)
+    run = Run(run_id(), _by(), check, only_asks, limits, comment=asked.comment, bundle=shelf)
     ready = executor.opened(asked, selection, run.id)
     output = report.Output(sys.stdout)
     view = report.view(output, story, as_json=asked.as_json)

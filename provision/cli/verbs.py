@@ -63,6 +63,28 @@ def check(**given: Any) -> int:
 @click.command(
     cls=Verb,
     params=[
+        click.Argument(["roles"], nargs=-1, required=True, metavar="ROLE..."),
+        options.INVENTORY, options.LIMIT, options.CHECK, options.DIFF, options.FORKS,
+        options.WAVES, options.MAX_FAILURES, options.TIMEOUT, options.WHAT_FOR,
+        options.YES, options.ON_EVENT, options.JSON, options.REPORT, options.JUNIT, options.METRICS,
+        options.VERBOSE, options.QUIET, options.LIST_HOSTS,
+        *options.LOGIN, options.ACCEPT, options.VAULT, options.VAULT_ID, options.NO_EXEC,
+    ],
+    short_help="Take away what roles have put on hosts.",
+)  # fmt: skip
+def remove(roles: tuple[str, ...], **given: Any) -> int:
+    """Take from hosts what these roles have put there; what was there before stays.
+
+    Example: provision.py remove docker_users -i dgx --check --diff
+    """
+    from provision.cli import removing
+
+    return removing.remove(roles, Asked(**given))
+
+
+@click.command(
+    cls=Verb,
+    params=[
         options.INVENTORY, options.LIMIT, options.FORKS, options.TIMEOUT, options.JSON, *options.LOGIN,
         options.ACCEPT, options.VAULT, options.VAULT_ID, options.NO_EXEC,
     ],
@@ -269,4 +291,6 @@ def why(key: str, **given: Any) -> int:
     return asking.why(key, Asked(**given))
 
 
-VERBS = [apply, bundle, check, facts, inventory, kinds, roles, runs, schema, status, unlock, verify, why]
+SELDOM = [bundle, kinds, schema]
+"""Named in the help of the program, and no more."""
+VERBS = [apply, bundle, check, facts, inventory, kinds, remove, roles, runs, schema, status, unlock, verify, why]

@@ -7,9 +7,11 @@ goes before what enters the other one, so that a run that dies in between leaves
 
 import re
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from provision.daemon import environment as environment_of
+from provision.daemon import gate
 from provision.daemon.layout import (
     DEFAULT_FILE,
     DROP_INS,
@@ -33,6 +35,7 @@ from provision.resources import (
     DaemonOption,
     Directory,
     DockerLive,
+    DockerService,
     File,
     Flag,
     JsonKeys,
@@ -44,33 +47,43 @@ from provision.resources import (
 from provision.role import Deferred, Refuse
 from provision.templates import Templates
 
-ENGINE = "docker_engine"
-DAEMON = "docker_daemon"
+STAGE = "docker_daemon"
+"""The stage of the daemon on a host that has no role of its own for it."""
 NOBODY = ""
 """The role of a key that was somebody else's flag and had to move: it is in no run, so no run drops it."""
+
+
+@dataclass(frozen=True)
+class Roles:
+    """The roles of a run, as far as the daemon is concerned."""
+
+    in_run: tuple[str, ...]
+    owner: str = STAGE
+    """The one that the daemon's configuration belongs to."""
+    engine: str | None = None
+    """The one that installs Docker, where the host has one."""
 
 
 def fold(
     options: Sequence[tuple[str, DaemonOption]],
     environment: Sequence[tuple[str, DaemonEnvironment]],
     facts: Facts,
-    roles_in_run: Sequence[str],
+    roles: Roles,
     templates: Templates | None = None,
 ) -> list[Resource]:
     """The daemon's resources for one host, from (role, option) and (role, variable) pairs of all of its roles.
 
     Raises InputError where two roles ask for different values, Refuse where this host's engine cannot do what is asked,
-    and Deferred where its version is not known before docker_engine is done.
+    and Deferred where its version is not known before the role that installs it is done.
     """
     wanted = merge(options)
     if facts.docker.version is None:
-        return _without_engine({role for role, _ in options}, facts, roles_in_run)
+        return _without_engine({role for role, _ in options}, facts, roles)
     nested = _nested(wanted)
     layout = look(facts, nested)
     refuse(nested, facts.docker.configured, {**layout.default_flags, **layout.unit_flags}, layout.version)
     templates = templates or Templates()
     proxies = environment_of.place(environment, facts, layout.version, templates)
-    roles = tuple(roles_in_run)
     keys = [] if layout.legacy else [key for key in wanted.values() if key.path[0] not in layout.left]
     keys += [] if layout.legacy else _carried(layout, nested)
     keys += proxies.keys
@@ -80,7 +93,7 @@ def fold(
         path=layout.config,
         keys=tuple(keys),
         absent=tuple((name,) for name in unwanted),
-        roles=roles,
+        roles=roles.in_run,
         mode="0600" if secret else "0644",
         sensitive=secret,
         validate_with=None if layout.legacy else validator(layout, facts, secret),
@@ -92,32 +105,43 @@ def fold(
         absent=flags_to_move(layout, nested),
         variables=dict(proxies.variables),
         export=not layout.systemd,
-        roles=roles,
+        roles=roles.in_run,
     )
-    drop_ins = list(_drop_ins(layout, bool(flags), templates, facts))
+    drop_ins = list(_drop_ins(layout, bool(flags), templates, facts, roles.engine))
     written = [json_keys, daemon_flags, *drop_ins] if layout.legacy else [daemon_flags, *drop_ins, json_keys]
     live = _live(layout, wanted, nested, dict(proxies.live))
-    service = Service(
-        name="docker",
+    service = DockerService(
         files=_files(layout, facts, bool(flags)),
         also=("docker.socket",) if layout.systemd else (),
-        live=live,
-        ready="docker",
+        options=live,
         reload=None if layout.legacy else _reload(layout),
     )
-    return [*written, *proxies.files, service, DockerLive(options=live)]
+    under = _containerd(layout, facts)
+    return [*written, *proxies.files, *gate.opened(facts), *under, service, DockerLive(options=live)]
 
 
-def _without_engine(asking: set[str], facts: Facts, roles_in_run: Sequence[str]) -> list[Resource]:
-    if ENGINE in roles_in_run:
-        raise Deferred(ENGINE)
+CONTAINERD = frozenset({"containerd", "containerd.io", "moby-containerd"})
+"""Packages with a containerd.service."""
+
+
+def _containerd(layout: Layout, facts: Facts) -> list[Resource]:
+    """The containerd that the daemon is told to use: it runs, and runs the program that is on disk."""
+    if not (layout.systemd and "containerd" in layout.unit_flags and CONTAINERD & facts.docker.packages.keys()):
+        return []
+    return [Service(name="containerd", enabled=None, platform="docker")]
+
+
+def _without_engine(asking: set[str], facts: Facts, roles: Roles) -> list[Resource]:
+    if roles.engine in roles.in_run:
+        raise Deferred(str(roles.engine))
     if facts.docker.daemon is not None:
         raise Refuse(
             f"the version of {facts.docker.daemon} cannot be told", f"run `{facts.docker.daemon} --version` on the host"
         )
-    if DAEMON not in asking and DAEMON not in roles_in_run:
+    if roles.owner not in asking and roles.owner not in roles.in_run:
         return []
-    raise Refuse("Docker is not installed on this host", f"add the role {ENGINE}, or include it in this run")
+    fix = f"include {roles.engine} in this run" if roles.engine else "add a role that installs it"
+    raise Refuse("Docker is not installed on this host", fix)
 
 
 def merge(options: Sequence[tuple[str, DaemonOption]]) -> dict[tuple[str, ...], Key]:
@@ -201,7 +225,9 @@ def _flags(layout: Layout, wanted: dict[tuple[str, ...], Key], nested: dict[str,
     return tuple(flags)
 
 
-def _drop_ins(layout: Layout, flags: bool, templates: Templates, facts: Facts) -> Iterator[Resource]:
+def _drop_ins(
+    layout: Layout, flags: bool, templates: Templates, facts: Facts, engine: str | None
+) -> Iterator[Resource]:
     """Both of our drop-ins, as they should be: the one that is not needed is removed."""
     if not layout.systemd:
         return
@@ -209,8 +235,8 @@ def _drop_ins(layout: Layout, flags: bool, templates: Templates, facts: Facts) -
     variable = layout.legacy and flags and not layout.reads_default_file
     if layout.taken or variable:
         if not layout.unit_words:
-            if facts.docker.daemon is None:  # its version is foreseen; its unit is known once it is installed
-                raise Deferred(ENGINE)
+            if facts.docker.daemon is None and engine:  # its version is foreseen; its unit comes with it
+                raise Deferred(engine)
             raise Refuse(
                 "there is no docker.service to give options to", "install Docker anew, or remove what masks its unit"
             )

@@ -4,19 +4,23 @@
 every input error names its place and owner, all of them come at once, and before the first connection.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
 from provision.errors import InputError, Problem, nearest
-from provision.inventory import explain, layers, patterns, places, sources
+from provision.inventory import connection, explain, layers, patterns, places, sources
+from provision.inventory.ansible_config import NO_CONFIG, Config
+from provision.inventory.document import Map
 from provision.inventory.explain import Node, Row
 from provision.inventory.references import Ask, References
 from provision.inventory.resolve import Host, Resolution, Roles, resolve
 from provision.inventory.schema import schema
 from provision.inventory.sources import Source
 from provision.inventory.spelling import closest
+from provision.inventory.templating import Templates, holds
 from provision.inventory.tree import ROOT
 from provision.inventory.values import undoubted
 from provision.inventory.vault import Vault, identity
@@ -30,23 +34,27 @@ def load(
     vault_password_file: Path | None = None,
     vault_ids: Sequence[str] = (),
     ask: Ask | None = None,
+    config: Config = NO_CONFIG,
 ) -> "Inventory":
     """Reads inventories as one, in their order: a name (./inventories/NAME.yml, or one that is shipped), hosts
     separated by commas, or the path of a YAML or INI file, a directory, a program, or anything that `ansible-inventory`
-    reads. `vault_ids`: `LABEL@SOURCE`, before the password file. Raises InputError with everything that is wrong."""
+    reads. `vault_ids`: `LABEL@SOURCE`, before the password file. `config`: what ansible.cfg says. Raises InputError
+    with all that is wrong."""
     files = [str(vault_password_file)] if vault_password_file else []
-    vault = Vault([identity(text) for text in [*vault_ids, *files]], no_exec=no_exec, ask=ask)
-    return Inventory(sources.read(places.find_all(given), vault, no_exec=no_exec), vault, no_exec=no_exec)
+    vault = Vault([identity(text) for text in [*vault_ids, *files, *config.vault_ids]], no_exec=no_exec, ask=ask)
+    source = sources.read(places.find_all(given or config.inventory), vault, no_exec=no_exec)
+    return Inventory(source, vault, config, no_exec=no_exec)
 
 
 class Inventory:
     """An inventory that was read. Nothing of it is typed, and no secret is known, until `resolve`."""
 
-    def __init__(self, source: Source, vault: Vault, *, no_exec: bool) -> None:
+    def __init__(self, source: Source, vault: Vault, config: Config, *, no_exec: bool) -> None:
         self._source = source
+        self._config = config
         self._vault = vault
         self._no_exec = no_exec
-        self.warnings: list[str] = list(source.warnings)
+        self.warnings: list[str] = [*config.warnings, *source.warnings]
         """What is odd and no error; `resolve` adds to it."""
 
     @property
@@ -63,6 +71,14 @@ class Inventory:
     def vault_ids(self) -> tuple[str, ...]:
         """Where the passwords of vaults are: LABEL@SOURCE, with absolute paths."""
         return tuple(map(str, self._vault.identities))
+
+    @property
+    def ansible_config(self) -> str | None:
+        """The ansible.cfg that counts."""
+        return str(self._config.file) if self._config.file else None
+
+    def _layers(self, roles: Collection[str] = (), overrides: Sequence[layers.Level] = ()) -> layers.Layers:
+        return layers.Layers(self._source.tree, roles, overrides, self._config.levels)
 
     @property
     def directories(self) -> tuple[Path, ...]:
@@ -87,21 +103,43 @@ class Inventory:
     def rollout(self) -> Any:
         """`rollout:` of the inventory, or of the variables of `all`, as it stands there; None without one."""
         if self._source.rollout is not None:
-            return undoubted(self._source.rollout)
+            return _untemplated(undoubted(self._source.rollout))
         root = self._source.tree.groups[ROOT]
         levels = root.variables + [variables for _, variables in root.files]
         given = [variables["rollout"] for variables in levels if "rollout" in variables]
-        return undoubted(given[-1]) if given else None
+        return _untemplated(undoubted(given[-1])) if given else None
 
     def by_host(self, name: str) -> dict[str, Any]:
-        """The value of a variable that is nobody's setting (a rack), by host; a host without it is not in there."""
-        merged = layers.Layers(self._source.tree, ())
-        values = {host: merged.of(entry)[1] for host, entry in self._source.tree.hosts.items()}
-        return {host: undoubted(found[name]) for host, found in values.items() if name in found}
+        """The value of a variable that is nobody's setting (a rack), by host; a host without it is not in there.
+        Raises InputError with all that is wrong."""
+        merged = self._layers()
+        templates, problems = self._templates(merged), list[Problem]()
+        found: dict[str, Any] = {}
+        for host, entry in self._source.tree.hosts.items():
+            values = merged.of(entry)[1]
+            if name in values:
+                noted = partial(_noted, problems, host)
+                found[host], _ = templates.expand(host, values[name], values.values_at[name], (name,), noted)
+        if problems:
+            raise InputError(problems)
+        return {host: undoubted(value) for host, value in found.items()}
+
+    def _templates(self, merged: layers.Layers) -> Templates:
+        """Evaluates templates without looking up a secret."""
+        idle = References(self._source.places, self._vault, resolve=False)
+        return Templates(self._source.tree, merged, idle, self._source.vaulted)
 
     def variable(self, host: str, name: str) -> Any:
-        """The value of a variable that belongs to no role, as it stands in the inventory; None where there is none."""
-        return undoubted(layers.Layers(self._source.tree, ()).of(self._source.tree.hosts[host])[1].get(name))
+        """The value of a variable that belongs to no role; None where there is none. Raises InputError."""
+        merged, problems = self._layers(), list[Problem]()
+        values = merged.of(self._source.tree.hosts[host])[1]
+        if name not in values:
+            return None
+        noted = partial(_noted, problems, host)
+        value, _ = self._templates(merged).expand(host, values[name], values.values_at[name], (name,), noted)
+        if problems:
+            raise InputError(problems)
+        return undoubted(value)
 
     def select(self, pattern: str | None, failed: patterns.Failed | None = None) -> list[str]:
         """The hosts that a pattern (`--limit`) means, in the order of `hosts`; all without one. Raises
@@ -124,12 +162,26 @@ class Inventory:
             hint = f"did you mean {close!r}?" if close else "see inventory --graph"
             raise InputError([Problem(f"there is no host {host!r}", hint=hint)])
         known = Roles(role_path)
-        merged = layers.Layers(tree, known.names, layers.overrides(overrides, known.names))
+        merged = self._layers(known.names, layers.overrides(overrides, known.names))
         levels, values = merged.of(tree.hosts[host])
         wanted = values.get("roles")
         listed = [name for name in wanted if name in known.names] if isinstance(wanted, list) else []
         roles = {name: known.load(name) for name in dict.fromkeys([*listed, *(set(known.names) & values.keys())])}
+        values = self._evaluated(merged, host, values, {*connection.KNOWN, "roles", *listed})
         return explain.rows(levels, values, roles, self._source.vaulted)
+
+    def _evaluated(self, merged: layers.Layers, host: str, values: Map, used: Collection[str]) -> Map:
+        """The variables of a host, with the templates of those that are used evaluated; one that is wrong stays."""
+        templates, found = self._templates(merged), values
+        for name in [name for name in values if name in used and holds(values[name])]:
+            problems = list[Problem]()
+            value, at = templates.expand(
+                host, values[name], values.values_at[name], (name,), partial(_noted, problems, host)
+            )
+            if not problems:
+                found = layers.copied(found) if found is values else found
+                found.put(name, value, values.keys_at[name], at)
+        return found
 
     def resolve(
         self,
@@ -157,7 +209,7 @@ class Inventory:
         except InputError as error:
             problems += error.problems
         references = References(self._source.places, self._vault, no_exec=self._no_exec, ask=ask, resolve=secrets)
-        merged = layers.Layers(self._source.tree, known.names, levels)
+        merged = self._layers(known.names, levels)
 
         def make(found: References) -> Resolution:
             return Resolution(self._source, merged, known, found, roles, secrets, login)
@@ -177,6 +229,18 @@ class Inventory:
             what = "no selected host has this role"
             raise InputError([Problem(f"--roles {name}: {what}", hint="add it to roles:") for name in missing])
         return hosts
+
+
+def _noted(problems: list[Problem], host: str, path: tuple[Any, ...], problem: Problem) -> None:
+    problems.append(Problem(f"host {host}: {problem.message}", problem.where, problem.hint))
+
+
+def _untemplated(rollout: Any) -> Any:
+    """`rollout:` is of no host. Raises InputError for a template in it."""
+    if holds(rollout):
+        what = "rollout is for the whole inventory, and there are no templates in it"
+        raise InputError([Problem(what, hint="write the values themselves")])
+    return rollout
 
 
 def _unknown_roles(wanted: Sequence[str] | None, known: Sequence[str]) -> list[Problem]:

@@ -18,6 +18,7 @@ from provision.errors import nearest
 from provision.inventory.document import Mark
 from provision.inventory.places import Places
 from provision.inventory.references import Placeholder
+from provision.inventory.wrong import Wrong
 from provision.secrets import Secret
 from provision.target import ConnectionKind, Target
 
@@ -28,6 +29,7 @@ VARIABLES: Mapping[str, tuple[str, ...]] = {
     "ansible_password": ("ansible_ssh_password", "ansible_ssh_pass"),
     "ansible_connection": (),
     "ansible_ssh_private_key_file": ("ansible_private_key_file",),
+    "ansible_ssh_args": (),
     "ansible_ssh_common_args": (),
     "ansible_ssh_extra_args": (),
     "ansible_become": (),
@@ -40,7 +42,7 @@ VARIABLES: Mapping[str, tuple[str, ...]] = {
 }
 """Each variable that is known, with its older names."""
 ONLY_ANSIBLES = re.compile(
-    r"ansible_((ssh_|paramiko_)?host_key_checking|ssh_(args|executable|pipelining|retries|transfer_method|use_tty)"
+    r"ansible_((ssh_|paramiko_)?host_key_checking|ssh_(executable|pipelining|retries|transfer_method|use_tty)"
     r"|(sftp|scp)_(executable|extra_args|batch_mode|if_ssh)|control_path(_dir)?|pipelining|remote_tmp|async_dir"
     r"|shell_(type|executable)|executable|become_(flags|exe|plugin)|network_os|(ruby|perl)_interpreter)\Z"
 )
@@ -60,14 +62,6 @@ _INTERPRETER = re.compile(r"[A-Za-z0-9_/.+-]+\Z")
 PUBLIC_KEY = re.compile(rb"\s*(ssh-|ecdsa-|sk-ssh-|sk-ecdsa-|---- BEGIN SSH2 PUBLIC KEY)")
 
 
-class Wrong(Exception):
-    """A value that cannot be: a sentence (without the variable's name), and a hint."""
-
-    def __init__(self, message: str, hint: str = "") -> None:
-        super().__init__(message, hint)
-        self.message, self.hint = message, hint
-
-
 @dataclass
 class Reader:
     """Reads one host's variables. `values` are plain; `place` says where one stands; `wrong` is told (variable,
@@ -84,7 +78,7 @@ class Reader:
         self._sudo_only()
         connection = self._connection()
         self._by_program = connection == "openssh"  # the ssh program takes a public key for one that its agent has
-        arguments = self._read("ansible_ssh_common_args", words) or ()
+        arguments = [self._read(f"ansible_ssh_{kind}args", words) or () for kind in ("", "common_", "extra_")]
         return Target(
             name=name,
             address=self._read("ansible_host", address) or self._own_address(name, connection),
@@ -93,7 +87,7 @@ class Reader:
             connection=connection,
             password=self._read("ansible_password", secret),
             private_key_file=self._key_file(),
-            common_args=arguments + (self._read("ansible_ssh_extra_args", words) or ()),
+            common_args=tuple(word for given in arguments for word in given),
             become=self._read("ansible_become", boolean) or False,
             become_password=self._read("ansible_become_password", secret),
             python_interpreter=self._read("ansible_python_interpreter", interpreter),

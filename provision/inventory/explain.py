@@ -96,6 +96,8 @@ def _shown(value: Any, secret: bool) -> Any:
         return (
             f"!secret {value.text.strip()}" if value.tag == "secret" else HIDDEN if value.tag == "vault" else value.text
         )
+    if isinstance(value, Secret):
+        return HIDDEN
     if value is None or (isinstance(value, dict | list) and not value):
         return value
     return HIDDEN if secret else value

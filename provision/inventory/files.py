@@ -39,7 +39,7 @@ class Files:
     def document(self, file: Path, content: str | bytes | None) -> Any:
         """The data of YAML; None where there is none, or where it is wrong (noted)."""
         try:
-            return None if content is None else loader.load(content, shown(file))
+            return None if content is None else loader.load(content, shown(file), hidden=shown(file) in self.vaulted)
         except InputError as error:
             self._problems += error.problems
             return None

@@ -1,9 +1,9 @@
 """Which value holds: the levels of a host's variables, and how they merge.
 
-The law is Ansible's: the variables of the inventory itself (all < parent group < child group) < those of group_vars/ in
-the same order (of several inventories: `all` of each, then the other groups of each) < host < host_vars/ < --set. The
-settings of a role merge deep in mappings; lists and all else replace. A merge makes new mappings, and keeps every
-value's place.
+The law is Ansible's: the defaults of ansible.cfg < those of the environment < the variables of the inventory itself
+(all < parent group < child group) < those of group_vars/ in the same order (of several inventories: `all` of each, then
+the other groups of each) < host < host_vars/ < --set. The settings of a role merge deep in mappings; lists and all else
+replace. A merge makes new mappings, and keeps every value's place.
 """
 
 import re
@@ -13,6 +13,7 @@ from typing import Any
 
 from provision.errors import InputError, Problem, nearest
 from provision.inventory import loader
+from provision.inventory.connection import VARIABLES
 from provision.inventory.document import Map, Mark, Seq, Tagged, entry
 from provision.inventory.tree import ROOT, Group, HostEntry, Tree
 
@@ -31,8 +32,11 @@ class Level:
 class Layers:
     """The levels of each host of a tree, lowest first, and their merge. Hosts of the same groups share the objects."""
 
-    def __init__(self, tree: Tree, roles: Collection[str], overrides: Sequence[Level] = ()) -> None:
+    def __init__(
+        self, tree: Tree, roles: Collection[str], overrides: Sequence[Level] = (), defaults: Sequence[Level] = ()
+    ) -> None:
         self._tree = tree
+        self._defaults = tuple(defaults)
         self._roles = frozenset(roles)
         self._overrides = tuple(overrides)
         self._shared: dict[tuple[str, ...], tuple[tuple[Level, ...], Map, Map]] = {}
@@ -43,7 +47,7 @@ class Layers:
         if not host.variables:
             return levels + self._overrides, complete
         own = tuple(Level(f"host {host.name}", variables) for variables in host.variables) + self._overrides
-        return levels + own, self._merge(own, base)
+        return levels + own, self._defaulted(self._merge(own, base))
 
     def _of_groups(self, lineage: tuple[Group, ...]) -> tuple[tuple[Level, ...], Map, Map]:
         """The levels of these groups, merged, and merged with the overrides on top."""
@@ -55,11 +59,23 @@ class Layers:
             given = inline + [(name, variables) for _, name, variables in files]
             levels = tuple(Level(ROOT if name == ROOT else f"group {name}", variables) for name, variables in given)
             base = self._merge(levels, Map())
-            self._shared[key] = levels, base, self._merge(self._overrides, base)
+            self._shared[key] = (
+                self._defaults + levels,
+                base,
+                self._defaulted(self._merge(self._overrides, base)),
+            )
         return self._shared[key]
 
+    def _defaulted(self, merged: Map) -> Map:
+        """The defaults where neither a variable nor its older name is set."""
+        for level in reversed(self._defaults):
+            for name in level.variables:
+                if not any(known in merged for known in (name, *VARIABLES[name])):
+                    merged.take(name, level.variables)
+        return merged
+
     def _merge(self, levels: Iterable[Level], base: Map) -> Map:
-        merged = _copy(base)
+        merged = copied(base)
         for level in levels:
             for name in level.variables:
                 self._put(merged, name, level.variables)
@@ -76,7 +92,7 @@ def merge_entry(merged: Map, key: Any, over: Map) -> None:
     """Lays `over[key]` over `merged[key]`: deep where both are mappings."""
     below, above = merged.get(key), over[key]
     if isinstance(below, Map) and isinstance(above, Map):
-        deep = _copy(below)
+        deep = copied(below)
         for inner in above:
             merge_entry(deep, inner, above)
         merged.put(key, deep, over.keys_at[key], over.values_at[key])
@@ -84,7 +100,8 @@ def merge_entry(merged: Map, key: Any, over: Map) -> None:
         merged.take(key, over)
 
 
-def _copy(source: Map) -> Map:
+def copied(source: Map) -> Map:
+    """Another mapping with the same entries and places."""
     copied = Map()
     copied.update(source)
     copied.keys_at.update(source.keys_at)

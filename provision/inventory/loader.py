@@ -14,6 +14,7 @@ import yaml
 from provision.errors import InputError, Problem
 from provision.inventory.document import Map, Mark, Seq, Tagged
 from provision.inventory.scalars import doubt, scalar
+from provision.secrets import HIDDEN
 
 MAX_CHARACTERS = 32 * 1024 * 1024
 MAX_DEPTH = 100
@@ -24,10 +25,11 @@ _LOCAL_TAGS = {"!secret": "secret", "!vault": "vault", "!vault-encrypted": "vaul
 _CORE = "tag:yaml.org,2002:"
 
 
-def load(text: str | bytes, name: str) -> Any:
-    """The data of one YAML document, `None` when the text holds none. `name` is the file's name in messages."""
+def load(text: str | bytes, name: str, *, hidden: bool = False) -> Any:
+    """The data of one YAML document, `None` when the text holds none. `name` is the file's name in messages; `hidden`:
+    no message may hold a value."""
     try:
-        return _Builder(decoded(text, name), name).document()
+        return _Builder(decoded(text, name), name, hidden).document()
     except RecursionError:
         raise InputError([Problem("nested too deeply", name)]) from None
 
@@ -55,7 +57,8 @@ def _from_utf8(content: bytes, name: str) -> str:
 class _Builder:
     """Builds the data of one document from the parser's events."""
 
-    def __init__(self, text: str, name: str) -> None:
+    def __init__(self, text: str, name: str, hidden: bool = False) -> None:
+        self._hidden = hidden
         self._text = text
         self._name = name
         self._anchors: dict[str, tuple[Any, int] | None] = {}
@@ -137,7 +140,7 @@ class _Builder:
             return scalar(text)
         except ValueError as error:
             if text.lstrip("+-").startswith("0"):
-                return Tagged("doubtful", text, self._mark(event))
+                return Tagged("doubtful", HIDDEN if self._hidden else text, self._mark(event))
             self._note(self._mark(event), str(error))
             return text
 
@@ -194,7 +197,7 @@ class _Builder:
                 start.start_mark.line + 1,
                 start.start_mark.column + 2,
             ):
-                self._note(self._mark(start), "{{ … }}: inventories are not templated here", "write the value itself")
+                self._note(self._mark(start), "{{ … }} is no text without quotes", 'quote it: "{{ … }}"')
             elif self._usable(key, key_at, mapping):
                 mapping.put(key, value, key_at, self._mark(event))
         for source in merged:

@@ -5,6 +5,7 @@ The law: everything that is wrong is found and told at once; commands and questi
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +16,10 @@ from provision.inventory.document import Map, Mark, Seq
 from provision.inventory.findings import Finding, Findings
 from provision.inventory.layers import Layers, Level, owner_of
 from provision.inventory.references import References
-from provision.inventory.settings import Validator
+from provision.inventory.settings import Validator, Wrong
 from provision.inventory.sources import Source
 from provision.inventory.spelling import within
+from provision.inventory.templating import Templates, holds
 from provision.inventory.tree import ROOT
 from provision.inventory.values import Plain
 from provision.target import Target
@@ -35,8 +37,8 @@ class Host:
     """All its groups, `all` first, in the order in which their variables apply."""
     target: Target
     roles: tuple[str, ...]
-    """The roles of this run, in order; and, where one of them has a say in the Docker daemon, the others that have:
-    or the run would drop what those asked for."""
+    """The roles of this run, in order; and, where one of them has a say in the Docker daemon, or installs it, the
+    others that have a say: or the run would drop what those asked for."""
     settings: Mapping[str, role.Settings]
     """By role. A role is absent only where secrets are not resolved and its settings cannot be judged without them."""
 
@@ -81,6 +83,11 @@ class Resolution:
         self._idle = References(self.source.places, self.references.vault, resolve=False)
         self._live_validator = Validator(self.references, self.source.places, self.source.vaulted)
         self._idle_validator = Validator(self._idle, self.source.places, self.source.vaulted)
+        templates = partial(Templates, self.source.tree, self.layers)
+        self._templates = {
+            True: templates(self.references, self.source.vaulted),
+            False: templates(self._idle, self.source.vaulted),
+        }
         self._levels_seen: dict[int, list[Finding]] = {}
         self._role_lists: dict[int, tuple[Any, tuple[str, ...], list[Finding]]] = {}
 
@@ -98,14 +105,14 @@ class Resolution:
         levels, merged = self.layers.of(entry)
         for level in levels:
             self.findings.add(*self._misspelt(level))
-        roles = self._roles_of(merged, levels)
+        roles = self._roles_of(name, merged, levels)
         chosen = self._chosen(roles)
         settings: dict[str, role.Settings] = {}
         for known in (
             *roles,
             *(found for found in self.roles.names if found in merged and found not in roles),
         ):
-            self._settings(known, merged, levels, settings, used=known in roles, chosen=known in chosen)
+            self._settings(known, name, merged, levels, settings, used=known in roles, chosen=known in chosen)
         groups = tuple(group.name for group in self.source.tree.lineage(entry))
         return Host(name, groups, self._target(name, merged, levels), chosen, settings)
 
@@ -113,12 +120,13 @@ class Resolution:
         if self.wanted is None:
             return roles
         asked = [name for name in roles if name in self.wanted]
-        daemon = any(self.roles.load(name).daemon for name in asked)
+        daemon = any(self.roles.load(name).daemon or self.roles.load(name).installs for name in asked)
         return tuple(name for name in roles if name in asked or (daemon and self.roles.load(name).daemon))
 
     def _settings(
         self,
         name: str,
+        host: str,
         merged: Map,
         levels: Sequence[Level],
         settings: dict[str, role.Settings],
@@ -126,9 +134,20 @@ class Resolution:
         used: bool,
         chosen: bool,
     ) -> None:
+        raw, at = merged.get(name), merged.keys_at.get("roles", Mark("inventory"))
+        at = merged.values_at.get(name, at)
+        found: list[Wrong] | None = None
+        if holds(raw):
+            if not used:
+                return  # what nobody uses is not evaluated
+            found = told = []
+
+            def noted(path: tuple[Any, ...], problem: Problem) -> None:
+                told.append((path, Finding(problem.where, f"host {host}", problem.message, problem.hint)))
+
+            raw, at = self._templates[chosen].expand(host, raw, at, (name,), noted)
         validator = self._live_validator if chosen else self._idle_validator
-        at = merged.keys_at.get("roles", Mark("inventory"))
-        checked = validator.check(self.roles.load(name), merged, levels, at, used=used)
+        checked = validator.check(self.roles.load(name), raw, levels, at, used=used, wrong=found)
         self.findings.add(*checked.findings)
         if chosen and checked.settings is not None:
             settings[name] = checked.settings
@@ -149,15 +168,20 @@ class Resolution:
             found.append(Finding(problem.where, owner, problem.message, problem.hint))
 
         plain = Plain(self.references, noted)
+
+        def templated(path: tuple[Any, ...], problem: Problem) -> None:
+            found.append(Finding(problem.where, f"host {name}" if problem.where else "", problem.message, problem.hint))
+
         overridden = {known for name in self.login for known in (name, *connection.VARIABLES[name])}
-        values = {
-            key: plain.value(value, merged.values_at[key], (key,))
+        given = {
+            key: self._templates[True].expand(name, value, merged.values_at[key], (key,), templated)
             for key, value in merged.items()
             if key in connection.KNOWN and key not in overridden
         }
+        values = {key: plain.value(value, at, (key,)) for key, (value, at) in given.items()}
         for key in connection.SECRET_NAMES & values.keys():
-            at = merged.values_at[key]
-            if isinstance(merged[key], str) and at.file not in self.source.vaulted:
+            value, at = given[key]
+            if isinstance(value, str) and at.file not in self.source.vaulted:
                 wrong(key, "stands here in plain text", "use !secret or !vault", True)
         values |= {key: plain.value(value, COMMAND_LINE, (key,)) for key, value in self.login.items()}
         reader = connection.Reader(
@@ -167,8 +191,15 @@ class Resolution:
         self.findings.add(*found)
         return target
 
-    def _roles_of(self, merged: Map, levels: Sequence[Level]) -> tuple[str, ...]:
+    def _roles_of(self, host: str, merged: Map, levels: Sequence[Level]) -> tuple[str, ...]:
+        def noted(path: tuple[Any, ...], problem: Problem) -> None:
+            self.findings.add(Finding(problem.where, f"host {host}", problem.message, problem.hint))
+
         given = merged.get("roles")
+        if holds(given):
+            given, _ = self._templates[True].expand(host, given, merged.values_at["roles"], ("roles",), noted)
+            if given is None or (isinstance(given, Seq) and None in given):
+                return ()
         if given is None:
             return ()
         known = self._role_lists.get(id(given))
@@ -222,8 +253,7 @@ class Resolution:
             return None
         if name.startswith("ansible_"):
             close = None if connection.ONLY_ANSIBLES.match(name) else nearest(name, connection.KNOWN)
-            hint = "write ansible_ssh_common_args" if name == "ansible_ssh_args" else ""
-            return Finding(where, owner, f"{name} is not used here", f"did you mean {close}?" if close else hint, True)
+            return Finding(where, owner, f"{name} is not used here", f"did you mean {close}?" if close else "", True)
         meant = self.roles.misspelt(name)
         if not meant and within(name, "roles", 2) and isinstance(value, Seq):
             meant = "roles" if set(map(str, value)) & set(self.roles.names) else None

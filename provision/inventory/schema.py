@@ -23,6 +23,7 @@ _CONNECTION: dict[str, dict[str, Any]] = {
     "ansible_password": _SECRET,
     "ansible_connection": {"enum": list(connection.CONNECTIONS), "description": "openssh is the ssh program."},
     "ansible_ssh_private_key_file": _TEXT | {"description": "Relative to the inventory; ~ is your home."},
+    "ansible_ssh_args": _TEXT | {"description": "Options for ssh, before those of ansible_ssh_common_args."},
     "ansible_ssh_common_args": _TEXT | {"description": "Options for ssh, as in -o ProxyJump=bastion."},
     "ansible_become": _BOOLEAN | {"description": "Become root through sudo."},
     "ansible_become_password": _SECRET,
@@ -32,6 +33,9 @@ _CONNECTION: dict[str, dict[str, Any]] = {
     "ansible_timeout": {"type": ["number", "string"], "description": "Seconds to connect and log in."},
     "ansible_group_priority": {"type": "integer", "description": "Between groups of one depth the higher wins."},
 }
+
+
+TEMPLATE = {"type": "string", "pattern": r"\{\{|\{%"}
 
 
 def schema(roles: Iterable[role.Role], *, variables: bool = False) -> dict[str, Any]:
@@ -62,13 +66,15 @@ def _definitions(roles: Iterable[role.Role]) -> dict[str, Any]:
     definitions["variables"] = {
         "type": "object",
         "properties": {
-            **_CONNECTION,
-            "roles": {
-                "type": "array",
-                "uniqueItems": True,
-                "items": {"enum": sorted(settings)},
-                "description": "The roles that a host gets, in order.",
-            },
+            **{name: _or_template(found) for name, found in _CONNECTION.items()},
+            "roles": _or_template(
+                {
+                    "type": "array",
+                    "uniqueItems": True,
+                    "items": {"enum": sorted(settings)},
+                    "description": "The roles that a host gets, in order.",
+                }
+            ),
             "rollout": {"description": "How a run goes through the fleet.", "type": "object"},
             **settings,
         },
@@ -100,8 +106,29 @@ def _settings(known: role.Role, definitions: dict[str, Any]) -> dict[str, Any]:
     if known.doc:
         made["description"] = known.doc.partition("\n")[0]
     definitions[known.name] = _optional(made)
-    return {"anyOf": [{"type": "null"}, {"$ref": f"#/$defs/{known.name}"}]}
+    return {"anyOf": [{"type": "null"}, {"$ref": f"#/$defs/{known.name}"}, TEMPLATE]}
 
 
 def _optional(made: dict[str, Any]) -> dict[str, Any]:
-    return {key: value for key, value in made.items() if key != "required"}
+    return dict(_templated({key: value for key, value in made.items() if key != "required"}))
+
+
+def _templated(made: Any) -> Any:
+    """The same schema, with a template in the place of any value."""
+    if not isinstance(made, dict):
+        return made
+    found = dict(made)
+    for key, inner in made.items():
+        if key == "properties":
+            found[key] = {name: _or_template(value) for name, value in inner.items()}
+        elif key in ("items", "additionalProperties") and isinstance(inner, dict):
+            found[key] = _or_template(inner)
+        elif key == "anyOf":
+            found[key] = [_templated(value) for value in inner]
+    return found
+
+
+def _or_template(made: dict[str, Any]) -> dict[str, Any]:
+    about = {key: value for key, value in made.items() if key in ("description", "title", "default")}
+    rest = _templated({key: value for key, value in made.items() if key not in about})
+    return about | {"anyOf": [*(rest["anyOf"] if set(rest) == {"anyOf"} else [rest]), TEMPLATE]}

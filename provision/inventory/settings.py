@@ -23,6 +23,9 @@ from provision.inventory.values import Plain, dotted
 from provision.secrets import Secret
 from provision.sentences import meant, sentence
 
+Wrong = tuple[tuple[Any, ...], Finding]
+"""Something that is wrong, and at which path."""
+
 
 @dataclass
 class Checked:
@@ -45,21 +48,35 @@ class Validator:
         self._by_content: dict[tuple[str, str, bool], Checked] = {}
         self._kept: list[Any] = []  # an id is of use only while its object lives
 
-    def check(self, wanted: role.Role, merged: Map, levels: Sequence[Level], at: Mark, *, used: bool) -> Checked:
-        """The settings of a role out of a host's merged variables. `at` is the place of a role that has no settings at
-        all. With `used=False` the host does not have the role: only what is there is judged, not what is missing."""
-        raw = merged.get(wanted.name)
+    def check(
+        self,
+        wanted: role.Role,
+        raw: Any,
+        levels: Sequence[Level],
+        at: Mark,
+        *,
+        used: bool,
+        wrong: Sequence[Wrong] | None = None,
+    ) -> Checked:
+        """The settings of a role, as they stand in the variables of a host. `at` is their place, or that of the role's
+        name where it has none. With `used=False` the host does not have the role: only what is there is judged, not
+        what is missing. `wrong`: they were made from templates, and that was found to be wrong."""
+        if wrong or (wrong is not None and _holds_secrets(raw)):
+            return _Check(self, wanted, raw, levels, at, used).run(wrong)  # its repr does not say what is in it
         identity = (wanted.name, id(raw), used)
         known = self._by_identity.get(identity)
         if known is None:
             known = self._by_content.get(content := (wanted.name, repr(raw), used))
-            at = merged.values_at.get(wanted.name, at)
             if known is None or (known.findings and at.line):  # the same mistake elsewhere is another mistake
                 known = _Check(self, wanted, raw, levels, at, used).run()
                 self._by_content.setdefault(content, known)
             self._by_identity[identity] = known
             self._kept.append(raw)
         return known
+
+
+def _holds_secrets(raw: Any) -> bool:
+    return any(isinstance(value, Secret) for _, value, _ in annotations.leaves(raw, ()))
 
 
 @dataclass
@@ -77,8 +94,13 @@ class _Check:
         self._checked = Checked()
         self._wrong_paths: set[tuple[Any, ...]] = set()
 
-    def run(self) -> Checked:
+    def run(self, wrong: Sequence[Wrong] = ()) -> Checked:
         """Validates, and says what is wrong."""
+        for path, finding in wrong:
+            self._wrong_paths.add(path[1:])
+            self._checked.findings.append(finding)
+        if () in self._wrong_paths:
+            return self._checked
         raw = Map() if self._raw is None else self._raw
         if not isinstance(raw, Map):
             what = f"the settings of the role {self._role.name} must be a mapping"
@@ -100,7 +122,7 @@ class _Check:
     def _judge_secrets(self, raw: Map) -> None:
         """A reference stands where the model has a secret; a secret in plain text is worth a warning."""
         for path, value, types in annotations.leaves(raw, (self._role.settings,)):
-            reference = isinstance(value, Tagged) and value.tag in ("secret", "vault")
+            reference = isinstance(value, Secret) or (isinstance(value, Tagged) and value.tag in ("secret", "vault"))
             name = dotted((self._role.name, *path))
             if reference and types and Secret not in types:
                 self._wrong_paths.add(path)

@@ -54,7 +54,19 @@ class _Loading:
 
     def source(self) -> Source:
         source = self._source
-        self._inventories([found for place in source.places.all for found in self._found(place)])
+        found = {place: self._found(place) for place in source.places.all}
+        before = len(self._problems)
+        self._inventories([file for place in source.places.all for file in found[place]])
+        if len(self._problems) > before:
+            self._problems += [
+                Problem(
+                    "all files of a directory are read as inventories",
+                    str(place),
+                    f"to read one, name it: -i {files[0]}",
+                )
+                for place, files in found.items()
+                if len(files) > 1
+            ]
         self._problems += source.tree.finish()
         self._variable_files()
         source.rollout = self._reader.rollout

@@ -26,4 +26,4 @@ def within(word: str, other: str, limit: int) -> bool:
             )
         if min(row) > limit:
             return False
-    return True
+    return row[-1] <= limit

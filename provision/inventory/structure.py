@@ -164,7 +164,7 @@ class Reader:
         if not isinstance(name, str):
             self._note(at, f"the name of a {what} must be text, and {name!r} is not", "quote it")
         elif "{{" in name:
-            self._note(at, f"{what} {name}: inventories are not templated here", "write the name itself")
+            self._note(at, f"{what} {name}: a name is no template", "write the name itself")
         elif not _NAME.match(name) and not (what == "host" and ranges.is_address(name)):
             self._note(
                 at,

@@ -1,7 +1,6 @@
-"""From the inventory's data to plain values: references become secrets, templates are refused.
+"""From the inventory's data to plain values: references become secrets. Templates were evaluated before.
 
-The law: a value that we use holds no `{{ … }}`. Text under `!unsafe`, and Go's `{{.Name}}` (Docker's own), is taken
-as it is.
+The law: a key is no template.
 """
 
 import re
@@ -10,15 +9,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from provision.errors import InputError, Problem
-from provision.inventory.connection import SECRET_NAMES
 from provision.inventory.document import Map, Mark, Seq, Tagged
 from provision.inventory.references import References
-from provision.inventory.scalars import doubt
+from provision.inventory.scalars import Unquoted, doubt, is_template
 
-_TEMPLATE = re.compile(r"\{\{(?!-?\s*\.)|\{%|\{#.*#\}")
-TEMPLATED = "holds {{ … }}: inventories are not templated here"
-VAULT_HINT = "write the password itself with !vault, or where it is with !secret"
-TEMPLATED_HINT = "write the value itself, or tag text that is meant so with !unsafe"
 QUOTED = re.compile(r"\s*(!secret|!vault)(\s|$)")
 """A tag that quotes have made a text."""
 
@@ -34,7 +28,7 @@ class Plain:
         """`value` as dicts, lists, scalars and Secrets."""
         if isinstance(value, Map):
             return {
-                self._text(key, value.keys_at[key], path): self.value(item, value.values_at[key], (*path, key))
+                self._key(key, value.keys_at[key], path): self.value(item, value.values_at[key], (*path, key))
                 for key, item in value.items()
             }
         if isinstance(value, Seq):
@@ -43,16 +37,18 @@ class Plain:
             return self._tagged(value, path)
         return self._text(value, at, path)
 
+    def _key(self, key: Any, at: Mark, path: tuple[Any, ...]) -> Any:
+        if is_template(key):
+            what = f"{dotted(path)} holds {{{{ … }}}} in a key, and only values are templates"
+            self.note(path, Problem(what, str(at), "write the key itself"))
+        return key
+
     def _text(self, value: Any, at: Mark, path: tuple[Any, ...]) -> Any:
-        if isinstance(value, str) and _TEMPLATE.search(value):
-            hint = VAULT_HINT if path[0] in SECRET_NAMES else TEMPLATED_HINT
-            self.note(path, Problem(f"{dotted(path)} {TEMPLATED}", str(at), hint))
-            return None
         if isinstance(value, str) and (quoted := QUOTED.match(value)):
             what = f"{dotted(path)}: {quoted[1]} in quotes is text and no tag"
             self.note(path, Problem(what, str(at), f"drop the quotes: {value.strip().splitlines()[0]}"))
             return None
-        return value
+        return str(value) if isinstance(value, Unquoted) else value
 
     def _tagged(self, value: Tagged, path: tuple[Any, ...]) -> Any:
         if value.tag == "unsafe":

@@ -5,13 +5,14 @@ The law: pure. A question has one answer a host; what it does not apply to is `n
 only the host can answer are the agent's (agent/preflight/).
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from pydantic import ValidationError
 
 from provision.agent.docker.flags import values
+from provision.agent.types import Asks
 from provision.daemon.command_line import expand
 from provision.daemon.options import FILE_SINCE, OPTIONS, version_of
 from provision.events import Error, Outcome, Preflight, Verdict
@@ -19,7 +20,6 @@ from provision.facts import Facts
 from provision.preflight import subnets
 from provision.role import Settings
 
-DAEMON, ENGINE = "docker_daemon", "docker_engine"
 SKEW_WARN, SKEW_FAIL = 30.0, 300.0
 """Seconds between two clocks. Beyond the second, certificates and the dates of package lists are not valid any more."""
 OLDEST = {"ubuntu": (18, 4), "debian": (10,)}
@@ -36,10 +36,19 @@ class Wanted:
     """features.containerd-snapshotter, where it is set."""
     data_root: str | None = None
 
+    def wired(self, deferred: list[str]) -> Asks:
+        """As it travels; `deferred`: roles that are planned when their turn comes."""
+        return Asks(
+            storage_driver=self.storage_driver,
+            containerd_store=self.containerd_store,
+            data_root=self.data_root,
+            deferred=deferred,
+        )
 
-def wanted(settings: Mapping[str, Settings]) -> Wanted:
-    """For one host, from the settings of its roles in this run."""
-    asked = _daemon(settings)
+
+def wanted(daemon: Settings | None) -> Wanted:
+    """For one host, from the settings of the role that its daemon belongs to; None where that is not in the run."""
+    asked = _daemon(daemon)
     features = (asked.get("extra") or {}).get("features")
     store = features.get("containerd-snapshotter") if isinstance(features, Mapping) else None
     return Wanted(
@@ -49,9 +58,8 @@ def wanted(settings: Mapping[str, Settings]) -> Wanted:
     )
 
 
-def _daemon(settings: Mapping[str, Settings]) -> Mapping[str, Any]:
+def _daemon(given: Settings | None) -> Mapping[str, Any]:
     """What the host is asked of its daemon; {} where that is not in the run."""
-    given = settings.get(DAEMON)
     return given.model_dump(mode="json", exclude_none=True) if given is not None else {}
 
 
@@ -65,10 +73,15 @@ class Seen:
 
 @dataclass(frozen=True)
 class Candidate:
-    """A host that has something to change. `settings` are those of its roles in this run."""
+    """A host that has something to change."""
 
     host: str
-    settings: Mapping[str, Settings]
+    roles: Collection[str]
+    """Its roles in this run."""
+    daemon: Settings | None = None
+    """Of these the settings of the one that the Docker daemon belongs to."""
+    installs: bool = False
+    """Is one among them that installs Docker?"""
 
 
 def judge(
@@ -140,8 +153,8 @@ def _clock(host: str, facts: Facts, at: float) -> Preflight:
 
 def _subnets(candidate: Candidate, fleet: subnets.Fleet, facts: Facts | None) -> Preflight:
     host, question = candidate.host, "subnets"
-    networks = subnets.asked(_daemon(candidate.settings))
-    implied = not networks and ENGINE in candidate.settings and facts is not None and _fresh(facts)
+    networks = subnets.asked(_daemon(candidate.daemon))
+    implied = not networks and candidate.installs and facts is not None and _fresh(facts)
     if implied:
         networks = [("Docker's own choice", subnets.FIRST)]
     if not networks:
@@ -165,13 +178,13 @@ def _flags(candidate: Candidate, facts: Facts) -> Preflight:
     """One option as a flag and in daemon.json keeps Docker from starting, even where it runs now."""
     host, question, docker = candidate.host, "flags", facts.docker
     unit = docker.unit if facts.init == "systemd" else None
-    if DAEMON not in candidate.settings or docker.version is None:
+    if candidate.daemon is None or docker.version is None:
         return Preflight(host, question, Verdict.NOT_APPLICABLE, "no daemon's options are changed here")
     given = values(expand(unit.exec_start[1:], unit.variables)) if unit else {}
     if unit.reads_default_file if unit else facts.init != "systemd":
         given = given | values(docker.default_options)
     stays = {key: value for key, value in docker.configured.items() if not _goes(docker.written.get(key), candidate)}
-    twice = _twice(stays, given, _daemon(candidate.settings), docker.version)
+    twice = _twice(stays, given, _daemon(candidate.daemon), docker.version)
     if not twice:
         return Preflight(host, question, Verdict.PASS, "no option stands both as a flag and in daemon.json")
     text = f"{', '.join(twice)} in /etc/docker/daemon.json stands as a flag of the daemon, too: Docker would not start"
@@ -181,7 +194,7 @@ def _flags(candidate: Candidate, facts: Facts) -> Preflight:
 
 def _goes(writers: Sequence[str] | None, candidate: Candidate) -> bool:
     """Is a key of daemon.json ours, and of roles of this run alone? Then it is moved, or taken out where none asks."""
-    return bool(writers) and set(writers or ()) <= candidate.settings.keys()
+    return bool(writers) and set(writers or ()) <= set(candidate.roles)
 
 
 def _twice(

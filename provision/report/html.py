@@ -14,7 +14,8 @@ from importlib import resources
 from typing import Any
 
 from provision.events import BAD, Outcome, ResourceDone, Verdict, worst
-from provision.report.record import HostRecord, Record, checks, levels
+from provision.report.record import HostRecord, Record, checks, levels, measured
+from provision.report.speed import speeds
 from provision.report.text import details, headline
 
 DIFFERENT = frozenset({Outcome.CHANGED, Outcome.WOULD_CHANGE, Outcome.PENDING})
@@ -98,6 +99,7 @@ def data(record: Record) -> dict[str, Any]:
             shared["failures"].largest_first(), key=lambda entry: entry["outcome"] == Outcome.NOT_STARTED
         ),
         "gpus": shared["gpus"].largest_first(),
+        "speed": speeds(measured(record), numbers),
         "groups": _apart(shared["groups"].largest_first()),
         "waves": [
             {**vars(wave), "hosts": [numbers[name] for name in wave.hosts if name in numbers]} for wave in record.waves

@@ -10,8 +10,9 @@ from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
+from provision import gpu_fleet
 from provision.events import BAD, Outcome, ResourceDone
-from provision.report.record import HostRecord, Record
+from provision.report.record import HostRecord, Record, measured
 
 SUCCESS = "provision_last_success_timestamp_seconds"
 LEFT = {*BAD, Outcome.PENDING, Outcome.WOULD_CHANGE}
@@ -36,6 +37,9 @@ def metrics(record: Record, before: str = "") -> str:
         ("provision_host_proof_age_seconds", "Age of the last proof that containers get the GPUs.",
          _each(record, _proof_age)),
         ("provision_gpus_proven", "GPUs of the last proof, 0 where it did not pass.", _each(record, _proven)),
+        ("provision_gpu_figure", "What a GPU reached when it was last measured, in GB/s or TFLOP/s.", _figures(record)),
+        ("provision_gpu_slower_than_equals", "1 where a figure is too far under that of equal GPUs of the run.",
+         _slower(record)),
     ]  # fmt: skip
     return "".join(line for family in families for line in _family(*family, record.verb))
 
@@ -102,8 +106,27 @@ def _proven(host: HostRecord, record: Record) -> float | None:
     return len(gpus) if holds else 0
 
 
+def _figures(record: Record) -> list[Sample]:
+    return [
+        (_of(gpu) | {"figure": name, "unit": gpu.units[name]}, value)
+        for gpu in measured(record)
+        for name, value in gpu.figures.items()
+    ]
+
+
+def _slower(record: Record) -> list[Sample]:
+    return [
+        (_of(found.gpu) | {"figure": found.figure}, 1) for found in gpu_fleet.outliers(measured(record)) if found.figure
+    ]
+
+
+def _of(gpu: gpu_fleet.Gpu) -> dict[str, str]:
+    return {"host": gpu.host, "gpu": str(gpu.index), "uuid": gpu.uuid}
+
+
 def _proof(host: HostRecord) -> ResourceDone | None:
-    return next((step for step in reversed(host.steps) if step.proof is not None), None)
+    found = (step for step in reversed(host.steps) if step.proof is not None and "speed" not in step.proof)
+    return next(found, None)
 
 
 def _told(host: HostRecord) -> Mapping[str, Any] | None:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
+from provision import gpu_fleet
 from provision.events import (
     Answered,
     Error,
@@ -153,6 +154,9 @@ class Record:
                 self.stopped = event
             case Summary():
                 self.outcome = event.outcome
+                for name, result in event.hosts.items():  # a GPU that is slower than its equals fails its host late
+                    if result.error is not None and name in self.hosts:
+                        self.hosts[name].finish(result)
 
 
 def levels(step: ResourceDone) -> list[tuple[str, Mapping[str, Any]]]:
@@ -168,3 +172,13 @@ def checks(level: Mapping[str, Any]) -> list[Mapping[str, Any]]:
     """The checks of a level, each with name, verdict, detail, cause and fix."""
     found = level.get("checks")
     return [item for item in found if isinstance(item, Mapping)] if isinstance(found, list | tuple) else []
+
+
+def measured(record: Record) -> list[gpu_fleet.Gpu]:
+    """The GPUs whose speed some host has told, by its last proof."""
+    found = {}
+    for host in record.hosts.values():
+        for step in host.steps:
+            if step.proof is not None and "speed" in step.proof:
+                found[host.name] = gpu_fleet.gpus(host.name, step.proof)
+    return [gpu for gpus in found.values() for gpu in gpus]

@@ -12,12 +12,14 @@ from provision.resources.docker import (
     DaemonFlags,
     DaemonInput,
     DaemonOption,
+    DockerCurrent,
     DockerLive,
+    DockerPrograms,
+    DockerService,
     Flag,
     JsonKeys,
     Key,
     Reload,
-    Service,
 )
 from provision.resources.files import Command, Directory, Download, File, LineInFile, Programs, Symlink, TomlValues
 from provision.resources.gpu import CdiSpec, GpuProof, GpuSpeed, NvidiaDriver
@@ -25,7 +27,7 @@ from provision.resources.kernel import KernelModule, Mount, Sysctl
 from provision.resources.packages import AptConf, AptEffective, AptSource, Deb, Package, PackageAbsent, Packages
 from provision.resources.registries import ClientProxies, Image, ImageMirror, RegistryLogin, RegistryProof
 from provision.resources.resource import AbsolutePath, Mode, Resource
-from provision.resources.services import SystemdDropIn, SystemdUnit
+from provision.resources.services import Probe, Service, SystemdDropIn, SystemdUnit
 
 __all__ = [
     "AbsolutePath",
@@ -42,7 +44,10 @@ __all__ = [
     "DaemonOption",
     "Deb",
     "Directory",
+    "DockerCurrent",
     "DockerLive",
+    "DockerPrograms",
+    "DockerService",
     "Download",
     "File",
     "Flag",
@@ -63,6 +68,7 @@ __all__ = [
     "Package",
     "PackageAbsent",
     "Packages",
+    "Probe",
     "Programs",
     "RegistryLogin",
     "RegistryProof",

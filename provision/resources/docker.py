@@ -82,21 +82,20 @@ class Reload(BaseModel):
     """Keys whose change containers outlive when it restarts with live-restore."""
 
 
-class Service(Resource):
-    """A service: does it start at boot, does it run, does it run what is on disk?"""
+class DockerService(Resource):
+    """The Docker daemon as a service: does it start at boot, does it run, does it run what is on disk?"""
 
-    kind = "service"
-    name: str
+    kind = "docker_service"
+    starts = True
+    name: Literal["docker"] = "docker"
     enabled: bool = True
     running: bool = True
     files: tuple[AbsolutePath, ...] = ()
-    """What the service reads at its start: it is stale when they differ from what its process was started with."""
+    """What the daemon reads at its start: it is stale when they differ from what its process was started with."""
     also: tuple[str, ...] = ()
     """Units that start it by themselves (docker.socket): stopped and started with it."""
-    live: dict[str, JsonValue] | None = None
-    """For docker: the options that must be live, as in DockerLive; decides staleness of a process with no record."""
-    ready: Literal["docker"] | None = None
-    """How to tell that it is up, beyond the service manager's word."""
+    options: dict[str, JsonValue] = {}
+    """What must be live, as in DockerLive: decides staleness of a process with no record."""
     reload: Reload | None = None
     """None: whatever it is, it restarts."""
     timeout: int = 90
@@ -113,6 +112,20 @@ class DockerLive(Resource):
 
     kind = "docker_live"
     options: dict[str, JsonValue]
+
+
+class DockerCurrent(Resource):
+    """Docker's daemons run the programs that are on disk. It restarts nothing: what was upgraded waits."""
+
+    kind = "docker_current"
+    ours: bool
+    """Has a role of this run to do with Docker? Else it is asked only where an earlier run has started Docker."""
+
+
+class DockerPrograms(Resource):
+    """A probe: the programs that the engine's packages brought (docker, dockerd, containerd, runc, …) are there."""
+
+    kind = "docker_programs"
 
 
 class DaemonInput(Resource):

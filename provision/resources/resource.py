@@ -18,6 +18,8 @@ class Resource(BaseModel):
     # A run uses a few kinds; building the validators of all of them would cost each start 30 ms.
     model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True, defer_build=True)
     kind: ClassVar[str]
+    starts: ClassVar[bool] = False
+    """A service: what undoes a resource that was dropped comes before it."""
     modules: ClassVar[tuple[str, ...]] = ()
     """Python modules beyond the standard library that the agent runs in a child for this kind (see loader.modules)."""
 

@@ -37,6 +37,7 @@ from provision.events import (
 )
 from provision.fact_summary import Traits, differences, traits
 from provision.rollout import waves
+from provision.rollout.equals import Equals
 from provision.rollout.first_look import FirstLook
 from provision.rollout.hooks import Planned, run_hooked
 from provision.rollout.hosts import Job, not_started, run_host
@@ -85,6 +86,7 @@ class Rollout:
         self._checked: dict[str, HostFinished] = {}
         """Hosts that have something to change, by the first look."""
         self._traits: dict[str, Traits] = {}
+        self._equals = Equals()
         self._sink = masked(sink, mask, self._lock)
         self._look = FirstLook(self._sink, hold=not (run.check or policy.waves))
         """Events of an apply without waves are told once, and not as a plan before."""
@@ -121,6 +123,9 @@ class Rollout:
                 self._in_passes(workers, pool, hosts)
         if self._reason:
             self._tell_stop()
+        for step, result in list(self._equals.judge(self._results)):
+            self._sink(step)
+            self._results[result.host] = result
         results = {name: self._results.get(name) or self._leave(name) for name in self._jobs}
         summary = Summary(self._run.id, worst([result.outcome for result in results.values()]), results)
         self._sink(summary)
@@ -188,7 +193,7 @@ class Rollout:
         """The answers of the preflight; hosts that must not be touched have come to their end."""
         if self._over:
             return
-        candidates = [preflight.Candidate(host, self._jobs[host].here) for host in hosts]
+        candidates = [self._jobs[host].candidate for host in hosts]
         addresses = {host: job.target.address for host, job in self._jobs.items()}
         judged = self._judge(candidates, self._look.seen, addresses) if candidates else {}
         for host in hosts:
@@ -272,18 +277,19 @@ class Rollout:
 
     def _hear(self, event: Event) -> None:
         """What hosts say in the first look."""
-        self._keep_traits(event)
+        self._keep(event)
         self._look(event)
 
     def _observe(self, event: Event) -> None:
         """What hosts say; what the first look has told already is not told again."""
-        self._keep_traits(event)
+        self._keep(event)
         started = isinstance(event, HostStarted) and not self._policy.waves and not self._run.facts_only
         if not started and not self._look.repeats(event):
             self._sink(event)
 
-    def _keep_traits(self, event: Event) -> None:
-        """Facts in short, where they may have to say why some hosts fail."""
+    def _keep(self, event: Event) -> None:
+        """Facts in short, where they may have to say why some hosts fail, and the speed of GPUs."""
+        self._equals(event)
         if isinstance(event, HostFacts) and self._budget.limit is not None:
             found = traits(event.facts)
             with self._lock:

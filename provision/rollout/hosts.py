@@ -32,9 +32,9 @@ from provision.events import (
 )
 from provision.facts import Facts
 from provision.login import NoPython
-from provision.plan import RefusedByRole, Stage, plan
+from provision.plan import RefusedByRole, Removal, Stage, plan, removal
 from provision.questions import Question
-from provision.role import Role, Settings
+from provision.role import Role, Settings, installing, of_daemon
 from provision.run import Reviewed, Run
 from provision.secrets import Secret
 from provision.session import Session
@@ -56,16 +56,26 @@ class Job:
     """Asked in place of sending a plan; goes with a run of `facts_only`."""
     reviewed: Reviewed | None = None
     """The host does what was reviewed, or nothing; or its digests are wanted for a review."""
+    removed: Removal | None = None
+    """What to take from the host; then `roles` are those that stay and have a say in the Docker daemon."""
     refused: str = ""
     """Why nothing may be done on this host: it is not even connected to."""
 
     @property
-    def here(self) -> Mapping[str, Settings]:
-        """The settings of the host's roles in this run, as far as they are known here: workers know more."""
-        names = [role.name for role in self.roles if self.in_run is None or role.name in self.in_run]
-        return {name: self.settings[name] for name in names if name in self.settings}
+    def candidate(self) -> preflight.Candidate:
+        """What the preflight has to know, as far as settings are known here: workers know more."""
+        if self.removed:
+            return preflight.Candidate(self.target.name, [], None, installs=False)
+        here = [role for role in self.roles if self.in_run is None or role.name in self.in_run]
+        here = [role for role in here if role.name in self.settings]
+        owner = of_daemon(here)
+        settings = self.settings[owner.name] if owner is not None else None
+        names = [role.name for role in here]
+        return preflight.Candidate(self.target.name, names, settings, installing(here) is not None)
 
     def stages(self, facts: Facts) -> Sequence[Stage]:
+        if self.removed:
+            return removal(self.removed, self.roles, self.settings, facts, self.templates)
         return plan(self.roles, self.settings, facts, self.in_run, self.templates)
 
     def apt_configuration(self) -> Secret | None:
@@ -103,7 +113,7 @@ def run_host(job: Job, run: Run, pool: Pool, sink: Sink, cancel: Flag) -> HostFi
         return not_started(name)
     sink(HostStarted(name))
     if run.preflight is not None:
-        run = replace(run, preflight=preflight.wanted(job.here))
+        run = replace(run, preflight=preflight.wanted(job.candidate.daemon))
     outcome: Outcome | None = None
     try:
         if job.refused:
@@ -157,6 +167,8 @@ def _hold_session(job: Job, run: Run, pool: Pool, sink: Sink, cancel: Flag) -> N
         except NoPython as error:
             if run.facts_only:
                 raise
+            if job.removed:  # nothing of ours can be on such a host
+                return
             _install_python(job, run, connection, sink, error)
             if not run.check:
                 run = replace(run, reviewed=None)  # that it had no python3 is all that could be reviewed
@@ -197,10 +209,10 @@ def _ask(job: Job, run: Run, connection: Any, sink: Sink, cancel: Flag) -> None:
         elif isinstance(event, Preflight):
             answers.append(event)
 
-    look = replace(run, check=True, preflight=preflight.wanted(job.here))
+    look = replace(run, check=True, preflight=preflight.wanted(job.candidate.daemon))
     Session(job.target, connection, job.stages, look, hear, cancel).execute()
     if answers:
-        mine = preflight.judge([preflight.Candidate(name, job.here)], seen, {})[name]
+        mine = preflight.judge([job.candidate], seen, {})[name]
         answers[:0] = [answer for answer in mine if answer.question != "subnets"]  # that needed no python3
     for answer in answers:
         sink(answer)

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from provision import __version__, inventory, role, shipped
 from provision.errors import InputError, Problem
-from provision.inventory import Host
+from provision.inventory import Host, ansible_config
 from provision.inventory.digest import digest
 from provision.plan import fault
 from provision.rollout.hosts import Job
@@ -35,6 +35,8 @@ class Order:
     roles: tuple[str, ...] | None
     overrides: tuple[str, ...]
     vault_ids: tuple[str, ...]
+    ansible_config: str | None
+    """The controller's ansible.cfg; a worker has it at the same path."""
     no_exec: bool
     accept_new_host_keys: bool
     version: str = __version__
@@ -75,7 +77,9 @@ def carry_out(order: Order) -> tuple[Mapping[str, Job], Mask]:
     if order.version != __version__:
         raise InputError(f"provision is {order.version} on the controller and {__version__} here: install the same")
     own = os.environ.get(INVENTORY)
-    found = inventory.load(*([own] if own else order.inventory), no_exec=order.no_exec, vault_ids=order.vault_ids)
+    config = ansible_config.read(file=Path(order.ansible_config or os.devnull))
+    given = [own] if own else order.inventory
+    found = inventory.load(*given, no_exec=order.no_exec, vault_ids=order.vault_ids, config=config)
     path, role_path = ", ".join(found.sources), shipped.role_path(found.directories)
 
     def resolve(*, secrets: bool) -> list[Host]:

@@ -66,7 +66,7 @@ def _read(config: pytest.Config, name: str) -> Any:
     from provision.verify.subject import subjects  # noqa: PLC0415
 
     try:
-        source = inventory.load(name)
+        source = inventory.load(name, config=inventory.ansible_config.read())
         names = source.select(config.getoption("provision_limit"))
         return subjects(source, names, shipped.role_path(source.directories))
     except InputError as error:

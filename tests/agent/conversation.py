@@ -126,5 +126,14 @@ def file(path, content="x\n"):
 
 
 def stage(role, *resources, **changes):
-    plan = {"role": role, "replan": False, "transaction": False, "needs": [], "resources": list(resources)}
-    return dict(dict(plan, disrupt={"policy": "idle", "closed": None}), **changes)
+    plan = {
+        "role": role,
+        "replan": False,
+        "remove": False,
+        "transaction": False,
+        "needs": [],
+        "resources": list(resources),
+    }
+    return dict(
+        dict(plan, disrupt={"policies": {"docker": ["idle", "docker_daemon.disrupt"]}, "closed": None}), **changes
+    )

@@ -9,6 +9,8 @@ from provision.agent.host.state import Memory
 BOOT = "aaaaaaaa-boot"
 UNIT = "/usr/lib/systemd/system/docker.service"
 DAEMON_JSON = "/etc/docker/daemon.json"
+STARTS = ("systemctl start docker.service", "systemctl restart docker.service", "service docker start")
+STARTS += ("systemctl restart docker.service docker.socket",)
 
 
 class Host:
@@ -17,6 +19,8 @@ class Host:
     def __init__(self, systemd=True):
         self.files = {"/proc/sys/kernel/random/boot_id": BOOT, UNIT: "[Service]\nExecStart=/usr/bin/dockerd\n"}
         self.links = {}
+        self.addresses = {"docker0": "192.168.127.1/24"}
+        self.peers = {}  # who listens on a Unix socket
         self.changed = {}
         self.api = {}
         self.ran = []
@@ -62,6 +66,18 @@ class Host:
     def changed_at(self, path):
         return self.changed.get(path)
 
+    def address_of(self, interface):
+        return self.addresses.get(interface)
+
+    def unix_peer(self, path):
+        return self.peers.get(path)
+
+    def uptime(self):
+        return self.now
+
+    def place(self, path):
+        return path
+
     def boot_id(self):
         return self.files["/proc/sys/kernel/random/boot_id"]
 
@@ -92,7 +108,7 @@ class Host:
     def run(self, argv, timeout=120, stdin=b"", env=None, log=None, fix=""):
         words = " ".join(word for word in argv if word != "--")
         self.ran.append(words)
-        if words in ("systemctl start docker.service", "systemctl restart docker.service", "service docker start"):
+        if words in STARTS:
             self.end()
             if self.said and words.startswith("service"):
                 raise Failed("{} failed with status 2".format(words), "", self.said)
@@ -128,6 +144,7 @@ class Host:
     # -- what happens on the host
 
     def begin(self, *arguments):
+        arguments = arguments or ("-H", "fd://")
         self.pid, self.next_pid = self.next_pid, self.next_pid + 1
         self.now += 10
         process = "/proc/{}".format(self.pid)

@@ -18,6 +18,8 @@ class FakeService(Resource):
     """Runs with what stands in its file when it was started; the word `bad` in there stops it at its start."""
 
     fields = ("name", "path")
+    kind = "service"
+    starts = True
     world = None
 
     def identity(self):

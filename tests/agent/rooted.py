@@ -68,8 +68,8 @@ class Rooted(System):
             raise Failed("{} failed with status {}".format(" ".join(argv), result.status))
         return result
 
-    def scratch(self, files):
-        return safe_files.scratch(files, self.root)
+    def scratch(self, files, copies):
+        return safe_files.scratch(files, {name: self._at(path) for name, path in copies.items()}, self.root)
 
     def which(self, program):
         for folder in ("/usr/sbin", "/usr/bin"):
@@ -92,6 +92,11 @@ for _name in (
     "remove",
 ):
     setattr(Rooted, _name, _mapped(_name))
+
+
+def _check_place(self, path):
+    if path.startswith("/etc/"):
+        safe_files.refuse_place(self._at(path))
 
 
 def _write(self, path, data, mode=0o644, uid=0, gid=0, validate=None):
@@ -117,6 +122,7 @@ def _receive(self, path, fill, mode, uid, gid):
     System.receive(self, self._at(path), fill, mode, os.geteuid(), os.getegid())
 
 
+Rooted.check_place = _check_place
 Rooted.write = _write
 Rooted.receive = _receive
 Rooted.make_directory = _make_directory

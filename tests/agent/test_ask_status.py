@@ -184,24 +184,54 @@ def test_the_last_proof_is_told_with_what_failed(state):
     assert 90 <= found["age"] < 150
 
 
-def test_roles_that_the_host_does_not_have_any_more_are_told_with_what_they_left(state):
+def test_the_last_proof_is_no_better_than_the_speed_of_the_gpus(state):
+    (state / "proofs").mkdir()
+    receipt = {"verdict": "passed", "time": ago(90), "gpus": [1], "levels": {"0": {}}, "failed_checks": []}
+    (state / "proofs" / "gpu.json").write_text(json.dumps(receipt))
+    speed = {"verdict": "failed", "levels": {"5": {}}, "failed_checks": ["GPU 0: memory read is slow"]}
+    (state / "proofs" / "gpu-speed.json").write_text(json.dumps(speed))
+    found = status(state)["proof"]
+    assert (found["verdict"], found["levels"], found["failed"]) == ("failed", ["0", "5"], speed["failed_checks"])
+    (state / "proofs" / "gpu-speed.json").write_text(json.dumps(dict(speed, verdict="passed", failed_checks=7)))
+    assert status(state)["proof"]["verdict"] == "passed"
+    (state / "proofs" / "gpu-speed.json").write_text('{"levels": 7')
+    assert status(state)["proof"]["levels"] == ["0"]
+
+
+def absent(path):
+    fields = {"path": str(path), "content": None, "mode": "0644", "owner": "root", "group": "root"}
+    return {"kind": "file", "fields": dict(fields, sensitive=False, validate_with=None)}
+
+
+def test_roles_that_the_host_does_not_have_any_more_are_told_with_what_they_left(state, tmp_path):
+    daemon, default, site = (tmp_path / name for name in ("daemon.json", "default", "site"))
+    daemon.write_text('{"runtimes": {"nvidia": {}}, "bip": "10.0.0.1/24", "mtu": 1400, "dns": []}')
+    default.write_text('DOCKER_OPTS="--bip=10.0.0.1/24"\n')
+    site.write_text("x")
+    of_nvidia = {
+        '["%s"]' % name: {"role": "nvidia_docker", "digest": "1"} for name in ("mtu", "gone", 'runtimes", "nvidia')
+    }
     keep(
         state,
-        asked={"site": {"file /etc/site": {"kind": "file", "fields": {}}}, "kept": {"file /etc/kept": {}}},
-        json_keys={
-            "/etc/docker/daemon.json": {
-                '["runtimes", "nvidia"]': {"role": "nvidia_docker", "digest": "1"},
-                '["bip"]': {"role": "kept", "digest": "2"},
-                '["dns"]': {"role": "", "digest": "3"},
-            }
+        asked={
+            "site": {"file site": absent(site), "file gone": absent(tmp_path / "gone")},
+            "found": {"file site": dict(absent(site), found=True)},
+            "newer": {"quux x": {"kind": "quux", "fields": {}}},
+            "kept": {"file kept": {}},
         },
-        daemon_flags={"/etc/default/docker": {"flags": [["bip", "10.0.0.1/24", "site"]], "variables": []}},
+        json_keys={
+            str(daemon): dict(
+                of_nvidia, **{'["bip"]': {"role": "kept", "digest": "2"}, '["dns"]': {"role": "", "digest": "3"}}
+            )
+        },
+        daemon_flags={str(default): {"flags": [["bip", "10.0.0.1/24", "site"]], "variables": []}},
     )
-    assert status(state, "kept")["unmanaged"] == [
-        {"role": "nvidia_docker", "left": ["runtimes.nvidia in /etc/docker/daemon.json"]},
-        {"role": "site", "left": ["--bip in /etc/default/docker", "file /etc/site"]},
+    assert status(state, "kept", "")["unmanaged"] == [
+        {"role": "newer", "left": ["quux x"]},
+        {"role": "nvidia_docker", "left": ["mtu, runtimes.nvidia in {}".format(daemon)]},
+        {"role": "site", "left": ["file {}".format(site), "--bip in {}".format(default)]},
     ]
-    assert status(state, "kept", "site", "nvidia_docker")["unmanaged"] == []
+    assert status(state, "kept", "site", "nvidia_docker", "newer")["unmanaged"] == []
 
 
 def test_a_reboot_that_is_wanted_is_told_with_its_packages(state, tmp_path, monkeypatch):

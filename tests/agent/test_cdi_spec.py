@@ -3,6 +3,7 @@
 import pytest
 
 from provision.agent.engine.resource import converge
+from provision.agent.facts import gather
 from provision.agent.gpu import injection
 from provision.agent.gpu.cdi_spec import CdiSpec
 from provision.agent.gpu.proof import host_checks
@@ -20,6 +21,8 @@ containerEdits:
   mounts:
   - hostPath: /usr/lib/libcuda.so.{0}
     containerPath: /usr/lib/libcuda.so.{0}
+  - hostPath: /usr/lib/libnvidia-ml.so.{0}
+    containerPath: /usr/lib/libnvidia-ml.so.{0}
 """
 
 
@@ -31,8 +34,8 @@ def host(tmp_path):
     return host
 
 
-def generates(system, argv):
-    system.put("/etc/cdi/nvidia.yaml", SPEC.format(DRIVER))
+def generates(system, argv, more=""):
+    system.put("/etc/cdi/nvidia.yaml", SPEC.format(DRIVER) + more)
     return answer()
 
 
@@ -46,6 +49,41 @@ def test_nvidia_ctk_finds_the_programs_of_the_library_in_use_first(host):
     host.done()
 
 
+@pytest.fixture
+def own_folder(host):
+    """A driver in a folder of its own, and on the usual PATH a wrapper that works on the host alone."""
+    host.link_to("/usr/lib/x86_64-linux-gnu/libnvidia-ml.so.1", "/usr/local/nvidia/lib64/libnvidia-ml.so." + DRIVER)
+    host.put("/usr/local/nvidia/lib64/libnvidia-ml.so." + DRIVER, "")
+    host.put("/usr/local/nvidia/bin/nvidia-smi", "")
+    return host
+
+
+WRAPPER = "  - hostPath: /usr/bin/nvidia-smi\n    containerPath: /usr/bin/nvidia-smi\n"
+OWN_SMI = WRAPPER.replace("/usr/bin", "/usr/local/nvidia/bin")
+
+
+def test_a_spec_with_another_nvidia_smi_is_made_anew(own_folder):
+    own_folder.put("/etc/cdi/nvidia.yaml", SPEC.format(DRIVER) + WRAPPER)
+    words = "mounts /usr/bin/nvidia-smi and not the driver's own /usr/local/nvidia/bin/nvidia-smi"
+    assert CdiSpec(vendor="nvidia.com/gpu").actual(own_folder) == {"spec": "/etc/cdi/nvidia.yaml " + words}
+    own_folder.commands = [(GENERATE, lambda system, argv: generates(system, argv, OWN_SMI))]
+    assert converged(own_folder)["outcome"] == "changed"
+    assert converged(own_folder)["outcome"] == "ok"
+
+
+@pytest.mark.parametrize("name", ["libcuda", "libnvidia-ml"])
+def test_a_spec_without_a_library_of_the_driver_is_made_anew(host, name):
+    host.put("/etc/cdi/nvidia.yaml", SPEC.format(DRIVER).replace(name + ".so", "libother.so"))
+    told = {"spec": "/etc/cdi/nvidia.yaml does not mount {}".format(name)}
+    assert CdiSpec(vendor="nvidia.com/gpu").actual(host) == told
+    host.commands = [(GENERATE, generates)]
+    assert converged(host)["outcome"] == "changed"
+
+
+def test_where_the_driver_has_a_folder_of_its_own_the_facts_name_its_programs(own_folder):
+    assert gather.driver_programs(own_folder) == "/usr/local/nvidia/bin"
+
+
 def test_the_path_is_the_usual_one_where_the_library_has_no_programs_beside_it(host):
     host.link_to("/usr/lib/x86_64-linux-gnu/libnvidia-ml.so.1", "libnvidia-ml.so." + DRIVER)
     host.commands = [(GENERATE, generates)]
@@ -53,18 +91,36 @@ def test_the_path_is_the_usual_one_where_the_library_has_no_programs_beside_it(h
     assert host.ran[0][1]["PATH"].startswith("/usr/local/sbin:")
 
 
-@pytest.mark.parametrize(
-    "line", ["    containerPath: /usr/bin/nvidia-smi\n", '  "containerPath": "/usr/bin/nvidia-smi",']
-)
+@pytest.mark.parametrize("line", ["    containerPath: /opt/nvidia-smi\n", '  "containerPath": "/opt/nvidia-smi",'])
 def test_the_place_of_nvidia_smi_is_read_from_the_spec(host, line):
     host.put("/etc/cdi/nvidia.yaml", SPEC.format(DRIVER))
-    assert injection.nvidia_smi(host, "cdi") is None
+    assert injection.nvidia_smi(host, "cdi") == []
     host.put("/etc/cdi/nvidia.yaml", SPEC.format(DRIVER) + line)
-    assert injection.nvidia_smi(host, "cdi") == "/usr/bin/nvidia-smi"
+    assert injection.nvidia_smi(host, "cdi")[0] == "/opt/nvidia-smi"
     host.put(injection.CONFIG, 'mode = "jit-cdi"\n')
-    assert injection.nvidia_smi(host, "runtime") is None, "in its own modes the runtime does not go by the spec"
+    assert injection.nvidia_smi(host, "runtime") == [], "in its own modes the runtime does not go by the spec"
     host.put(injection.CONFIG, 'mode = "cdi"\n')
-    assert injection.nvidia_smi(host, "runtime") == "/usr/bin/nvidia-smi"
+    assert injection.nvidia_smi(host, "runtime")[0] == "/opt/nvidia-smi"
+
+
+def test_nvidia_smi_is_asked_of_a_container_where_the_host_has_one(host):
+    host.put(injection.CONFIG, 'mode = "jit-cdi"\n')
+    assert injection.nvidia_smi(host, "runtime") == []
+    host.put("/usr/bin/nvidia-smi", "")
+    assert injection.nvidia_smi(host, "runtime")[0] == "/usr/bin/nvidia-smi"
+
+
+def test_of_a_driver_in_its_own_folder_nvidia_smi_is_asked_there_first(own_folder):
+    own_folder.put(injection.CONFIG, 'mode = "jit-cdi"\n')
+    assert injection.nvidia_smi(own_folder, "runtime")[0] == "/usr/local/nvidia/bin/nvidia-smi"
+
+
+def test_the_driver_s_files_that_the_host_has_are_those_asked_of_a_container(own_folder):
+    own_folder.put("/usr/local/nvidia/lib64/libcuda.so." + DRIVER, "")
+    own_folder.put("/dev/nvidiactl", "")
+    libraries, nodes = injection.driver_files(own_folder)
+    assert sorted(libraries) == ["libcuda", "libnvidia-ml"]
+    assert nodes == ["nvidiactl"]
 
 
 def test_level_0_tells_a_stale_spec(host):

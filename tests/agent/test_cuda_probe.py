@@ -136,7 +136,9 @@ def test_nvidia_smi_is_run_where_the_spec_names_one(tmp_path, script, words):
     place = tmp_path / "nvidia-smi"
     place.write_text(script)
     place.chmod(0o755)
-    check = container_checks.runs_nvidia_smi(container_program.main({"nvidia_smi": str(place), "cuda": False}))
+    check = container_checks.runs_nvidia_smi(
+        container_program.main({"nvidia_smi": ["/nowhere", str(place)], "cuda": False})
+    )
     if words is None:
         assert (check["verdict"], check["detail"]) == ("passed", "-L")
     else:
@@ -199,3 +201,33 @@ def test_what_docker_says_is_explained(message, words):
     assert words in check["cause"]
     assert check["fix"]
     assert "journalctl -u docker" not in check["fix"]
+
+
+MOUNTS = """\
+30 1 0:1 / / rw - overlay overlay rw
+31 30 0:2 /x /usr/lib/x86_64-linux-gnu/libcuda.so.580.159.04 ro - ext4 /dev/vda1 rw
+32 30 0:2 /y {volume} ro - ext4 /dev/vda1 rw
+"""
+
+
+def test_a_library_is_there_where_it_is_mounted_or_in_a_mounted_volume_of_the_driver(tmp_path):
+    volume = tmp_path / "nvidia"
+    (volume / "lib64").mkdir(parents=True)
+    (volume / "lib64" / "libnvidia-ml.so.1").touch()
+    mounts = tmp_path / "mountinfo"
+    mounts.write_text(MOUNTS.format(volume=volume))
+    wanted = ["libcuda", "libnvidia-ml", "libnvidia-ptxjitcompiler"]
+    assert container_program.missing(wanted, ["nvidiactl"], str(mounts)) == ["libnvidia-ptxjitcompiler", "nvidiactl"]
+
+
+def test_a_container_without_a_file_of_the_driver_fails_by_its_name():
+    answer = container_program.main({"libraries": ["libnvidia-cfg"], "nodes": ["nvidia-uvm-tools"], "cuda": False})
+    found = container_checks.complete("all (cdi)", answer, ["libnvidia-cfg", "nvidia-uvm-tools"])
+    assert found["verdict"] == "failed"
+    assert "lacks libnvidia-cfg, nvidia-uvm-tools, which the host's driver has" in found["cause"]
+
+
+def test_a_container_without_the_nvidia_smi_of_the_host_fails():
+    answer = container_program.main({"nvidia_smi": ["/nowhere/nvidia-smi", "/nor/here"], "cuda": False})
+    found = container_checks.runs_nvidia_smi(answer)
+    assert "there is no /nowhere/nvidia-smi and no /nor/here" in found["cause"]

@@ -1,9 +1,15 @@
 """What a running Docker has in effect, read from itself; what it does not tell is named, not claimed."""
 
+import os
+
 import pytest
 
+from provision.agent.docker import footing
+from provision.agent.docker.current import DockerCurrent
 from provision.agent.docker.live import DockerLive, differs
+from provision.agent.docker.programs import DockerPrograms
 from provision.agent.engine.resource import converge
+from provision.agent.questions import status
 
 from .fake_host import Host
 
@@ -58,6 +64,7 @@ AS_IT_IS = {
 @pytest.fixture
 def host():
     host = Host()
+    host.files.update({"/var/lib/docker/overlay2": "", "/var/lib/docker/vfs": ""})
     host.api = {"/info": INFO, "/networks/bridge": BRIDGE}
     host.begin(
         "--bip", "192.168.127.1/24", "--default-ulimit=stack=67108864:67108864", "--default-ulimit", "memlock=-1"
@@ -139,3 +146,93 @@ def test_a_stopped_docker_is_not_asked(host):
 def test_a_docker_that_does_not_answer_is_unknown(host):
     host.api = {}
     assert probe(host, {"storage-driver": "overlay2"})["outcome"] == "unknown"
+
+
+# -- what it stands on
+
+
+def sound_host():
+    host = Host()
+    host.begin("--containerd=/run/containerd/containerd.sock")
+    host.peers["/run/containerd/containerd.sock"] = 7
+    host.files["/var/lib/docker/overlay2"] = ""
+    host.api = {"/info": {"Driver": "overlay2", "DockerRootDir": "/var/lib/docker"}}
+    return host
+
+
+def cause(host, **options):
+    found = converge(DockerLive(options=options), host, False)
+    return found["error"]["cause"] if found["error"] else found["outcome"]
+
+
+def test_a_containerd_that_is_away_is_no_ok():
+    host = sound_host()
+    assert cause(host) == "ok"
+    del host.peers["/run/containerd/containerd.sock"]
+    assert cause(host) == "Docker runs, and no container would: nobody answers on /run/containerd/containerd.sock"
+
+
+def test_docker0_is_the_kernel_s():
+    host = sound_host()
+    host.addresses = {}
+    assert cause(host) == "Docker runs, and no container would: docker0 is not there, or has no address"
+    host.files["/etc/docker/daemon.json"] = '{"bridge": "none"}'
+    assert cause(host) == "ok"
+
+
+def test_data_that_are_gone_from_the_disk_are_no_ok():
+    host = sound_host()
+    del host.files["/var/lib/docker/overlay2"]
+    assert "/var/lib/docker/overlay2 is not there any more" in cause(host)
+
+
+def test_a_program_of_the_engine_that_is_gone_is_named(tmp_path):
+    host = sound_host()
+    there, empty, gone = tmp_path / "dockerd", tmp_path / "runc", "/usr/bin/docker-that-is-gone"
+    for path in (there, empty):
+        path.touch(0o755)
+    there.write_text("x")
+    host.stat = lambda path: os.stat(path) if os.path.exists(path) else None
+    assert footing.missing(host, [str(there), str(empty), gone]) == [str(empty), gone]
+    host.files["/var/lib/dpkg/info/docker.io.list"] = "/usr\n/usr/share/doc/x\n" + gone + "\n"
+    found = converge(DockerPrograms(), host, False)
+    assert "/usr/bin/docker-that-is-gone is not there, or cannot be executed" in found["error"]["cause"]
+
+
+# -- an upgrade that is not live
+
+
+def replaced(host, *pids):
+    for pid in pids:
+        host.links["/proc/{}/exe".format(pid)] = "/usr/bin/of-before (deleted)"
+    host.files["/proc/7/stat"] = "7 (containerd) S{} 100 0".format(" 0" * 18)
+
+
+def test_an_upgrade_that_is_not_live_waits_with_the_command_that_finishes_it():
+    host = sound_host()
+    assert converge(DockerCurrent(ours=True), host, False)["outcome"] == "ok"
+    replaced(host, host.pid, 7)
+    found = converge(DockerCurrent(ours=True), host, False)
+    assert found["outcome"] == "pending"
+    assert found["note"].startswith("upgraded, and not restarted since: containerd and docker; systemctl restart con")
+    assert converge(DockerCurrent(ours=True), host, True)["outcome"] == "would-change"
+
+
+def test_of_somebody_else_s_docker_nothing_is_asked():
+    host = sound_host()
+    replaced(host, host.pid)
+    assert converge(DockerCurrent(ours=False), host, False)["outcome"] == "ok"
+    host.memory.put("services", "docker", {"process": ["boot", 1, 1], "files": {}})
+    assert converge(DockerCurrent(ours=False), host, False)["outcome"] == "pending"
+
+
+def test_status_tells_an_upgrade_that_no_run_has_seen():
+    host = sound_host()
+    replaced(host, host.pid)
+    assert status._waiting(host) == []
+    host.memory.put("services", "docker", {"process": ["boot", 1, 1], "files": {}})
+    [waiting] = status._waiting(host)
+    assert waiting["reason"].startswith("upgraded, and not restarted since: docker; systemctl restart docker")
+    del host.links["/proc/{}/exe".format(host.pid)]
+    host.memory.put("pending", "docker", {"reason": "of before"})
+    assert status._waiting(host) == [], "it was restarted by hand since"

@@ -59,7 +59,13 @@ def test_a_host_with_nothing_is_facts_of_nothing(host):
     assert found["os"] == {"id": "", "version_id": "", "codename": "", "name": ""}
     assert found["init"] == "sysv"
     assert found["apt_version"] is None
-    assert found["nvidia"] == {"pci": [], "driver_loaded": None, "driver_on_disk": None, "library": None}
+    assert found["nvidia"] == {
+        "pci": [],
+        "driver_loaded": None,
+        "driver_on_disk": None,
+        "library": None,
+        "programs": None,
+    }
     assert found["docker"]["packages"] == {}
     assert [found["docker"][key] for key in ("version", "daemon", "unit", "pid", "command_line")] == [None] * 5
     assert found["resolvers"] == []

@@ -133,6 +133,12 @@ def test_each_error_of_cuda_has_verdict_cause_and_fix(measure, function, code, v
     assert fix.lower() in found["fix"].lower()
 
 
+def test_wrong_bits_are_told_though_the_driver_failed_later(measure):
+    gpu, other = measure(2, BITS_0=3, FAIL_cuMemHostAlloc_0=304)["gpus"]
+    assert ["refused" in bad(gpu)[0]["cause"], "wrong bits" in bad(gpu)[1]["cause"]] == [True, True]
+    assert (bad(other), "peer" in other["figures"]) == ([], False), "there is no other GPU left to copy to"
+
+
 def test_a_kernel_that_hangs_is_killed_in_time_and_the_other_gpu_is_measured(measure):
     good, hung = measure(2, full=False, limit=2, HANG_1="fma32")["gpus"]
     assert bad(good) == []
@@ -157,12 +163,27 @@ def test_a_gpu_is_held_against_its_own_last_proof(measure):
     assert "memory read is slower than in the last proof (2026-11-29): 4359 GB/s instead of 4588, 5 % less" in causes
 
 
+def test_less_at_full_power_than_the_last_time_has_its_reason(measure):
+    [before] = measure(1)["gpus"]
+    last = {before["uuid"]: {"figures": before["figures"], "results": before["results"], "time": "2026-11-29"}}
+    [gpu] = measure(1, last=last, CLOCK=1700, LIMIT=500)["gpus"]
+    [found] = [item for item in bad(gpu) if item["name"] == "tensor cores, sustained"]
+    assert found["cause"].endswith("14 % less: power cap of 500 W instead of 700 W")
+    assert "nvidia-smi -pl 700" in found["fix"]
+
+
 def test_a_shared_gpu_that_is_slow_is_never_failed_and_wrong_bits_always(measure):
     [gpu] = measure(1, beside=True, PID=7511, MEMORY=0.5, LINK=0.5, CLOCK=900, REASONS=0x20)["gpus"]
     assert {item["verdict"] for item in bad(gpu)} == {"unknown"}
     assert all("shared with PID 7511" in item["cause"] for item in bad(gpu))
     [gpu] = measure(1, beside=True, PID=7511, MEMORY=1, LINK=1, CLOCK=1980, REASONS=4, BITS=1)["gpus"]
     assert [item["verdict"] for item in bad(gpu)] == ["failed"]
+
+
+def test_memory_that_is_slow_for_a_while_is_measured_once_more(measure):
+    """As where the driver still clears what a job before has freed."""
+    [gpu] = measure(1, MEMORY=0.7, SLOW_LAUNCHES=96)["gpus"]
+    assert (bad(gpu), gpu["again"]) == ([], ["memory"])
 
 
 def test_a_power_cap_under_full_load_is_no_fault(measure):
@@ -174,8 +195,15 @@ def test_a_gpu_without_tensor_cores_and_an_old_driver_leave_them_out(measure):
     for words in ({"CAPABILITY": 75}, {"CAPABILITY": 90, "CUDA": 10020}):
         [gpu] = measure(1, **words)["gpus"]
         assert bad(gpu) == []
-        assert "wgmma" not in gpu["figures"] and "sustained" in gpu["figures"]
+        assert "wgmma" not in gpu["figures"] and gpu["load"]["kernel"] == "fma32"
         assert any("tensor cores" in text for text in gpu["left_out"])
+
+
+def test_what_the_driver_tells_no_limit_of_is_named(measure):
+    [gpu] = measure(1, BUS=0, MEMORY=0.1)["gpus"]
+    assert bad(gpu) == []
+    told = ["memory copy: the driver tells no limit", "memory read: the driver tells no limit"]
+    assert gpu["left_out"] == told + ["memory write: the driver tells no limit"]
 
 
 def test_results_that_nobody_knows_are_held_against_the_last_ones(measure):

@@ -66,7 +66,7 @@ def test_it_is_measured_once_and_told_with_its_figures_until_it_is_too_old(host)
         {"read": [4588.0, "GB/s"]},
         {"read": [4570.0, "GB/s"]},
     ]
-    assert first["proof"]["ran"]
+    assert (first["proof"]["ran"], host.told) == (True, ["level 5"])
     second = run(host)
     assert (second["outcome"], second["proof"]["ran"], len(host.asked)) == ("ok", False, 1)
     assert second["note"].startswith("proven 0 h ago: 2 GPUs")

@@ -30,7 +30,7 @@ def gpu_process(host, pid, device="/dev/nvidia-uvm"):
 
 
 def may(host, effect, policy="idle", closed=None):
-    return Guard(host, {"policy": policy, "closed": closed}).may(effect)
+    return Guard(host, {"policies": {"docker": (policy, "docker_daemon.disrupt")}, "closed": closed}).may(effect)
 
 
 def test_an_idle_host_may_be_restarted(host):
@@ -183,3 +183,20 @@ def test_a_docker_that_does_not_tell_its_driver_of_control_groups_may_have_syste
     container(host, "train", Runtime="nvidia")
     host.api["/info"] = said
     assert "train" in may(host, impact(NONE, [], systemd=True))
+
+
+def other(users, policy="idle", closed=None):
+    """The restart of a service that is not Docker."""
+    effect = dict(impact(RESTART, ["/etc/mini.conf"]), service="mini", users=users)
+    guard = Guard(Host(), {"policies": {"mini": [policy, "mini.disrupt"]}, "closed": closed})
+    return guard.may(effect), effect["effect"]
+
+
+def test_users_of_another_service_are_waited_for():
+    waits, effect = other(["alice", "bob"])
+    assert waits == "waits for the end of 2 users: alice, bob (mini.disrupt is idle)"
+    assert effect == "disturbs 2 users: alice, bob"
+    assert other([]) == (None, "")
+    assert other(["alice"], policy="always")[0] is None
+    assert other([], policy="never")[0] == "waits for whoever restarts Mini by hand (mini.disrupt is never)"
+    assert other([], closed="the window is closed")[0] == "waits: the window is closed"

@@ -105,9 +105,10 @@ def test_without_systemd_no_unit_is_written_and_with_it_the_boot_is_covered(lab,
     monkeypatch.setattr(deadman, "_systemd", lambda system: True)
     lab.system.memory.directory()
     os.mkdir(os.path.join(lab.system.state, "undo"))
-    deadman.arm(lab.system)
+    deadman.arm(lab.system, ["/data/conf", "/odd name"])
     text = (tmp_path / "unit").read_text()
     assert "Before=docker.service" in text
+    assert "RequiresMountsFor={} /data/conf\n".format(lab.system.state) in text
     assert "ConditionPathExists={}/undo/journal.json".format(lab.system.state) in text
     assert os.readlink(str(tmp_path / "wanted")) == str(tmp_path / "unit")
     deadman.disarm(lab.system)

@@ -128,6 +128,7 @@ WATCHER = """
 from ..engine.resource import Resource
 class Service(Resource):
     fields = ("watches",)
+    starts = True
     def identity(self): return "watcher"
     def desired(self): return {"seen": False}
     def actual(self, system): return {"seen": system.stat(self.watches) is not None}
@@ -138,7 +139,7 @@ def test_what_goes_has_gone_before_a_service_is_looked_at(start, tmp_path):
     a, b = tmp_path / "a", tmp_path / "b"
     watcher = {"kind": "service", "fields": {"watches": str(b)}}
     run(start, 1, stage("r", file(a), file(b)))
-    agent = start(run="r2", extra={"agent.docker.service": WATCHER})
+    agent = start(run="r2", extra={"agent.services.service": WATCHER})
     agent.hear()
     agent.plan(stage("r", file(a), watcher))
     results = [item for item in agent.hear_all() if item["type"] == "result"]
@@ -510,3 +511,15 @@ def test_a_first_look_waits_for_nobody_who_is_at_work(start, tmp_path):
     said = looker.hear()
     assert said["type"] == "refused"
     assert "another run holds this host: run r0" in said["cause"]
+
+
+@pytest.mark.parametrize(("words", "state"), [(["plan", "plan"], "working"), (["sing"], "waiting for a request")])
+def test_a_word_out_of_turn_ends_the_run_and_is_named(start, tmp_path, words, state):
+    fields = {"name": "wait", "argv": ["sleep", "1"], "creates": str(tmp_path / "no"), "unless": None, "timeout": 9}
+    agent = start()
+    agent.hear()
+    for word in words:
+        agent.say({"type": word, "modules": {}, "stages": [stage("r", {"kind": "command", "fields": fields})]})
+    last = agent.hear_all()[-1]
+    assert last["type"] == "refused"
+    assert last["cause"] == "the controller said {!r} in the state {!r}".format(words[-1], state)

@@ -19,7 +19,7 @@ def busy(lab, monkeypatch):
 
 
 def policy(name, closed=None):
-    return {"policy": name, "closed": closed}
+    return {"policies": {"docker": [name, "docker_daemon.disrupt"]}, "closed": closed}
 
 
 def test_a_busy_host_keeps_its_files_and_its_daemon(busy):

@@ -30,7 +30,7 @@ def packages(*differences, role="docker_engine", hold=True):
 
 
 def service(name="docker"):
-    return "docker_daemon", {"kind": "service", "fields": {"name": name}}, {"diff": []}
+    return "docker_daemon", {"kind": "docker_service", "fields": {"name": name}}, {"diff": []}
 
 
 def change(*found, **wanted):

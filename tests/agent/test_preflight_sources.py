@@ -2,6 +2,7 @@
 
 import pytest
 
+from provision.agent.host.results import Result
 from provision.agent.packages import apt_locks, openpgp
 from provision.agent.preflight import of_sources
 
@@ -40,7 +41,7 @@ def test_a_package_that_apt_can_install_passes(host):
     assert of_sources.versions(host, asked())[0] == "n/a", "there are no lists yet"
     for version in (None, "20.10.24+dfsg1-1"):
         apt_says(host, MADISON, "20.10.24+dfsg1-1")
-        host.commands.append((["apt-get", "-s", "-q"], answer("Inst docker.io (20.10.24+dfsg1-1 x [amd64])\n")))
+        host.commands.append((["apt-get", "-q", "--print-uris"], answer()))
         assert of_sources.versions(host, asked(version))[0] == "pass"
     source = ("docker_engine", {"kind": "apt_source", "fields": {"name": "docker", "replaces": []}}, {"diff": []})
     assert of_sources.versions(host, change(INSTALL, source))[0] == "n/a", "its lists are not read yet"
@@ -78,10 +79,21 @@ def test_a_version_and_a_package_that_no_source_has_are_told(host):
 def test_what_apt_would_not_do_is_told(host):
     apt_says(host, MADISON, "20.10.24+dfsg1-1")
     told = "The following packages have unmet dependencies:\n docker.io : Depends: runc but it is not going to be\n"
-    host.commands.append((["apt-get", "-s"], answer(told, "", 100)))
+    host.commands.append((["apt-get", "-q", "--print-uris"], answer(told, "", 100)))
     verdict, text, _ = of_sources.versions(host, asked())
     assert verdict == "warn"
     assert text.startswith("the packages' dependencies cannot be met: docker.io : Depends: runc")
+
+
+def test_an_apt_that_takes_its_time_keeps_nobody_out(host):
+    late = Result(["apt-cache", "madison"], -9, "", "", timed_out=True)
+    apt_says(host, late, "x")
+    host.commands.pop()
+    verdict, text, _ = of_sources.versions(host, asked())
+    assert (verdict, text) == ("n/a", "what apt could install is not known: apt-cache madison did not end in time")
+    apt_says(host, MADISON, "20.10.24+dfsg1-1")
+    host.commands.append((["apt-get", "-q", "--print-uris"], late))
+    assert of_sources.versions(host, asked())[0] == "pass"
 
 
 # -- sources that this run writes

@@ -1,10 +1,12 @@
 """The proof as a resource: what it says on the run in which it ran, and on the next."""
 
+import json
+
 import pytest
 
 from provision.agent.engine.resource import converge
 from provision.agent.gpu import driver
-from provision.agent.gpu.proof import host_checks, runs
+from provision.agent.gpu.proof import gate, host_checks, runs
 from provision.agent.gpu.proof.kind import GpuProof
 from tests.agent.rooted import Rooted
 
@@ -41,11 +43,13 @@ def run(tmp_path, monkeypatch):
     host = Rooted(tmp_path)
     host.put("/var/lib/provision/x", "")
 
-    def run():
+    def run(check=False):
         values = dict.fromkeys(GpuProof.fields)
         values.update(levels=[0, 1, 2, 3], max_age=86400)
-        return converge(GpuProof(**values), host, check=False)
+        host.writable = not check
+        return converge(GpuProof(**values), host, check=check)
 
+    run.host = host
     return run
 
 
@@ -79,3 +83,23 @@ def test_a_level_that_was_not_tried_is_unknown_and_no_failed_check(run, monkeypa
     proof = run()["proof"]
     assert (proof["verdict"], proof["levels"]["3"]["verdict"]) == ("unknown", "unknown")
     assert proof["failed_checks"] == ["the proof found no room on a GPU that is in use"]
+
+
+def test_a_pass_is_there_for_others_until_a_proof_fails(run, monkeypatch):
+    host = run.host
+    run()
+    verdict = json.loads(host.text(gate.VERDICT))
+    assert (verdict["verdict"], verdict["gpus"], verdict["driver"]) == ("passed", [GPU["uuid"]], "580.159.04")
+    assert verdict["levels"] == {"0": "passed", "1": "passed", "2": "passed", "3": "passed"}
+    assert host.stat(gate.PROVEN).st_mode & 0o777 == host.stat(gate.VERDICT).st_mode & 0o777 == 0o644
+    bad = host_checks.check("GPUs", "failed", "", "2 NVIDIA GPUs are declared and 1 is on the PCI bus", "look")
+    levels = dict(FOUND["levels"], **{"1": {"verdict": "failed", "checks": [bad]}})
+    monkeypatch.setattr(GpuProof, "_measure", lambda *_: dict(FOUND, levels=levels))
+    assert run()["outcome"] == "failed"
+    assert host.stat(gate.PROVEN) is None
+    assert json.loads(host.text(gate.VERDICT))["causes"] == [bad["cause"]]
+
+
+def test_a_check_leaves_the_verdict_for_others_alone(run):
+    assert run(check=True)["outcome"] == "would-change"
+    assert run.host.stat(gate.FOLDER) is None

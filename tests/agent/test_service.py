@@ -5,12 +5,23 @@ import json
 import pytest
 
 from provision.agent.docker.known_errors import explain
-from provision.agent.docker.service import Service
+from provision.agent.docker.service import DockerService
 from provision.agent.engine.resource import converge
+from provision.agent.host.errors import Failed
+from provision.agent.host.results import Result
+from provision.agent.services.probe import Probe
+from provision.agent.services.service import Service
 
 from .fake_host import DAEMON_JSON, UNIT, Host
 
 DROP_IN = "/etc/systemd/system/docker.service.d/zz-provision.conf"
+
+
+@pytest.fixture(autouse=True)
+def soon(monkeypatch):
+    """What stays up for a moment stays."""
+    monkeypatch.setattr("provision.agent.services.service.SETTLE", 0)
+    monkeypatch.setattr("provision.agent.services.service.SUSPECT", 0.4)
 
 
 @pytest.fixture
@@ -22,7 +33,15 @@ def host():
 
 def service(**changes):
     fields = dict(name="docker", enabled=True, running=True, files=[UNIT, DROP_IN, DAEMON_JSON], also=["docker.socket"])
-    return Service(**dict(dict(fields, live=None, ready="docker", reload=None, timeout=5), **changes))
+    return DockerService(**dict(dict(fields, options={}, reload=None, timeout=5), **changes))
+
+
+def plain(**changes):
+    """A service that is not Docker."""
+    fields = dict(
+        name="mini", enabled=True, running=True, files=[], also=[], platform=None, in_use=[], may_cut=False, timeout=5
+    )
+    return Service(**dict(fields, **changes))
 
 
 def run(host, resource=None, check=False):
@@ -54,7 +73,8 @@ def test_it_is_enabled_then_started_and_a_second_run_asks_nothing(host):
 
 def test_the_first_start_of_docker_can_cut_the_host_off_and_another_service_s_cannot():
     assert service().cuts({"running": (False, True)}) is True
-    assert service(name="nvidia-persistenced", ready="running").cuts({"running": (False, True)}) is False
+    assert plain(name="nvidia-persistenced").cuts({"running": (False, True)}) is False
+    assert plain(name="nftables", may_cut=True).cuts({"stale": (True, False)}) is True
     assert service().cuts({"enabled": (False, True)}) is False
 
 
@@ -170,16 +190,16 @@ def test_a_drop_in_in_a_new_directory_is_read_although_systemd_sees_no_need(host
 def test_what_is_live_decides_where_there_is_no_record(host):
     host.begin()
     host.api = {"/info": {"Driver": "vfs"}}
-    assert run(host, service(live={"storage-driver": "vfs"}))["outcome"] == "ok"
+    assert run(host, service(options={"storage-driver": "vfs"}))["outcome"] == "ok"
     host.end()
     host.begin()
-    resource = service(live={"storage-driver": "overlay2"})
+    resource = service(options={"storage-driver": "overlay2"})
     assert run(host, resource, check=True)["diff"] == [{"key": "stale", "before": True, "after": False}]
 
 
 def test_a_docker_that_does_not_answer_is_unknown_and_not_ok(host):
     host.begin()
-    result = run(host, service(live={"storage-driver": "overlay2"}))
+    result = run(host, service(options={"storage-driver": "overlay2"}))
     assert result["outcome"] == "unknown"
     assert "does not answer" in result["error"]["cause"]
 
@@ -291,7 +311,7 @@ def test_an_init_script_that_may_not_raise_limits_starts_without(host):
 
 
 def test_a_daemon_that_ends_at_its_start_is_not_waited_for(host, monkeypatch):
-    monkeypatch.setattr("provision.agent.docker.service.GONE", 0.2)
+    monkeypatch.setattr("provision.agent.services.service.GONE", 0.2)
     host = Host(systemd=False)
     host.dies = True
     host.files.update({"/etc/init.d/docker": "#!/bin/sh\n", "/etc/rc2.d/S01docker": "", DAEMON_JSON: "{}"})
@@ -384,7 +404,7 @@ def test_a_signal_that_is_not_taken_becomes_a_restart_where_that_is_allowed(star
 def test_a_signal_that_was_taken_and_does_not_show_is_not_believed(started):
     started.api["/info"] = dict(INFO, Debug=False)
     started.write(DAEMON_JSON, '{"mtu": 1500, "runtimes": {"a": {"path": "a"}}}')
-    assert run(started, reloading(live={"debug": True}))["outcome"] == "changed"
+    assert run(started, reloading(options={"debug": True}))["outcome"] == "changed"
     assert restarts(started) == ["systemctl restart docker.service"], "the event came, and debug is not live"
 
 
@@ -449,3 +469,209 @@ def test_a_reload_that_is_undone_leaves_what_it_added_live_and_the_record_says_s
     result = run(started, reloading(), check=True)
     assert result["impact"]["level"] == "restart"
     assert result["impact"]["why"] == ["runtimes.b"]
+
+
+# -- a service that is not Docker
+
+
+def users_of(answer):
+    """The users of a service that runs stale, by what its program says."""
+    host = Host()
+    resource = plain(in_use=["who-uses-mini"])
+    resource._process, resource._need = ["boot", 7, 1], ("restart", ["/etc/mini.conf"])
+    host.query = lambda argv, timeout: answer
+    return resource.impact(host, {"stale": (True, False)})
+
+
+def test_who_uses_a_service_is_what_its_program_says_and_one_that_fails_counts():
+    found = users_of(Result([], 0, "alice\n\nbob\n", ""))
+    assert (found["service"], found["level"], found["users"]) == ("mini", "restart", ["alice", "bob"])
+    assert users_of(Result([], 1, "", "no socket"))["users"] == ["who uses it cannot be told (no socket)"]
+    assert users_of(Result([], 0, "", ""))["users"] == []
+
+
+def test_a_service_whose_users_nobody_can_name_is_nobody_s_platform(host):
+    resource = plain()
+    resource._process, resource._need = ["boot", 7, 1], ("restart", ["/etc/mini.conf"])
+    assert resource.impact(host, {"stale": (True, False)})["level"] == "none"
+
+
+def test_a_probe_that_fails_is_no_change_and_names_what_it_said():
+    host = Host()
+    host.query = lambda argv, timeout: Result([], 2, "", "it is deaf")
+    found = converge(Probe(name="mini answers", argv=["ask"], fix="look at its log", timeout=0), host, False)
+    assert (found["outcome"], found["error"]["cause"], found["error"]["fix"]) == (
+        "failed",
+        "mini answers: it is deaf",
+        "look at its log",
+    )
+    host.query = lambda argv, timeout: Result([], 0, "", "")
+    assert converge(Probe(name="mini answers", argv=["ask"], fix="", timeout=0), host, False)["outcome"] == "ok"
+
+
+# -- a daemon that keeps dying, and one that has lost its bridge
+
+
+def died(host, times=1, age=5):
+    """systemd had to start it again, the last time some seconds ago."""
+    host.end()
+    host.begin()
+    host.unit["NRestarts"] = str(times)
+    host.now += age
+
+
+def test_a_daemon_that_has_just_died_is_not_up(host):
+    run(host)
+    died(host, times=3)
+    for check in (True, False):
+        result = run(host, check=check)
+        assert result["outcome"] == "failed"
+        assert "docker does not stay up: systemd has had to start it again 3 times, 5 s ago" in result["error"]["cause"]
+    assert restarts(host) == []
+
+
+def test_a_daemon_that_died_once_and_stayed_up_since_is(host):
+    run(host)
+    died(host, age=200)
+    assert run(host)["outcome"] == "ok"
+    host.end()
+    host.begin()  # by hand: systemd counts on
+    assert run(host)["outcome"] == "ok"
+
+
+def test_a_dying_daemon_gets_the_configuration_that_may_mend_it(host):
+    run(host)
+    died(host)
+    host.write(DAEMON_JSON, '{"mtu": 1500}')
+    assert run(host)["outcome"] == "changed"
+
+
+def test_a_daemon_that_ends_after_it_was_up_did_not_start(host, monkeypatch):
+    monkeypatch.setattr("provision.agent.services.service.time.sleep", lambda seconds: host.end())
+    host.unit["NRestarts"] = "2"
+    result = run(host)
+    assert result["outcome"] == "failed"
+    assert "it came up, and ended by itself" in result["error"]["cause"]
+
+
+@pytest.mark.parametrize(
+    ("address", "why"),
+    [(None, "docker0 is not there, or has no address"), ("10.0.0.1/24", "docker0 has the address 10.0.0.1/24")],
+)
+def test_without_its_bridge_in_the_kernel_it_is_restarted(host, address, why):
+    bip = service(options={"bip": "192.168.127.1/24"})
+    run(host, bip)
+    host.addresses["docker0"] = address
+    result = run(host, bip, check=True)
+    assert (result["outcome"], result["impact"]["level"]) == ("would-change", "restart")
+    assert why in result["note"]
+
+
+@pytest.mark.parametrize("arguments", [("--bridge=none",), ("--bridge=br0",)])
+def test_a_daemon_without_docker0_has_another_bridge_or_none(host, arguments):
+    host.begin(*arguments)
+    host.addresses = {"br0": "10.1.1.1/24"}
+    assert run(host)["outcome"] == "ok"
+
+
+# -- before a restart
+
+
+def footing(host, **info):
+    """A daemon that runs stale, about to be restarted."""
+    host.begin("--containerd=/run/containerd/containerd.sock")
+    host.peers["/run/containerd/containerd.sock"] = 7
+    host.files.update({"/data/overlay2": "", "/var/lib/dpkg/info/runc.list": "/usr\n/usr/sbin/runc\n"})
+    host.api["/info"] = dict({"DockerRootDir": "/data", "Driver": "overlay2"}, **info)
+    resource = service()
+    resource._need = ("restart", ["mtu"])
+    host.query = lambda argv, timeout: Result(argv, 0, "", "")
+    return resource
+
+
+def test_what_a_daemon_stands_on_is_there_before_it_is_restarted(host):
+    footing(host).prove(host)
+
+
+def test_a_lost_mount_is_told_before_the_restart(host):
+    resource = footing(host, DockerRootDir="/raid/docker")
+    with pytest.raises(Failed, match="Docker would not come up again: /raid/docker/overlay2 is not there any more"):
+        resource.prove(host)
+    host.api["/info"]["DriverStatus"] = [["driver-type", "io.containerd.snapshotter.v1"]]
+    host.files["/raid/docker"] = ""
+    resource.prove(host)
+
+
+@pytest.mark.parametrize("answer", [Result([], 127, "", "no such file"), Result([], -11, "", ""), OSError(8, "Exec")])
+def test_a_runtime_that_does_not_start_is_told_before_the_restart(host, answer):
+    def query(argv, timeout):
+        if isinstance(answer, OSError):
+            raise answer
+        return answer
+
+    resource = footing(host)
+    host.query = query
+    with pytest.raises(Failed, match="no container would start: /usr/sbin/runc does not run"):
+        resource.prove(host)
+
+
+def test_a_containerd_that_runs_and_does_not_answer_is_told_before_the_restart(host):
+    resource = footing(host)
+    del host.peers["/run/containerd/containerd.sock"]
+    shown = "Id=containerd.service\nLoadState=loaded\nActiveState={}\nMainPID=7\n"
+    host.query = lambda argv, timeout: Result(argv, 0, shown.format("active"), "")
+    with pytest.raises(Failed, match="containerd runs, and nobody answers on /run/containerd/containerd.sock"):
+        resource.prove(host)
+    host.query = lambda argv, timeout: Result(argv, 0, shown.format("inactive"), "")
+    resource.prove(host)
+
+
+def test_a_reload_asks_nothing_of_that(host):
+    resource = footing(host, DockerRootDir="/raid/docker")
+    resource._need = ("reload", ["debug"])
+    resource.prove(host)
+
+
+# -- a Unix socket of its own
+
+
+@pytest.mark.parametrize(
+    ("arguments", "command"),
+    [
+        (("-H", "fd://"), "systemctl restart docker.service"),
+        (("-H", "fd://", "-H", "tcp://127.0.0.1:2375"), "systemctl restart docker.service"),
+        (("-H", "unix:///run/docker.sock"), "systemctl restart docker.service docker.socket"),
+        (
+            ("--debug",),
+            "systemctl restart docker.service docker.socket",
+        ),  # its hosts stood in a file that may be another one now
+    ],
+)
+def test_a_daemon_with_a_socket_of_its_own_leaves_none_behind(host, arguments, command):
+    run(host)
+    host.end()
+    host.begin(*arguments)
+    host.write(DAEMON_JSON, '{"mtu": 1500}')
+    assert run(host)["outcome"] == "changed"
+    assert restarts(host) == [command]
+
+
+def undone(host, resource):
+    """What removing its role makes of a service, or None."""
+    run(host, resource)
+    undo = resource.when_removed("r")
+    return undo and {name: undo[1][name] for name in ("enabled", "running")}
+
+
+def test_a_removed_role_leaves_a_service_as_it_was_found(host):
+    assert undone(host, plain()) == {"enabled": True, "running": False}
+    assert undone(host, plain()) is None, "it was so when we looked"
+
+
+def test_a_service_whose_start_at_boot_nobody_asked_for_is_only_stopped(host):
+    assert undone(host, plain(enabled=None)) == {"enabled": None, "running": False}
+
+
+def test_docker_and_what_it_stands_on_stay_as_they_are_until_their_packages_go(host):
+    assert undone(host, plain(platform="docker")) is None
+    assert undone(host, service()) is None

@@ -219,6 +219,15 @@ def give_gpus(host: LabHost, folder: Path, count: int) -> None:
     place_on_bus(host, count)
 
 
+def can_be_measured(host: LabHost, folder: Path, count: int) -> None:
+    """The driver's libraries on the host itself, for the speed: what they are like stands in /run/false/gpus."""
+    folder.mkdir(parents=True, exist_ok=True)
+    nvml, cuda = (Path(false_gpu.build(folder, f"false_speed_{name}", GPUS=count)) for name in ("nvml", "cuda"))
+    place = "/usr/local/nvidia/lib64"
+    libraries = {f"libnvidia-ml.so.{DRIVER}": nvml, "libcuda.so.1": cuda}
+    host.put({f"{place}/{name}": File(library.read_bytes(), 0o755) for name, library in libraries.items()})
+
+
 def place_on_bus(host: LabHost, count: int, driver: str = DRIVER) -> None:
     """Only what the kernel would show; again after a power loss."""
     lines = [f"{(0x10 + i):02x}00\t10de2330\t0\n" for i in range(count)]

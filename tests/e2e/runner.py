@@ -11,9 +11,11 @@ from typing import Any
 
 import yaml
 
+from tests.e2e.promises import broken
 from tests.lab import HostSpec, Lab
 
 ROOT = Path(__file__).parents[2]
+BAD_INPUT = 2
 UNPROVEN = ("not-started", "unknown")
 
 DAEMON = {
@@ -107,7 +109,12 @@ class Provision:
         return Ended(process.returncode, events, out, err)
 
     def apply(self, *options: str, **more: Any) -> Ended:
-        return self("apply", "--yes", *options, **more)
+        """With PROMISES=1 in the environment a check comes first, and what apply changed must have been named by it."""
+        looked = self.check(*options) if os.environ.get("PROMISES") else None
+        ended = self("apply", "--yes", *options, **more)
+        if looked is not None and looked.status != BAD_INPUT and ended.events:
+            assert broken(looked, ended) == []
+        return ended
 
     def check(self, *options: str, **more: Any) -> Ended:
         return self("check", *options, **more)

@@ -103,8 +103,8 @@ BREAKAGES = {
         "json_keys /etc/docker/daemon.json",
     ),
     "mode changed": ("chmod 0666 /etc/docker/daemon.json", "json_keys /etc/docker/daemon.json"),
-    "docker stopped, its socket active": ("systemctl stop docker.service", "service docker"),
-    "docker disabled": ("systemctl disable docker.service", "service docker"),
+    "docker stopped, its socket active": ("systemctl stop docker.service", "docker_service docker"),
+    "docker disabled": ("systemctl disable docker.service", "docker_service docker"),
     "unhold": ("apt-mark unhold docker.io", "packages docker.io"),
     "package removed": ("apt-mark unhold docker.io; apt-get -y remove docker.io", "packages docker.io"),
 }
@@ -173,7 +173,7 @@ def test_a_restart_wish_survives_a_run_that_dies(lab: Lab, applied: Provision) -
     assert start_of_docker(lab, "web1") == before
     ended = applied.apply("--limit", "web1", "--set", "docker_daemon.log_driver=local")
     assert ended.status == 0, ended.explain()
-    assert "service docker" in ended.resources("changed")
+    assert "docker_service docker" in ended.resources("changed")
     assert start_of_docker(lab, "web1") != before
 
 

@@ -99,7 +99,7 @@ def test_an_added_key_that_a_signal_brings_is_reloaded_and_one_that_goes_needs_a
     mirrors = key("registry_mirrors", ["http://mirror.invalid"])
     plan = provision.check(*mirrors)
     assert plan.status == 3
-    for event in plan.of("resource", kind="service"):
+    for event in plan.of("resource", kind="docker_service"):
         assert impact(event)["level"] == "reload"
         assert "reloads docker" in event["note"]
     ended = provision.apply(*mirrors)
@@ -109,7 +109,7 @@ def test_an_added_key_that_a_signal_brings_is_reloaded_and_one_that_goes_needs_a
         assert live(lab.host(name), "RegistryConfig.Mirrors") == ["http://mirror.invalid/"]
         assert running(lab.host(name)) == ["train"]
     back = provision.check()
-    for event in back.of("resource", kind="service"):
+    for event in back.of("resource", kind="docker_service"):
         assert impact(event)["level"] == "restart"
         assert impact(event)["why"] == ["registry-mirrors"]
         assert [item["name"] for item in impact(event)["containers"]] == ["train"]
@@ -131,7 +131,7 @@ def test_a_container_of_somebody_runs_through_a_change_under_each_policy(lab: La
             assert lab.host(name).read("/etc/docker/daemon.json") == files[name], "live files stay as they were"
             staged = "/var/lib/provision/staged/docker_daemon/etc/docker/daemon.json"
             assert json.loads(lab.host(name).read(staged))["mtu"] == 1400
-            assert words in ended.of("resource", kind="service", host=name)[0]["note"]
+            assert words in ended.of("resource", kind="docker_service", host=name)[0]["note"]
     assert before == {name: pid(lab.host(name)) for name in NAMES}
     ended = provision.apply(*mtu, *key("disrupt", "always"))
     assert ended.status == 0, ended.explain()
@@ -153,7 +153,7 @@ def test_outside_the_maintenance_windows_nothing_disrupts_and_inside_one_it_is_d
         assert ended.status == 3, ended.explain()
         for name in NAMES:
             assert ended.host(name)["outcome"] == "pending"
-            note = ended.of("resource", kind="service", host=name)[0]["note"]
+            note = ended.of("resource", kind="docker_service", host=name)[0]["note"]
             assert "outside the maintenance windows; the next opens" in note
         assert before == {name: pid(lab.host(name)) for name in NAMES}
         told = provision("status")

@@ -340,7 +340,7 @@ def test_a_host_that_takes_longer_than_its_limit_is_named_with_its_step(
     assert ended.status == 1
     assert ended.host("good")["outcome"] in ("ok", "changed"), ended.explain()
     assert ended.host("hung")["outcome"] == "failed"
-    assert "docker_daemon: service docker" in ended.host("hung")["error"]
+    assert "docker_daemon: docker_service docker" in ended.host("hung")["error"]
 
 
 def in_the_middle(provision: Provision, host: LabHost, fault: Callable[[], None], *options: str) -> Ended:

@@ -170,7 +170,7 @@ def test_drift_of_docker_opts_is_found_and_repaired_and_foreign_flags_stay(site:
     found = settle(site.lab, legacy_settings(site)).check("--limit", "dgx", "--diff")
     assert found.status == 3, found.explain()
     assert "daemon_flags /etc/default/docker" in found.resources("would-change")
-    assert "service docker" in found.resources("would-change"), "and that it would restart Docker"
+    assert "docker_service docker" in found.resources("would-change"), "and that it would restart Docker"
     ended = apply(site, "dgx", legacy_settings(site))
     assert ended.status == 0, ended.explain()
     text = site.dgx.read("/etc/default/docker")

@@ -179,7 +179,7 @@ def test_drift_is_found_and_repaired(provision: Provision) -> None:
     found = provision.check()
     assert found.status == 3, found.explain()
     assert not Path("/var/run/docker.pid").exists(), "check starts nothing"
-    assert {"service docker", "json_keys /etc/docker/daemon.json"} <= set(found.resources("would-change"))
+    assert {"docker_service docker", "json_keys /etc/docker/daemon.json"} <= set(found.resources("would-change"))
     ended = provision.apply()
     assert ended.status == 0, ended.explain()
     assert "192.168.213.1/24" in run("ip", "-4", "-o", "addr", "show", "docker0")
@@ -189,5 +189,5 @@ def test_a_change_restarts_it(provision: Provision) -> None:
     before = Path("/var/run/docker.pid").read_text()
     ended = provision.apply("--set", "docker_daemon.log_driver=local")
     assert ended.status == 0, ended.explain()
-    assert "service docker" in ended.resources("changed")
+    assert "docker_service docker" in ended.resources("changed")
     assert Path("/var/run/docker.pid").read_text() != before

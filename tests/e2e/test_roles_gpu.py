@@ -157,6 +157,42 @@ def test_the_second_run_changes_nothing_and_starts_no_container(lab: Lab, provis
     assert lab.host("hook").run("docker events --since 0 --until 0s --filter event=create | wc -l").stdout == started
 
 
+def speed(ended: Ended, host: str) -> dict[str, Any]:
+    """The event of the host's GPUs' speed."""
+    [event] = [item for item in ended.of("resource", host=host) if (item["kind"], item["name"]) == ("gpu_speed", "gpu")]
+    return event
+
+
+def test_the_speed_is_measured_on_the_host_and_the_slow_gpu_is_named(
+    lab: Lab, provision: Provision, tmp_path: Path
+) -> None:
+    """On the GPU's own limits, and beside the equal GPUs of another host."""
+    for name in ("hook", "cdi"):
+        nvidia.can_be_measured(lab.host(name), tmp_path, GPUS)
+    only = ("--limit", "hook,cdi", "--roles", "gpu_smoke_test", "--set", "gpu_smoke_test.levels=[0, 1, 5]")
+    ended = provision.apply(*only)
+    assert ended.status == 0, ended.explain()
+    assert speed(ended, "cdi")["note"].startswith("passed now: 3 GPUs, level 5 (full)")
+    gpus = speed(ended, "cdi")["proof"]["speed"]
+    assert [gpu["uuid"] for gpu in gpus] == [nvidia.uuid(index) for index in range(GPUS)]
+    assert {"read", "fma64", "sustained", "dtoh", "peer"} <= set(gpus[0]["figures"])
+    again = provision.apply(*only)
+    assert (again.status, speed(again, "cdi")["proof"]["ran"]) == (0, False)
+
+    lab.host("cdi").run("cat >/run/false/gpus", input="FALSE_MEMORY_1=0.8\n")
+    anew = (*only, "--set", "gpu_smoke_test.speed.max_age=0")
+    slow = provision.apply(*anew)
+    assert slow.status == 1
+    assert "level 5: GPU 1 (0000:11:00.0): memory copy is slow: 3424 GB/s" in slow.explain()
+    lab.host("cdi").run("cat >/run/false/gpus", input="FALSE_CLOCK_2=1915\n")
+    beside = provision.apply(*anew, "--set", "gpu_smoke_test.speed.mode=lean", "--report", f"{tmp_path}/page.html")
+    assert beside.status == 1
+    assert f"GPU 2 ({nvidia.uuid(2)}): FP32" in beside.explain()
+    assert "under the median of 6 equal GPUs" in beside.explain()
+    assert '"speed":[{"group":' in (tmp_path / "page.html").read_text("utf-8")
+    lab.host("cdi").run("rm /run/false/gpus")
+
+
 def test_facts_have_what_nvml_answers(provision: Provision) -> None:
     ended = provision("facts", "--limit", "cdi,none")
     assert ended.status == 0, ended.stderr

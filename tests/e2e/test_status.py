@@ -49,7 +49,7 @@ def test_after_a_run_status_tells_of_it_and_of_what_nobody_asks_for_any_more(lab
     finally:
         (lab.directory / "host_vars" / "other.yml").unlink()
     assert [item["role"] for item in left["unmanaged"]] == ["docker_daemon"]
-    assert "bip in /etc/docker/daemon.json" in left["unmanaged"][0]["left"]
+    assert any("bip" in text and text.endswith(" in /etc/docker/daemon.json") for text in left["unmanaged"][0]["left"])
 
 
 def test_what_is_pending_is_exit_3_with_its_reason(lab: Lab, provision: Provision) -> None:
@@ -116,7 +116,7 @@ def test_a_run_that_hangs_is_seen_by_everybody_and_ended_by_unlock(lab: Lab, pro
     finally:
         host.run("rm -f /root/hang; mv /bin/systemctl.real /bin/systemctl", check=False)
     (after,) = provision("status", "--limit", "asked").of("status")
-    assert (after["lock"], after["interrupted"]["step"]) == (None, "service docker")
+    assert (after["lock"], after["interrupted"]["step"]) == (None, "docker_service docker")
     assert provision.apply("--limit", "asked").status == 0
     assert provision("status", "--limit", "asked").of("status")[0]["interrupted"] is None
 

@@ -1,37 +1,33 @@
-/* A false libnvidia-ml.so.1 for the speed tests: a stand-in, nothing of it is NVIDIA's. GPU i is at 0000:1i:00.0.
+/* A false libnvidia-ml.so.1 for the speed tests: a stand-in, nothing of it is NVIDIA's. GPU i is at 0000:1i:00.0. It
+ * answers all that false_nvml.c does, and what is asked of a GPU while it is measured.
  *
  * PID      a process that uses the GPU                LATER_PID  one that comes while it is measured
  * REASONS  NVML's bits for a lowered clock            WATT, LIMIT, DEFAULT (watts), CELSIUS
  * WIDTH, GENERATION  of the PCIe link now (16, 5)     MEMORY_MHZ now (3201)      MIG 1: cut up
  * INIT     what nvmlInit answers                      LOST 1: the handle answers 15
  */
-#include <string.h>
-#include <unistd.h>
+#define nvmlInit_v2 plain_init
+#define nvmlDeviceGetMigMode plain_mig_mode
+#include "false_nvml.c"
+#undef nvmlInit_v2
+#undef nvmlDeviceGetMigMode
 #include "false_speed.h"
 
-typedef struct gpu { int index, looks; } *device;
 typedef struct { unsigned pid; unsigned long long memory; unsigned instance, compute; } process;
 
-static struct gpu gpus[64];
+static int looks[64];
 
-int nvmlInit_v2(void) { return (int)option("INIT", 0, 0); }
-const char *nvmlErrorString(int code) { return code == 15 ? "GPU is lost" : "Unknown Error"; }
+int nvmlInit_v2(void) { return (int)option("INIT", 0, INIT); }
 int nvmlDeviceGetHandleByPciBusId_v2(const char *bus, device *d) {
     int index = (int)strtol(bus + 5, NULL, 16) - 0x10;
-    if (option("LOST", index, 0)) return 15;
-    gpus[index].index = index;
-    *d = &gpus[index];
-    return 0;
-}
-int nvmlDeviceGetUUID(device d, char *text, unsigned size) {
-    snprintf(text, size, "GPU-%08x-0000-0000-0000-000000000000", d->index);
-    return 0;
+    return option("LOST", index, 0) ? 15 : nvmlDeviceGetHandleByIndex_v2((unsigned)index, d);
 }
 int nvmlDeviceGetMigMode(device d, unsigned *now, unsigned *then) { *now = *then = (unsigned)option("MIG", d->index, 0); return 0; }
 int nvmlDeviceGetComputeRunningProcesses_v3(device d, unsigned *count, process *room) {
     unsigned n = 0;
+    if (!room) return *count = option("PID", d->index, 0) != 0, *count ? 7 : 0;
     if (option("PID", d->index, 0)) room[n++].pid = (unsigned)option("PID", d->index, 0);
-    if (d->looks++) { /* by now the one that asks has a context of its own */
+    if (looks[d->index]++) { /* by now the one that asks has a context of its own */
         room[n++].pid = (unsigned)getpid();
         if (option("LATER_PID", d->index, 0)) room[n++].pid = (unsigned)option("LATER_PID", d->index, 0);
     }

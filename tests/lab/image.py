@@ -18,7 +18,9 @@ from tests.lab import apt, engine, network
 from tests.lab.machine import cache, lock, program
 from tests.lab.processes import LabError, call
 
-RELEASES = ("bullseye", "bookworm", "trixie")
+RELEASES = ("bullseye", "bookworm", "trixie", "forky")
+UNIFIED_ONLY = ("forky",)
+"""Releases whose systemd takes a cgroup v2 tree alone."""
 PYTHON = {"full": ("python3",), "minimal": ("python3-minimal",), "nopython": ()}
 PACKAGES = [
     "systemd",

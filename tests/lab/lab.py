@@ -13,7 +13,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from tests.lab import apt, engine, image, machine
+from tests.lab import apt, cgroups, engine, image, machine
 from tests.lab import network as lab_network
 from tests.lab.host import File, LabHost
 from tests.lab.image import HostSpec
@@ -109,7 +109,10 @@ class Lab:
         """Remove the hosts with all their data, and end this lab's services."""
         while self._closers:
             self._closers.pop()()
-        engine.remove(engine.containers(f"provision-lab={self.name}"))
+        names = engine.containers(f"provision-lab={self.name}")
+        engine.remove(names)
+        for name in names:
+            cgroups.remove(name)
 
     @property
     def inventory(self) -> Path:
@@ -236,7 +239,7 @@ def _create(lab: str, spec: HostSpec, names: Mapping[str, str], reference: str, 
         "--stop-signal=SIGRTMIN+3",
         *(f"--cap-add={name}" for name in engine.host_capabilities()),
     ]
-    engine.docker(*words, reference)
+    engine.docker(*words, reference, *(cgroups.init(container) if spec.release in image.UNIFIED_ONLY else []))
     return LabHost(spec.name, ip, container, public_key)
 
 

@@ -19,7 +19,7 @@ PACKAGE = ROOT / "provision"
 LAYERS = [
     {"errors", "secrets", "shipped"},
     {"sentences"},
-    {"target", "facts", "events", "resources", "templates", "fact_summary"},
+    {"target", "facts", "events", "resources", "templates", "fact_summary", "gpu_fleet"},
     {"faults"},
     {"transport", "loader", "role", "messages", "journal"},
     {"daemon", "inventory"},
@@ -36,7 +36,7 @@ LAYERS = [
 
 AGENT_LAYERS = [
     {"types"},
-    {"host", "wire"},
+    {"host", "protocol", "wire"},
     {"engine"},
     {"files", "accounts", "rollback"},
     {"services", "kernel"},
@@ -49,10 +49,10 @@ AGENT_LAYERS = [
 ]
 """The agent's folders, from the ground up: the same rule, and a folder imports none beside it."""
 
-SHARED = {"", "types", "wire", "docker.flags"}
+SHARED = {"", "protocol", "types", "wire", "docker.flags"}
 """Files of the agent that both ends import: pure."""
 
-FLAT = {"__init__", "boot", "main", "types", "wire"}
+FLAT = {"__init__", "boot", "main", "protocol", "types", "wire"}
 """Files of the agent that lie in no folder."""
 
 
@@ -249,6 +249,15 @@ def test_each_kind_is_made_true_in_the_folder_of_its_subject() -> None:
     assert {kind: module.partition(".")[0] for kind, (module, _) in kinds.MODULES.items()} == {
         kind: subject[kind] for kind in kinds.MODULES
     }
+
+
+@pytest.mark.parametrize("kind", kinds.MODULES)
+def test_each_kind_says_what_its_state_is(kind: str) -> None:
+    """`desired` has the keys, `actual` what may be found, `apply` what it does."""
+    module, name = kinds.MODULES[kind]
+    behaviour = getattr(importlib.import_module(f"provision.agent.{module}"), name)
+    for hook in ("desired", "actual", "apply"):
+        assert getattr(behaviour, hook).__doc__, f"{name}.{hook} says nothing of its state's keys"
 
 
 def test_no_file_is_called_after_nothing() -> None:

@@ -251,6 +251,26 @@ def test_several_inventories_are_read_as_one(inventory: Path, hosts: Hosts, tmp_
     ]
 
 
+def test_ansible_cfg_names_the_inventory_and_the_login(
+    inventory: Path, hosts: Hosts, monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    here = tmp_path_factory.mktemp("here")
+    monkeypatch.delenv("PROVISION_INVENTORY", raising=False)
+    monkeypatch.chdir(here)
+    text = f"[defaults]\ninventory = {inventory}\nremote_user = cfg\nforks = 3\nhost_key_checking = False\n"
+    (here / "ansible.cfg").write_text(text)
+    result = run("check", "--limit", "web")
+    assert (result.exit_code, hosts.jobs["web1"].target.user) == (0, "cfg")
+    assert result.stderr.count("host_key_checking=false is refused") == 1
+    run("check", "--limit", "web", "-u", "typed")
+    assert hosts.jobs["web1"].target.user == "typed"
+    (here / "group_vars").mkdir()
+    assert f"{here}/group_vars is not read: it lies beside no inventory" in run("check", "--limit", "web").stderr
+    (here / "ansible.cfg").write_text("[defaults]\nforks = x\n")
+    broken = run("check", "--limit", "web")
+    assert (broken.exit_code, broken.stderr.strip()) == (2, "ansible.cfg:2:1: forks: 'x' is no number of 1 or more")
+
+
 def test_all_inventories_that_are_not_there_are_told(hosts: Hosts) -> None:
     result = run("check", "-i", "./nowhere.yml", "-i", "./neither.yml")
     assert result.exit_code == 2

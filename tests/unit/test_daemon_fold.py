@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from provision import daemon, role
+from provision.daemon.gate import GATE
 from provision.errors import InputError
 from provision.facts import Docker, Facts, Os, Unit
 from provision.resources import (
@@ -14,10 +15,10 @@ from provision.resources import (
     DaemonFlags,
     DaemonOption,
     DockerLive,
+    DockerService,
     File,
     JsonKeys,
     Resource,
-    Service,
 )
 from provision.secrets import Secret
 
@@ -82,7 +83,8 @@ def fold(
     environment: Any = (),
     run: Any = ("docker_daemon",),
 ) -> list[Resource]:
-    return daemon.fold([*options(settings or {}, host), *more], environment, host, run)
+    roles = daemon.Roles(run, engine="docker_engine")
+    return daemon.fold([*options(settings or {}, host), *more], environment, host, roles)
 
 
 def one(resources: list[Resource], kind: type[Any]) -> Any:
@@ -126,9 +128,9 @@ def test_modern_engine_everything_in_daemon_json() -> None:
 
 def test_the_order_is_files_then_service_then_proof() -> None:
     kinds = [item.kind for item in fold(facts(), NVIDIAS)]
-    assert kinds == ["daemon_flags", "file", "file", "json_keys", "service", "docker_live"]
+    assert kinds == ["daemon_flags", "file", "file", "json_keys", "docker_service", "docker_live"]
     kinds = [item.kind for item in fold(facts("1.12.6"), NVIDIAS)]
-    assert kinds == ["json_keys", "daemon_flags", "directory", "file", "file", "service", "docker_live"]
+    assert kinds == ["json_keys", "daemon_flags", "directory", "file", "file", "docker_service", "docker_live"]
 
 
 def test_dgx_flags_of_equal_value_stay_and_their_options_stay_out_of_daemon_json() -> None:
@@ -146,7 +148,7 @@ def test_dgx_another_subnet_takes_over_with_a_drop_in_that_sorts_last() -> None:
     assert files(found)[f"{FOLDER}/50-provision.conf"] is None
     assert document(found)["bip"] == "192.168.127.1/24"
     assert "storage-driver" not in document(found), "equal, so the unit keeps it"
-    assert f"{FOLDER}/docker-override.conf" in one(found, Service).files
+    assert f"{FOLDER}/docker-override.conf" in one(found, DockerService).files
 
 
 def test_a_drop_in_that_sorts_after_ours_is_refused() -> None:
@@ -171,10 +173,10 @@ def test_docker_opts_that_we_own_move_to_daemon_json_where_the_daemon_reads_them
     given = ("--bip=10.0.0.1/24", "--debug")
     found = fold(debian(default_options=given), NVIDIAS)
     assert set(one(found, DaemonFlags).absent) == {"bip", "dns", "fixed-cidr", "storage-driver", "default-ulimit"}
-    assert "/etc/default/docker" in one(found, Service).files
+    assert "/etc/default/docker" in one(found, DockerService).files
     unread = fold(facts(default_options=given), NVIDIAS)
     assert one(unread, DaemonFlags).absent == (), "nobody reads it, so it is none of our business"
-    assert "/etc/default/docker" not in one(unread, Service).files
+    assert "/etc/default/docker" not in one(unread, DockerService).files
 
 
 def test_dockerd_validates_the_staged_file_with_the_flags_that_it_will_have() -> None:
@@ -248,7 +250,7 @@ def test_legacy_upstart_is_the_line_that_nvidia_wrote() -> None:
 def test_legacy_systemd_gets_a_drop_in_that_reads_docker_opts() -> None:
     found = fold(facts("1.12.6", unit=Unit(path="/u", exec_start=("/usr/bin/dockerd", "-H", "fd://"))), NVIDIAS)
     assert files(found)[f"{FOLDER}/50-provision.conf"] == (GOLDEN / "50-provision.conf").read_text()
-    assert "/etc/default/docker" in one(found, Service).files
+    assert "/etc/default/docker" in one(found, DockerService).files
 
 
 def test_legacy_with_a_unit_that_reads_docker_opts_needs_none() -> None:
@@ -300,7 +302,7 @@ def test_a_host_without_docker() -> None:
     with pytest.raises(role.Deferred, match="docker_engine"):
         fold(host, NVIDIAS, run=("docker_engine", "docker_daemon"))
     proxy = [("apt_proxy", DaemonEnvironment(name="HTTP_PROXY", value="http://p"))]
-    assert daemon.fold([], proxy, host, ("apt_proxy",)) == [], "nobody asked for a Docker here"
+    assert daemon.fold([], proxy, host, daemon.Roles(("apt_proxy",))) == [], "nobody asked for a Docker here"
 
 
 def test_a_unit_that_a_foreseen_engine_will_bring_is_waited_for() -> None:
@@ -361,7 +363,7 @@ def test_proxies_with_a_password_are_a_private_environment_file_before() -> None
 
 
 def test_the_files_of_docker_s_proxies_make_it_stale() -> None:
-    service = one(fold(facts("20.10.24"), environment=PROXIES), Service)
+    service = one(fold(facts("20.10.24"), environment=PROXIES), DockerService)
     assert {f"{FOLDER}/http-proxy.conf", "/etc/docker/http-proxy.env"} <= set(service.files)
 
 
@@ -390,8 +392,28 @@ def test_two_proxies_are_an_input_error_without_the_password() -> None:
 def test_no_option_is_still_a_service_that_runs() -> None:
     found = fold(facts())
     assert one(found, JsonKeys).keys == ()
-    assert one(found, Service).also == ("docker.socket",)
+    assert one(found, DockerService).also == ("docker.socket",)
 
 
 def test_the_fold_is_pure() -> None:
     assert fold(dgx(), NVIDIAS) == fold(dgx(), NVIDIAS)
+
+
+def gated(*drop_ins: str) -> Facts:
+    unit = Unit(path="/lib/systemd/system/docker.service", exec_start=STOCK, drop_ins=drop_ins)
+    return facts(unit=unit)
+
+
+def test_the_gate_is_closed_before_docker_is_installed_and_until_it_is_configured() -> None:
+    bare = Facts(os=Os(id="debian"), architecture="amd64", init="systemd")
+    assert [item.fields().get("path") for item in daemon.closed(bare)] == [FOLDER, GATE]
+    assert [item.fields().get("path") for item in daemon.closed(gated(GATE))] == [FOLDER, GATE]
+    assert daemon.closed(facts()) == []
+    assert daemon.closed(bare.model_copy(update={"init": "sysv"})) == []
+
+
+def test_the_gate_is_opened_with_the_daemon_s_files_right_before_its_start() -> None:
+    found = fold(gated(GATE))
+    at = found.index(File(path=GATE, content=None))
+    assert isinstance(found[at + 1], DockerService)
+    assert File(path=GATE, content=None) not in fold(facts())

@@ -6,8 +6,10 @@ from pathlib import Path
 import jsonschema
 import pytest
 import yaml
+from click.testing import CliRunner
+from inventory import vaults  # tests/unit/inventory
 
-from provision import inventory, role, shipped
+from provision import cli, inventory, role, shipped
 from provision.facts import Facts
 from provision.inventory import connection, references
 from provision.plan import plan
@@ -72,6 +74,34 @@ def test_the_role_of_the_document_works(tmp_path: Path) -> None:
     assert "server ntp1.example.com iburst\n" in str(conf.content)
     assert conf.path in service.files
     compile((tmp_path / "checks/time_servers.py").read_text(), "checks", "exec")
+
+
+def test_the_move_from_ansible_of_the_document_works(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def write(*files: str) -> None:
+        for file in files:
+            (tmp_path / file).parent.mkdir(parents=True, exist_ok=True)
+            (tmp_path / file).write_text(example("from-ansible.md", file))
+
+    def run(*words: str) -> str:
+        result = CliRunner().invoke(cli.provision, words, env={"PROVISION_INVENTORY": None})
+        assert result.exit_code == 0, result.output
+        return result.stdout
+
+    write("inventory/hosts.ini", "inventory/group_vars/all/main.yml", "ansible.cfg", "site.yml")
+    (tmp_path / "inventory/group_vars/all/vault.yml").write_text(vaults.BECOME_FILE)
+    (tmp_path / ".vault_pass").write_text(vaults.PASSWORD)
+    monkeypatch.chdir(tmp_path)
+    assert run("inventory") in text("from-ansible.md")
+    write("inventory/group_vars/gpu/provision.yml")
+    assert run("check", "--list-hosts", "-l", "cluster:!login") == "gpu01\ngpu02\n"
+    values = run("inventory", "--host", "gpu01")
+    assert re.search(r"^ansible_become +true +ansible.cfg +ansible.cfg:7:1$", values, re.MULTILINE)
+    assert re.search(r"^docker_daemon.mtu +9000 +group gpu ", values, re.MULTILINE)
+    assert "s3cret" not in values
+    found = inventory.load("inventory", config=inventory.ansible_config.read())
+    host = found.resolve(["gpu02"], role_path=[shipped.ROLES])[0]
+    assert host.target.become_password is not None
+    assert (host.target.address, host.target.become_password.reveal()) == ("10.0.0.12", "s3cret-sudo")
 
 
 def test_every_way_to_a_secret_is_documented() -> None:

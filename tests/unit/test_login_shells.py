@@ -7,7 +7,7 @@ import zlib
 
 import pytest
 
-from provision import loader
+from provision import loader, login
 from provision.agent.wire import MARKER
 
 SHELLS = ("sh", "bash", "dash", "zsh", "csh", "tcsh", "fish", "busybox sh")
@@ -42,7 +42,9 @@ def test_a_host_without_python_says_so_under(shell: str) -> None:
     assert done.returncode == 96
 
 
-@pytest.mark.parametrize("message", [loader.NO_PYTHON, loader.OLD_PYTHON, loader.SMALL_PYTHON])
+@pytest.mark.parametrize(
+    "message", [loader.NO_PYTHON, loader.OLD_PYTHON, loader.SMALL_PYTHON, *(words for words, _, _ in login._SUDO)]
+)
 def test_the_command_line_has_no_message_that_is_looked_for(message: str) -> None:
     """A traceback of Python quotes the loader, and a shell that traces quotes all of it."""
     assert message not in loader.command()

@@ -11,7 +11,7 @@ from provision import plan as planning
 from provision.errors import RoleFault
 from provision.facts import Docker, Facts, Os
 from provision.plan import RefusedByRole, Stage, plan
-from provision.resources import DaemonOption, Directory, Resource
+from provision.resources import DaemonOption, Directory, DockerCurrent, Resource
 from provision.role import Deferred, Refuse, Role, Settings, Skip
 
 FACTS = Facts(os=Os(id="debian"), architecture="amd64", init="systemd")
@@ -24,7 +24,9 @@ def role(name: str, *produced: Any, provides: Any = None) -> Role:
                 raise item
             yield item(facts) if callable(item) else item
 
-    return Role(name, "", Path(), Settings, resources, provides, daemon=True)
+    installs = "docker" if name == "docker_engine" else ""
+    needs = ("docker_engine",) if name == "docker_daemon" else ()
+    return Role(name, "", Path(), Settings, resources, provides, daemon=True, needs=needs, installs=installs)
 
 
 def staged(*roles: Role, in_run: Any = None) -> tuple[Stage, ...]:
@@ -133,3 +135,53 @@ def test_the_daemon_comes_after_the_engine_whoever_asks_for_it_earlier(others: t
     engine = role("docker_engine", Directory(path="/engine"))
     stages = staged(*others, proxy, engine, role("later"))
     assert [stage.role for stage in stages] == ["apt_proxy", "docker_engine", "docker_daemon", "later"]
+
+
+def test_a_role_says_that_its_resources_stand_or_fall_together_and_what_it_disrupts() -> None:
+    class Disrupting(Settings):
+        disrupt: str = "never"
+
+    mini = replace(role("mini", Directory(path="/m")), daemon=False, transaction=True, disrupts="mini")
+    plain = replace(role("plain", Directory(path="/p")), daemon=False)
+    stages = plan((mini, plain), {"mini": Disrupting(), "plain": Settings()}, FACTS)
+    assert [stage.transaction for stage in stages] == [True, False]
+    policies = {"policies": {"mini": ("never", "mini.disrupt")}, "closed": None}
+    assert [stage.wired(None)["disrupt"] for stage in stages] == [policies, policies]
+
+
+def test_the_daemon_s_own_role_is_the_one_with_a_say_in_it_that_stands_or_falls_together() -> None:
+    engine = replace(role("any_engine", provides=installed), installs="docker")
+    own = replace(role("any_daemon", option("bip")), transaction=True)
+    stages = staged(role("proxy", option("dns")), own, engine)
+    assert [stage.role for stage in stages] == ["proxy", "any_engine", "any_daemon"]
+    assert (stages[2].transaction, stages[2].needs) == (True, ("any_engine", "proxy"))
+
+
+@pytest.mark.parametrize(("in_run", "gated"), [(None, True), (("docker_engine",), True), (("docker_daemon",), False)])
+def test_docker_is_installed_behind_a_gate_where_the_host_has_a_role_that_configures_it(
+    in_run: Any, gated: bool
+) -> None:
+    engine = role("docker_engine", Directory(path="/packages"), provides=installed)
+    own = replace(role("docker_daemon", option("bip")), transaction=True)
+    stages = {stage.role: stage for stage in staged(engine, own, in_run=in_run) if stage.role == "docker_engine"}
+    assert [len(stage.resources) for stage in stages.values()] == ([3] if gated else [])
+    assert [len(stage.resources) for stage in staged(engine)] == [1], "nobody would open it"
+
+
+@pytest.mark.parametrize(
+    ("names", "in_run", "asked"),
+    [
+        (("docker_engine",), None, True),
+        (("docker_engine", "docker_daemon"), ("docker_engine",), True),
+        (("site",), None, False),
+        (("docker_engine", "docker_daemon"), None, None),
+    ],
+)
+def test_a_run_without_the_daemon_s_stage_asks_whether_an_upgrade_is_live(names: Any, in_run: Any, asked: Any) -> None:
+    roles = [replace(role(name, Directory(path="/x")), daemon=name != "site") for name in names]
+    host = installed(FACTS, Settings())
+    host = host.model_copy(update={"docker": host.docker.model_copy(update={"pid": 7})})
+    stages = plan(roles, {name: Settings() for name in names}, host, in_run)
+    found = [item for stage in stages for item in stage.resources if isinstance(item, DockerCurrent)]
+    assert [item.ours for item in found] == ([] if asked is None else [asked])
+    assert [stage.role for stage in staged(*roles, in_run=in_run)].count("docker") == 0, "no Docker runs there"

@@ -35,8 +35,12 @@ def host(*addresses: str, routes: tuple[str, ...] = (), interface: str = "eth0",
     )
 
 
+def candidate(name: str, roles: dict[str, role.Settings]) -> Candidate:
+    return Candidate(name, list(roles), roles.get("docker_daemon"), "docker_engine" in roles)
+
+
 def ask(question: str, name: str, roles: dict[str, role.Settings], fleet: dict[str, Seen], **given: str) -> Preflight:
-    found = judge([Candidate(name, roles)], fleet, given)[name]
+    found = judge([candidate(name, roles)], fleet, given)[name]
     [answer] = [item for item in found if item.question == question]
     return answer
 
@@ -79,7 +83,7 @@ def test_a_system_that_nobody_has_tried(name: str, version: str, expected: str) 
 
 
 def test_a_host_that_could_not_be_looked_at_is_warned_of() -> None:
-    found = judge([Candidate("a", settings(bip="10.9.0.1/24"))], {"b": host("10.9.0.7/24")}, {})["a"]
+    found = judge([candidate("a", settings(bip="10.9.0.1/24"))], {"b": host("10.9.0.7/24")}, {})["a"]
     assert [(item.question, item.verdict) for item in found] == [("python", "warn"), ("subnets", "fail")]
 
 
@@ -134,7 +138,7 @@ def test_networks_that_end_at_their_host_are_nobodys_way(interface: str) -> None
 def test_pools_count_as_bip_does_and_hosts_may_differ() -> None:
     fleet = {"a": host("10.0.0.1/24"), "b": host("10.0.0.2/24")}
     pools = settings(default_address_pools=[{"base": "10.0.0.0/16", "size": 24}])
-    found = judge([Candidate("a", BIP), Candidate("b", pools)], fleet, {})
+    found = judge([candidate("a", BIP), candidate("b", pools)], fleet, {})
     verdicts = {
         name: next(item.verdict for item in items if item.question == "subnets") for name, items in found.items()
     }
@@ -233,9 +237,9 @@ def test_a_fail_counts_before_an_unknown_and_a_warning_lets_go_on() -> None:
 
 
 def test_what_travels_with_the_plan() -> None:
-    assert wanted({}) == Wanted()
+    assert wanted(None) == Wanted()
     extra = {"features": {"containerd-snapshotter": True}}
-    found = wanted(settings(storage_driver="overlay2", data_root="/raid/docker/", extra=extra))
+    found = wanted(settings(storage_driver="overlay2", data_root="/raid/docker/", extra=extra)["docker_daemon"])
     assert found == Wanted("overlay2", True, "/raid/docker")
 
 
@@ -244,13 +248,13 @@ def test_a_bug_with_what_one_host_says_is_that_hosts(monkeypatch: pytest.MonkeyP
         return Preflight(host, "clock", Verdict.PASS, str(1 / (host != "a")))
 
     monkeypatch.setattr(preflight, "_clock", clock)
-    found = judge([Candidate("a", {}), Candidate("b", {})], {"a": seen(), "b": seen()}, {})
+    found = judge([Candidate("a", ()), Candidate("b", ())], {"a": seen(), "b": seen()}, {})
     assert [(item.question, item.verdict) for item in found["a"]] == [("facts", "unknown")]
     assert "ZeroDivisionError" in found["a"][0].text
     assert len(found["b"]) == 4
 
 
 def test_each_candidate_gets_each_question_once() -> None:
-    found = judge([Candidate("a", BIP)], {"a": seen()}, {"a": "10.0.0.1"})["a"]
+    found = judge([candidate("a", BIP)], {"a": seen()}, {"a": "10.0.0.1"})["a"]
     assert [item.question for item in found] == ["system", "clock", "subnets", "flags"]
     assert preflight.judge([], {}, {}) == {}

@@ -120,6 +120,27 @@ def test_a_resource_that_failed_without_an_error_still_fails_its_host() -> None:
     assert summary.hosts["bad"].outcome is Outcome.FAILED
 
 
+def test_a_gpu_that_is_slower_than_its_equals_fails_its_host_and_the_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    def measured(host: str, read: float) -> ResourceDone:
+        gpu = {"index": 0, "uuid": "GPU-0", "name": "H200", "mode": "full", "figures": {"read": [read, "GB/s"]}}
+        return ResourceDone(host, "r", "gpu_speed", "gpu", Outcome.OK, proof={"speed": [gpu]})
+
+    for host, read in (("a", 4588.0), ("b", 4580.0), ("c", 4000.0)):
+        monkeypatch.setitem(BEHAVIOUR, host, [measured(host, read)])
+    summary, events = run("a", "b", "c")
+    assert {name: str(result.outcome) for name, result in summary.hosts.items()} == {
+        "a": "ok",
+        "b": "ok",
+        "c": "failed",
+    }
+    assert summary.outcome is Outcome.FAILED
+    assert str(summary.hosts["c"].error).startswith(
+        "GPU 0 (GPU-0): memory read 4000 GB/s is 13 % under the median of 3"
+    )
+    [step] = [event for event in events if isinstance(event, ResourceDone) and event.outcome is Outcome.FAILED]
+    assert (step.host, step.kind, step.name) == ("c", "gpu_speed", "beside its equals")
+
+
 def test_secrets_are_masked_in_every_event() -> None:
     _, events = run("leaky", secrets=(Secret("hunter2"),))
     assert "hunter2" not in repr(events)

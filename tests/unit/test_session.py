@@ -290,9 +290,9 @@ def test_a_connection_whose_loss_the_transport_notices_names_the_step_as_well() 
     [
         (b"Segmentation fault", "Segmentation"),
         (encode({"type": "nonsense"}), "nonsense"),
-        (BYE, "while the controller was waiting for hello"),
+        (BYE, "said 'bye' in the state 'waiting for hello'"),
         (encode({"type": "hello", "protocol": 2, "facts": {}, "interrupted": None}), "protocol"),
-        (HELLO + HELLO, "while the controller was working"),
+        (HELLO + HELLO, "said 'hello' in the state 'working'"),
         (HELLO + result(outcome="fine"), "outcome"),
         (HELLO + result(seconds="x"), "seconds"),
         (HELLO + encode({"type": "replan", "stage": 7, "facts": FACTS}), "stage 7 of 0"),
@@ -369,13 +369,13 @@ def test_a_question_goes_out_after_hello_and_its_answer_is_the_only_event() -> N
 @pytest.mark.parametrize(
     ("script", "planner", "words"),
     [
-        ([BYE], AskStatus([]), "left without an answer to status"),
-        ([ANSWER, ANSWER], AskStatus([]), "answered what nobody asked"),
-        ([ANSWER], lambda facts: [], "answered what nobody asked"),
-        ([ANSWER], None, "answered what nobody asked"),
+        ([BYE], AskStatus([]), "said 'bye' in the state 'answering a question'"),
+        ([ANSWER, ANSWER], AskStatus([]), "said 'answer' in the state 'waiting for bye'"),
+        ([ANSWER], lambda facts: [], "said 'answer' in the state 'working'"),
+        ([ANSWER], None, "said 'answer' in the state 'waiting for bye'"),
         ([encode({"type": "answer", "answer": STATUS | {"lock": 3}})], AskStatus([]), "malformed: lock"),
         ([encode({"type": "answer", "answer": [1]})], AskStatus([]), "malformed: answer"),
-        ([encode({"type": "replan", "stage": 0, "facts": FACTS})], AskStatus([]), "asked for stage 0"),
+        ([encode({"type": "replan", "stage": 0, "facts": FACTS})], AskStatus([]), "said 'replan' in the state"),
     ],
 )
 def test_an_agent_that_does_not_answer_as_it_was_asked_is_a_protocol_error(
@@ -403,6 +403,24 @@ def test_a_run_that_died_without_a_word_is_told() -> None:
     hello = encode({"type": "hello", "protocol": 1, "facts": FACTS, "interrupted": story})
     events, _ = hold(Channel(MARKER + hello, BYE))
     assert "run r0 of x@y died on this host" in next(event for event in events if isinstance(event, Notice)).text
+
+
+@pytest.mark.parametrize(
+    ("undone", "words"),
+    [
+        ({"undone": "nobody confirmed: the files are as they were"}, "was put back: nobody confirmed: the files are"),
+        ({"undone": "left as it is, because somebody …", "left": True}, "was left as it is, because somebody …"),
+        ({"undone": "left as it is, because somebody …"}, "was left as it is, because somebody …"),
+        ({"undone": "not put back: no room", "left": True}, "was not put back: no room"),
+    ],
+    ids=["put back", "left", "left, told by an earlier release", "failed"],
+)
+def test_what_became_of_a_change_that_nobody_ended_is_told_as_it_is(undone: dict[str, Any], words: str) -> None:
+    story = {"run": {"id": "r0", "by": "x@y"}, "role": None, "step": None, "error": None, **undone}
+    hello = encode({"type": "hello", "protocol": 1, "facts": FACTS, "interrupted": story})
+    events, _ = hold(Channel(MARKER + hello, BYE))
+    text = next(event for event in events if isinstance(event, Notice)).text
+    assert f"a change of run r0 of x@y {words}" in text
 
 
 def test_progress_is_passed_on() -> None:

@@ -28,7 +28,7 @@ from provision.target import Target
 from tests.dask_cluster import cluster
 
 ROOT = Path(__file__).parents[2]
-ORDER = Order("r1", "/nowhere", ("a",), "digest", None, (), None, False, False)
+ORDER = Order("r1", ("/nowhere",), ("a",), "digest", None, (), (), None, False, False)
 STARTED, DONE = HostStarted("a"), ResourceDone("a", "r", "file", "/x", Outcome.CHANGED)
 FINISHED = HostFinished("a", Outcome.CHANGED, {"changed": 1}, 1.0)
 

@@ -36,6 +36,7 @@ class AuthorizedKey(Resource):
         return parsed(self.key) or ("", self.key)  # the controller has seen that it is one
 
     def desired(self) -> "State":
+        """options: [those of its line], or None: absent; others_may_write: false."""
         if self.absent:
             return {"options": None}
         return {"options": [self._parsed()[0]], "others_may_write": False}
@@ -55,6 +56,7 @@ class AuthorizedKey(Resource):
         return {"options": options or None, "others_may_write": bool(open_ones)}
 
     def apply(self, system: "System", diff: "Diff") -> None:
+        """Put its line into authorized_keys, and keep others from writing there."""
         entry = account(self.user)
         if entry is None:
             raise Failed(

@@ -32,12 +32,14 @@ class GroupMembership(Resource):
         return "{} in {}".format(self.user, self.group)
 
     def desired(self) -> "State":
+        """member: true or false."""
         return {"member": self.member}
 
     def note(self, diff: "Diff") -> str:
         return ROOT_EQUIVALENT if self.group == "docker" and self.member else ""
 
     def actual(self, system: "System") -> "State | None":
+        """As `desired`. Failed where it cannot be changed here."""
         entry, gid = account(self.user), system.gid(self.group)
         if entry is None and self.member and not self.created:
             fix = "create the account, or set create: true; or correct the name"
@@ -64,6 +66,7 @@ class GroupMembership(Resource):
             refuse_to_leave(system, self.user, self.group)
 
     def apply(self, system: "System", diff: "Diff") -> None:
+        """Add the user, or take it out."""
         if self.member:
             system.run(["gpasswd", "--add", self.user, self.group])
         else:
@@ -83,6 +86,7 @@ class GroupExclusive(Resource):
         return self.group
 
     def desired(self) -> "State":
+        """others: [], the members that nobody asked for."""
         return {"others": []}
 
     def actual(self, system: "System") -> "State | None":
@@ -101,6 +105,7 @@ class GroupExclusive(Resource):
         return {"others": others}
 
     def apply(self, system: "System", diff: "Diff") -> None:
+        """Take each of the others out."""
         for name in diff["others"][0]:
             leave(system, name, self.group)
 

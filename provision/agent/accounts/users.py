@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from ..host.system import System
-    from ..types import Diff, State
+    from ..types import Diff, State, Undo
 
 
 class Group(Resource):
@@ -25,12 +25,15 @@ class Group(Resource):
         return self.name
 
     def desired(self) -> "State":
+        """exists: true."""
         return {"exists": True}
 
     def actual(self, system: "System") -> "State | None":
+        """As `desired`, or None."""
         return {"exists": True} if system.gid(self.name) is not None else None
 
     def apply(self, system: "System", diff: "Diff") -> None:
+        """Make it, as a system group."""
         system.run(["groupadd", "--force", "--system", self.name])  # --force: another run's group is as good
 
 
@@ -47,6 +50,7 @@ class UserAccount(Resource):
         return self.name
 
     def desired(self) -> "State":
+        """exists, and of uid, home, shell, password (a hash) those that are asked for."""
         wanted = {
             "exists": True,
             "uid": self.uid,
@@ -57,6 +61,7 @@ class UserAccount(Resource):
         return {key: value for key, value in wanted.items() if value is not None}
 
     def actual(self, system: "System") -> "State | None":
+        """As `desired`, or None. Failed for what is never changed on an account that is there."""
         entry = account(self.name)
         if entry is None:
             return None
@@ -93,6 +98,7 @@ class UserAccount(Resource):
         return None
 
     def apply(self, system: "System", diff: "Diff") -> None:
+        """Make the account; on one that is there shell and password alone are changed."""
         if "exists" in diff:
             if self.password_hash is not None:
                 system.memory.put("accounts", self.name, {"password": "due"})
@@ -106,6 +112,9 @@ class UserAccount(Resource):
                 ["chpasswd", "--encrypted"], stdin="{}:{}\n".format(self.name, self.password_hash).encode("ascii")
             )
 
+    def when_removed(self, role: str) -> "Undo | None":
+        return None if self.found is not None else ("account_left", {"name": self.name})
+
     def settled(self, system: "System") -> None:
         system.memory.put("accounts", self.name, None)
 
@@ -114,6 +123,21 @@ class UserAccount(Resource):
         options += ["--gid", self.name] if system.gid(self.name) is not None else ["--user-group"]
         options += ["--uid", str(self.uid)] if self.uid is not None else []
         return options + (["--home-dir", self.home] if self.home is not None else [])
+
+
+class AccountLeft(Resource):
+    """An account that we made. It stays, with its files: this is only how `status` finds that it is there still."""
+
+    name: str
+
+    def identity(self) -> str:
+        return self.name
+
+    def desired(self) -> "State":
+        return {"left": False}
+
+    def actual(self, system: "System") -> "State":
+        return {"left": is_local(system, self.name)}
 
 
 def account(name: str) -> "pwd.struct_passwd | None":

@@ -10,6 +10,12 @@ from ..host.errors import Failed, Unknown
 from ..services import staleness
 from . import daemon_socket
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from ..host.system import System
+
 NETWORK = ("bip", "fixed-cidr", "mtu", "default-gateway", "icc", "ip-masq", "iptables", "ipv6", "fixed-cidr-v6")
 """Options of docker0's network: a daemon that finds containers alive leaves it as they have it."""
 RUNNING = "/containers/json?filters=%7B%22status%22%3A%5B%22running%22%5D%7D"
@@ -17,7 +23,7 @@ LIMIT = 60
 """Seconds until they must be back."""
 
 
-def expected(system):
+def expected(system: "System") -> "dict[str, str]":
     """{ID: name} of the running ones that will be back; {} where Docker cannot tell: then nobody can say what ran."""
     pid = daemon_socket.process(system)
     if pid is None:
@@ -30,7 +36,7 @@ def expected(system):
         return {}
 
 
-def wait_for(system, containers):
+def wait_for(system: "System", containers: "dict[str, str]") -> None:
     """Until all of them run; Failed names those that do not."""
     end = time.monotonic() + LIMIT
     missing = dict(containers)
@@ -46,22 +52,23 @@ def wait_for(system, containers):
             time.sleep(0.2)
 
 
-def _promised(system, pid, identity):
+def _promised(system: "System", pid: int, identity: str) -> bool:
     return promised(daemon_socket.get(system, pid, "/containers/{}/json".format(identity)) or {})
 
 
-def promised(known):
+def promised(known: "dict[str, Any]") -> bool:
     """Does Docker start this container (as it tells of it) again by itself?"""
     policy = ((known.get("HostConfig") or {}).get("RestartPolicy") or {}).get("Name")
     return policy in ("always", "unless-stopped")
 
 
-def name(item):
+def name(item: "dict[str, Any]") -> str:
     """The name of a container in Docker's list."""
-    return (item.get("Names") or ["/" + item["Id"][:12]])[0].lstrip("/")
+    names: "list[str]" = item.get("Names") or ["/" + item["Id"][:12]]
+    return names[0].lstrip("/")
 
 
-def outlive(system, pid, why, reload):
+def outlive(system: "System", pid: int, why: "list[str]", reload: "dict[str, Any] | None") -> bool:
     """Do the running containers outlive a restart for these keys: with live-restore live, or made so by a reload first?
 
     Docker stops them after all where the bridge or the storage changes, in a swarm, and where the new configuration
@@ -80,7 +87,7 @@ def outlive(system, pid, why, reload):
     return "live-restore" in why and staleness.planned(system, reload["file"]).get("live-restore") is True
 
 
-def hold_the_network(system, why):
+def hold_the_network(system: "System", why: "list[str]") -> bool:
     """Would a restart for these keys leave containers alive (live-restore), and so docker0 as it is?"""
     pid = daemon_socket.process(system)
     if pid is None or "live-restore" in why or not any(key.partition(".")[0] in NETWORK for key in why):

@@ -13,6 +13,13 @@ from ..host.errors import Failed
 from ..host.results import MISSING
 from . import default_file, known_errors
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, Sequence
+
+    from ..host.system import System
+    from ..types import Diff, State, Undo
+
 SECTION = "json_keys"
 DEFAULT_FILE = "/etc/default/docker"
 NOT_ROOT = "needs to be started with root"
@@ -23,28 +30,39 @@ ALWAYS_SECRET = ("proxies",)
 
 
 class JsonKeys(Resource):
-    fields = ("path", "keys", "absent", "roles", "mode", "owner", "group", "sensitive", "validate_with")
+    path: str
+    keys: "list[dict[str, Any]]"
+    absent: "list[list[str]]"
+    roles: "list[str]"
+    mode: str
+    owner: str
+    group: str
+    sensitive: bool
+    validate_with: "list[str] | None"
 
-    def __init__(self, **values):
+    def __init__(self, **values: "Any") -> None:
         Resource.__init__(self, **values)
-        self._foreign = None
+        self._foreign: "list[str] | None" = None
+        self._made = False  # there was no file before us
 
-    def identity(self):
+    def identity(self) -> str:
         return self.path
 
-    def touches(self):
+    def touches(self) -> "tuple[str, ...]":
         return (self.path,)
 
-    def desired(self):
-        state = {_dotted(key["path"]): _plain(key["path"], key["value"]) for key in self.keys}
+    def desired(self) -> "State":
+        """Each key by its dotted path: its value in one spelling; unwanted: [dotted paths]; mode, owner, group."""
+        state: "State" = {_dotted(key["path"]): _plain(key["path"], key["value"]) for key in self.keys}
         state.update({"unwanted": [], "mode": self.mode, "owner": self.owner, "group": self.group})
         return state
 
-    def actual(self, system):
+    def actual(self, system: "System") -> "State | None":
+        """As `desired`: unwanted are the keys that stand there and have to go; rights that are ours to say only."""
         document = _document(system, self.path)
         if self._foreign is None:  # as found, not as we left it
             self._foreign = self._changed_by_others(system, document)
-        state = file.described(system, self.path) or self._as_asked()
+        state: "State" = file.described(system, self.path) or self._as_asked()
         if not self.keys and self.path not in system.memory.section(SECTION):
             state.update(self._as_asked())  # nothing of ours is in it: its mode is not our business
         elif self._is_stricter(system):
@@ -56,7 +74,8 @@ class JsonKeys(Resource):
         state["unwanted"] = sorted(_dotted(path) for path in self._unwanted(system, document))
         return state
 
-    def apply(self, system, diff):
+    def apply(self, system: "System", diff: "Diff") -> None:
+        """Write the object with our keys in it and the unwanted ones out; other keys stay."""
         uid, gid = file.owner_ids(system, self)
         if not set(diff) - {"mode", "owner", "group"}:
             if "owner" in diff or "group" in diff:
@@ -68,11 +87,12 @@ class JsonKeys(Resource):
         self._remember(system)
         _make_directory(system, self.path)
         found = file.described(system, self.path)
+        self._made = found is None
         mode = found["mode"] if found and self._holds_a_foreign_password(document) else self.mode
         mode, uid, gid = file.rights(system, self.path, int(mode, 8), uid, gid)
         system.write(self.path, _text(document), mode, uid, gid, lambda staged: self._validate(system, staged))
 
-    def prove(self, system):
+    def prove(self, system: "System") -> None:
         """The planned file, taken by dockerd with the DOCKER_OPTS that are planned beside it."""
         if self.validate_with is not None and system.stat(self.path.rpartition("/")[0]) is not None:
             system.try_out(
@@ -82,7 +102,7 @@ class JsonKeys(Resource):
                 lambda staged: self._validate(system, staged),
             )
 
-    def _validate(self, system, staged):
+    def _validate(self, system: "System", staged: str) -> None:
         """By dockerd itself; before 23 without `--validate`: it reads its options, then finds that it is not root."""
         if self.validate_with is None:
             return
@@ -102,10 +122,10 @@ class JsonKeys(Resource):
         )
         raise Failed("{} was left as it is: {}".format(self.path, cause), fix or "correct the setting", words)
 
-    def foresee(self, system):
+    def foresee(self, system: "System") -> None:
         system.foreseen[self.path] = _text(self._planned(system))
 
-    def _planned(self, system):
+    def _planned(self, system: "System") -> "dict[str, Any]":
         """The whole object as it will be."""
         document = _document(system, self.path)
         for path in self._unwanted(system, document):
@@ -115,7 +135,7 @@ class JsonKeys(Resource):
                 _set(document, key["path"], key["value"], self.path)
         return document
 
-    def note(self, diff):
+    def note(self, diff: "Diff") -> str:
         gone = set(diff.get("unwanted", ([],))[0] or ())
         changed = sorted(set(self._foreign or ()) & (set(diff) | gone))
         notes = ["changed by somebody else since our last run: {}".format(", ".join(changed))] if changed else []
@@ -123,28 +143,31 @@ class JsonKeys(Resource):
             notes.append("docker0 keeps the address that it has, which Docker remembers; to change it, ask for another")
         return "; ".join(notes)
 
-    def settled(self, system):
+    def settled(self, system: "System") -> None:
         self._remember(system)
 
-    def taints(self, key):
+    def when_removed(self, role: str) -> "Undo | None":
+        return ("empty_object", {"path": self.path}) if self._made else None
+
+    def taints(self, key: str) -> bool:
         if key in ("mode", "owner", "group", "unwanted"):
             return False
         secret = [_dotted(item["path"]) for item in self.keys if item["secret"]]
-        return key in secret or key.split(".")[0] in ALWAYS_SECRET or bool(self.sensitive and not secret)
+        return key in secret or key.partition(".")[0] in ALWAYS_SECRET or bool(self.sensitive and not secret)
 
-    def _as_asked(self):
+    def _as_asked(self) -> "State":
         return {"mode": self.mode, "owner": self.owner, "group": self.group}
 
-    def _is_stricter(self, system):
+    def _is_stricter(self, system: "System") -> bool:
         status, uid, gid = system.stat(system.place(self.path)), system.uid(self.owner), system.gid(self.group)
         return status is not None and file.lets_fewer_in(status, int(self.mode, 8), uid, gid)
 
-    def _holds_a_foreign_password(self, document):
+    def _holds_a_foreign_password(self, document: "dict[str, Any]") -> bool:
         """Somebody else's proxies with a login: then who may read the file is theirs to say."""
         ours = any(key["path"][0] in ALWAYS_SECRET for key in self.keys)
         return not ours and any("@" in json.dumps(document.get(name)) for name in ALWAYS_SECRET)
 
-    def _unwanted(self, system, document):
+    def _unwanted(self, system: "System", document: "dict[str, Any]") -> "list[tuple[str, ...]]":
         """Paths that stand in the file and have to go."""
         asked = [tuple(key["path"]) for key in self.keys]
         records = system.memory.get(SECTION, self.path) or {}
@@ -152,16 +175,16 @@ class JsonKeys(Resource):
         paths = {tuple(path) for path in list(self.absent) + dropped} - set(asked)
         return sorted(path for path in paths if _get(document, path) is not None)
 
-    def _changed_by_others(self, system, document):
+    def _changed_by_others(self, system: "System", document: "dict[str, Any]") -> "list[str]":
         records = system.memory.get(SECTION, self.path) or {}
-        changed = []
+        changed: "list[str]" = []
         for name, record in records.items():
             path = json.loads(name)
             if _digest(system, path, _get(document, path)) != record["digest"]:
                 changed.append(_dotted(path))
         return changed
 
-    def _remember(self, system):
+    def _remember(self, system: "System") -> None:
         """Who asks for which key, and a digest of the value: roles that are not in this run keep what they had."""
         before = system.memory.get(SECTION, self.path) or {}
         records = {name: record for name, record in before.items() if record["role"] not in self.roles}
@@ -172,24 +195,48 @@ class JsonKeys(Resource):
         system.memory.put(SECTION, self.path, records or None)
 
 
-def as_written(system, path, document, record):
+class EmptyObject(Resource):
+    """A JSON file that we made, and in which nothing is left once the role is gone: it goes, with its directory."""
+
+    path: str
+
+    def identity(self) -> str:
+        return self.path
+
+    def touches(self) -> "tuple[str, ...]":
+        return (self.path,)
+
+    def desired(self) -> "State":
+        return {"empty": False}
+
+    def actual(self, system: "System") -> "State":
+        return {"empty": system.stat(self.path) is not None and not _document(system, self.path)}
+
+    def apply(self, system: "System", diff: "Diff") -> None:
+        system.remove(self.path)
+        folder = self.path.rpartition("/")[0]
+        if not system.names(folder):
+            system.remove(folder)
+
+
+def as_written(system: "System", path: "Sequence[str]", document: "dict[str, Any]", record: "dict[str, str]") -> bool:
     """Does a key stand in `document` as the run that made `record` wrote it?"""
     return _digest(system, path, _get(document, path)) == record["digest"]
 
 
-def _text(document):
+def _text(document: "dict[str, Any]") -> bytes:
     return (json.dumps(document, indent=4, ensure_ascii=False) + "\n").encode("utf-8", "surrogatepass")
 
 
-def _dotted(path):
+def _dotted(path: "Sequence[str]") -> str:
     return ".".join(path)
 
 
-def _digest(system, path, value):
+def _digest(system: "System", path: "Sequence[str]", value: "Any") -> str:
     return system.memory.digest(json.dumps(_plain(path, value), sort_keys=True).encode("ascii"))
 
 
-def _plain(path, value):
+def _plain(path: "Sequence[str]", value: "Any") -> "Any":
     """A value in the one spelling in which two of them are compared."""
     if len(path) == 2 and path[0] == "runtimes" and isinstance(value, dict):
         value = {
@@ -203,14 +250,14 @@ def _plain(path, value):
     return value
 
 
-def _found(key, document):
+def _found(key: "dict[str, Any]", document: "dict[str, Any]") -> "Any":
     """What stands there for a key, to compare. Python calls 1 equal to true, which dockerd does not: then as text."""
     found, asked = _plain(key["path"], _get(document, key["path"])), _plain(key["path"], key["value"])
     text = json.dumps(found, sort_keys=True)
     return text if found == asked and text != json.dumps(asked, sort_keys=True) else found
 
 
-def _get(document, path):
+def _get(document: "dict[str, Any]", path: "Sequence[str]") -> "Any":
     for part in path:
         if not isinstance(document, dict) or part not in document:
             return None
@@ -218,7 +265,7 @@ def _get(document, path):
     return document
 
 
-def _set(document, path, value, name):
+def _set(document: "dict[str, Any]", path: "Sequence[str]", value: "Any", name: str) -> None:
     for part in path[:-1]:
         document = document.setdefault(part, {})
         if not isinstance(document, dict):
@@ -227,7 +274,7 @@ def _set(document, path, value, name):
     document[path[-1]] = value
 
 
-def _remove(document, path):
+def _remove(document: "dict[str, Any]", path: "Sequence[str]") -> None:
     """Remove a key, and the object around it where that is empty then."""
     inner = _get(document, path[:-1])
     if isinstance(inner, dict):
@@ -236,13 +283,13 @@ def _remove(document, path):
             _remove(document, path[:-1])
 
 
-def _document(system, path):
+def _document(system: "System", path: str) -> "dict[str, Any]":
     """The file as a dict, its order kept; {} when there is none, or nothing in it. Failed says what is wrong where."""
     data = system.read(path)
     return {} if data is None else json_object.parse(data, path)
 
 
-def _make_directory(system, path):
+def _make_directory(system: "System", path: str) -> None:
     directory = path.rpartition("/")[0]
     if system.stat(directory) is None:
         system.make_directory(directory, 0o755)

@@ -11,21 +11,27 @@ from ..host.errors import Unknown
 from . import flags
 from .engine_facts import process
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from ..host.system import System
+
 SOCKET = "/var/run/docker.sock"
 __all__ = ["SOCKET", "address", "containers", "get", "log", "ping", "process", "start"]
 
 
-def log(system):
+def log(system: "System") -> str:
     """Where the daemon's log is to be looked at, on this host."""
     return "journalctl -u docker" if look.exists(system, "/run/systemd/system") else "/var/log/docker.log"
 
 
-def start(system):
+def start(system: "System") -> str:
     """The command that starts the daemon, on this host."""
     return "systemctl start docker" if look.exists(system, "/run/systemd/system") else "service docker start"
 
 
-def address(system, pid):
+def address(system: "System", pid: int) -> str:
     """The path of the daemon's Unix socket, from its command line or daemon.json."""
     given = flags.values(look.arguments(system, pid) or ())
     hosts = given.get("host") or _configured(system, given)
@@ -35,7 +41,13 @@ def address(system, pid):
     return SOCKET
 
 
-def _configured(system, given):
+def is_given(system: "System", pid: int) -> bool:
+    """Are all of the daemon's Unix sockets those that systemd has opened for it?"""
+    hosts = flags.values(look.arguments(system, pid) or ()).get("host") or ["unix://"]
+    return not any(host.startswith("unix://") for host in hosts)
+
+
+def _configured(system: "System", given: "dict[str, list[str]]") -> "list[str]":
     path = given.get("config-file", ["/etc/docker/daemon.json"])[-1]
     try:
         document = json.loads(look.text(system, path) or "{}")
@@ -45,7 +57,7 @@ def _configured(system, given):
     return hosts if isinstance(hosts, list) else []
 
 
-def get(system, pid, target, timeout=10):
+def get(system: "System", pid: int, target: str, timeout: float = 10) -> "Any":
     """The JSON answer to GET `target`; None for 404; Unknown where the daemon does not answer in time."""
     path = address(system, pid)
     try:
@@ -65,7 +77,7 @@ def get(system, pid, target, timeout=10):
         raise Unknown("Docker answers GET {} with what is not JSON".format(target)) from None
 
 
-def containers(system, pid, target="/containers/json"):
+def containers(system: "System", pid: int, target: str = "/containers/json") -> "list[dict[str, Any]]":
     """Docker's list of containers; Unknown where it is none: a Docker that is half dead is not an idle one."""
     listed = get(system, pid, target)
     if not isinstance(listed, list) or not all(isinstance(item, dict) and item.get("Id") for item in listed):
@@ -73,7 +85,7 @@ def containers(system, pid, target="/containers/json"):
     return listed
 
 
-def ping(system, pid, timeout=5):
+def ping(system: "System", pid: int, timeout: float = 5) -> bool:
     """Does the daemon answer?"""
     try:
         return system.get_unix(address(system, pid), "/_ping", timeout)[0] == 200

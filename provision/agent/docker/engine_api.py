@@ -5,15 +5,20 @@ daemon that does not run, because connecting to docker.socket would start it. Pa
 answers in its own, and what is used here has been the same since 1.12.
 """
 
-import http.client
+import _socket as socket
+import contextlib
 import json
-import socket
 from urllib.parse import urlencode
 
-from ..host.errors import Failed
+from ..host.errors import Failed, TimedOut
 from . import daemon_socket
 
-READING = ("GET", "HEAD")
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, Iterable, Iterator, Mapping
+
+    from ..host.system import System
+    from ..host.unix_http import Answer
 
 
 class NotRunning(Failed):
@@ -23,34 +28,19 @@ class NotRunning(Failed):
 class ApiError(Failed):
     """Docker's own words for why not, with the HTTP status."""
 
-    def __init__(self, status, message):
+    def __init__(self, status: int, message: str) -> None:
         Failed.__init__(self, "Docker says: {}".format(message))
         self.status = status
         self.message = message
 
 
-class TimedOut(Exception):
-    """Docker did not answer within the time limit."""
-
-
-class _Connection(http.client.HTTPConnection):
-    def __init__(self, path, timeout):
-        http.client.HTTPConnection.__init__(self, "docker", timeout=timeout)
-        self._path = path
-
-    def connect(self):
-        self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        self.sock.settimeout(self.timeout)
-        self.sock.connect(self._path)
-
-
 class Engine:
     """One Docker daemon. Raises NotRunning, ApiError, TimedOut."""
 
-    def __init__(self, system):
+    def __init__(self, system: "System") -> None:
         self._system = system
 
-    def pid(self):
+    def pid(self) -> int:
         """The daemon's process; NotRunning when there is none."""
         pid = daemon_socket.process(self._system)
         if pid is None:
@@ -58,54 +48,62 @@ class Engine:
             raise NotRunning("the Docker daemon does not run", "start it: {} ({} says why not)".format(start, log))
         return pid
 
-    def get(self, path, timeout=30, **query):
+    def get(self, path: str, timeout: float = 30, **query: "Any") -> "Any":
         """A GET, its answer decoded."""
-        return json.loads(self._call("GET", path, query, None, None, timeout).decode("utf-8"))
+        return json.loads(self.raw(path, timeout, **query).decode("utf-8"))
 
-    def post(self, path, body=None, timeout=60, **query):
+    def raw(self, path: str, timeout: float = 30, **query: "Any") -> bytes:
+        """A GET, its answer as bytes."""
+        return self._call("GET", path, query, timeout=timeout)
+
+    def post(self, path: str, body: "Any" = None, timeout: float = 60, **query: "Any") -> "Any":
         """A POST of JSON; the answer decoded, or None where there is none."""
         data = json.dumps(body or {}).encode("ascii")
-        answer = self._call("POST", path, query, data, "application/json", timeout)
+        answer = self._call("POST", path, query, data, {"Content-Type": "application/json"}, timeout)
         return json.loads(answer.decode("utf-8")) if answer.strip() else None
 
-    def send(self, path, data, timeout=120, **query):
+    def send(self, path: str, data: bytes, timeout: float = 120, **query: "Any") -> str:
         """A POST of a tar; the stream of messages that Docker answers with, as text."""
-        return self._call("POST", path, query, data, "application/x-tar", timeout).decode("utf-8", "replace")
+        answer = self._call("POST", path, query, data, {"Content-Type": "application/x-tar"}, timeout)
+        return answer.decode("utf-8", "replace")
 
-    def delete(self, path, timeout=30, **query):
-        self._call("DELETE", path, query, None, None, timeout)
+    def delete(self, path: str, timeout: float = 30, **query: "Any") -> None:
+        self._call("DELETE", path, query, timeout=timeout)
 
-    def raw(self, path, timeout=30, **query):
-        """A GET, its answer as bytes."""
-        return self._call("GET", path, query, None, None, timeout)
+    def _call(self, method: str, *words: "Any", **more: "Any") -> bytes:
+        with self.asked(method, *words, **more) as answer:
+            return answer.read()
 
-    def _call(self, method, path, query, body, kind, timeout):
-        if method not in READING:
-            self._system.about_to_write()
+    @contextlib.contextmanager
+    def asked(
+        self,
+        method: str,
+        path: str,
+        query: "Mapping[str, Any]",
+        body: "bytes | Iterable[bytes]" = b"",
+        headers: "Mapping[str, str] | None" = None,
+        timeout: float = 30,
+    ) -> "Iterator[Answer]":
+        """The answer to one request, to be read whole or line by line within `timeout` seconds."""
         socket_path = daemon_socket.address(self._system, self.pid())
         target = path + ("?" + urlencode(query, doseq=True) if query else "")
-        connection = _Connection(socket_path, timeout)
         try:
-            connection.request(method, target, body, {"Content-Type": kind} if kind else {})
-            response = connection.getresponse()
-            data = response.read()
+            with self._system.ask_unix(method, socket_path, target, body, headers, timeout) as answer:
+                if answer.status >= 400:
+                    raise ApiError(answer.status, _message(answer.read()))
+                yield answer
         except socket.timeout:
-            raise TimedOut() from None
-        except (OSError, http.client.HTTPException) as error:
+            raise TimedOut("Docker does not answer in time") from None
+        except OSError as error:
             raise NotRunning(
                 "Docker does not answer on {}: {}".format(socket_path, error),
                 "look at {}".format(daemon_socket.log(self._system)),
             ) from None
-        finally:
-            connection.close()
-        if response.status >= 400:
-            raise ApiError(response.status, _message(data))
-        return data
 
 
-def _message(data):
+def _message(data: bytes) -> str:
     text = data.decode("utf-8", "replace").strip()
     try:
-        return json.loads(text)["message"]
+        return str(json.loads(text)["message"])
     except (ValueError, KeyError, TypeError):
         return text

@@ -12,6 +12,12 @@ from ..host import look
 from ..host.errors import Failed
 from ..services import unit_file
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, Iterator, Mapping
+
+    from ..host.system import System
+
 ENGINES = ("docker-ce", "docker.io", "docker-engine", "docker-ee", "moby-engine", "lxc-docker")
 """Packages that hold a dockerd, in the order in which one is believed if there are several."""
 PACKAGES = ENGINES + (
@@ -42,12 +48,12 @@ PROCESSES = (
 )
 
 
-def docker(system, installed):
+def docker(system: "System", installed: "Mapping[str, Any]") -> "dict[str, Any]":
     """The facts of the engine; `installed` is {name: dpkg.Package}."""
     versions = {name: installed[name].version for name in PACKAGES if name in installed and installed[name].present}
     daemon = system.which("dockerd")
     pid = process(system)
-    facts = {
+    facts: "dict[str, Any]" = {
         "packages": versions,
         "snap": look.exists(system, "/snap/docker/current"),
         "version": _version(system, versions, daemon),
@@ -66,13 +72,13 @@ def docker(system, installed):
     return facts
 
 
-def upstream(version):
+def upstream(version: str) -> "str | None":
     """The engine's own version in that of a package: 29.2.1 in 5:29.2.1-1~ubuntu.24.04~noble; None without one."""
     match = re.match(r"(?:\d+:)?v?(\d+(?:\.\d+)+)", version)
     return match.group(1) if match else None
 
 
-def _version(system, versions, daemon):
+def _version(system: "System", versions: "dict[str, str]", daemon: "str | None") -> "str | None":
     for name in ENGINES:
         if name in versions:
             return upstream(versions[name])
@@ -83,7 +89,7 @@ def _version(system, versions, daemon):
     return match.group(1) if match else None
 
 
-def process(system):
+def process(system: "System") -> "int | None":
     """The daemon's PID, or None: a PID file outlives its process, so the command line must name dockerd."""
     candidates = look.word(system, "/var/run/docker.pid").split()
     if not any(is_daemon(system, pid) for pid in candidates[:1]):
@@ -94,7 +100,7 @@ def process(system):
     return None
 
 
-def is_daemon(system, pid):
+def is_daemon(system: "System", pid: str) -> bool:
     """Does the command line of this process name dockerd?"""
     if not pid.isdigit():
         return False
@@ -102,7 +108,7 @@ def is_daemon(system, pid):
     return words == ["docker", "daemon"] or any(word in DAEMONS for word in words)  # the second: a script of that name
 
 
-def _configured(system):
+def _configured(system: "System") -> "tuple[dict[str, Any], str | None]":
     """(daemon.json without secrets, why it cannot be read)."""
     content = look.text(system, CONFIG)
     if content is None:
@@ -115,13 +121,13 @@ def _configured(system):
     return {key: bare(key, value) for key, value in document.items() if key != "proxies"}, None
 
 
-def _written(system, configured):
+def _written(system: "System", configured: "dict[str, Any]") -> "dict[str, list[str]]":
     """{key of daemon.json: the roles of ours that wrote it}; of a map all entries have to be ours."""
     try:
         records = system.memory.get("json_keys", CONFIG) or {}
     except Failed:  # what we remember is damaged: whatever needs it says so
         return {}
-    found = {}
+    found: "dict[str, dict[tuple[str, ...], str]]" = {}
     for name, record in records.items():
         found.setdefault(json.loads(name)[0], {})[tuple(json.loads(name)[1:])] = record["role"]
     return {
@@ -131,7 +137,7 @@ def _written(system, configured):
     }
 
 
-def bare(key, value):
+def bare(key: str, value: "Any") -> "Any":
     """A value of daemon.json without what may be secret in it."""
     if isinstance(value, dict):
         return {name: bare(name, item) for name, item in value.items()}
@@ -152,7 +158,7 @@ _CURLY = "\u201c\u201d\u201e\u201f\u2018\u2019"
 FILE = "/etc/default/docker"
 
 
-def default_file(content):
+def default_file(content: "str | None") -> "tuple[list[str], str | None]":
     """(the words of DOCKER_OPTS, secrets hidden; why the file cannot be edited safely, or None)."""
     options = ""
     for line in _logical_lines(content or ""):
@@ -164,11 +170,11 @@ def default_file(content):
             value = _value(match.group(2))
             if value is None:
                 return [], "{}: DOCKER_OPTS is made by shell code; write its value out".format(FILE)
-            options = re.sub(r"\$DOCKER_OPTS\b|\$\{DOCKER_OPTS\}", lambda _, before=options: before, value)
+            options = options.join(re.split(r"\$DOCKER_OPTS\b|\$\{DOCKER_OPTS\}", value))
     return [look.without_secrets(word) for word in options.split()], None
 
 
-def _logical_lines(content):
+def _logical_lines(content: str) -> "Iterator[str]":
     """Lines without comments and blanks; a quoted value may run over several, and a backslash joins two."""
     pending = ""
     for line in content.split("\n"):
@@ -186,7 +192,7 @@ def _logical_lines(content):
         yield pending.strip(" \t")
 
 
-def _problem(line):
+def _problem(line: str) -> "str | None":
     if line.endswith("\r"):
         return "{} has CRLF line ends, which become part of each value; convert it (sed -i 's/\\r$//')".format(FILE)
     if any(mark in line for mark in _CURLY):
@@ -198,7 +204,7 @@ def _problem(line):
     return None
 
 
-def _value(raw):
+def _value(raw: str) -> "str | None":
     """The value of a plain assignment, or None when only a shell could tell it."""
     match = re.match(
         r"\"((?:[^\"\\]|\\.)*)\"\s*(?:#.*)?$|'([^']*)'\s*(?:#.*)?$|([^\s\"';&|<>()]*)\s*(?:#.*)?$", raw, re.S

@@ -11,6 +11,12 @@ from ..host import look
 from ..host.errors import Unknown
 from . import containers, daemon_socket
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from ..host.system import System
+
 COMPUTE_DEVICE = "/dev/nvidia-uvm"
 CHAR_LINKS = "/dev/char"
 NVIDIA_MAJOR = "195:"
@@ -18,13 +24,13 @@ NAMES = 5
 """Names that a sentence lists; of more, the rest is counted."""
 
 
-def look_at(system):
+def look_at(system: "System") -> "dict[str, Any]":
     """{"containers": […], "processes": […]}: see `_container` and `_processes`."""
     pid = daemon_socket.process(system)
     return {"containers": _containers(system, pid) if pid is not None else [], "processes": _processes(system)}
 
 
-def _containers(system, pid):
+def _containers(system: "System", pid: int) -> "list[dict[str, Any]]":
     try:
         listed = daemon_socket.containers(system, pid)
         info = daemon_socket.get(system, pid, "/info")
@@ -36,7 +42,7 @@ def _containers(system, pid):
     return [container for container in found if container is not None]
 
 
-def _container(system, pid, item, loses_devices):
+def _container(system: "System", pid: int, item: "dict[str, Any]", loses_devices: bool) -> "dict[str, Any] | None":
     """A running container: name, image, user, whether Docker starts it again by itself, and what a reload cuts off."""
     known = daemon_socket.get(system, pid, "/containers/{}/json".format(item["Id"]))
     if known is None:
@@ -55,11 +61,11 @@ def _container(system, pid, item, loses_devices):
     }
 
 
-def _unseen(name):
+def _unseen(name: str) -> "dict[str, Any]":
     return {"id": None, "name": name, "image": "", "user": None, "restarts": False, "cut_off": True}
 
 
-def _has_gpus_behind_systemd(host):
+def _has_gpus_behind_systemd(host: "dict[str, Any]") -> bool:
     """GPUs that a hook put into the container: systemd does not know of them, and takes them back when it reloads.
 
     Devices of CDI and `--device` are in the container's own configuration. What `--gpus` did cannot be told from here.
@@ -69,19 +75,19 @@ def _has_gpus_behind_systemd(host):
     return any(request.get("Driver") != "cdi" for request in host.get("DeviceRequests") or [])
 
 
-def _links_are_there(system):
+def _links_are_there(system: "System") -> bool:
     """With /dev/char/195:* in place systemd finds the devices again (nvidia-ctk system create-dev-char-symlinks)."""
     devices = [name for name in look.names(system, "/dev") if re.match(r"nvidia\d+$", name)]
     links = [name for name in look.names(system, CHAR_LINKS) if name.startswith(NVIDIA_MAJOR)]
     return len(links) > len(devices)  # one for each GPU, and nvidiactl's
 
 
-def _shims(system):
+def _shims(system: "System") -> "list[str]":
     found = [pid for pid in look.names(system, "/proc") if pid.isdigit()]
     return [pid for pid in found if look.word(system, "/proc/{}/comm".format(pid)).startswith("containerd-shim")]
 
 
-def _processes(system):
+def _processes(system: "System") -> "list[dict[str, Any]]":
     """Processes with the compute device open: PID, user, command."""
     if not look.exists(system, COMPUTE_DEVICE):
         return []
@@ -93,23 +99,23 @@ def _processes(system):
     return found
 
 
-def _computes(system, pid):
+def _computes(system: "System", pid: str) -> bool:
     folder = "/proc/{}/fd".format(pid)
     return any(system.link("{}/{}".format(folder, name)) == COMPUTE_DEVICE for name in look.names(system, folder))
 
 
-def _user_of(system, pid):
+def _user_of(system: "System", pid: "str | None") -> "str | None":
     """The name of who a process runs as (its real user), or None."""
     match = re.search(r"^Uid:\s*(\d+)", look.text(system, "/proc/{}/status".format(pid)) or "", re.M) if pid else None
     return system.user_name(int(match.group(1))) if match else None
 
 
-def named(things, one, many):
+def named(things: "list[dict[str, Any]]", one: str, many: str) -> str:
     """`2 containers: train (alice), infer`."""
     shown = ["{} ({})".format(_label(item), item["user"]) if item["user"] else _label(item) for item in things[:NAMES]]
     more = ", and {} more".format(len(things) - NAMES) if len(things) > NAMES else ""
     return "{} {}: {}{}".format(len(things), one if len(things) == 1 else many, ", ".join(shown), more)
 
 
-def _label(item):
+def _label(item: "dict[str, Any]") -> str:
     return item["name"] if "name" in item else "{} {}".format(item["command"], item["pid"])

@@ -71,7 +71,7 @@ SIGNATURES = (
 )
 
 
-def explain(log):
+def explain(log: str) -> "tuple[str, str] | None":
     """(cause, fix) of the newest known failure in the daemon's log, or None."""
     lines = log.splitlines()
     for line in reversed(lines):

@@ -7,52 +7,72 @@ What Docker does not tell is named, never claimed. A probe changes nothing: its 
 from ..engine.resource import Resource
 from ..host import look
 from ..host.errors import Failed, Unknown
-from . import daemon_socket, flags
+from . import daemon_socket, flags, footing
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from ..host.system import System
+    from ..types import Diff, State
+
+FIXES = {
+    "containerd": "start it: systemctl start containerd (systemctl status containerd says why it does not run)",
+    "bridge": "restart Docker, which makes it anew: systemctl restart docker",
+    "data": "mount it, then restart Docker: systemctl restart docker",
+}
 MTU = "com.docker.network.driver.mtu"
 
 
 class DockerLive(Resource):
-    fields = ("options",)
+    options: "dict[str, Any]"
     probe = True
 
-    def __init__(self, **values):
+    def __init__(self, **values: "Any") -> None:
         Resource.__init__(self, **values)
-        self._unseen = []
+        self._unseen: "list[str]" = []
 
-    def identity(self):
+    def identity(self) -> str:
         return "docker"
 
-    def desired(self):
-        return dict(flat(self.options), running=True)
+    def desired(self) -> "State":
+        """running, and each option in the flat spelling of `flat`: its value."""
+        return dict(flat(self.options), running=True, **footing.SOUND)
 
-    def actual(self, system):
+    def actual(self, system: "System") -> "State | None":
+        """What the daemon says is in effect; of what it does not tell, what it was started with."""
         pid = daemon_socket.process(system)
         if pid is None:
-            return dict(flat(self.options), running=False)  # nothing is known of the others, and one line says it
-        found, self._unseen = seen(system, pid, self.options)
-        return dict(found, running=True)
+            # Nothing is known of the others, and one line says it.
+            return dict(flat(self.options), running=False, **footing.SOUND)
+        info = daemon_socket.get(system, pid, "/info")
+        found, self._unseen = seen(system, pid, self.options, info)
+        return dict(found, running=True, **footing.sound(system, pid, self.options, info or {}))
 
-    def apply(self, system, diff):
+    def apply(self, system: "System", diff: "Diff") -> None:
+        """Always Failed: a probe that differs is not changed."""
         if "running" in diff:
             raise Failed("Docker does not run", "look at its log: journalctl -u docker, or /var/log/docker.log")
-        shown = "; ".join("{}: found {!r}, asked {!r}".format(key, *pair) for key, pair in sorted(diff.items()))
+        options = sorted(set(diff) - set(footing.SOUND))
+        for key in [] if options else sorted(diff):
+            raise Failed("Docker runs, and no container would: {}".format(diff[key][0]), FIXES[key])
+        shown = "; ".join("{}: found {!r}, asked {!r}".format(key, *diff[key]) for key in options)
         fix = "look for a drop-in or a file that wins over ours: systemctl cat docker, and the daemon's log"
         raise Failed("written but not live: {}".format(shown), fix, shown)
 
-    def note(self, diff):
+    def note(self, diff: "Diff") -> str:
         if not self._unseen:
             return ""
         return "Docker does not tell, so this rests on what it was started with: {}".format(", ".join(self._unseen))
 
 
-def differs(system, pid, options):
+def differs(system: "System", pid: int, options: "dict[str, Any]") -> bool:
     """Does the running daemon visibly differ from these options?"""
     found, _ = seen(system, pid, options)
     return any(found.get(key) != value for key, value in flat(options).items())
 
 
-def flat(options):
+def flat(options: "dict[str, Any]") -> "dict[str, Any]":
     """Options as one level of keys, in the spelling of what is read back: runtimes.nvidia, default-ulimits.memlock."""
     state = {}
     for key, value in options.items():
@@ -63,12 +83,15 @@ def flat(options):
     return state
 
 
-def seen(system, pid, options):
+def seen(
+    system: "System", pid: int, options: "dict[str, Any]", info: "dict[str, Any] | None" = None
+) -> "tuple[dict[str, Any], list[str]]":
     """({flat key: value in effect}, [keys that cannot be seen, and stand in the former as asked])."""
-    info = bridge = None
+    bridge = None
     arguments = look.arguments(system, pid) or ()
     given = flags.values(arguments)
-    found, unseen = {}, []
+    found: "dict[str, Any]" = {}
+    unseen = []
     for key, asked in flat(options).items():
         top, _, entry = key.partition(".")
         if key.startswith("--"):
@@ -88,22 +111,25 @@ def seen(system, pid, options):
     return found, unseen
 
 
-def _same_place(system, asked, found):
+def _same_place(system: "System", asked: "str | None", found: "str | None") -> bool:
     """Are these two names of one directory? Docker tells the name that it found behind a symbolic link."""
-    return bool(asked and found) and look.resolved(system, asked) == look.resolved(system, found) is not None
+    if not asked or not found:
+        return False
+    return look.resolved(system, asked) == look.resolved(system, found) is not None
 
 
-def _answer(answer, target):
+def _answer(answer: "Any", target: str) -> "dict[str, Any]":
     if answer is None:
         raise Unknown("Docker has no GET {}".format(target))
-    return answer
+    known: "dict[str, Any]" = answer
+    return known
 
 
-def _shown_as_flag(key, options):
+def _shown_as_flag(key: str, options: "dict[str, Any]") -> bool:
     return "--" + key in options or "--" + key[:-1] in options
 
 
-def _flag(name, values, asked):
+def _flag(name: str, values: "list[str]", asked: "list[str]") -> "list[str]":
     """The asked values where the command line means the same, else what it says."""
     wanted = [flags.normal(name, value) for value in asked]
     given = [flags.normal(name, value) for value in values]
@@ -112,7 +138,7 @@ def _flag(name, values, asked):
     return asked if given[-1:] == wanted[-1:] else values
 
 
-def _spelled(key, value):
+def _spelled(key: str, value: "Any") -> "Any":
     if key == "runtimes" and isinstance(value, dict):
         return _program(value.get("path"))
     if key in ("registry-mirrors", "insecure-registries", "exec-opts", "labels"):
@@ -122,12 +148,12 @@ def _spelled(key, value):
     return value
 
 
-def _program(path):
+def _program(path: "str | None") -> "str | None":
     prefix = "/usr/bin/"
     return path[len(prefix) :] if isinstance(path, str) and path.startswith(prefix) else path
 
 
-def _of_info(top, entry, info, asked):
+def _of_info(top: str, entry: str, info: "dict[str, Any]", asked: "Any") -> "Any":
     value = INFO[top](info, entry)
     # Lists that Docker completes by itself: what was asked has to be among what is there.
     if top in ("insecure-registries", "exec-opts", "labels") and isinstance(value, list):
@@ -135,22 +161,22 @@ def _of_info(top, entry, info, asked):
     return value
 
 
-def _runtime(info, name):
+def _runtime(info: "dict[str, Any]", name: str) -> "str | None":
     runtime = (info.get("Runtimes") or {}).get(name)
     return None if runtime is None else _program(runtime.get("path"))
 
 
-def _mirrors(info, _):
+def _mirrors(info: "dict[str, Any]", _: str) -> "list[str]":
     return sorted(mirror.rstrip("/") for mirror in (info.get("RegistryConfig") or {}).get("Mirrors") or [])
 
 
-def _insecure(info, _):
+def _insecure(info: "dict[str, Any]", _: str) -> "list[str]":
     registries = info.get("RegistryConfig") or {}
     names = [name for name, index in (registries.get("IndexConfigs") or {}).items() if not index.get("Secure", True)]
     return sorted(set(names + (registries.get("InsecureRegistryCIDRs") or [])))
 
 
-def _log_driver(info, _):
+def _log_driver(info: "dict[str, Any]", _: str) -> str:
     """Docker starts with a driver that it lacks, and then no container does; plugins (`name:tag`) are not listed."""
     name = info.get("LoggingDriver") or ""
     known = (info.get("Plugins") or {}).get("Log") or []
@@ -159,15 +185,15 @@ def _log_driver(info, _):
     return name
 
 
-def _exec_options(info, _):
+def _exec_options(info: "dict[str, Any]", _: str) -> "list[str]":
     return ["native.cgroupdriver={}".format(info.get("CgroupDriver"))]
 
 
-def _pools(info, _):
+def _pools(info: "dict[str, Any]", _: str) -> "list[dict[str, Any]]":
     return [{"base": pool.get("Base"), "size": pool.get("Size")} for pool in info.get("DefaultAddressPools") or []]
 
 
-def _proxy(info, name):
+def _proxy(info: "dict[str, Any]", name: str) -> "str | None":
     value = info.get({"http-proxy": "HttpProxy", "https-proxy": "HttpsProxy", "no-proxy": "NoProxy"}.get(name, ""))
     return value or None
 
@@ -191,20 +217,20 @@ INFO = {
 """What GET /info tells: (info, entry of a map) to the option's value in effect."""
 
 
-def _pool_of(bridge):
+def _pool_of(bridge: "dict[str, Any]") -> "dict[str, str]":
     """The bridge network's IPv4 pool."""
     pools = (bridge.get("IPAM") or {}).get("Config") or [{}]
     return next((pool for pool in pools if ":" not in pool.get("Subnet", "")), {})
 
 
-def _bip(bridge):
+def _bip(bridge: "dict[str, Any]") -> "str | None":
     pool = _pool_of(bridge)
     if not pool.get("Gateway"):
         return None
     return "{}/{}".format(pool["Gateway"].partition("/")[0], pool.get("Subnet", "").partition("/")[2])
 
 
-def _mtu(bridge):
+def _mtu(bridge: "dict[str, Any]") -> "int | str | None":
     value = (bridge.get("Options") or {}).get(MTU)
     return int(value) if value and value.isdigit() else value
 

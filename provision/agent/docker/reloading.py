@@ -13,12 +13,18 @@ from ..host.errors import Unknown
 from . import daemon_socket
 from . import live as docker_live
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from ..host.system import System
+
 TIMEOUT = 15
 """Seconds."""
 EVENTS = "/events?since=0&until={}&filters=%7B%22event%22%3A%5B%22reload%22%5D%7D"
 
 
-def reload(system, pid, live):
+def reload(system: "System", pid: int, live: "dict[str, Any]") -> bool:
     """Send the signal; True once the daemon has said that it took its configuration, and shows it."""
     before = _events(system, pid)
     system.signal(pid, signal.SIGHUP)
@@ -30,7 +36,7 @@ def reload(system, pid, live):
     return False
 
 
-def _events(system, pid):
+def _events(system: "System", pid: int) -> "set[int]":
     """When the daemon has reloaded, as it tells (nanoseconds). It keeps the newest few."""
     target = EVENTS.format("{:.6f}".format(time.time()))  # up to now: with a later time the answer stays open till then
     try:

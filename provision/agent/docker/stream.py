@@ -5,84 +5,70 @@ Docker's own words. A login travels in a header to the daemon's own socket, and 
 """
 
 import base64
-import http.client
 import json
-import socket
 import time
-from urllib.parse import urlencode
 
-from ..host.errors import Failed
-from . import daemon_socket
-from .engine_api import Engine
+from ..host.errors import Failed, TimedOut
+from .engine_api import ApiError, Engine, NotRunning
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, Iterable, Tuple
+
+    from ..host.system import System
+    from ..host.unix_http import Answer
+
+    Login = Tuple[str, str, str]
 
 PROGRESS_EVERY = 2.0
 """Seconds."""
 
 
-class _Connection(http.client.HTTPConnection):
-    def __init__(self, path):
-        http.client.HTTPConnection.__init__(self, "docker")
-        self._path = path
-
-    def connect(self):
-        self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        self.sock.settimeout(30)
-        self.sock.connect(self._path)
+def post(
+    system: "System", path: str, query: "dict[str, str]", login: "Login | None", what: str, timeout: float
+) -> None:
+    """POST and follow the stream to its end. Raises Failed."""
+    _post(system, path, query, b"", {"X-Registry-Auth": header(login)}, what, timeout)
 
 
-def post(system, path, query, login, what, timeout):
-    """POST and follow the stream to its end. `login`: (registry, user, password) or None. Raises Failed."""
-    _post(system, path + "?" + urlencode(query), None, {"X-Registry-Auth": header(login)}, what, timeout)
-
-
-def load(system, archive, length, what, timeout):
+def load(system: "System", archive: "Iterable[bytes]", length: int, what: str, timeout: float) -> None:
     """Give Docker an archive of images, in pieces, of so many bytes in all. Raises Failed."""
     headers = {"Content-Type": "application/x-tar", "Content-Length": str(length)}
-    _post(system, "/images/load?quiet=1", archive, headers, what, timeout)
+    _post(system, "/images/load", {"quiet": "1"}, archive, headers, what, timeout)
 
 
-def _post(system, target, body, headers, what, timeout):
-    system.about_to_write()
-    connection = _Connection(daemon_socket.address(system, Engine(system).pid()))
-    deadline = time.monotonic() + timeout
+def _post(
+    system: "System",
+    path: str,
+    query: "dict[str, str]",
+    body: "bytes | Iterable[bytes]",
+    headers: "dict[str, str]",
+    what: str,
+    timeout: float,
+) -> None:
     try:
-        connection.request("POST", target, body, headers)
-        connection.sock.settimeout(timeout)
-        response = connection.getresponse()
-        if response.status >= 400:
-            message = _message(response.read(65536))
-            raise Failed("{}: Docker says: {}".format(what, message), fix_for(message))
-        _follow(system, response, connection, what, deadline)
-    except socket.timeout:
+        with Engine(system).asked("POST", path, query, body, headers, timeout) as answer:
+            _follow(system, answer, what)
+    except ApiError as error:
+        raise Failed("{}: {}".format(what, error.cause), fix_for(error.message)) from None
+    except TimedOut:
         raise Failed(
             "{} took longer than {} s".format(what, timeout), "raise timeout, or look at the network to the registry"
         ) from None
-    except (OSError, http.client.HTTPException) as error:
-        raise Failed(
-            "{}: the connection to Docker ended: {}".format(what, error),
-            "look at {}".format(daemon_socket.log(system)),
-        ) from None
-    finally:
-        connection.close()
+    except NotRunning as error:
+        raise Failed("{}: {}".format(what, error.cause), error.fix) from None
 
 
-def header(login):
-    """X-Registry-Auth; an empty login is sent as such."""
+def header(login: "Login | None") -> str:
+    """X-Registry-Auth of (registry, user, password); an empty login is sent as such."""
     given = {"serveraddress": login[0], "username": login[1], "password": login[2]} if login else {}
     return base64.urlsafe_b64encode(json.dumps(given).encode("utf-8")).decode("ascii")
 
 
-def _follow(system, response, connection, what, deadline):
-    layers, told = {}, 0.0
-    while True:
-        left = deadline - time.monotonic()
-        if left <= 0:
-            raise socket.timeout()
-        if connection.sock is not None:
-            connection.sock.settimeout(left)
-        line = response.readline(1024 * 1024)
-        if not line:
-            return
+def _follow(system: "System", answer: "Answer", what: str) -> None:
+    layers: "dict[str, tuple[int, int]]" = {}
+    told = 0.0
+    for line in answer.lines():
         message = _document(line)
         if "error" in message:
             raise Failed("{}: Docker says: {}".format(what, message["error"]), fix_for(str(message["error"])))
@@ -94,7 +80,7 @@ def _follow(system, response, connection, what, deadline):
             system.progress(progress(message, layers))
 
 
-def progress(message, layers):
+def progress(message: "dict[str, Any]", layers: "dict[str, tuple[int, int]]") -> str:
     """One line for a person: what is being done, and how much of it is done."""
     status = str(message.get("status") or "").strip()
     done, total = (sum(pair[side] for pair in layers.values()) for side in (0, 1))
@@ -116,16 +102,12 @@ FIXES = (
 )
 
 
-def fix_for(message):
+def fix_for(message: str) -> str:
     """What to do about Docker's words, or ""."""
     return next((fix for words, fix in FIXES if words in message.lower()), "")
 
 
-def _message(data):
-    return str(_document(data).get("message") or data.decode("utf-8", "replace").strip())
-
-
-def _document(line):
+def _document(line: bytes) -> "dict[str, Any]":
     try:
         found = json.loads(line.decode("utf-8"))
     except ValueError:

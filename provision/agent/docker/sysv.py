@@ -1,124 +1,20 @@
-"""A service where systemd is not PID 1: the `service` command in front of an init script, or of an upstart job.
+"""Docker where systemd is not PID 1: its process is found as the daemon's own, or as who listens on its socket."""
 
-The law: the process is found by its PID file, or as the one that listens on its socket, never by name: the daemons of
-containers are in /proc as well. One that was started by hand is stopped by a signal, as its script knows nothing of it.
-"""
-
-import _signal as signal
-import re
-import time
-
-from ..host import look
-from ..host.errors import Failed
+from ..services.sysv import Sysv
 from . import daemon_socket
 
-LEVELS = ("2", "3", "4", "5")
-MAY_NOT_RAISE = re.compile(r"ulimit: .*(?:Operation not permitted|cannot modify limit)")
-"""Docker's init script raises its limits first and dies of it where root has no CAP_SYS_RESOURCE: in containers."""
-WITHOUT_LIMITS = 'ulimit() { command ulimit "$@" 2>/dev/null || :; }; . "$0"'
-"""A constant: the script named by $0, with limits left as they are where they cannot be raised."""
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from ..host.system import System
 
 
-class Sysv:
-    """One service with a script in /etc/init.d, or a job in /etc/init."""
+class DockerSysv(Sysv):
+    """Docker's init script, or upstart job."""
 
-    def __init__(self, name):
-        self.name = name
-        self.script = "/etc/init.d/" + name
-        self.job = "/etc/init/{}.conf".format(name)
-        self.override = "/etc/init/{}.override".format(name)
+    def _pid(self, system: "System") -> "int | None":
+        return daemon_socket.process(system) or self._listener(system)
 
-    def look(self, system):
-        """{enabled, running, pid} and what apply needs; None when there is no such service."""
-        upstart = self._upstart(system)
-        if not upstart and system.stat(self.script) is None:
-            return None
-        pid = self._pid(system)
-        enabled = not self._manual(system) if upstart else self._linked(system)
-        return {"enabled": enabled, "running": pid is not None, "pid": pid, "masked": False, "also": []}
-
-    def glance(self, system, pid):
-        """A look costs no process here."""
-        return None
-
-    def enable(self, system, enabled):
-        if not self._upstart(system):
-            # `defaults` only makes links where there are none; `enable` only turns those that are there.
-            system.run(["update-rc.d", self.name, "defaults"])
-            system.run(["update-rc.d", self.name, "enable" if enabled else "disable"])
-            return
-        lines = [line for line in (system.text(self.override) or "").splitlines() if line.strip() != "manual"]
-        lines += [] if enabled else ["manual"]
-        if lines:
-            system.write(self.override, ("\n".join(lines) + "\n").encode("utf-8", "surrogateescape"))
-        else:
-            system.remove(self.override)
-
-    def start(self, system, timeout, log, restart):
-        if restart:
-            self.stop(system, timeout, log)
-        try:
-            system.run(["service", self.name, "start"], timeout=timeout, log=log)
-        except Failed as error:
-            if self._upstart(system) or not MAY_NOT_RAISE.search(error.output):
-                raise
-            system.run(["sh", "-c", WITHOUT_LIMITS, self.script, "start"], timeout=timeout, log=log)
-
-    def stop(self, system, timeout, log):
-        pid = self._pid(system)
-        if pid is None:
-            return
-        # The script may not know this process; whether it is gone is what counts.
-        try:
-            system.run(["service", self.name, "stop"], timeout=timeout, log=log)
-        except Failed:
-            if self._pid(system) is None:
-                return
-        end = time.monotonic() + 2
-        while self._pid(system) == pid and time.monotonic() < end:
-            time.sleep(0.1)
-        if self._pid(system) == pid:
-            self._terminate(system, pid, timeout)
-
-    def _terminate(self, system, pid, timeout):
-        system.signal(pid, signal.SIGTERM)
-        end = time.monotonic() + timeout
-        while system.stat("/proc/{}".format(pid)) is not None and self._pid(system) == pid:
-            if time.monotonic() > end:
-                cause = "{} (PID {}) does not stop within {} s".format(self.name, pid, timeout)
-                raise Failed(cause, "look at what it waits for, then end it by hand")
-            time.sleep(0.1)
-
-    def mark(self, system):
-        """Where its log ends now, for `last_words`."""
-        return len(self._log(system))
-
-    def last_words(self, system, mark):
-        """The newest lines of the service's log since `mark`: an earlier failure explains nothing."""
-        return "\n".join(self._log(system)[mark:].splitlines()[-30:])
-
-    def _log(self, system):
-        paths = ("/var/log/{}.log".format(self.name), "/var/log/upstart/{}.log".format(self.name))
-        return next((text for text in (look.text(system, path) for path in paths) if text), "")
-
-    def _upstart(self, system):
-        return system.stat(self.job) is not None and system.stat("/sbin/initctl") is not None
-
-    def _manual(self, system):
-        return any(line.strip() == "manual" for line in (look.text(system, self.override) or "").splitlines())
-
-    def _linked(self, system):
-        """Is there a start link in any of the multi-user run levels?"""
-        pattern = re.compile(r"S\d\d{}$".format(re.escape(self.name)))
-        return any(pattern.match(name) for level in LEVELS for name in system.names("/etc/rc{}.d".format(level)))
-
-    def _pid(self, system):
-        if self.name == "docker":
-            return daemon_socket.process(system) or self._listener(system)
-        pid = look.word(system, "/var/run/{}.pid".format(self.name))
-        return int(pid) if pid.isdigit() and system.stat("/proc/" + pid) is not None else None
-
-    def _listener(self, system):
+    def _listener(self, system: "System") -> "int | None":
         """Who listens on Docker's socket: nothing is activated by connecting to it here, as there is no systemd."""
         if system.stat(daemon_socket.SOCKET) is None:
             return None

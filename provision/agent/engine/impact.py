@@ -1,4 +1,4 @@
-"""What a change would do to others on the host: `none`, or a `reload` or `restart` of Docker, and why."""
+"""What a change would do to others on the host: `none`, or a `reload` or `restart` of a service, and why."""
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -7,11 +7,17 @@ if TYPE_CHECKING:
     from ..types import Impact
 
 NONE, RELOAD, RESTART = ("none", "reload", "restart")
+DOCKER = "docker"
 
 
 def impact(level: str, why: "Iterable[str]", systemd: bool = False, survive: bool = False) -> "Impact":
-    """What a change would do to others, before anybody has looked who they are."""
+    """What a change would do to others, before anybody has looked who they are: to those who use Docker.
+
+    Of another service a resource names that one, and who uses it, itself.
+    """
     return {
+        "service": DOCKER,
+        "users": [],
         "level": level,
         "why": sorted(why),
         "systemd": systemd,

@@ -19,8 +19,11 @@ MODULES = {
     "daemon_flags": ("docker.default_file", "DaemonFlags"),
     "apt_source": ("packages.source", "AptSource"),
     "packages": ("packages.install", "Packages"),
-    "service": ("docker.service", "Service"),
+    "service": ("services.service", "Service"),
+    "docker_service": ("docker.service", "DockerService"),
     "command": ("files.command", "Command"),
+    "docker_current": ("docker.current", "DockerCurrent"),
+    "docker_programs": ("docker.programs", "DockerPrograms"),
     "docker_live": ("docker.live", "DockerLive"),
     "apt_conf": ("packages.apt_conf", "AptConf"),
     "apt_effective": ("packages.apt_conf", "AptEffective"),
@@ -47,9 +50,17 @@ MODULES = {
     "authorized_key": ("accounts.authorized_key", "AuthorizedKey"),
     "systemd_unit": ("services.unit", "SystemdUnit"),
     "systemd_drop_in": ("services.unit", "SystemdDropIn"),
+    "probe": ("services.probe", "Probe"),
     "download": ("files.download", "Download"),
     "mount": ("kernel.mount", "Mount"),
 }
+OWN = {
+    "packages_removal": ("packages.removal", "PackagesRemoval"),
+    "account_left": ("accounts.users", "AccountLeft"),
+    "empty_object": ("docker.daemon_json", "EmptyObject"),
+    "directory_gone": ("files.file", "DirectoryGone"),
+}
+"""What no plan names: the host makes these itself, of what it remembers, when a role is removed."""
 
 
 def known(record: "Item") -> bool:
@@ -63,8 +74,8 @@ def known(record: "Item") -> bool:
 
 def make(kind: str, fields: "dict[str, Any]") -> "Resource":
     """The resource of that kind with those fields."""
-    if kind not in MODULES:
+    if kind not in MODULES and kind not in OWN:
         raise ValueError("no kind of resource is called {!r}".format(kind))
-    module, name = MODULES[kind]
+    module, name = MODULES.get(kind) or OWN[kind]
     made: "Resource" = getattr(importlib.import_module(AGENT + "." + module), name)(**fields)
     return made

@@ -43,6 +43,8 @@ class Resource:
     secret_keys = ()  # type: tuple[str, ...]
     probe = False
     proof = None  # type: dict[str, Any] | None
+    starts = False
+    """A service: what must not be there any more goes before it starts, and the way back includes it."""
     found = None  # type: State | None
     """The part of the actual state that `desired` is about, once the engine has looked."""
 
@@ -90,9 +92,18 @@ class Resource:
         """The resource (kind, fields) that removes this one, or None where leaving it is right."""
         return None
 
+    def when_removed(self, role: str) -> "Undo | None":
+        """What stays when nobody asks for this any more, and goes only when `role` is removed: the resource that does
+        that, or None. Asked of a resource that is as it should be; `found` is how it was before."""
+        return None
+
     def impact(self, system: "System", diff: "Diff") -> "Impact | None":
         """What `apply` does to others on this host (engine/impact.py), or None. Reads only; knows what is foreseen."""
         return None
+
+    def waits(self, diff: "Diff") -> str:
+        """Why this difference is for somebody else to end, with what to do, or ""."""
+        return ""
 
     def prove(self, system: "System") -> None:
         """Before a set of changes: raise Failed where this one cannot be made. Leaves nothing behind."""
@@ -105,7 +116,7 @@ class Resource:
         """Called after ok or changed, never in check mode: record what was proven. Changes nothing else."""
 
     def touches(self) -> "tuple[str, ...]":
-        """The files that `apply` may change, for a transaction to put back."""
+        """The files that `apply` may change: a transaction can put them back, and their places are looked at first."""
         return ()
 
     def taints(self, key: str) -> bool:
@@ -176,12 +187,17 @@ def _converge(
     diff: "Diff",
 ) -> None:
     """`result` and `diff` are filled in as far as it goes."""
+    for path in resource.touches() if getattr(resource, "owner", "root") == "root" else ():
+        system.check_place(path)
     actual, desired = resource.actual(system), resource.desired()
     diff.update(compare(actual, desired))
     resource.found = actual and {key: actual.get(key) for key in desired}
     if not diff:
         return
+    for path in resource.touches():
+        system.check_unlocked(path)
     impact = result["impact"] = resource.impact(system, diff)
+    result["waits"] = resource.waits(diff)
     if may is not None and impact is not None:
         result["waits"] = may(impact) or ""
     result["cuts"] = resource.cuts(diff)

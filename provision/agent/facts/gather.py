@@ -13,8 +13,16 @@ import time
 
 from ..docker import engine_facts
 from ..host import look
+from ..host.results import PATH
 from ..packages import dpkg
 from .network import network
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, Iterator
+
+    from ..host.system import System
+    from ..packages.dpkg import Package
 
 ARCHITECTURES = {
     "x86_64": "amd64",
@@ -34,7 +42,7 @@ MAX_LINKS = 8
 RESOLVERS = ("/etc/resolv.conf", "/run/systemd/resolve/resolv.conf")
 
 
-def gather(system):
+def gather(system: "System") -> "dict[str, Any]":
     """All facts of this host, as plain JSON types."""
     uname = os.uname()
     installed = _installed(system)
@@ -62,14 +70,14 @@ def gather(system):
     return facts
 
 
-def _installed(system):
+def _installed(system: "System") -> "dict[str, Package]":
     try:
         return dpkg.packages(system, engine_facts.PACKAGES + ("apt", "dpkg"))
     except OSError:
         return {}
 
 
-def _os(system):
+def _os(system: "System") -> "dict[str, str]":
     values = look.assignments(look.text(system, "/etc/os-release") or look.text(system, "/usr/lib/os-release"))
     return {
         "id": values.get("ID", ""),
@@ -79,14 +87,14 @@ def _os(system):
     }
 
 
-def _architecture(installed, machine):
+def _architecture(installed: "dict[str, Package]", machine: str) -> str:
     """dpkg's own package says what userland this is: a 32-bit one may run on a 64-bit kernel."""
     if "dpkg" in installed and installed["dpkg"].architecture:
-        return installed["dpkg"].architecture
+        return str(installed["dpkg"].architecture)
     return ARCHITECTURES.get(machine, machine)
 
 
-def init(system):
+def init(system: "System") -> str:
     """What manages services now: sd_booted(3), else upstart if it answers, else sysv (which may be nothing at all)."""
     if look.exists(system, "/run/systemd/system"):
         return "systemd"
@@ -97,7 +105,7 @@ def init(system):
     return "sysv"
 
 
-def _can_raise_limits(system):
+def _can_raise_limits(system: "System") -> bool:
     """CAP_SYS_RESOURCE in the bounding sets, in the first user namespace: only there does it raise hard limits."""
     if not re.match(r"\s*0\s+0\s+4294967295\s*$", look.text(system, "/proc/self/uid_map") or "0 0 4294967295"):
         return False
@@ -108,7 +116,7 @@ def _can_raise_limits(system):
     return True
 
 
-def _dgx(system):
+def _dgx(system: "System") -> "dict[str, str] | None":
     content = look.text(system, "/etc/dgx-release")
     if content is None:
         return None
@@ -120,17 +128,18 @@ def _dgx(system):
     }
 
 
-def nvidia(system, kernel):
+def nvidia(system: "System", kernel: str) -> "dict[str, Any]":
     """NVIDIA hardware and driver, as `provision.facts.Nvidia` takes it."""
     return {
         "pci": _pci(system),
         "driver_loaded": look.word(system, "/sys/module/nvidia/version") or None,
         "driver_on_disk": _on_disk(system, kernel),
         "library": _library(system),
+        "programs": driver_programs(system),
     }
 
 
-def _pci(system):
+def _pci(system: "System") -> "list[dict[str, str]]":
     """NVIDIA's devices. /proc/bus/pci/devices is one read, a big host has 500 directories in /sys, so it goes first."""
     listed = look.text(system, "/proc/bus/pci/devices")
     places = {_place(line) for line in (listed or "").splitlines() if "\t{}".format(NVIDIA) in line[:9]}
@@ -144,25 +153,25 @@ def _pci(system):
     return devices
 
 
-def _place(line):
+def _place(line: str) -> str:
     """The line "1700\\t10de2330…": bus and device-function, in hexadecimal, as the 17:00.0 of /sys."""
     number = int(line[:4], 16)
     return "{:02x}:{:02x}.{}".format(number >> 8, number >> 3 & 31, number & 7)
 
 
-def _on_disk(system, kernel):
+def _on_disk(system: "System", kernel: str) -> "str | None":
     """The version DKMS built for this kernel, when it is one; a prebuilt module would have to be read whole: None."""
     versions = [name for name in look.names(system, "/var/lib/dkms/nvidia") if re.match(r"\d+\.", name)]
     built = [name for name in versions if look.exists(system, "/var/lib/dkms/nvidia/{}/{}".format(name, kernel))]
     return built[0] if len(built) == 1 else None
 
 
-def _library(system):
+def _library(system: "System") -> "str | None":
     match = re.search(LIBRARY, library_path(system) or "")
     return match.group(1) if match else None
 
 
-def library_path(system):
+def library_path(system: "System") -> "str | None":
     """The file behind libnvidia-ml.so.1 as the dynamic linker finds it, links followed; None where there is none."""
     for directory in _library_directories(system):
         path = directory + "/libnvidia-ml.so.1"
@@ -176,7 +185,16 @@ def library_path(system):
     return None
 
 
-def _library_directories(system):
+def driver_programs(system: "System") -> "str | None":
+    """The folder of the driver's own nvidia-smi where it is beside its library and on no usual PATH, or None."""
+    library = library_path(system)
+    folder = os.path.normpath(os.path.join(os.path.dirname(library), "../bin")) if library else None
+    if folder is None or folder in PATH.split(":") or not look.exists(system, folder + "/nvidia-smi"):
+        return None
+    return folder
+
+
+def _library_directories(system: "System") -> "Iterator[str]":
     """ld.so.conf(5) and the built-in ones; then where containers and some GPU clouds put the driver."""
     for name in look.names(system, "/etc/ld.so.conf.d"):
         for line in (look.text(system, "/etc/ld.so.conf.d/" + name) or "").splitlines():
@@ -188,7 +206,7 @@ def _library_directories(system):
         yield directory
 
 
-def _resolvers(system):
+def _resolvers(system: "System") -> "list[str]":
     found = []
     for path in RESOLVERS:
         for word in re.findall(r"^\s*nameserver\s+(\S+)", look.text(system, path) or "", re.M):
@@ -198,7 +216,7 @@ def _resolvers(system):
     return found
 
 
-def _ip(word):
+def _ip(word: str) -> "str | None":
     """An address without its %interface, or None when it is none."""
     address = word.partition("%")[0]
     for family in (socket.AF_INET, socket.AF_INET6):
@@ -209,7 +227,7 @@ def _ip(word):
     return None
 
 
-def _ssh_client(system):
+def _ssh_client(system: "System") -> "str | None":
     """Of SSH_CONNECTION: ours, or (sudo strips it) that of the nearest ancestor that has one; None without SSH."""
     line = os.environ.get("SSH_CONNECTION", "")
     pid = os.getppid()
@@ -220,6 +238,6 @@ def _ssh_client(system):
     return _ip(line.split()[0]) if line.split() else None
 
 
-def _parent(system, pid):
+def _parent(system: "System", pid: int) -> int:
     after_name = (look.text(system, "/proc/{}/stat".format(pid)) or "").rpartition(")")[2].split()
     return int(after_name[1]) if len(after_name) > 1 else 0

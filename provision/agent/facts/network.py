@@ -9,6 +9,12 @@ import struct
 
 from ..host import look
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, Iterable, Iterator
+
+    from ..host.system import System
+
 GETADDR, GETROUTE = 22, 26
 DUMP = 0x301  # NLM_F_REQUEST | NLM_F_DUMP
 ERROR, DONE = 2, 3
@@ -21,7 +27,7 @@ LINK_LOCAL = b"\xfe\x80"  # the same on every interface, and no subnet of anybod
 CLONED = 0x200  # RTM_F_CLONED: an entry of the route cache
 
 
-def network(system):
+def network(system: "System") -> "dict[str, Any]":
     """{"routes": [{network, interface}], "addresses": [{address, interface}]}, each once."""
     try:
         names = dict(socket.if_nameindex())
@@ -33,11 +39,11 @@ def network(system):
         return {"routes": _unique(_from_proc(system)), "addresses": []}
 
 
-def _unique(records):
+def _unique(records: "Iterable[dict[str, str] | None]") -> "list[dict[str, str]]":
     return [dict(items) for items in dict.fromkeys(tuple(sorted(record.items())) for record in records if record)]
 
 
-def _dump(kind):
+def _dump(kind: int) -> "Iterator[bytes]":
     """The payloads of one dump, at most LIMIT of them."""
     with contextlib.closing(socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, 0)) as link:
         link.settimeout(5)
@@ -57,7 +63,7 @@ def _dump(kind):
                 data = data[(length + 3) & ~3 :]
 
 
-def _attributes(data):
+def _attributes(data: bytes) -> "dict[int, bytes]":
     found = {}
     while len(data) >= 4:
         length, kind = struct.unpack_from("=HH", data)
@@ -68,7 +74,7 @@ def _attributes(data):
     return found
 
 
-def _route(message, names):
+def _route(message: bytes, names: "dict[int, str]") -> "dict[str, str] | None":
     family, prefix, _, _, _, _, _, kind, flags = struct.unpack_from("=8BI", message)
     if kind not in TAKEN or flags & CLONED or family not in (socket.AF_INET, socket.AF_INET6):
         return None
@@ -83,7 +89,7 @@ def _route(message, names):
     return {"network": "{}/{}".format(socket.inet_ntop(family, destination), prefix), "interface": interface}
 
 
-def _address(message, names):
+def _address(message: bytes, names: "dict[int, str]") -> "dict[str, str] | None":
     family, prefix, _, _, index = struct.unpack_from("=4BI", message)
     found = _attributes(message[8:])
     raw = found.get(LOCAL, found.get(ADDRESS))
@@ -92,7 +98,7 @@ def _address(message, names):
     return {"address": "{}/{}".format(socket.inet_ntop(family, raw), prefix), "interface": names.get(index, "")}
 
 
-def _from_proc(system):
+def _from_proc(system: "System") -> "Iterator[dict[str, str]]":
     for line in (look.text(system, "/proc/net/route") or "").splitlines()[1:]:
         interface, destination, _, _, _, _, _, mask = line.split()[:8]
         address = socket.inet_ntop(socket.AF_INET, struct.pack("=I", int(destination, 16)))

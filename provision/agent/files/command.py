@@ -26,9 +26,11 @@ class Command(Resource):
         return self.name
 
     def desired(self) -> "State":
+        """done: true."""
         return {"done": True}
 
     def actual(self, system: "System") -> "State | None":
+        """done: what the guard says, or whether what it creates is there."""
         if self.creates is not None:
             return {"done": system.stat(self.creates) is not None}
         guard = self.unless or []
@@ -38,6 +40,7 @@ class Command(Resource):
         return {"done": answer.ok}
 
     def apply(self, system: "System", diff: "Diff") -> None:
+        """Run the command."""
         system.run(list(self.argv), timeout=self.timeout)
 
     def unmet(self, left: "Diff") -> "Failed | None":

@@ -6,13 +6,14 @@ once its digest is right; it ends within its time limit, however slowly the serv
 
 import hashlib
 import http.client
+import stat
 import time
 import urllib.error
 import urllib.request
 
 from ..engine.resource import Resource
 from ..host.errors import Failed, TimedOut
-from .file import described, owner_ids
+from .file import described_file, owner_ids
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -38,27 +39,31 @@ class Download(Resource):
         return self.path
 
     def desired(self) -> "State":
+        """type (file, or None), sha256, mode, owner, group."""
         if self.absent:
             return {"type": None, "sha256": None}
         return {"type": "file", "sha256": self.sha256, "mode": self.mode, "owner": self.owner, "group": self.group}
 
     def actual(self, system: "System") -> "State | None":
-        state = described(system, self.path)
-        if state is not None and state["type"] == "file":
-            state["sha256"] = system.sha256(self.path)
-        if state is not None and self.absent and state.get("sha256") != self.sha256:
-            return None  # somebody else's
+        """As `desired`; None: nothing, or another file where it is to be absent."""
+        if self.absent:
+            status = system.stat(self.path)
+            is_file = status is not None and stat.S_ISREG(status.st_mode)
+            # Anything else is somebody else's.
+            return {"type": "file"} if is_file and system.sha256(self.path) == self.sha256 else None
+        state = described_file(system, self.path)
+        if state is not None:
+            state["sha256"] = system.sha256(system.place(self.path))
         return state
 
     def apply(self, system: "System", diff: "Diff") -> None:
+        """Fetch it and check its sum; or owner and mode."""
         if self.absent:
             return system.remove(self.path)
         uid, gid = owner_ids(system, self)
         if "type" in diff or "sha256" in diff:
-            if diff.get("type", (None,))[0] == "directory":
-                raise Failed("{} is a directory, and is to be a file".format(self.path), "move it away")
             system.progress("fetching {}".format(self.url))
-            system.receive(self.path, self._fetch, int(self.mode, 8), uid, gid)
+            system.receive(system.place(self.path), self._fetch, int(self.mode, 8), uid, gid)
             return None
         if "owner" in diff or "group" in diff:
             system.set_owner(self.path, uid, gid)

@@ -18,9 +18,23 @@ if TYPE_CHECKING:
 TYPES = {stat.S_IFREG: "file", stat.S_IFDIR: "directory", stat.S_IFLNK: "link"}
 
 
+READ_BY_ROOT = ("/etc/apt/", "/etc/default/", "/etc/docker/", "/etc/systemd/")
+
+
 def described(system: "System", path: str) -> "State | None":
     """Type, mode, owner and group of what is at `path`, or to where a link there leads; None where nothing is."""
     return _described(system.stat(system.place(path)))
+
+
+def described_file(system: "System", path: str) -> "State | None":
+    """The same of what is to be a regular file; Failed where something else stands there, or a link leads to that."""
+    found = described(system, path)
+    if found is not None and found["type"] != "file":
+        what = "a directory" if found["type"] == "directory" else "a device, fifo or socket"
+        if system.link(path) is not None:
+            what = "a symbolic link that leads to " + what
+        raise Failed("{} is {}, and is to be a file".format(path, what), "move it away")
+    return found
 
 
 def _described(status: "os.stat_result | None") -> "State | None":
@@ -34,11 +48,23 @@ def _described(status: "os.stat_result | None") -> "State | None":
     }
 
 
-def content_and_mode(system: "System", path: str) -> "State":
-    """{"file": content, "mode"} of a regular file; of anything else its type stands for the content."""
-    found: "State" = described(system, path) or {"type": None, "mode": None}
-    content = system.text(path) if found["type"] == "file" else found["type"]
-    return {"file": content, "mode": found["mode"]}
+def content_and_mode(system: "System", path: str, asked: "str | None") -> "State":
+    """{"file": content, "mode"} of a regular file of root's.
+
+    `asked`: its mode; a stricter one that was found counts as that. None: nothing is to be there, nor a link; then the
+    type of what is stands for the content.
+    """
+    if asked is None:
+        found = _described(system.stat(path))
+        return {"file": found and found["type"], "mode": None}
+    found = described_file(system, path) or {"mode": None}
+    return {"file": system.text(path), "mode": asked if is_stricter(system, path, asked) else found["mode"]}
+
+
+def is_stricter(system: "System", path: str, mode: str) -> bool:
+    """Does a file of root's let fewer in than `mode` would?"""
+    status = system.stat(system.place(path))
+    return status is not None and lets_fewer_in(status, int(mode, 8), 0, 0)
 
 
 def _name(look_up: "Callable[..., Any]", number: int) -> str:
@@ -59,7 +85,7 @@ def owner_ids(system: "System", resource: "Any") -> "tuple[int, int]":
     return uid, gid
 
 
-def lets_fewer_in(status: "os.stat_result", mode: int, uid: int, gid: int) -> bool:
+def lets_fewer_in(status: "os.stat_result", mode: int, uid: "int | None", gid: "int | None") -> bool:
     """Is a file as found stricter than asked? Then somebody has hardened the host, and that stays so."""
     found = stat.S_IMODE(status.st_mode)
     group = status.st_gid == gid or not (found >> 3) & 7 & ~mode  # its group may do no more than anybody may
@@ -90,29 +116,40 @@ class File(Resource):
         return (self.path,)
 
     def desired(self) -> "State":
+        """type (file, or None: absent), content (text), mode (0644), owner and group (names)."""
         if self.content is None:
             return {"type": None}
         return {"type": "file", "content": self.content, "mode": self.mode, "owner": self.owner, "group": self.group}
 
     def actual(self, system: "System") -> "State | None":
+        """As `desired`; type may be any of TYPES, content is there for a file alone. None: nothing is there."""
         if self.content is None:
             return _described(system.stat(self.path))  # a link goes, and not what it leads to
-        state = described(system, self.path)
-        if state is not None and state["type"] == "file":
+        state = described_file(system, self.path)
+        if state is not None:
             state["content"] = system.text(self.path)
+            if self._stays_stricter(system):
+                state.update(mode=self.mode, owner=self.owner, group=self.group)
         return state
 
+    def _stays_stricter(self, system: "System") -> bool:
+        """What only root's programs read may be as strict as somebody has made it."""
+        roots = self.owner == self.group == "root" and self.path.startswith(READ_BY_ROOT)
+        return roots and is_stricter(system, self.path, self.mode)
+
     def apply(self, system: "System", diff: "Diff") -> None:
+        """Write it whole for its content; else owner, then mode."""
         if self.content is None:
             if diff["type"][0] == "directory":
                 raise Failed("{} is a directory, and is to be no file".format(self.path), "move it away")
             return system.remove(self.path)
         uid, gid = owner_ids(system, self)
         if "content" in diff or "type" in diff:
-            if diff.get("type", (None,))[0] == "directory":
-                raise Failed("{} is a directory, and is to be a file".format(self.path), "move it away")
             data = self.content.encode("utf-8", "surrogateescape")
-            system.write(self.path, data, int(self.mode, 8), uid, gid, lambda staged: self._validate(system, staged))
+            mode = int(self.mode, 8)
+            if self._stays_stricter(system):
+                mode, uid, gid = rights(system, self.path, mode, uid, gid)
+            system.write(self.path, data, mode, uid, gid, lambda staged: self._validate(system, staged))
             return None
         if "owner" in diff or "group" in diff:
             system.set_owner(self.path, uid, gid)
@@ -154,12 +191,15 @@ class Directory(Resource):
         return self.path
 
     def desired(self) -> "State":
+        """type (directory), mode (0755), owner and group (names)."""
         return {"type": "directory", "mode": self.mode, "owner": self.owner, "group": self.group}
 
     def actual(self, system: "System") -> "State | None":
+        """As `desired`. None: nothing is there."""
         return described(system, self.path)
 
     def apply(self, system: "System", diff: "Diff") -> None:
+        """Make it, or set owner and mode; what is in it stays."""
         uid, gid = owner_ids(system, self)
         if "type" in diff:
             if diff["type"][0] is not None:
@@ -169,3 +209,25 @@ class Directory(Resource):
         if "owner" in diff or "group" in diff:
             system.set_owner(self.path, uid, gid)
         system.set_mode(self.path, int(self.mode, 8))
+
+    def when_removed(self, role: str) -> "Undo | None":
+        return None if self.found is not None else ("directory_gone", {"path": self.path})
+
+
+class DirectoryGone(Resource):
+    """A directory that we made, and that goes with the role that asked for it, unless there is something in it."""
+
+    path: str
+
+    def identity(self) -> str:
+        return self.path
+
+    def desired(self) -> "State":
+        return {"empty": False}
+
+    def actual(self, system: "System") -> "State":
+        status = system.stat(self.path)
+        return {"empty": status is not None and stat.S_ISDIR(status.st_mode) and not system.names(self.path)}
+
+    def apply(self, system: "System", diff: "Diff") -> None:
+        system.remove(self.path)

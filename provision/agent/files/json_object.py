@@ -18,7 +18,7 @@ MOST = 1024 * 1024
 """Bytes; a daemon.json of all options is a hundredth of that."""
 
 
-def parse(data: bytes, path: str) -> "dict[str, Any] | None":
+def parse(data: bytes, path: str) -> "dict[str, Any]":
     """The object in `data` (bytes), its keys in order; {} where there is nothing in it. `path` is for the sentence."""
     if len(data) > MOST:
         raise Failed("{} is larger than {} bytes".format(path, MOST), "look at what fills it; nothing was written")

@@ -31,9 +31,11 @@ class LineInFile(Resource):
         return (self.path,)
 
     def desired(self) -> "State":
+        """lines: [the line], or [] where it has to go."""
         return {"lines": [] if self.absent else [self.line]}
 
     def actual(self, system: "System") -> "State | None":
+        """lines: those of the file that are ours, by `match`."""
         text = self._text(system)
         return {"lines": [] if text is None else [line for line in map(_bare, _lines(text)) if self._ours(line)]}
 
@@ -48,6 +50,7 @@ class LineInFile(Resource):
         return line == self.line or self.match is not None and re.search(self.match, line) is not None
 
     def apply(self, system: "System", diff: "Diff") -> None:
+        """Put it in the place of the first of them, or at the end; all other lines stay."""
         found = system.read_unlinked(self.path, LIMIT)
         if found is None:
             fix = "ask for that file, or for the package that brings it, before this"

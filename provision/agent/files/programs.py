@@ -25,12 +25,15 @@ class Programs(Resource):
         return " ".join(self.names)
 
     def desired(self) -> "State":
+        """Each program by its name or path: "there"."""
         return {name: "there" for name in self.names}
 
     def actual(self, system: "System") -> "State | None":
+        """As `desired`; None for one that is missing."""
         return {name: "there" if _there(system, name) else None for name in self.names}
 
     def apply(self, system: "System", diff: "Diff") -> None:
+        """Always Failed: a program is only looked for."""
         raise Failed("there is no {} on this host".format(" and no ".join(sorted(diff))), self.fix)
 
 

@@ -26,9 +26,11 @@ class Symlink(Resource):
         return (self.path,)
 
     def desired(self) -> "State":
+        """target: where it points, or None: absent."""
         return {"target": None if self.absent else self.target}
 
     def actual(self, system: "System") -> "State | None":
+        """As `desired`. Failed where something else than a link is there."""
         status = system.stat(self.path)
         if status is None:
             return None
@@ -40,6 +42,7 @@ class Symlink(Resource):
         return {"target": None if self.absent and found != self.target else found}
 
     def apply(self, system: "System", diff: "Diff") -> None:
+        """Put it in the place of another link, or remove it."""
         if self.absent:
             system.remove(self.path)
         else:

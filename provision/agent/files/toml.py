@@ -38,10 +38,15 @@ class TomlValues(Resource):
     def identity(self) -> str:
         return self.path
 
+    def touches(self) -> "tuple[str, ...]":
+        return (self.path,)
+
     def desired(self) -> "State":
+        """Each key by its dotted path: its value."""
         return dict(self.values)
 
     def actual(self, system: "System") -> "State | None":
+        """As `desired`; None for a key that is not there. None: there is no file."""
         text = system.text(system.place(self.path))
         if text is None:
             return None
@@ -58,6 +63,7 @@ class TomlValues(Resource):
         return {key: item and _value(text[item.start : item.end], key, self.path) for key, item in found.items()}
 
     def apply(self, system: "System", diff: "Diff") -> None:
+        """Set each value that differs, in its place; all else stays as it is."""
         text = system.text(self.path) or ""
         for key in sorted(diff):
             text = changed(text, key, self.values[key])

@@ -14,6 +14,10 @@ import resource
 import sys
 import time
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, Sequence
+
 COUNT = 1024
 KERNEL = """
 .version {version}
@@ -47,7 +51,7 @@ NVML = ("libnvidia-ml.so.1", "/usr/local/nvidia/lib64/libnvidia-ml.so.1")
 class CudaError(Exception):
     """A call of the driver API that did not return 0."""
 
-    def __init__(self, call, code, name=""):
+    def __init__(self, call: str, code: int, name: str = "") -> None:
         Exception.__init__(self, "{} failed with {} {}".format(call, code, name).strip())
         self.code = code
 
@@ -55,26 +59,26 @@ class CudaError(Exception):
 class Cuda:
     """libcuda, each call checked."""
 
-    def __init__(self, names):
+    def __init__(self, names: "tuple[str, ...]") -> None:
         self._library = _first(names)
 
-    def __call__(self, name, *arguments):
+    def __call__(self, name: str, *arguments: "Any") -> None:
         code = getattr(self._library, name)(*arguments)
         if code:
             raise CudaError(name, code, self._name(code))
 
-    def forgiving(self, name, *arguments):
+    def forgiving(self, name: str, *arguments: "Any") -> None:
         """A call that cleans up: what it fails with does not matter any more."""
         getattr(self._library, name)(*arguments)
 
-    def _name(self, code):
+    def _name(self, code: int) -> str:
         text = ctypes.c_char_p()
         function = getattr(self._library, "cuGetErrorName", None)
         if function is None or function(code, ctypes.byref(text)) or not text.value:
             return ""
         return text.value.decode("ascii", "replace")
 
-    def uuid(self, device):
+    def uuid(self, device: "ctypes.c_int") -> str:
         """GPU-… of a device; the MIG device's own where the driver can tell."""
         data = (ctypes.c_ubyte * 16)()
         try:
@@ -86,19 +90,19 @@ class Cuda:
         return "GPU-" + "-".join(cuts)
 
 
-def _first(names):
-    problem = None
+def _first(names: "tuple[str, ...]") -> "ctypes.CDLL":
+    problem = OSError("no name to try")
     for name in names:
         try:
             return ctypes.CDLL(name)
         except OSError as error:
-            problem = problem or error
+            problem = error
     raise problem
 
 
-def main(request):
+def main(request: "dict[str, Any]") -> "dict[str, Any]":
     started = time.perf_counter()
-    found = {
+    found: "dict[str, Any]" = {
         "limits": limits(),
         "shm": shared_memory(),
         "uid": os.getuid(),
@@ -109,18 +113,19 @@ def main(request):
     found["nodes"] = sorted(os.path.basename(path) for path in glob.glob("/dev/nvidia*"))
     found["volumes"] = {path: volume(path) for path in request.get("volumes", ())}
     found["nvml"] = nvml()
-    found["nvidia_smi"] = program([request["nvidia_smi"], "-L"]) if request.get("nvidia_smi") else None
+    found["missing"] = missing(request.get("libraries", ()), request.get("nodes", ()))
+    found["nvidia_smi"] = nvidia_smi(request.get("nvidia_smi", ()))
     found["cuda"] = cuda() if request.get("cuda", True) else None
     found["seconds"] = round(time.perf_counter() - started, 3)
     return found
 
 
-def limits():
+def limits() -> "dict[str, list[int]]":
     names = {"memlock": resource.RLIMIT_MEMLOCK, "stack": resource.RLIMIT_STACK, "nofile": resource.RLIMIT_NOFILE}
     return {name: list(resource.getrlimit(number)) for name, number in names.items()}
 
 
-def volume(path):
+def volume(path: str) -> "Any":
     """What tells a directory from all others: device and inode; None where it cannot be listed."""
     try:
         os.listdir(path)
@@ -130,7 +135,7 @@ def volume(path):
     return [status.st_dev, status.st_ino]
 
 
-def shared_memory():
+def shared_memory() -> "int | None":
     try:
         status = os.statvfs("/dev/shm")
     except OSError:
@@ -138,7 +143,26 @@ def shared_memory():
     return status.f_blocks * status.f_frsize
 
 
-def program(argv):
+def missing(libraries: "Sequence[str]", nodes: "Sequence[str]", mounts: str = "/proc/self/mountinfo") -> "list[str]":
+    """Those of the driver's libraries that are neither mounted here nor in a directory of NVIDIA's that is; nodes."""
+    with open(mounts, encoding="utf-8", errors="replace") as file:
+        targets = [line.split(" ")[4] for line in file]
+    folders = [path for target in targets if "nvidia" in target for path in glob.glob(target + "/lib*")]
+    names = [os.path.basename(path) for path in targets]
+    names += [name for folder in folders if os.path.isdir(folder) for name in os.listdir(folder)]
+    absent = [library for library in libraries if not any(name.startswith(library + ".so.") for name in names)]
+    return absent + [name for name in nodes if not os.path.exists("/dev/" + name)]
+
+
+def nvidia_smi(places: "Sequence[str]") -> "dict[str, Any] | None":
+    """What `nvidia-smi -L` answers, of the first of these places that has one; None where none is asked for."""
+    there = [path for path in places if os.path.exists(path)]
+    if there or not places:
+        return program([there[0], "-L"]) if there else None
+    return {"status": 127, "text": "there is no {}".format(" and no ".join(places))}
+
+
+def program(argv: "list[str]") -> "dict[str, Any]":
     """Exit status (127: it does not start) and output; by fork, as the image has no `subprocess`."""
     reading, writing = os.pipe()
     pid = os.fork()
@@ -158,7 +182,7 @@ def program(argv):
     return {"status": os.WEXITSTATUS(status) if os.WIFEXITED(status) else -os.WTERMSIG(status), "text": text[-2000:]}
 
 
-def cuda():
+def cuda() -> "dict[str, Any]":
     """{"error": …} where CUDA does not start, else the driver's version and each device's UUID and result."""
     try:
         api = Cuda(LIBRARIES)
@@ -177,10 +201,10 @@ def cuda():
     return {"error": None, "version": version.value, "devices": devices}
 
 
-def device(api, index):
+def device(api: "Cuda", index: int) -> "dict[str, str | None]":
     handle = ctypes.c_int()
     api("cuDeviceGet", ctypes.byref(handle), index)
-    found = {"uuid": api.uuid(handle), "kernel": None}
+    found: "dict[str, str | None]" = {"uuid": api.uuid(handle), "kernel": None}
     try:
         found["kernel"] = compute(api, handle)
     except (CudaError, AttributeError) as error:
@@ -188,7 +212,7 @@ def device(api, index):
     return found
 
 
-def compute(api, handle):
+def compute(api: "Cuda", handle: "ctypes.c_int") -> str:
     """ "ok" when the kernel's result is right; else what is wrong."""
     context = ctypes.c_void_p()
     api("cuDevicePrimaryCtxRetain", ctypes.byref(context), handle)
@@ -199,7 +223,7 @@ def compute(api, handle):
         api.forgiving("cuDevicePrimaryCtxRelease", handle)
 
 
-def load(api):
+def load(api: "Cuda") -> "ctypes.c_void_p | None":
     module = ctypes.c_void_p()
     for number, (version, target) in enumerate(TARGETS):
         text = KERNEL.format(version=version, target=target).encode("ascii") + b"\0"
@@ -214,7 +238,7 @@ def load(api):
     return function
 
 
-def launch(api, function):
+def launch(api: "Cuda", function: "ctypes.c_void_p | None") -> str:
     start = [(number * 2654435761) % 2**31 for number in range(COUNT)]
     array = (ctypes.c_uint32 * COUNT)(*start)
     memory = ctypes.c_uint64()
@@ -231,7 +255,7 @@ def launch(api, function):
     return "ok" if not wrong else "{} of {} results are wrong".format(wrong, COUNT)
 
 
-def nvml():
+def nvml() -> "dict[str, Any] | None":
     """UUIDs as NVML in the container tells them; an error as {"code", "text"}; None where no NVML was injected."""
     try:
         library = _first(NVML)

@@ -12,17 +12,24 @@ from ..engine.resource import Resource
 from ..facts import gather
 from ..host.errors import Failed
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, Iterator
+
+    from ..host.system import System
+    from ..types import Diff, State
+
 GPU_CLASSES = ("0300", "0302")
 SWITCH_CLASS = "0680"
 
 
-def counted(number, thing, verb=False):
+def counted(number: int, thing: str, verb: bool = False) -> str:
     """`1 GPU`, `2 GPUs`; with a verb `1 GPU is`, `2 GPUs are`."""
     text = "{} {}{}".format(number, thing, "" if number == 1 else "s")
     return text + (" is" if number == 1 else " are") if verb else text
 
 
-def look(system):
+def look(system: "System") -> "Any":
     """{"gpus", "switches": PCI addresses, "loaded", "on_disk", "library", "fabric_manager": None or a dict}."""
     found = gather.nvidia(system, os.uname().release)
     gpus = [item["address"] for item in found["pci"] if item["device_class"] in GPU_CLASSES]
@@ -37,24 +44,24 @@ def look(system):
     }
 
 
-def _on_disk(system):
+def _on_disk(system: "System") -> "Any":
     result = system.query(["modinfo", "-F", "version", "nvidia"], timeout=10)
     return result.out.strip().splitlines()[0] if result.ok and result.out.strip() else None
 
 
-def _fabric_manager(system):
+def _fabric_manager(system: "System") -> "Any":
     result = system.query(["nv-fabricmanager", "--version"], timeout=10)
     match = re.search(r"(\d+\.\d+[.\d]*)", result.out + result.err) if result.ok else None
     running = system.query(["systemctl", "is-active", "nvidia-fabricmanager"], timeout=10).out.strip() == "active"
     return {"version": match.group(1) if match else None, "running": running}
 
 
-def problems(found, expected=None):
+def problems(found: "dict[str, Any]", expected: "int | None" = None) -> "list[tuple[str, str]]":
     """What is wrong, the most important first: a list of (cause, fix)."""
     return list(_problems(found, expected))
 
 
-def _problems(found, expected):
+def _problems(found: "dict[str, Any]", expected: "int | None") -> "Iterator[Any]":
     present = len(found["gpus"])
     if expected is not None and present != expected:
         yield (
@@ -90,7 +97,7 @@ def _problems(found, expected):
             yield problem
 
 
-def _fabric_problems(manager, loaded):
+def _fabric_problems(manager: "dict[str, Any]", loaded: str) -> "Iterator[Any]":
     if manager["version"] is None:
         yield ("this host has NVSwitches and no fabric manager", "install nvidia-fabricmanager {}".format(loaded))
     elif manager["version"] != loaded:
@@ -108,25 +115,28 @@ def _fabric_problems(manager, loaded):
 class NvidiaDriver(Resource):
     """A probe: the driver is whole."""
 
-    fields = ("expect_gpus",)
+    expect_gpus: "int | None"
     probe = True
 
-    def identity(self):
+    def identity(self) -> str:
         return "nvidia"
 
-    def desired(self):
+    def desired(self) -> "State":
+        """whole: true."""
         return {"whole": True}
 
-    def actual(self, system):
+    def actual(self, system: "System") -> "State | None":
+        """As `desired`; what is wrong is Failed."""
         self._found = look(system)
         wrong = problems(self._found, self.expect_gpus)
         if wrong:
             raise Failed(wrong[0][0], wrong[0][1], "\n".join("{}; {}".format(*problem) for problem in wrong))
         return {"whole": True}
 
-    def apply(self, system, diff):
+    def apply(self, system: "System", diff: "Diff") -> None:
+        """Never called: a driver is asserted."""
         raise AssertionError("a driver is asserted, never changed")
 
-    def note(self, diff):
+    def note(self, diff: "Diff") -> str:
         found = getattr(self, "_found", None)
         return "driver {}, {}".format(found["loaded"], counted(len(found["gpus"]), "GPU")) if found else ""

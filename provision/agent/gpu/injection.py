@@ -13,7 +13,14 @@ import itertools
 import os
 import re
 
+from ..facts import gather
 from ..host import look
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, Iterator, Sequence
+
+    from ..host.system import System
 
 ORDER = ("cdi", "runtime", "gpus", "nvidia-docker")
 SPEC_FOLDERS = ("/etc/cdi", "/var/run/cdi")
@@ -23,11 +30,24 @@ ALL = "all"
 NONE = "none"
 OWN = "/nvidia.yaml"
 """The name that NVIDIA's own service and tool give a spec."""
+LIBRARIES = (
+    "libcuda",
+    "libcudadebugger",
+    "libnvidia-cfg",
+    "libnvidia-ml",
+    "libnvidia-nvvm",
+    "libnvidia-opencl",
+    "libnvidia-ptxjitcompiler",
+)
+"""The driver's libraries for the capabilities `compute` and `utility`."""
+USUAL_SMI = ("/usr/bin/nvidia-smi", "/usr/local/nvidia/bin/nvidia-smi")
+"""Where the toolkit and the volume of nvidia-docker 1 put it."""
+NODES = ("nvidia-uvm", "nvidia-uvm-tools", "nvidiactl")
 VISIBLE = {ALL: "all", NONE: "void"}
 """NVIDIA_VISIBLE_DEVICES: to a runtime in mode cdi `none` would be a CDI device, which no spec has."""
 
 
-def specs(system):
+def specs(system: "System") -> "dict[str, str]":
     """{path: text} of the CDI specs for NVIDIA GPUs."""
     found = {}
     for folder in SPEC_FOLDERS:
@@ -39,18 +59,18 @@ def specs(system):
     return found
 
 
-def names_in(text):
+def names_in(text: str) -> "set[str]":
     """The device names of a CDI spec in YAML or JSON."""
     return set(re.findall(r"^\s*(?:-\s*)?\"?name\"?:\s*\"?([A-Za-z0-9:._-]+)", text, re.M))
 
 
-def driver_of(text):
+def driver_of(text: str) -> "str | None":
     """The driver's version that a CDI spec was made for, or None."""
     match = re.search(r"lib(?:cuda|nvidia-ml)\.so\.(\d+\.[\d.]*\d)", text)
     return match.group(1) if match else None
 
 
-def in_force(found):
+def in_force(found: "dict[str, str]") -> "dict[str, str]":
     """Those of the specs that Docker uses: of a GPU that two folders name, the later folder's counts."""
     named = {path: names_in(text) for path, text in found.items()}
     folders = {path: SPEC_FOLDERS.index(os.path.dirname(path)) for path in found}
@@ -62,7 +82,7 @@ def in_force(found):
     return used
 
 
-def conflicts(found):
+def conflicts(found: "dict[str, str]") -> "Iterator[tuple[str, str]]":
     """(cause, fix) for each two specs in one folder that name the same GPU."""
     for first, second in itertools.combinations(sorted(found, key=lambda path: (path.endswith(OWN), path)), 2):
         same_folder = os.path.dirname(first) == os.path.dirname(second)
@@ -71,29 +91,39 @@ def conflicts(found):
             yield cause, "remove one of them: rm {}".format(first)
 
 
-def stale(system, driver):
+def stale(system: "System", driver: str) -> "list[tuple[str, str]]":
     """[(path, version)] of specs in force that were made for another driver than this one."""
     made_for = [(path, driver_of(text)) for path, text in sorted(in_force(specs(system)).items())]
     return [(path, version) for path, version in made_for if version is not None and version != driver]
 
 
-def by_spec(system, ways):
+def by_spec(system: "System", ways: "Sequence[str]") -> bool:
     """Does one of these ways go by the CDI specs?"""
     return "cdi" in ways or "runtime" in ways and _mode(system) == "cdi"
 
 
-def nvidia_smi(system, way):
-    """Where the CDI specs put nvidia-smi in a container that gets its GPUs by this way, or None."""
-    if not by_spec(system, (way,)):
-        return None
+def nvidia_smi(system: "System", way: str) -> "list[str]":
+    """The places where a container that gets its GPUs by this way may have nvidia-smi; [] where the host has none."""
     pattern = r"containerPath\"?:\s*\"?(/[^\s\",]*/nvidia-smi)\b"
-    found = [match.group(1) for match in (re.search(pattern, text) for text in specs(system).values()) if match]
-    return found[0] if found else None
+    by_specs = specs(system).values() if by_spec(system, (way,)) else ()
+    found = [match.group(1) for match in (re.search(pattern, text) for text in by_specs) if match]
+    folder, program = gather.driver_programs(system), system.which("nvidia-smi")
+    own = [folder + "/nvidia-smi"] if folder else []
+    return found[:1] + own + list(USUAL_SMI) if found or own or program else []
 
 
-def available(system, info):
+def driver_files(system: "System") -> "tuple[dict[str, str], list[str]]":
+    """({library: its file on the host}, device nodes): what of the driver each container with a GPU must get."""
+    folder, name = os.path.split(gather.library_path(system) or "")
+    version = name.partition(".so.")[2]
+    files = {library: "{}/{}.so.{}".format(folder, library, version) for library in LIBRARIES if version}
+    there = {library: path for library, path in files.items() if look.exists(system, path)}
+    return there, [name for name in NODES if look.exists(system, "/dev/" + name)]
+
+
+def available(system: "System", info: "dict[str, Any]") -> "dict[str, str | None]":
     """{way: None, or why it is not there}."""
-    found = {way: None for way in ORDER}
+    found: "dict[str, str | None]" = {way: None for way in ORDER}
     if not info.get("CDISpecDirs"):
         found["cdi"] = "this Docker has no CDI (needs 25 or later, and features.cdi before 28.2)"
     elif not specs(system):
@@ -107,7 +137,7 @@ def available(system, info):
     return found
 
 
-def chosen(system, info, asked):
+def chosen(system: "System", info: "dict[str, Any]", asked: "Sequence[str]") -> "tuple[list[str], str]":
     """(ways to prove, why not): those asked for, or the first that is there."""
     there = available(system, info)
     if asked:
@@ -118,7 +148,7 @@ def chosen(system, info, asked):
     return (first, "" if first else reasons)
 
 
-def described(system, way, info):
+def described(system: "System", way: str, info: "dict[str, Any]") -> str:
     """The way in words, as far down as it can be told."""
     if way == "runtime":
         return "--runtime=nvidia ({})".format(_mode(system))
@@ -131,7 +161,7 @@ def described(system, way, info):
     return "cdi (--device nvidia.com/gpu)"
 
 
-def _mode(system):
+def _mode(system: "System") -> str:
     match = re.search(r"^\s*mode\s*=\s*\"([a-z-]+)\"", look.text(system, CONFIG) or "", re.M)
     mode = match.group(1) if match else "auto"
     if mode != "auto":
@@ -143,7 +173,7 @@ def _mode(system):
     return "jit-cdi" if tuple(map(int, version.groups())) >= (1, 18) else "legacy hook"
 
 
-def options(system, way, asked):
+def options(system: "System", way: str, asked: "Any") -> "tuple[dict[str, Any], tuple[str, ...]]":
     """(HostConfig, Env) for GPUs: ALL, NONE, or the list of (uuid, index) pairs that were asked for."""
     if way == "cdi":
         return _cdi(system, asked), ()
@@ -152,12 +182,12 @@ def options(system, way, asked):
         return {"Runtime": "nvidia"}, ("NVIDIA_VISIBLE_DEVICES=" + visible, CAPABILITIES)
     if asked == NONE:
         return {}, ()
-    request = {"Driver": "", "Capabilities": [["gpu"]]}
+    request: "dict[str, Any]" = {"Driver": "", "Capabilities": [["gpu"]]}
     request.update({"Count": -1} if asked == ALL else {"DeviceIDs": [uuid for uuid, _ in asked]})
     return {"DeviceRequests": [request]}, (CAPABILITIES,)
 
 
-def _cdi(system, asked):
+def _cdi(system: "System", asked: "Any") -> "dict[str, Any]":
     if asked == NONE:
         return {}
     if asked == ALL:

@@ -6,18 +6,22 @@ precise one stands first. No text of ours is changed by a match: the message its
 
 import re
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
 
 class Signature:
     """One known message: `pattern` (a regular expression), cause, a command that proves it, and what to do."""
 
-    def __init__(self, pattern, cause, proof, fix):
+    def __init__(self, pattern: "Any", cause: "Any", proof: "Any", fix: str) -> None:
         self.pattern = re.compile(pattern, re.I)
         self.cause = cause
         self.proof = proof
         self.fix = fix
 
 
-def explain(text):
+def explain(text: str) -> "Signature | None":
     """The Signature that some output matches, or None."""
     for signature in SIGNATURES:
         if signature.pattern.search(text or ""):

@@ -7,6 +7,12 @@ answer in time is Unknown. What each key is: see nvml_program.py.
 from ..host import child
 from . import nvml_program
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from ..host.system import System
+
 LIBRARIES = ("libnvidia-ml.so.1", "/usr/local/nvidia/lib64/libnvidia-ml.so.1")
 """Where the library is looked for: as the dynamic linker finds it, then where GPU clouds and containers mount it."""
 TIMEOUT = 60
@@ -26,7 +32,7 @@ FIXES = {
 """What to do, by NVML's error number."""
 
 
-def ask(system, timeout=TIMEOUT):
+def ask(system: "System", timeout: int = TIMEOUT) -> "Any":
     """{"driver", "nvml", "cuda", "gpus": […]}, or {"error": {"code", "text", "fix"}}. Raises child.Unknown."""
     answer = child.run(system, nvml_program, {"libraries": list(LIBRARIES)}, ("pynvml",), timeout)
     if "error" in answer:

@@ -8,13 +8,17 @@ milliwatts, links in lanes; names are NVML's.
 import ctypes
 import sys
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
 UNSUPPORTED = (2, 3, 6, 13, 25)
 """NVML: invalid argument, not supported, not found, function not found, argument version mismatch."""
 LOST = 15
 MAX_LINKS = 36
 
 
-def main(request):
+def main(request: "Any") -> "Any":
     """All that is asked, as JSON types."""
     pynvml = sys.modules["pynvml"]  # put there by child.py
 
@@ -29,7 +33,7 @@ def main(request):
         return {"error": _error(error)}
 
 
-def _load(libraries):
+def _load(libraries: "Any") -> "Any":
     """Load the first library that is there; pynvml then finds it by its name."""
     for name in libraries:
         try:
@@ -39,15 +43,15 @@ def _load(libraries):
     return None
 
 
-def _error(error):
+def _error(error: "Any") -> "Any":
     return {"code": error.value, "text": str(error)}
 
 
-def _text(value):
+def _text(value: "Any") -> "Any":
     return value.decode("utf-8", "replace") if isinstance(value, bytes) else value
 
 
-def _system(nvml):
+def _system(nvml: "Any") -> "Any":
     version = nvml.nvmlSystemGetCudaDriverVersion_v2()
     return {
         "driver": _text(nvml.nvmlSystemGetDriverVersion()),
@@ -57,8 +61,8 @@ def _system(nvml):
     }
 
 
-def _gpu(nvml, index):
-    errors = {}
+def _gpu(nvml: "Any", index: "Any") -> "Any":
+    errors: "dict[str, Any]" = {}
     try:
         handle = nvml.nvmlDeviceGetHandleByIndex(index)
     except nvml.NVMLError as error:
@@ -70,7 +74,7 @@ def _gpu(nvml, index):
     return gpu
 
 
-def _answer(nvml, errors, key, question, handle):
+def _answer(nvml: "Any", errors: "Any", key: str, question: "Any", handle: "Any") -> "Any":
     try:
         return question(nvml, handle)
     except nvml.NVMLError as error:
@@ -81,7 +85,7 @@ def _answer(nvml, errors, key, question, handle):
     return None
 
 
-def _memory(nvml, handle):
+def _memory(nvml: "Any", handle: "Any") -> "Any":
     try:
         memory = nvml.nvmlDeviceGetMemoryInfo(handle, version=nvml.nvmlMemory_v2)
         return {"total": memory.total, "reserved": memory.reserved, "free": memory.free, "used": memory.used}
@@ -90,30 +94,30 @@ def _memory(nvml, handle):
         return {"total": memory.total, "reserved": None, "free": memory.free, "used": memory.used}
 
 
-def _pair(function):
+def _pair(function: "Any") -> "Any":
     """A question that answers [current, pending]."""
 
-    def ask(nvml, handle):
+    def ask(nvml: "Any", handle: "Any") -> "Any":
         current, pending = getattr(nvml, function)(handle)
         return {"current": current, "pending": pending}
 
     return ask
 
 
-def _plain(function, *arguments):
-    def ask(nvml, handle):
+def _plain(function: "Any", *arguments: "Any") -> "Any":
+    def ask(nvml: "Any", handle: "Any") -> "Any":
         return _text(getattr(nvml, function)(handle, *arguments))
 
     return ask
 
 
-def _bus(nvml, handle):
+def _bus(nvml: "Any", handle: "Any") -> "Any":
     """As /sys names it: 0000:17:00.0 (NVML has eight digits of domain, in capitals)."""
     domain, _, rest = _text(nvml.nvmlDeviceGetPciInfo(handle).busId).lower().partition(":")
     return "{:04x}:{}".format(int(domain, 16), rest)
 
 
-def _mig_devices(nvml, handle):
+def _mig_devices(nvml: "Any", handle: "Any") -> "Any":
     uuids = []
     for index in range(nvml.nvmlDeviceGetMaxMigDeviceCount(handle)):
         try:
@@ -124,12 +128,12 @@ def _mig_devices(nvml, handle):
     return uuids
 
 
-def _remapped(nvml, handle):
+def _remapped(nvml: "Any", handle: "Any") -> "Any":
     corrected, uncorrected, pending, failure = nvml.nvmlDeviceGetRemappedRows(handle)
     return {"corrected": corrected, "uncorrected": uncorrected, "pending": bool(pending), "failure": bool(failure)}
 
 
-def _fabric(nvml, handle):
+def _fabric(nvml: "Any", handle: "Any") -> "Any":
     try:
         info = nvml.c_nvmlGpuFabricInfoV_t()
         nvml.nvmlDeviceGetGpuFabricInfoV(handle, ctypes.byref(info))
@@ -139,14 +143,14 @@ def _fabric(nvml, handle):
     return {"state": info.state, "status": info.status}
 
 
-def _throttle(nvml, handle):
+def _throttle(nvml: "Any", handle: "Any") -> "Any":
     try:
         return nvml.nvmlDeviceGetCurrentClocksEventReasons(handle)
     except nvml.NVMLError_FunctionNotFound:
         return nvml.nvmlDeviceGetCurrentClocksThrottleReasons(handle)
 
 
-def _links(nvml, handle):
+def _links(nvml: "Any", handle: "Any") -> "Any":
     """{"up": links that are active, "down": links that are there and are not}."""
     states = []
     for link in range(MAX_LINKS):
@@ -159,7 +163,7 @@ def _links(nvml, handle):
     return {"up": states.count(1), "down": states.count(0)} if states else None
 
 
-def _processes(nvml, handle):
+def _processes(nvml: "Any", handle: "Any") -> "Any":
     for name in ("nvmlDeviceGetComputeRunningProcesses_v3", "nvmlDeviceGetComputeRunningProcesses_v2"):
         try:
             return len(getattr(nvml, name)(handle))
@@ -168,7 +172,7 @@ def _processes(nvml, handle):
     return None
 
 
-def _capability(nvml, handle):
+def _capability(nvml: "Any", handle: "Any") -> "Any":
     return "{}.{}".format(*nvml.nvmlDeviceGetCudaComputeCapability(handle))
 
 

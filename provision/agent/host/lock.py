@@ -46,6 +46,22 @@ class Lock:
 
     def take(self, line: "Waiting") -> None:
         """Take the lock, or raise Failed naming who holds it."""
+        fd = self._taken(line)
+        while not self._is_there(fd):  # whoever held it has removed our directory since
+            os.close(fd)
+            fd = self._taken(line)
+        self.left = _owner(fd)
+        self._record = dict(self._run, pid=os.getpid(), since=times.now())
+        with self._signing:
+            self._fd = fd
+            self._sign(fd)
+
+    def _is_there(self, fd: int) -> bool:
+        status = self._system.stat(self._path)
+        return status is not None and os.path.samestat(status, os.fstat(fd))
+
+    def _taken(self, line: "Waiting") -> int:
+        """A descriptor of the lock file, locked."""
         self._path = os.path.join(self._system.memory.directory(), NAME)
         fd = _opened(self._path, os.O_RDWR | os.O_CREAT)
         deadline = time.monotonic() + WAIT_FOR_ORPHAN
@@ -60,11 +76,7 @@ class Lock:
                 )
             line.progress("waiting for an interrupted run to end its step ({})".format(named(owner)))
             time.sleep(1)
-        self.left = _owner(fd)
-        self._record = dict(self._run, pid=os.getpid(), since=times.now())
-        with self._signing:
-            self._fd = fd
-            self._sign(fd)
+        return fd
 
     def _sign(self, fd: int) -> None:
         os.ftruncate(fd, 0)

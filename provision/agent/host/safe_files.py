@@ -6,8 +6,10 @@ and not followed. Every write is a new file beside the old one, synced, then ren
 """
 
 import contextlib
+import fcntl
 import os
 import stat
+import sys
 
 from .errors import Failed
 
@@ -17,6 +19,13 @@ if TYPE_CHECKING:
 
 LINKS = 40
 """As many as the kernel follows."""
+GET_FLAGS = 0x80086601
+"""FS_IOC_GETFLAGS, where a long has 64 bits."""
+LOCKED = 0x30
+"""FS_IMMUTABLE_FL and FS_APPEND_FL."""
+KEPT = "kept"
+"""Ends the second name of a file that a change may have to put back."""
+UNLINKED = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
 
 
@@ -66,7 +75,59 @@ def _enter(fd: int, part: str, path: str) -> int:
 
 def behind(path: str) -> str:
     """The file that a symbolic link leads to. Failed where there is none, or where others could turn the way to it."""
+    steps, place = _way(path)
+    for directory, inner, status in steps:
+        if status is None:
+            raise _dangling(path, inner)
+        if _others_may_change(directory, status):
+            cause = "{} is a symbolic link that leads through {}, which others than root may change"
+            fix = "put a file in its place, or give that directory to root alone"
+            raise Failed(cause.format(path, directory), fix)
+    return place
+
+
+def refuse_place(path: str) -> None:
+    """Failed where others than root could put another file at `path`, by a directory or a link on the way to it."""
+    steps, place = _way(os.path.dirname(path))
+    for directory, inner, status in steps:
+        if status is None:
+            return _refuse_dangling(os.path.dirname(path), inner)
+        if _others_may_change(directory, status):
+            raise _not_roots_alone(path, directory)
+    status = os.lstat(place)
+    if not stat.S_ISDIR(status.st_mode):
+        raise Failed("{} is to lie in {}, which is no directory".format(path, place), "move that away")
+    if os.geteuid() == 0:
+        if status.st_uid != 0 or (status.st_mode & 0o022 and not status.st_mode & stat.S_ISVTX):
+            raise _not_roots_alone(path, place)
+    return None
+
+
+def _refuse_dangling(folder: str, missing: str) -> None:
+    """Nothing is at `missing`, on the way to `folder`: because a link leads there, or because nobody made it yet?"""
+    while not os.path.lexists(folder):
+        folder = os.path.dirname(folder)
+    if not os.path.exists(folder):
+        raise _dangling(folder, missing)
+
+
+def _not_roots_alone(path: str, directory: str) -> Failed:
+    cause = "{} lies in {}, which others than root may change".format(path, directory)
+    return Failed(cause, "give that directory to root alone (chown root, chmod go-w), then run again")
+
+
+def _dangling(path: str, inner: str) -> Failed:
+    cause = "{} is a symbolic link, and {}, to which it leads, does not exist".format(path, inner)
+    return Failed(cause, "remove the link, or put the file where it leads")
+
+
+def _way(path: str) -> "tuple[list[tuple[str, str, os.stat_result | None]], str]":
+    """([(directory, entry in it, its status)] on the way to `path`, links followed; where that ends).
+
+    A status of None: it is not there, and there the way ends.
+    """
     place, left, links = "/", os.path.abspath(path).split("/"), 0
+    steps: "list[tuple[str, str, os.stat_result | None]]" = []
     while left:
         part = left.pop(0)
         if part == "..":
@@ -74,8 +135,10 @@ def behind(path: str) -> str:
         if part in ("", ".", ".."):
             continue
         inner = os.path.join(place, part)
-        status = _lstat(path, inner)
-        _refuse_others(path, place, status)
+        status = _lstat(inner)
+        steps.append((place, inner, status))
+        if status is None:
+            break
         if not stat.S_ISLNK(status.st_mode):
             place = inner
             continue
@@ -85,24 +148,39 @@ def behind(path: str) -> str:
         target = os.readlink(inner)
         place = "/" if target.startswith("/") else place
         left = target.split("/") + left
-    return place
+    return steps, place
 
 
-def _lstat(path: str, inner: str) -> os.stat_result:
+def _lstat(path: str) -> "os.stat_result | None":
     try:
-        return os.lstat(inner)
+        return os.lstat(path)
     except (FileNotFoundError, NotADirectoryError):
-        cause = "{} is a symbolic link, and {}, to which it leads, does not exist".format(path, inner)
-        raise Failed(cause, "remove the link, or put the file where it leads") from None
+        return None
 
 
-def _refuse_others(path: str, directory: str, entry: os.stat_result) -> None:
-    """Failed where others than root could put something else in the place of this entry."""
+def _others_may_change(directory: str, entry: os.stat_result) -> bool:
+    """Could others than root put something else in the place of this entry?"""
     status = os.lstat(directory)
     sticky = status.st_mode & stat.S_ISVTX and entry.st_uid == 0
-    if os.geteuid() == 0 and (status.st_uid != 0 or (status.st_mode & 0o022 and not sticky)):
-        cause = "{} is a symbolic link that leads through {}, which others than root may change".format(path, directory)
-        raise Failed(cause, "put a file in its place, or give that directory to root alone")
+    return os.geteuid() == 0 and (status.st_uid != 0 or bool(status.st_mode & 0o022 and not sticky))
+
+
+def refuse_locked(path: str) -> None:
+    """Failed where not even root may replace what is at `path`, or put anything there: chattr +i, +a."""
+    for locked in (path, os.path.dirname(path)):
+        try:
+            fd = os.open(locked, UNLINKED)
+        except OSError:  # it is not there, or no file
+            continue
+        try:
+            flags = int.from_bytes(fcntl.ioctl(fd, GET_FLAGS, bytes(8)), sys.byteorder)
+        except OSError:  # this file system has none
+            flags = 0
+        finally:
+            os.close(fd)
+        if flags & LOCKED:
+            cause = "{} is locked against changes (chattr +i or +a)".format(locked)
+            raise Failed(cause, "chattr -ia {}, or leave it to whoever locked it".format(locked))
 
 
 def _is_link(fd: int, name: str) -> bool:
@@ -116,7 +194,7 @@ def _is_link(fd: int, name: str) -> bool:
 def opened(path: str) -> "Iterator[int]":
     """A descriptor of an existing file or directory, itself no link."""
     with parent(path) as (directory, name):
-        fd = os.open(name or ".", os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=directory)
+        fd = os.open(name or ".", UNLINKED, dir_fd=directory)
         try:
             yield fd
         finally:
@@ -151,10 +229,13 @@ def try_out(path: str, data: bytes, mode: int, validate: "Callable[[str], object
 
 
 @contextlib.contextmanager
-def scratch(files: "Callable[[str], Mapping[str, bytes | str]]", place: str = "/run") -> "Iterator[str]":
+def scratch(
+    files: "Callable[[str], Mapping[str, bytes | str]]", copies: "Mapping[str, str]", place: str = "/run"
+) -> "Iterator[str]":
     """A new folder for programs that only look, and gone afterwards; all may read it, since apt reads as another user.
 
-    `files` is a function of the folder's path: {path in it: bytes, or where a link points}.
+    `files` is a function of the folder's path: {path in it: bytes, or where a link points}; `copies` are made where
+    there is something to copy: {path in it: file}.
     """
     import shutil  # rarely needed, and slow to load
     import tempfile
@@ -170,6 +251,9 @@ def scratch(files: "Callable[[str], Mapping[str, bytes | str]]", place: str = "/
                     file.write(content)
             else:
                 os.symlink(content, path)
+        for name, original in copies.items():
+            with contextlib.suppress(OSError):  # it is not there, or there is no room for it
+                shutil.copyfile(original, os.path.join(folder, name))
         yield folder
     finally:
         shutil.rmtree(folder, ignore_errors=True)
@@ -185,11 +269,7 @@ def _sibling(
     owner: "tuple[int, int]",
 ) -> "Iterator[str]":
     """The name of a new file beside `path`, synced, with its owner and mode; gone at the end unless it was renamed."""
-    mark = ".{}.provision-".format(name)
-    for left in os.listdir(directory):  # by a run that died here: one run a host, so nobody is at it now
-        if left.startswith(mark):
-            os.unlink(left, dir_fd=directory)
-    sibling = mark + os.urandom(6).hex()
+    sibling = _free_name(directory, name)
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
     try:
         fd = os.open(sibling, flags, 0o600, dir_fd=directory)
@@ -200,6 +280,7 @@ def _sibling(
         with os.fdopen(fd, "wb") as file:
             data(file) if callable(data) else file.write(data)
             file.flush()
+            _take_attributes(directory, name, fd)
             if owner != (os.geteuid(), os.getegid()):
                 os.fchown(fd, *owner)
             os.fchmod(fd, mode)
@@ -208,6 +289,88 @@ def _sibling(
     finally:
         with contextlib.suppress(FileNotFoundError):
             os.unlink(sibling, dir_fd=directory)
+
+
+def _take_attributes(directory: int, name: str, fd: int) -> None:
+    """Give the new file the extended attributes of the old one, its ACL among them; its mode, set later, bounds that.
+
+    What a file system does not have, or does not let us set, stays behind.
+    """
+    with contextlib.suppress(OSError):
+        old = os.open(name, UNLINKED, dir_fd=directory)
+        try:
+            for attribute in os.listxattr(old) if stat.S_ISREG(os.fstat(old).st_mode) else ():
+                with contextlib.suppress(OSError):
+                    os.setxattr(fd, attribute, os.getxattr(old, attribute))
+        finally:
+            os.close(old)
+
+
+def _mark(name: str) -> str:
+    return ".{}.provision-".format(name)
+
+
+def _free_name(directory: int, name: str) -> str:
+    """A name for a sibling. What was left by a run that died here goes: one run a host, so nobody is at it now."""
+    _sweep(directory, name, but=_mark(name) + KEPT)
+    return _mark(name) + os.urandom(6).hex()
+
+
+def _sweep(directory: int, name: str, but: "str | None" = None) -> None:
+    for left in os.listdir(directory):
+        if left.startswith(_mark(name)) and left != but:
+            os.unlink(left, dir_fd=directory)
+
+
+def second_name(path: str) -> str:
+    """Where `keep` keeps what was at `path`."""
+    folder, name = os.path.split(path)
+    return os.path.join(folder, _mark(name) + KEPT)
+
+
+def keep(path: str) -> None:
+    """Give the file, or the link itself, that is at `path` a second name beside it, for `put_back`; on disk at once.
+
+    It is the same inode: no room is needed, neither now nor for the way back. OSError where the file system has no
+    hard links, or the directory takes no more names.
+    """
+    with parent(path) as (directory, name):
+        second = _mark(name) + KEPT
+        with contextlib.suppress(FileNotFoundError):  # of an earlier change, whose end was cut short
+            os.unlink(second, dir_fd=directory)
+        os.link(name, second, src_dir_fd=directory, dst_dir_fd=directory, follow_symlinks=False)
+        if not _is_link(directory, second):
+            with opened(second_name(path)) as fd:
+                os.fsync(fd)
+        os.fsync(directory)
+
+
+def put_back(path: str, rights: "tuple[int, int, int] | None") -> None:
+    """What `keep` has kept stands at `path` again, in one step.
+
+    `rights`: (mode, uid, gid) that it had; None for a link. FileNotFoundError where nothing is kept.
+    """
+    with parent(path) as (directory, name):
+        if rights is not None:
+            with opened(second_name(path)) as fd:
+                os.fchown(fd, *rights[1:])
+                os.fchmod(fd, rights[0])  # last: a new owner clears the set-uid bits
+        os.rename(_mark(name) + KEPT, name, src_dir_fd=directory, dst_dir_fd=directory)
+        _sweep(directory, name)  # a rename does nothing where both are names of one file
+        os.fsync(directory)
+
+
+def forget(path: str) -> None:
+    """Nothing of ours stays beside `path`."""
+    with contextlib.suppress(FileNotFoundError, NotADirectoryError), parent(path) as (directory, name):
+        _sweep(directory, name)
+
+
+def rename(source: str, destination: str) -> None:
+    """Within one file system, and on disk at once."""
+    with parent(destination) as (directory, name):
+        os.rename(source, name, dst_dir_fd=directory)
+        os.fsync(directory)
 
 
 def make_directory(path: str, mode: int, uid: int, gid: int) -> None:
@@ -221,24 +384,28 @@ def make_directory(path: str, mode: int, uid: int, gid: int) -> None:
             os.fchmod(fd, mode)
         finally:
             os.close(fd)
+        os.fsync(directory)
 
 
 def make_link(target: str, path: str) -> None:
     """Put a symbolic link at `path`, in place of what was there."""
     with _place(path) as (directory, name):
-        sibling = ".{}.provision-{}".format(name, os.urandom(6).hex())
+        sibling = _free_name(directory, name)
         os.symlink(target, sibling, dir_fd=directory)
         os.rename(sibling, name, src_dir_fd=directory, dst_dir_fd=directory)
+        os.fsync(directory)
 
 
 def remove(path: str) -> None:
     """Remove a file, a link or an empty directory; nothing there is fine."""
     try:
         with parent(path) as (directory, name):
+            _sweep(directory, name, but=_mark(name) + KEPT)
             status = os.stat(name, dir_fd=directory, follow_symlinks=False)
             if stat.S_ISDIR(status.st_mode):
                 os.rmdir(name, dir_fd=directory)
             else:
                 os.unlink(name, dir_fd=directory)
+            os.fsync(directory)
     except (FileNotFoundError, NotADirectoryError):
         return

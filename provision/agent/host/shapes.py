@@ -39,6 +39,7 @@ RECORDS = {
     "daemon_flags": {"flags": [_flag], "variables": LIST},
     "holds": object,
     "images": {"id": str},
+    "installed": {"with": str},
     "json_keys": {ANY: {"role": str, "digest": str}},
     "pending": {"staged": [str]},
     "proofs": {"digest": str, "at": NUMBER},

@@ -94,9 +94,21 @@ class Memory:
 
     def restore(self, snapshot: "dict[str, Any]") -> None:
         """Forget what came after `snapshot`, but not the salt, nor when we last wrote which file: that stays true."""
-        stays = {key: value for key, value in self._load().items() if key in ("salt", "written")}
+        stays = {key: value for key, value in self._whole().items() if key in ("salt", "written")}
         self._document = dict(_copy(snapshot), **stays)
         self.save()
+
+    def mend(self, snapshot: "dict[str, Any] | None") -> None:
+        """Where the document is empty, cut or gone: go on with what an open change remembers of it."""
+        if snapshot is not None and not self._whole():
+            self._document = _copy(snapshot)
+
+    def _whole(self) -> "dict[str, Any]":
+        """The document; {} where it is damaged."""
+        try:
+            return self._load()
+        except Failed:
+            return {}
 
     def wait(self) -> None:
         """From now on changes stay here until `commit`, which may never come: a look that writes nothing."""
@@ -129,8 +141,12 @@ class Memory:
         document = self._load()
         if "salt" not in document:
             document["salt"] = os.urandom(16).hex()
-        salted = document["salt"].encode("ascii") + data
-        return str(sha256(salted).hexdigest())
+        return digest(data, document["salt"])
+
+
+def digest(data: bytes, salt: str) -> str:
+    """sha256 of `data` behind a salt, in hexadecimal."""
+    return str(sha256(salt.encode("ascii") + data).hexdigest())
 
 
 def _copy(document: "dict[str, Any]") -> "dict[str, Any]":

@@ -5,40 +5,34 @@ replaced, never edited in place, and never through a symbolic link that another 
 is the same door with the writes nailed shut: check mode is that object and not an `if`.
 """
 
-import _socket as socket
-import contextlib
-import errno
-import grp
 import os
-import pwd
 import stat
-import struct
-import time
 
-from . import safe_files
+from . import safe_files, unix_http
 from .errors import Failed, TimedOut
-from .results import PATH
+from .reader import Reader
 from .state import Memory
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import IO, Any, Callable, Mapping, Sequence
+    from typing import IO, Any, Callable, ContextManager, Mapping, Sequence
 
     from .results import Result
 
 STATE = "/var/lib/provision"
-UNIX_LIMIT = 16 * 1024 * 1024
 
 
-class System:
+class System(Reader):
     """The host, for reading and writing."""
 
     writable = True
 
     def __init__(self, state: str = STATE) -> None:
+        Reader.__init__(self)
         self.state = state
         self.memory = Memory(self)
         self.foreseen: "dict[str, bytes | None]" = {}  # in check mode: {path: what would stand there by now}
+        self.journal: "Any" = None  # of the change that is at work: rollback/transaction.py hears of each write first
         self.sources: "Any" = None  # our own sources, for what has to run when we are gone; main.py gives them
         self.bundle: "Any" = None  # what packages and images are taken from in place of a network (parcels.py)
         self.modules: "dict[str, str]" = {}  # source of modules that only some hosts need, by name: pynvml
@@ -91,144 +85,6 @@ class System:
 
         return execute(argv, timeout, stdin, env, log)
 
-    # -- reading
-
-    def read(self, path: str, limit: int = 16 * 1024 * 1024) -> "bytes | None":
-        """The bytes of a regular file, or None when there is none."""
-        try:
-            # Without O_NONBLOCK, opening a FIFO that a user left in our way would hang for ever.
-            fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
-        except (FileNotFoundError, NotADirectoryError):
-            return None
-        try:
-            if not stat.S_ISREG(os.fstat(fd).st_mode):
-                raise Failed("{} is not a regular file".format(path), "move it away")
-            return _all_of(fd, path, limit)
-        finally:
-            os.close(fd)
-
-    def read_unlinked(self, path: str, limit: int = 1024 * 1024) -> "tuple[bytes, os.stat_result] | None":
-        """`read` for a file in another user's home: (bytes, status), or None. A link there is Failed, not followed."""
-        try:
-            with safe_files.opened(path) as fd:
-                status = os.fstat(fd)
-                if not stat.S_ISREG(status.st_mode):
-                    raise Failed("{} is not a regular file".format(path), "move it away")
-                return _all_of(fd, path, limit), status
-        except (FileNotFoundError, NotADirectoryError):
-            return None
-        except OSError as error:
-            if error.errno != errno.ELOOP:
-                raise
-            raise Failed(
-                "{} is a symbolic link, and its directory is another user's".format(path), "put a file in its place"
-            ) from None
-
-    def sha256(self, path: str) -> str:
-        """The digest of a regular file of any size, which is no link."""
-        import hashlib  # 5 ms, and few runs need it
-
-        digest = hashlib.sha256()
-        with safe_files.opened(path) as fd:
-            for piece in iter(lambda: os.read(fd, 1024 * 1024), b""):
-                digest.update(piece)
-        return digest.hexdigest()
-
-    def text(self, path: str) -> "str | None":
-        """A file as text (undecodable bytes survive a round trip), or None when there is none."""
-        data = self.read(path)
-        return None if data is None else data.decode("utf-8", "surrogateescape")
-
-    def stat(self, path: str) -> "os.stat_result | None":
-        """os.lstat, or None when there is nothing."""
-        try:
-            return os.lstat(path)
-        except (FileNotFoundError, NotADirectoryError):
-            return None
-
-    def free(self, path: str) -> int:
-        """Bytes that are free where `path` is."""
-        status = os.statvfs(path)
-        return status.f_bavail * status.f_frsize
-
-    def names(self, directory: str) -> "list[str]":
-        """Sorted names in a directory; [] when there is none."""
-        try:
-            return sorted(os.listdir(directory))
-        except (FileNotFoundError, NotADirectoryError):
-            return []
-
-    def place(self, path: str) -> str:
-        """Where a file that we manage is: what a symbolic link leads to, or `path` itself. See `safe_files.behind`."""
-        return path if self.link(path) is None else safe_files.behind(path)
-
-    def link(self, path: str) -> "str | None":
-        """Where a symbolic link points, or None."""
-        try:
-            return os.readlink(path)
-        except OSError:
-            return None
-
-    def which(self, program: str) -> "str | None":
-        """The full path of a program on our PATH, or None."""
-        for directory in PATH.split(":"):
-            path = os.path.join(directory, program)
-            if os.path.isfile(path) and os.access(path, os.X_OK):
-                return path
-        return None
-
-    def get_unix(self, path: str, target: str, timeout: float = 10) -> "tuple[int, bytes]":
-        """(status, body) of GET `target` on a Unix socket; OSError where nobody answers within `timeout` seconds."""
-        return _get_unix(path, target, timeout)
-
-    def unix_peer(self, path: str) -> "int | None":
-        """The PID of who listens on a Unix socket, or None. Connecting starts a socket-activated service."""
-        with contextlib.closing(socket.socket(socket.AF_UNIX)) as connection:
-            connection.settimeout(2)
-            try:
-                connection.connect(path)
-            except OSError:
-                return None
-            credentials = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12)
-            return int(struct.unpack("3i", credentials)[0])
-
-    def uid(self, user: str) -> "int | None":
-        try:
-            return pwd.getpwnam(user).pw_uid
-        except KeyError:
-            return None
-
-    def user_name(self, uid: int) -> str:
-        """The name of a user, or the number where it has none here."""
-        try:
-            return pwd.getpwuid(uid).pw_name
-        except KeyError:
-            return str(uid)
-
-    def gid(self, group: str) -> "int | None":
-        try:
-            return grp.getgrnam(group).gr_gid
-        except KeyError:
-            return None
-
-    def boot_id(self) -> str:
-        return (self.text("/proc/sys/kernel/random/boot_id") or "").strip()
-
-    def uptime(self) -> float:
-        """Seconds since boot, suspended time included: the clock of a process's start ticks, deaf to clock changes."""
-        return time.clock_gettime(7)  # CLOCK_BOOTTIME; the name came with Python 3.7
-
-    def changed_at(self, path: str) -> "float | None":
-        """When a file was last changed, as `uptime` then was; None where it is absent or its time is in the future."""
-        times = []
-        for name in {path, self.place(path)}:  # a link may be turned, its file be written
-            status = self.stat(name)
-            if status is None:
-                return None
-            times.append(status.st_ctime)
-        age = time.time() - max(times)
-        return self.uptime() - age if age >= 0 else None
-
     # -- writing
 
     def write(
@@ -245,18 +101,28 @@ class System:
         When it was written is kept as (boot id, uptime): whether a process is older than that, no clock can spoil.
         """
         place = self.place(path)
-        record = {"digest": self.memory.digest(data), "boot": self.boot_id(), "uptime": None}
-        self.memory.put("written", path, record)
+        status = self.stat(place)
+        if place != path and status is not None and not stat.S_ISREG(status.st_mode):
+            cause = "{} is a symbolic link that leads to {}, which is no regular file".format(path, place)
+            raise Failed(cause, "put a file in its place, or remove the link")
+        self.memory.put("written", path, {"digest": self.memory.digest(data), "boot": self.boot_id(), "uptime": None})
+        if self.journal is not None:
+            self.journal.writes(place, data)
         safe_files.replace(place, data, mode, uid, gid, validate)
-        self.memory.put("written", path, dict(record, uptime=self.uptime()))
+        self.wrote(path, data)
+
+    def wrote(self, path: str, data: bytes) -> None:
+        """It stands there from now on."""
+        record = {"digest": self.memory.digest(data), "boot": self.boot_id(), "uptime": self.uptime()}
+        self.memory.put("written", path, record)
 
     def receive(self, path: str, fill: "Callable[[IO[bytes]], object]", mode: int, uid: int, gid: int) -> None:
         """`write` for what is too large for our memory: `fill` writes it to the open sibling, or raises."""
         safe_files.replace(path, fill, mode, uid, gid)
 
-    def keep(self, path: str, data: bytes) -> None:
-        """Replace a file in our own state directory: 0600, ours."""
-        safe_files.replace(path, data, 0o600, os.geteuid(), os.getegid())
+    def keep(self, path: str, data: bytes, mode: int = 0o600) -> None:
+        """Replace a file of our own, in the state directory or in /run."""
+        safe_files.replace(path, data, mode, os.geteuid(), os.getegid())
 
     def append(self, path: str, data: bytes) -> None:
         """More bytes for a file in our own state directory, which is made where there is none: 0600, ours."""
@@ -279,7 +145,19 @@ class System:
         safe_files.make_directory(path, mode, uid, gid)
 
     def make_link(self, target: str, path: str) -> None:
+        if self.journal is not None:
+            self.journal.writes(path, target)
         safe_files.make_link(target, path)
+
+    def keep_old(self, path: str) -> None:
+        """Give what is at `path` a second name, for `put_back`: see `safe_files.keep`."""
+        safe_files.keep(path)
+
+    def put_back(self, path: str, rights: "tuple[int, int, int] | None") -> None:
+        safe_files.put_back(path, rights)
+
+    def forget_old(self, path: str) -> None:
+        safe_files.forget(path)
 
     def remove(self, path: str) -> None:
         """Remove a file, a link or an empty directory; nothing there is fine."""
@@ -290,13 +168,10 @@ class System:
         safe_files.try_out(self.place(path), data, mode, validate)
 
     def rename(self, source: str, destination: str) -> None:
-        os.rename(source, destination)
+        safe_files.rename(source, destination)
 
     def signal(self, pid: int, number: int) -> None:
         os.kill(pid, number)
-
-    def about_to_write(self) -> None:
-        """Said before a change that is not made by a method of this class: one through Docker's socket."""
 
 
 class ReadOnly(System):
@@ -307,41 +182,9 @@ class ReadOnly(System):
     def _refuse(self, *args: "Any", **kwargs: "Any") -> "Any":
         raise AssertionError("a kind tried to write in check mode: this is a bug of provision")
 
-    run = detach = write = receive = keep = append = set_mode = set_owner = make_directory = make_link = remove = (
-        try_out
-    ) = rename = _refuse
-    signal = about_to_write = _refuse
+    def ask_unix(self, method: str, *words: "Any", **more: "Any") -> "ContextManager[unix_http.Answer]":
+        return Reader.ask_unix(self, method, *words, **more) if method in unix_http.READING else self._refuse()
 
-
-def _all_of(fd: int, path: str, limit: int) -> bytes:
-    data = bytearray()
-    while True:
-        piece = os.read(fd, 65536)  # /proc/sys answers a read of megabytes with ENOMEM
-        if not piece:
-            return bytes(data)
-        data += piece
-        if len(data) > limit:
-            raise Failed("{} is larger than {} bytes".format(path, limit), "look at what fills it")
-
-
-def _get_unix(path: str, target: str, timeout: float) -> "tuple[int, bytes]":
-    """HTTP/1.0, so that the answer is neither chunked nor kept open; http.client would cost 20 ms to import."""
-    end = time.monotonic() + timeout
-    with contextlib.closing(socket.socket(socket.AF_UNIX)) as connection:
-        connection.settimeout(timeout)
-        connection.connect(path)
-        connection.sendall("GET {} HTTP/1.0\r\nHost: localhost\r\n\r\n".format(target).encode("ascii"))
-        answer = bytearray()
-        while True:
-            connection.settimeout(max(0.01, end - time.monotonic()))
-            data = connection.recv(65536)
-            if not data:
-                break
-            answer += data
-            if len(answer) > UNIX_LIMIT or time.monotonic() > end:
-                raise socket.timeout("no end of the answer to {}".format(target))
-    head, _, body = bytes(answer).partition(b"\r\n\r\n")
-    words = head.split(None, 2)
-    if len(words) < 2 or not words[1].isdigit():
-        raise OSError("{} does not speak HTTP".format(path))
-    return int(words[1]), body
+    run = detach = write = receive = keep = append = set_mode = set_owner = make_directory = make_link = _refuse
+    remove = try_out = rename = _refuse
+    signal = keep_old = put_back = forget_old = _refuse

@@ -7,7 +7,7 @@ the files are written for the next boot, and that they do not hold yet is a fail
 import re
 
 from ..engine.resource import Resource
-from ..files.file import content_and_mode
+from ..files.file import content_and_mode, rights
 from ..host import look
 from ..host.errors import Failed
 
@@ -44,6 +44,7 @@ class KernelModule(Resource):
         }
 
     def desired(self) -> "State":
+        """Both files by their paths: text or None; loaded; parameter NAME: its value."""
         state = self._files()
         if not self.absent:
             state["loaded"] = True
@@ -51,7 +52,10 @@ class KernelModule(Resource):
         return state
 
     def actual(self, system: "System") -> "State | None":
-        state = {path: content_and_mode(system, path)["file"] for path in self._files()}
+        """As `desired`."""
+        state: "State" = {}
+        for path, content in self._files().items():
+            state[path] = content_and_mode(system, path, None if content is None else "0644")["file"]
         state["loaded"] = loaded(system, self._key())
         for name, asked in self.options.items():
             state["parameter " + name] = self._parameter(system, name, asked)
@@ -65,11 +69,12 @@ class KernelModule(Resource):
         return asked if same(found.strip(), asked) else found.strip()
 
     def apply(self, system: "System", diff: "Diff") -> None:
+        """Write the files, then load the module."""
         for path, content in self._files().items():
             if path in diff and content is None:
                 system.remove(path)
             elif path in diff:
-                system.write(path, content.encode("ascii"), 0o644, 0, 0)
+                system.write(path, content.encode("ascii"), *rights(system, path, 0o644, 0, 0))
         if self.absent:
             return
         if diff.get("loaded"):

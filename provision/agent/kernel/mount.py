@@ -50,12 +50,14 @@ class Mount(Resource):
         return not self.absent and "noauto" not in self.options.split(",")
 
     def desired(self) -> "State":
+        """fstab (the first four fields, or None), mounted ("SOURCE TYPE") and flags, unless noauto."""
         state = {"fstab": None if self.absent else self._entry()}
         if self._live():
             state.update(mounted="{} {}".format(self.source, self.fstype), flags=flags(self.options))
         return state
 
     def actual(self, system: "System") -> "State | None":
+        """As `desired`."""
         lines = [words for words in map(fields_of, _lines(system)) if words is not None and self._ours(words)]
         state = {"fstab": "\n".join(" ".join(words[:4]) for words in lines) or None}
         found = mounted(system, self.path) if self._live() else None
@@ -83,6 +85,7 @@ class Mount(Resource):
         return impact.impact(impact.NONE, [FSTAB], systemd=True) if "fstab" in diff else None
 
     def apply(self, system: "System", diff: "Diff") -> None:
+        """Mount or remount it, write its line into fstab."""
         if "mounted" in diff:
             self._mount(system, diff["mounted"][0])
         elif "flags" in diff:
@@ -119,7 +122,9 @@ class Mount(Resource):
         if not placed:
             kept.append(self._entry() + " 0 0")
         text = "".join(line + "\n" for line in kept)
-        system.write(FSTAB, text.encode("utf-8", "surrogateescape"))
+        status = system.stat(system.place(FSTAB))
+        rights = (0o644, 0, 0) if status is None else (stat.S_IMODE(status.st_mode), status.st_uid, status.st_gid)
+        system.write(FSTAB, text.encode("utf-8", "surrogateescape"), *rights)
 
     def when_dropped(self) -> "Undo | None":
         if self.absent:
@@ -128,7 +133,7 @@ class Mount(Resource):
 
 
 def _lines(system: "System") -> "list[str]":
-    text = system.text(FSTAB) or ""
+    text = system.text(system.place(FSTAB)) or ""
     return text[: -1 if text.endswith("\n") else None].split("\n") if text else []
 
 

@@ -5,7 +5,7 @@ names, and the last one counts: where another file wins over ours at boot, that 
 """
 
 from ..engine.resource import Resource
-from ..files.file import content_and_mode
+from ..files.file import content_and_mode, rights
 from ..host import look
 from ..host.errors import Failed
 
@@ -39,12 +39,14 @@ class Sysctl(Resource):
         return "{} = {}\n".format(self.name, self._asked())
 
     def desired(self) -> "State":
+        """live (the value, blanks as one), file (its text) and mode; of one that goes: file: None."""
         if self.value is None:
             return {"file": None}
         return {"live": self._asked(), "file": self._content(), "mode": "0644"}
 
     def actual(self, system: "System") -> "State | None":
-        state = content_and_mode(system, self._path())
+        """As `desired`. Failed where a later file says otherwise at boot."""
+        state = content_and_mode(system, self._path(), None if self.value is None else "0644")
         if self.value is not None:
             self._refuse_other_files(system)
             live = system.text("/proc/sys/" + key_of(self.name))
@@ -59,13 +61,14 @@ class Sysctl(Resource):
                 raise Failed(cause, "take that line out of it, then run again")
 
     def apply(self, system: "System", diff: "Diff") -> None:
+        """Set it in the kernel, write the file."""
         if self.value is None:
             system.remove(self._path())
             return
         if "live" in diff:
             self._set(system, diff["live"][0])
         if set(diff) - {"live"}:
-            system.write(self._path(), self._content().encode("ascii"), 0o644, 0, 0)
+            system.write(self._path(), self._content().encode("ascii"), *rights(system, self._path(), 0o644, 0, 0))
 
     def _set(self, system: "System", found: "str | None") -> None:
         if found is None:

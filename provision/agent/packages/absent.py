@@ -32,9 +32,11 @@ class PackageAbsent(Resource):
         return " ".join(self.names)
 
     def desired(self) -> "State":
+        """Each package by its name: absent."""
         return dict.fromkeys(self.names, ABSENT)
 
     def actual(self, system: "System") -> "State | None":
+        """Each: absent, its version, or "removed, its configuration left"."""
         found = dpkg.packages(system, self.names)
         return {name: self._state(found.get(name)) for name in self.names}
 
@@ -51,6 +53,7 @@ class PackageAbsent(Resource):
         return impact.impact(impact.RESTART if stops else impact.NONE, diff, systemd=True)
 
     def apply(self, system: "System", diff: "Diff") -> None:
+        """Remove or purge them, holds of ours with them."""
         names = sorted(diff)
         apt.repair(system, self.lock_timeout, {})
         held = self._held(system, names)

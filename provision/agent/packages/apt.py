@@ -16,6 +16,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Sequence
 
+    from ..host.results import Result
     from ..host.system import System
 
 NO_CACHE = ["-o", "Dir::Cache::pkgcache=", "-o", "Dir::Cache::srcpkgcache="]
@@ -102,9 +103,11 @@ def _run(system: "System") -> str:
 # -- looking
 
 
-def candidates(system: "System", names: "list[str]", options: "list[str]" = NO_CACHE) -> "dict[str, str | None]":
+def candidates(
+    system: "System", names: "list[str]", options: "list[str]" = NO_CACHE, timeout: float = 120
+) -> "dict[str, str | None]":
     """{name: the version that apt would install, or None}. `options`: where apt looks, as those of apt_trial.Trial."""
-    answer = system.query(["apt-cache", "policy"] + options + list(names), timeout=120)
+    answer = _in_time(system.query(["apt-cache", "policy"] + options + list(names), timeout=timeout))
     if not answer.ok:
         raise explain(answer.out + answer.err, "apt-cache policy failed")
     found = dict.fromkeys(names)
@@ -118,15 +121,30 @@ def available(system: "System", name: str, options: "list[str]" = NO_CACHE) -> "
     return list(dict.fromkeys(version for version, _ in offers(system, [name], options)[name]))
 
 
-def offers(system: "System", names: "list[str]", options: "list[str]" = NO_CACHE) -> "dict[str, list[tuple[str, str]]]":
+def offers(
+    system: "System", names: "list[str]", options: "list[str]" = NO_CACHE, timeout: float = 120
+) -> "dict[str, list[tuple[str, str]]]":
     """{name: [(version, URI of the source that has it)]} of all that apt knows where to get, the newest first."""
-    answer = system.query(["apt-cache", "madison"] + options + names, timeout=120)
+    answer = _in_time(system.query(["apt-cache", "madison"] + options + names, timeout=timeout))
     found: "dict[str, list[tuple[str, str]]]" = {name: [] for name in names}
     for line in answer.out.splitlines():
         words = [word.strip() for word in line.split("|")]
         if len(words) >= 3 and words[0] in found:
             found[words[0]].append((words[1], words[2].partition(" ")[0]))
     return found
+
+
+def rehearse(system: "System", arguments: "list[str]", timeout: float) -> None:
+    """Raise Failed where apt would refuse `apt-get install ARGUMENTS`. Takes no lock, and a third of a simulation."""
+    answer = _in_time(system.query(["apt-get", "-q", "--print-uris"] + arguments, timeout=timeout))
+    if not answer.ok:
+        raise explain(answer.out + answer.err, "apt cannot do that")
+
+
+def _in_time(answer: "Result") -> "Result":
+    if answer.timed_out:
+        raise TimedOut("{} did not end in time".format(" ".join(answer.argv[:2])), "see whether the host is overloaded")
+    return answer
 
 
 class Change:
@@ -137,13 +155,13 @@ class Change:
         self.removed = removed
 
 
-def simulate(system: "System", arguments: "list[str]") -> "Change":
+def simulate(system: "System", arguments: "list[str]", timeout: float = 300) -> "Change":
     """What `apt-get install ARGUMENTS` would do, as a Change. Raises Failed with what apt says against it.
 
     By itself only for `apply`: apt may write its cache, and the transaction that follows is the faster for it.
     """
     argv = ["apt-get", "-s", "-q"] + arguments
-    answer = system.query(argv, timeout=300)
+    answer = _in_time(system.query(argv, timeout=timeout))
     if not answer.ok:
         raise explain(answer.out + answer.err, "apt cannot do that")
     installed = {}

@@ -64,6 +64,7 @@ class AptEffective(Resource):
         return self.path
 
     def desired(self) -> "State":
+        """Each name of apt's configuration: its value."""
         return {name: self.values[name] for name in self.values}
 
     def taints(self, key: str) -> bool:
@@ -85,6 +86,7 @@ class AptEffective(Resource):
         return {name: found.get(name.lower()) for name in self.values}
 
     def apply(self, system: "System", diff: "Diff") -> None:
+        """Always Failed: another file wins."""
         names = ", ".join(sorted(diff))
         raise Failed(
             "apt does not go by {} for {}".format(self.path, names), "look at `apt-config dump` and /etc/apt/apt.conf.d"

@@ -23,11 +23,15 @@ LISTS = "/var/lib/apt/lists"
 KEYRINGS = "/etc/apt/keyrings"
 LIMIT = 60
 """Seconds that the sources have to answer."""
-CONFIGURATION = """\
+CACHES = {name: "/var/cache/apt/" + name for name in ("pkgcache.bin", "srcpkgcache.bin")}
+"""apt makes them anew where they do not fit, which takes it a second or more."""
+LOOKING = """\
+Dir::Cache::pkgcache "{0}/pkgcache.bin";
+Dir::Cache::srcpkgcache "{0}/srcpkgcache.bin";
+"""
+FETCHING = """\
 #clear APT::Update;
 Dir::State::lists "{0}/lists";
-Dir::Cache::pkgcache "{0}/pkgcache.bin";
-Dir::Cache::srcpkgcache "";
 Acquire::Languages "none";
 Acquire::GzipIndexes "true";
 Acquire::Retries "0";
@@ -63,11 +67,12 @@ class Trial:
 @contextlib.contextmanager
 def tried(system: "System", coming: "Sequence[Coming]" = (), limit: int = LIMIT) -> "Iterator[Trial]":
     """A Trial of these sources together; of none, it is the host as it is."""
-    others = [name for name in look.names(system, source_list.PARTS) if name not in _in_the_way(coming)]
-    lists = [name for name in look.names(system, LISTS) if name not in ("lock", "partial", "auxfiles")]
-    with system.scratch(lambda folder: _files(folder, coming, others, lists, limit)) as folder:
+    with system.scratch(lambda folder: _files(system, folder, coming, limit), {} if coming else CACHES) as folder:
         options = ["-c", folder + "/apt.conf"]
-        refused, unread = _fetched(system, folder, options, limit) if coming else (None, None)
+        if not coming:
+            yield Trial(options, None, None)
+            return
+        refused, unread = _fetched(system, folder, options, limit)
         yield Trial(options + ["-o", "Dir::Etc::sourceparts={}/parts".format(folder)], refused, unread)
 
 
@@ -88,15 +93,15 @@ def _in_the_way(coming: "Sequence[Coming]") -> "set[str]":
     return {name for source in coming for name in [source.name] + list(source.replaces)}
 
 
-def _files(
-    folder: str, coming: "Sequence[Coming]", others: "list[str]", lists: "list[str]", limit: int
-) -> "dict[str, bytes | str]":
+def _files(system: "System", folder: str, coming: "Sequence[Coming]", limit: int) -> "dict[str, bytes | str]":
     """{path: bytes, or where a link points} of the trial's folder."""
-    seconds = max(1, limit // 3)
-    files: "dict[str, bytes | str]" = {
-        "apt.conf": CONFIGURATION.format(folder, seconds).encode("ascii"),
-        "lists/partial/.keep": b"",
-    }
+    configuration = LOOKING + (FETCHING if coming else "")
+    files: "dict[str, bytes | str]" = {"apt.conf": configuration.format(folder, max(1, limit // 3)).encode("ascii")}
+    if not coming:
+        return files
+    lists = [name for name in look.names(system, LISTS) if name not in ("lock", "partial", "auxfiles")]
+    others = [name for name in look.names(system, source_list.PARTS) if name not in _in_the_way(coming)]
+    files["lists/partial/.keep"] = b""
     files.update({"lists/" + name: os.path.join(LISTS, name) for name in lists})
     files.update({"parts/" + name: os.path.join(source_list.PARTS, name) for name in others})
     for source in coming:

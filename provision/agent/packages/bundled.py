@@ -72,7 +72,7 @@ def _known(system: "System", stanzas: bytes, places: "dict[str, str]") -> "Itera
         found.update(places)
         return found
 
-    with system.scratch(files) as folder:
+    with system.scratch(files, {}) as folder:
         yield ["-c", folder + "/apt.conf"]
 
 
@@ -159,7 +159,7 @@ def _signed(system: "System", repositories: "list[dict[str, Any]]") -> "list[str
         found["sources.list"] = "".join(lines).encode("utf-8")
         return found
 
-    with system.scratch(files) as folder:
+    with system.scratch(files, {}) as folder:
         answer = system.query(["apt-get", "-q", "-c", folder + "/apt.conf", "update"], timeout=SECONDS)
         said = answer.out + answer.err
         for number, repository in enumerate(repositories):

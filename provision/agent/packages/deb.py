@@ -12,13 +12,13 @@ import urllib.request
 from ..engine import impact
 from ..engine.resource import Resource
 from ..host.errors import Failed
-from . import apt, dpkg, policy_rc
+from . import apt, dpkg, given, policy_rc
 from .install import OPTIONS
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from ..host.system import System
-    from ..types import Diff, Impact, State
+    from ..types import Diff, Impact, State, Undo
 
 LIMIT = 256 * 1024 * 1024
 
@@ -37,9 +37,11 @@ class Deb(Resource):
         return self.name
 
     def desired(self) -> "State":
+        """version, and sound: true."""
         return {"version": self.version, "sound": True}
 
     def actual(self, system: "System") -> "State | None":
+        """As `desired`; sound is whether dpkg has it whole. None: it is not there."""
         found = dpkg.packages(system, (self.name,) + tuple(self.conflicts))
         there = [name for name in self.conflicts if name in found and found[name].present]
         if there:
@@ -57,11 +59,13 @@ class Deb(Resource):
         return impact.impact(impact.NONE, [self.name], systemd=True)
 
     def apply(self, system: "System", diff: "Diff") -> None:
+        """Fetch the file, check its sum, install it."""
         folder = system.memory.directory()
         path = os.path.join(folder, "{}.deb".format(self.name))
         system.keep(path, self._content(system))
         try:
-            with policy_rc.forbidden(system, self.no_start) as env:
+            noted = given.Noted(system, self.identity(), [self.name])
+            with noted, policy_rc.forbidden(system, self.no_start) as env:
                 options = [word for word in OPTIONS if word != "--no-install-recommends"] + [
                     "--no-install-recommends",
                     "--no-remove",
@@ -70,6 +74,9 @@ class Deb(Resource):
                 apt.change(system, argv, self.timeout, self.lock_timeout, env)
         finally:
             system.remove(path)
+
+    def when_removed(self, role: str) -> "Undo":
+        return given.undo(role, self.name, [self.name], self.timeout, self.lock_timeout)
 
     def _content(self, system: "System") -> bytes:
         system.progress("fetching {}".format(self.source))

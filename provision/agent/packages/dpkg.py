@@ -57,6 +57,13 @@ def packages(system: "System", names: "Iterable[str]") -> "dict[str, Package]":
     return found
 
 
+def present(system: "System") -> "set[str]":
+    """The names of all packages of which anything is unpacked."""
+    data = b"\n\n".join([system.read(STATUS, LIMIT) or b"", _updates(system)])
+    names = {name.decode() for name in re.findall(rb"^Package: (\S+)$", data, re.M)}
+    return {name for name, package in packages(system, names).items() if package.present}
+
+
 def broken(system: "System") -> "list[str]":
     """Names of packages that an interrupted dpkg left half-way, sorted; [] on a sound system."""
     journal = _updates(system)

@@ -10,17 +10,20 @@ import re
 
 from ..engine import impact
 from ..engine.resource import Resource
-from ..host.errors import Failed
-from . import apt, apt_locks, apt_pins, dpkg, policy_rc
+from ..host.errors import Failed, TimedOut
+from . import apt, apt_locks, apt_pins, dpkg, given, policy_rc
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
+    from typing import Any, Dict, List, Optional, Tuple
 
     from ..host.system import System
-    from ..types import Diff, Impact, State
+    from ..types import Diff, Impact, State, Undo
     from .apt import Change
     from .dpkg import Package
+
+    Targets = List[Tuple[str, Optional[str]]]
+    Env = Dict[str, str]
 
 ABSENT = "absent"
 HELD = ", held"
@@ -62,6 +65,7 @@ class Packages(Resource):
         return [name for name in self.conflicts if name in self.replace]
 
     def desired(self) -> "State":
+        """Each package: its version, installed or latest, with ", held"; absent for what it replaces; policy."""
         state: "State" = dict.fromkeys(self._unwanted(), ABSENT)
         for name, version in self._asked().items():
             state[name] = (version or ("latest" if self.latest else "installed")) + (HELD if self.hold else "")
@@ -69,6 +73,7 @@ class Packages(Resource):
         return state
 
     def actual(self, system: "System") -> "State | None":
+        """As `desired`, with what dpkg says of it. Failed for conflicts and downgrades nobody allowed."""
         found = dpkg.packages(system, list(self._asked()) + list(self.conflicts))
         self._refuse_conflicts(found)
         self._refuse_downgrades(found)
@@ -130,6 +135,7 @@ class Packages(Resource):
         return impact.impact(level, changing, systemd=True)
 
     def apply(self, system: "System", diff: "Diff") -> None:
+        """Install, hold and remove in one transaction of apt; policy-rc.d keeps services as they are."""
         apt_locks.wait(system, self.lock_timeout)  # an orphan of a run that died may still need its policy-rc.d
         policy_rc.restore(system)
         wrong = [name for name in self._asked() if name in diff and not _only_hold(*diff[name])]
@@ -165,16 +171,20 @@ class Packages(Resource):
         wrong: "list[str]",
         unwanted: "list[str]",
         problem: "Failed | None",
-        env: "dict[str, str]",
+        env: "Env",
         where: "list[str]",
     ) -> None:
         """`where`: options that say where apt looks, in place of the host's own sources."""
         targets = self._targets(system, wrong, where)
         removals = [name for name in unwanted if _there(dpkg.packages(system, [name]), name)]
         if targets or removals:
-            self._released(system, targets, removals, problem, env, where)
+            with given.Noted(system, self.identity(), dict(targets)):
+                self._released(system, targets, removals, problem, env, where)
 
-    def _targets(self, system: "System", wrong: "list[str]", where: "list[str]") -> "list[tuple[str, str | None]]":
+    def when_removed(self, role: str) -> "Undo":
+        return given.undo(role, self.identity(), self._asked(), self.timeout, self.lock_timeout)
+
+    def _targets(self, system: "System", wrong: "list[str]", where: "list[str]") -> "Targets":
         """[(name, version or None)] of what is still to be installed, now that dpkg is whole and the lists are new."""
         found = dpkg.packages(system, self._asked())
         newest = apt.candidates(system, wrong, where or apt.NO_CACHE) if self.latest else {}
@@ -196,17 +206,16 @@ class Packages(Resource):
         peers = [package.version for package in found.values() if package.installed]
         if self.latest or not peers:
             return None
-        return next(
-            (version for version in apt.available(system, name, where or apt.NO_CACHE) if version in peers), None
-        )
+        versions = apt.available(system, name, where or apt.NO_CACHE)
+        return next((version for version in versions if version in peers), None)
 
     def _released(
         self,
         system: "System",
-        targets: "list[tuple[str, str | None]]",
+        targets: "Targets",
         removals: "list[str]",
         problem: "Failed | None",
-        env: "dict[str, str]",
+        env: "Env",
         where: "list[str]",
     ) -> None:
         """Simulate and install without the holds of what is to change; a failure puts them back."""
@@ -221,8 +230,11 @@ class Packages(Resource):
                 self._mark(system, "hold", held)
             raise
 
-    def rehearse(self, system: "System", diff: "Diff", options: "list[str]") -> None:
-        """Raise Failed where apt would not do what `apply` is to ask of it; `options`: where it looks."""
+    def rehearse(self, system: "System", diff: "Diff", options: "list[str]", timeout: float) -> None:
+        """Raise Failed where apt would not do what `apply` is to ask of it; `options`: where it looks.
+
+        Raises TimedOut where it does not say so within `timeout` seconds.
+        """
         wrong = [name for name in self._asked() if name in diff and not _only_hold(*diff[name])]
         removals = [name for name in self._unwanted() if name in diff]
         targets = [] if dpkg.broken(system) else self._targets(system, wrong, options)
@@ -233,11 +245,16 @@ class Packages(Resource):
         if held:
             words.insert(0, "--allow-change-held-packages")  # `apply` takes their holds away before
         try:
-            self._refuse_surprises(system, apt.simulate(system, words))
+            if self._asks_for_more():
+                self._refuse_surprises(system, apt.simulate(system, words, timeout))
+            else:
+                apt.rehearse(system, words, timeout)
+        except TimedOut:
+            raise
         except Failed as error:
             raise _with_versions(system, error, options) from None
 
-    def _words(self, targets: "list[tuple[str, str | None]]", removals: "list[str]") -> "list[str]":
+    def _words(self, targets: "Targets", removals: "list[str]") -> "list[str]":
         """apt-get's options and names; it refuses removals and downgrades, unless some are asked for."""
         names = [name if version is None else "{}={}".format(name, version) for name, version in targets]
         names += [name + "-" for name in removals]
@@ -251,10 +268,10 @@ class Packages(Resource):
     def _transaction(
         self,
         system: "System",
-        targets: "list[tuple[str, str | None]]",
+        targets: "Targets",
         removals: "list[str]",
         problem: "Failed | None",
-        env: "dict[str, str]",
+        env: "Env",
         where: "list[str]",
     ) -> None:
         words = where + self._words(targets, removals)

@@ -9,6 +9,7 @@ source: there it is NAME.list and trusted.gpg.d.
 import stat
 
 from ..engine.resource import Resource
+from ..files.file import lets_fewer_in, rights
 from ..host import look
 from ..host.errors import Failed
 from . import apt, apt_key, apt_trial, dpkg, openpgp, source_list
@@ -16,6 +17,8 @@ from .apt_trial import KEYRINGS
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Collection
+
     from ..host.system import System
     from ..types import Diff, State, Undo
 
@@ -37,6 +40,9 @@ class AptSource(Resource):
 
     def identity(self) -> str:
         return self.name
+
+    def touches(self) -> "tuple[str, ...]":
+        return ("{}/{}.sources".format(source_list.PARTS, self.name), "{}/{}.gpg".format(KEYRINGS, self.name))
 
     def _text(self) -> str:
         lines = ["Types: deb", "URIs: " + self.uri, "Suites: " + self.suite]
@@ -69,6 +75,7 @@ class AptSource(Resource):
         )
 
     def desired(self) -> "State":
+        """source (its text) and source mode, key (a fingerprint) and key mode, replaces FILE: None."""
         if not self.present:
             return {"source": None, "key": None}
         state: "State" = {"source": self._text(), "source mode": MODE, "key": self.fingerprint, "key mode": MODE}
@@ -76,13 +83,14 @@ class AptSource(Resource):
         return state
 
     def actual(self, system: "System") -> "State | None":
+        """As `desired`; a key that will not do has a remark after it. Failed where apt would stop for another entry."""
         source, text, keyring = self._places(system)
         if self.present:
             self._refuse_conflicts(system, source, text, keyring)
         content = system.text(source)
         state = {"source": self._text() if content == text else content, "key": self._key(system, keyring)}
         if self.present:
-            state.update({"source mode": _mode(system, source), "key mode": _mode(system, keyring)})
+            state.update({"source mode": _mode(system, source), "key mode": _mode(system, keyring, 0o444)})
         for name in self.replaces:
             path = "{}/{}".format(source_list.PARTS, name)
             content = look.text(system, path) if path != source else None
@@ -134,6 +142,7 @@ class AptSource(Resource):
         return True
 
     def apply(self, system: "System", diff: "Diff") -> None:
+        """Put key and source in place, once apt has taken them; what it replaces goes."""
         source, text, keyring = self._places(system)
         apt.sources_changed(system)
         if not self.present:
@@ -154,9 +163,9 @@ class AptSource(Resource):
         for name in replaced:  # first: with both in place apt would stop for whoever runs it now
             system.remove("{}/{}".format(source_list.PARTS, name))
         if "source" in diff or "source mode" in diff:
-            system.write(source, text.encode("utf-8"))
+            system.write(source, text.encode("utf-8"), *rights(system, source, 0o644, 0, 0))
 
-    def coming(self, system: "System", diff: "Diff", timeout: float = apt_key.TIMEOUT) -> apt_trial.Coming:
+    def coming(self, system: "System", diff: "Collection[str]", timeout: float = apt_key.TIMEOUT) -> apt_trial.Coming:
         """What `apply` would put in place (an apt_trial.Coming); the key is fetched where it differs. Raises Failed."""
         source, text, keyring = self._places(system)
         fetched = "key" in diff
@@ -167,18 +176,22 @@ class AptSource(Resource):
         folder = keyring.rpartition("/")[0]
         if system.stat(folder) is None:  # apt has it from 2.4 on
             system.make_directory(folder)
-        system.write(keyring, data)
+        found = _mode(system, keyring, 0o444)
+        system.write(keyring, data, *(rights(system, keyring, 0o644, 0, 0) if found == MODE else (0o644, 0, 0)))
 
     def when_dropped(self) -> "Undo | None":
         fields = {name: getattr(self, name) for name in self.fields}
         return "apt_source", dict(fields, present=False, key="", replaces=[])
 
 
-def _mode(system: "System", path: str) -> "str | None":
+def _mode(system: "System", path: str, needed: int = 0) -> "str | None":
+    """Owner and mode of a file; MODE for a stricter one, which stays. `needed`: what apt's own user must be let do."""
     status = system.stat(system.place(path))
     if status is None:
         return None
     if not stat.S_ISREG(status.st_mode):
         return "not a regular file"
+    if lets_fewer_in(status, 0o644, 0, 0) and not needed & ~status.st_mode:
+        return MODE
     owner = "root:root" if (status.st_uid, status.st_gid) == (0, 0) else "{}:{}".format(status.st_uid, status.st_gid)
     return "{} {:04o}".format(owner, stat.S_IMODE(status.st_mode))

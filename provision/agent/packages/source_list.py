@@ -82,7 +82,7 @@ def check(system: "System", name: str, content: str, without: "list[str]") -> No
     others = [other for other in look.names(system, PARTS) if other != name and other not in without]
     files: "dict[str, bytes | str]" = {other: os.path.join(PARTS, other) for other in others}
     files[name] = content.encode("utf-8")
-    with system.scratch(lambda folder: files) as folder:
+    with system.scratch(lambda folder: files, {}) as folder:
         verb = ["indextargets"] if name.endswith(".sources") else ["--print-uris", "update"]
         words = ["apt-get", "-q", "-o", "Dir::Etc::sourceparts=" + folder] + apt.NO_CACHE + verb
         answer = system.query(words, timeout=60)

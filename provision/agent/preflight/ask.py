@@ -10,6 +10,17 @@ import time
 
 from ..host.errors import Failed, Unknown
 from . import of_docker, of_host, of_packages, of_sources
+from .change import Change
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Callable, Sequence
+
+    from ..host.system import System
+    from ..types import Asks, Judged
+    from .change import Found, Judgement
+
+    Question = Callable[[System, Change], Judgement]
 
 LIMIT = 20.0
 """Seconds for one question."""
@@ -27,54 +38,13 @@ QUESTIONS = (
     ("versions", of_sources.versions),
     ("reboot", of_host.reboot),
 )
-ENGINE_ROLES = ("docker_engine", "docker_daemon", "nvidia_docker")
 
 
-class Change:
-    """What is about to be done here: the resources that would change, and what the controller adds to that."""
-
-    def __init__(self, wanted, found):
-        self.wanted = wanted
-        self._found = found  # (role, item, result)
-        self.offers = None  # what apt could install once the sources of this run are there: see of_sources.py
-
-    def of(self, *kinds):
-        """(fields, result) of the resources of these kinds that would change."""
-        return [(item["fields"], result) for _, item, result in self._found if item["kind"] in kinds]
-
-    def brings(self, kinds):
-        """Would a role that is not about the engine change something of these kinds?"""
-        return any(item["kind"] in kinds and role not in ENGINE_ROLES for role, item, _ in self._found)
-
-    @property
-    def packages(self):
-        """{name: (what is there, what is asked)} of packages that would come, go or change their version."""
-        changes = {}
-        for fields, result in self.of("packages"):
-            names = [package["name"] for package in fields["packages"]] + list(fields["replace"])
-            for item in result["diff"]:
-                if item["key"] in names and item["after"] != "{}, held".format(item["before"]):
-                    changes[item["key"]] = (item["before"], item["after"])
-        return changes
-
-    @property
-    def apt(self):
-        """Will apt or dpkg be at work?"""
-        return bool(self.of("packages", "deb", "apt_source"))
-
-    @property
-    def engine(self):
-        """Is anything of the container engine about to change?"""
-        services = [fields for fields, _ in self.of("service") if fields["name"] == "docker"]
-        roles = [role for role, _, _ in self._found if role in ENGINE_ROLES]
-        return bool(services or roles or self.wanted["deferred"])
-
-
-def answers(system, wanted, found):
+def answers(system: "System", wanted: "Asks", found: "Sequence[Found]") -> "list[Judged]":
     """The answers, as the wire takes them."""
     change = Change(wanted, found)
     end = time.monotonic() + TOGETHER
-    questions = QUESTIONS
+    questions: "tuple[tuple[str, Question], ...]" = QUESTIONS
     if system.bundle is not None:
         from . import of_bundle
 
@@ -82,8 +52,8 @@ def answers(system, wanted, found):
     return [_asked(name, question, system, change, min(LIMIT, end - time.monotonic())) for name, question in questions]
 
 
-def _asked(name, question, system, change, limit):
-    box = []
+def _asked(name: str, question: "Question", system: "System", change: Change, limit: float) -> "Judged":
+    box: "list[Judgement]" = []
     thread = threading.Thread(target=_ask, args=(question, system, change, box), daemon=True)
     thread.start()
     thread.join(max(0.1, limit))
@@ -94,7 +64,7 @@ def _asked(name, question, system, change, limit):
     return {"question": name, "verdict": verdict, "text": text, "fix": fix}
 
 
-def _ask(question, system, change, box):
+def _ask(question: "Question", system: "System", change: Change, box: "list[Judgement]") -> None:
     try:
         answer = question(system, change)
     except Unknown as error:

@@ -13,6 +13,13 @@ from ..docker.daemon_socket import process
 from ..host import look
 from ..host.errors import Unknown
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from ..host.system import System
+    from .change import Change, Judgement
+
 ROOT = "/var/lib/docker"
 CONFIG = "/etc/docker/daemon.json"
 IN_CHARGE = ("kubelet", "kubelite", "k3s", "k3s-server", "k3s-agent", "rke2", "k0s")
@@ -23,7 +30,7 @@ WANTED = "/etc/systemd/system/multi-user.target.wants/kubelet.service"
 UNTOUCHED = ("n/a", "nothing of the container engine is changed here", "")
 
 
-def engines(system, change):
+def engines(system: "System", change: "Change") -> "Judgement":
     """One engine: no snap beside it, no second dockerd, nobody who poses as docker."""
     if not change.engine:
         return UNTOUCHED
@@ -42,7 +49,7 @@ def engines(system, change):
     return "pass", "there is no other container engine", ""
 
 
-def orchestrator(system, change):
+def orchestrator(system: "System", change: "Change") -> "Judgement":
     """A host that Kubernetes or a swarm is in charge of is theirs."""
     if not change.engine:
         return UNTOUCHED
@@ -60,7 +67,7 @@ def orchestrator(system, change):
     return "pass", "neither Kubernetes nor a swarm is in charge here", ""
 
 
-def _in_charge(system, pid):
+def _in_charge(system: "System", pid: str) -> "str | None":
     """The program of Kubernetes that this process is, by its name or by its unit, or None."""
     name = os.path.basename((look.arguments(system, pid) or [""])[0])
     if name in IN_CHARGE:
@@ -68,7 +75,7 @@ def _in_charge(system, pid):
     return "kubelet" if KUBELET.search(look.text(system, "/proc/{}/cgroup".format(pid)) or "") else None
 
 
-def images(system, change):
+def images(system: "System", change: "Change") -> "Judgement":
     """Another storage driver, store or data root hides all images and containers that there are."""
     wanted = change.wanted
     if not change.engine or not (
@@ -97,7 +104,7 @@ def images(system, change):
     return "pass", "images and containers stay where they are", ""
 
 
-def _behind_a_link(system, root):
+def _behind_a_link(system: "System", root: "str | None") -> "Judgement | None":
     """The answer for a data root that Docker would make behind a symbolic link, or None where it is as it should be."""
     place = look.resolved(system, root) if root else ""
     if place is None:
@@ -110,7 +117,7 @@ def _behind_a_link(system, root):
     return "fail", (cause + " that Docker itself makes behind a link").format(root, place), fix.format(place)
 
 
-def data_root(system):
+def data_root(system: "System") -> str:
     """Where the engine keeps its data, running or not."""
     pid = process(system)
     given = flags.values(look.arguments(system, pid) or ()) if pid is not None else {}
@@ -122,7 +129,7 @@ def data_root(system):
     return ROOT
 
 
-def _configured(system):
+def _configured(system: "System") -> "dict[str, str]":
     try:
         document = json.loads(look.text(system, CONFIG) or "{}")
     except ValueError:
@@ -130,7 +137,7 @@ def _configured(system):
     return document if isinstance(document, dict) else {}
 
 
-def _store(system):
+def _store(system: "System") -> "dict[str, Any]":
     """{"root", "drivers" (those that hold something), "containerd" (its image store? None: not known), "kept"}."""
     pid = process(system)
     if pid is None:
@@ -148,7 +155,7 @@ def _store(system):
     }
 
 
-def _store_at_rest(system, root):
+def _store_at_rest(system: "System", root: str) -> "dict[str, Any]":
     """By the directories of a Docker that does not run: each driver keeps a list of its images."""
     drivers = []
     for name in look.names(system, root + "/image"):
@@ -162,7 +169,7 @@ def _store_at_rest(system, root):
     return {"root": root, "drivers": drivers, "containerd": None, "kept": " and ".join(kept) if drivers else ""}
 
 
-def _swarm(system):
+def _swarm(system: "System") -> str:
     pid = process(system)
     if pid is not None:
         info = daemon_socket.get(system, pid, "/info") or {}
@@ -171,10 +178,10 @@ def _swarm(system):
     return "stopped" if (state or "").strip() else "inactive"
 
 
-def _pids(system):
+def _pids(system: "System") -> "list[str]":
     return [name for name in look.names(system, "/proc") if name.isdigit()]
 
 
-def _ours(system, pid):
+def _ours(system: "System", pid: str) -> bool:
     """Is the process in our PID namespace, and not in a container?"""
     return system.link("/proc/{}/ns/pid".format(pid)) == system.link("/proc/self/ns/pid")

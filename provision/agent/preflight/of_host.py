@@ -11,6 +11,13 @@ from ..host import look
 from ..host.errors import Unknown
 from .of_docker import data_root
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Iterator
+
+    from ..host.system import System
+    from .change import Change, Judgement
+
 MIB = 1024 * 1024
 GIB = 1024 * MIB
 FILES = 1000
@@ -25,7 +32,7 @@ UNFIT = ("nfs", "nfs4", "cifs", "smb2", "smb", "overlayfs", "ecryptfs", "fuseblk
 REBOOT = ("/run/reboot-required", "/var/run/reboot-required")
 
 
-def disk(system, change):
+def disk(system: "System", change: "Change") -> "Judgement":
     """Room where packages, images, configuration and our own records go."""
     files = "No space left on device: {} has {} MB free"
     places = [("/etc/docker" if change.engine else "/etc", FILES_FAIL, 0, files), (system.state, FILES_FAIL, 0, files)]
@@ -42,7 +49,7 @@ def disk(system, change):
     return "pass", "there is room in {}".format(", ".join(place[0] for place in places)), ""
 
 
-def _data_root(system, change):
+def _data_root(system: "System", change: "Change") -> "Iterator[Judgement | None]":
     """Docker's own place: room for the images that come, and a file system that overlay2 can live on."""
     reserves = [fields["minimum_free"] for fields, _ in change.of("image")]
     root = change.wanted["data_root"] or data_root(system)
@@ -55,7 +62,7 @@ def _data_root(system, change):
         yield "fail", cause, "choose a docker_daemon.data_root on ext4 or xfs"
 
 
-def _room(system, path, least, better, words):
+def _room(system: "System", path: str, least: int, better: int, words: str) -> "Judgement | None":
     _, values = _file_system(system, path)
     fix = "free space (df -h {0}; docker system df), or give {0} another disk".format(path)
     if _read_only(system, path):
@@ -73,7 +80,7 @@ def _room(system, path, least, better, words):
     return None
 
 
-def _file_system(system, path):
+def _file_system(system: "System", path: str) -> "tuple[str, list[str]]":
     """(the nearest path that there is, [free blocks, block size, free inodes, all inodes, all blocks, type])."""
     while True:
         answer = system.query(["stat", "-f", "-c", "%a %S %d %c %b %T", "--", path], timeout=10)
@@ -86,7 +93,7 @@ def _file_system(system, path):
         path = os.path.dirname(path)
 
 
-def _read_only(system, path):
+def _read_only(system: "System", path: str) -> bool:
     """Is the file system that holds `path` mounted read-only?"""
     best, options = "", ""
     for line in (look.text(system, "/proc/self/mounts") or "").splitlines():
@@ -98,7 +105,7 @@ def _read_only(system, path):
     return "ro" in options.split(",")
 
 
-def reboot(system, change):
+def reboot(system: "System", change: "Change") -> "Judgement":
     """Does the host wait for a reboot? Its packages say so, or a driver that is newer on disk than in the kernel."""
     for path in REBOOT:
         if look.exists(system, path):

@@ -10,6 +10,13 @@ from ..host import look
 from ..packages import apt, apt_key, apt_locks, dpkg, openpgp, source_list
 from ..packages.install import HOLDS
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Iterator
+
+    from ..host.system import System
+    from .change import Change, Judgement
+
 SOON = 14 * 24 * 3600
 """Seconds; a key that expires sooner is worth a word."""
 TIMERS = ("apt-daily.timer", "apt-daily-upgrade.timer")
@@ -18,7 +25,7 @@ DUE = 600
 UNTOUCHED = ("n/a", "no package is changed here", "")
 
 
-def dpkg_state(system, change):
+def dpkg_state(system: "System", change: "Change") -> "Judgement":
     """Packages that an interrupted dpkg left half-way are repaired first, which may take its time."""
     if not change.apt:
         return UNTOUCHED
@@ -29,7 +36,7 @@ def dpkg_state(system, change):
     return "pass", "dpkg is whole", ""
 
 
-def locks(system, change):
+def locks(system: "System", change: "Change") -> "Judgement":
     """We wait for who holds a lock; a person should know for whom."""
     if not change.apt:
         return UNTOUCHED
@@ -47,13 +54,13 @@ def locks(system, change):
     return "pass", "nobody holds a lock of apt or dpkg", ""
 
 
-def _due(system, name):
+def _due(system: "System", name: str) -> "float | None":
     answer = system.query(["systemctl", "show", "-p", "NextElapseUSecRealtime", name], timeout=10)
     match = re.search(r"=\w+ (\d{4}-\d\d-\d\d \d\d:\d\d:\d\d)", answer.out)
     return time.mktime(time.strptime(match.group(1), "%Y-%m-%d %H:%M:%S")) if match else None
 
 
-def holds(system, change):
+def holds(system: "System", change: "Change") -> "Judgement":
     """A package that somebody else holds is not taken from under the hold."""
     packages = change.packages
     if not packages:
@@ -68,7 +75,7 @@ def holds(system, change):
     return "pass", "no hold of anybody's is in the way", ""
 
 
-def repositories(system, change):
+def repositories(system: "System", change: "Change") -> "Judgement":
     """Two keys for one source stop all of apt; a source whose key is gone or has expired is not read."""
     if not change.apt:
         return UNTOUCHED
@@ -93,7 +100,7 @@ def repositories(system, change):
     return "pass", "the keys of all package sources are there and valid", ""
 
 
-def _coming(change):
+def _coming(change: "Change") -> "set[str]":
     """Files in sources.list.d that this run writes or removes: they are looked at by their own resource."""
     names = set()
     for fields, _ in change.of("apt_source"):
@@ -101,7 +108,7 @@ def _coming(change):
     return names
 
 
-def _conflict(system, entries):
+def _conflict(system: "System", entries: "list[source_list.Entry]") -> "Judgement | None":
     """Two entries for one source that stop all of apt, or None."""
     for entry, other in _twins(entries):
         if entry.signed_by and other.signed_by:
@@ -117,21 +124,21 @@ def _conflict(system, entries):
     return None
 
 
-def _twins(entries):
+def _twins(entries: "list[source_list.Entry]") -> "Iterator[tuple[source_list.Entry, source_list.Entry]]":
     """Entries for one URI and suite that differ in their keys."""
-    known = {}
+    known: "dict[tuple[str, str], source_list.Entry]" = {}
     for entry in entries:
         other = known.setdefault(entry.source, entry)
         if _one_line(other.signed_by) != _one_line(entry.signed_by):
             yield entry, other
 
 
-def _one_line(text):
+def _one_line(text: str) -> str:
     """Signed-By, which may be a whole key in its armor: that is no path."""
     return "" if "-----BEGIN" in text else " ".join(text.split())
 
 
-def _problem(system, path):
+def _problem(system: "System", path: str) -> "str | None":
     """What is the matter with a keyring, or None."""
     data = system.read(path, apt_key.LIMIT)
     if data is None:
@@ -140,8 +147,8 @@ def _problem(system, path):
         keys = openpgp.keys(data)
     except ValueError:
         return None  # of a kind that we do not know; apt may
-    ends = [key.expires for key in keys]
-    if None in ends:
+    ends = [key.expires for key in keys if key.expires is not None]
+    if len(ends) < len(keys):
         return None
     last = max(ends)
     if last < time.time():

@@ -9,13 +9,20 @@ from importlib import import_module
 
 from ..host.errors import Failed
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from ..host.system import System
+
 QUESTIONS = ("status", "why", "unlock")
 
 
-def answer(system, question, arguments):
+def answer(system: "System", question: str, arguments: "dict[str, Any]") -> "dict[str, Any]":
     """The answer as a dict of JSON types. Raises Failed where the host cannot tell."""
     if question not in QUESTIONS:
         raise ValueError("nobody answers the question {!r}".format(question))
     if os.geteuid() != 0:
         raise Failed("not root on this host", "set ansible_become: true, or ansible_user: root")
-    return import_module("." + question, __package__).answer(system, arguments)
+    found: "dict[str, Any]" = import_module("." + question, __package__).answer(system, arguments)
+    return found

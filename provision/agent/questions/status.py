@@ -8,38 +8,62 @@ and only a damaged state file is a failure. Of an unfinished change only its hea
 import json
 import os
 
+from ..docker import current
+from ..gpu import speed
 from ..gpu.proof.receipt import RECEIPT
 from ..host import lock, look, times
+from . import left
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from ..host.state import Memory
+    from ..host.system import System
 
 REBOOT = ("/run/reboot-required", "/var/run/reboot-required")
 UNFINISHED = "undo/journal.json"
 LISTED = 100
+UPGRADED = "docker"
+"""The stage that asks whether an upgrade is live (provision/plan.py)."""
 TEXT = 500
 
 
-def answer(system, arguments):
+def answer(system: "System", arguments: "dict[str, list[str]]") -> "dict[str, Any]":
     memory = system.memory
     interrupted = memory.get("runs", "interrupted")
     return {
         "time": times.now(),
-        "pending": [_pending(role, record) for role, record in _records(memory, "pending")],
+        "pending": _waiting(system),
         "unfinished": _unfinished(system),
         "last_run": _last_run(system),
         "proof": _proof(system),
-        "unmanaged": _unmanaged(memory, arguments["roles"]),
+        "unmanaged": _unmanaged(system, arguments["roles"]),
         "lock": lock_of(*lock.look(system)),
         "reboot": next((_packages(system, path) for path in REBOOT if look.exists(system, path)), None),
         "interrupted": _interrupted(interrupted) if isinstance(interrupted, dict) else None,
     }
 
 
-def _pending(role, record):
+def _waiting(system: "System") -> "list[dict[str, Any]]":
+    """What runs have put off; and of Docker, whose program may be replaced by anybody, how it is now."""
+    records = [(role, record) for role, record in _records(system.memory, "pending") if role != UPGRADED]
+    ours = system.memory.get("services", "docker") or system.memory.section("holds")
+    upgraded = current.upgraded(system) if ours else []
+    daemon = any("docker_service docker" in (record.get("resources") or ()) for _, record in records)
+    if upgraded and not daemon:
+        before = system.memory.get("pending", UPGRADED)
+        records.append((UPGRADED, dict(before if isinstance(before, dict) else {}, reason=current.reason(upgraded))))
+    return [_pending(role, record) for role, record in records]
+
+
+def _pending(role: str, record: "dict[str, Any]") -> "dict[str, Any]":
     found = dict(_head(record), role=_text(role), reason=_text(record.get("reason")))
     found.update({name: _texts(record.get(name)) for name in ("resources", "staged")})
     return found
 
 
-def _head(record):
+def _head(record: "dict[str, Any]") -> "dict[str, Any]":
     """Whose it is, and since when; `run` is an ID, or an object with `id` and `by`."""
     run = record.get("run")
     told = run if isinstance(run, dict) else {"id": run, "by": record.get("by")}
@@ -51,7 +75,7 @@ def _head(record):
     }
 
 
-def _unfinished(system):
+def _unfinished(system: "System") -> "dict[str, Any] | None":
     """The head of a change that was begun and not yet found good, or None."""
     path = os.path.join(system.state, UNFINISHED)
     if system.stat(path) is None:
@@ -60,7 +84,7 @@ def _unfinished(system):
     return dict(_head(record), deadline=_text(record.get("deadline")))
 
 
-def _last_run(system):
+def _last_run(system: "System") -> "dict[str, Any] | None":
     """The last run that changed anything or failed: only those are in the host's history."""
     lines = (look.text(system, os.path.join(system.state, "history.jsonl")) or "").splitlines()
     record = _json(lines[-1]) if lines else {}
@@ -79,44 +103,39 @@ def _last_run(system):
     }
 
 
-def _proof(system):
+def _proof(system: "System") -> "dict[str, Any] | None":
     """The last proof of the GPUs, as it was: whether it still holds, only a run that asks for one can tell."""
     receipt = _json(look.text(system, os.path.join(system.state, RECEIPT)))
     if not receipt:
         return None
-    gpus, levels = receipt.get("gpus"), receipt.get("levels")
-    levels = levels if isinstance(levels, dict) else {}
+    fast = _json(look.text(system, os.path.join(system.state, speed.RECEIPT)))
+    gpus = receipt.get("gpus")
+    levels: "list[str]" = []
+    failed, verdicts = [], []
+    for item in (receipt, fast) if fast else (receipt,):
+        levels += item["levels"] if isinstance(item.get("levels"), dict) else ()
+        failed += _texts(item.get("failed_checks"))
+        verdicts.append(_text(item.get("verdict")))
     return {
-        "verdict": _text(receipt.get("verdict")),
+        "verdict": next((verdict for verdict in verdicts if verdict != "passed"), "passed"),
         "time": _text(receipt.get("time")),
         "age": times.age(receipt.get("time")),
         "gpus": len(gpus) if isinstance(gpus, list) else 0,
         "levels": sorted(_text(level) for level in levels),
-        "failed": _texts(receipt.get("failed_checks")),
+        "failed": failed,
     }
 
 
-def _unmanaged(memory, roles):
+def _unmanaged(system: "System", roles: "list[str]") -> "list[dict[str, Any]]":
     """Roles that wrote something here and are not the host's any more, with what is left of each."""
-    found = [(role, name) for role, record in _records(memory, "asked") for name in record]
-    for path in memory.section("json_keys"):
-        for name, item in memory.get("json_keys", path).items():
-            found.append((item["role"], "{} in {}".format(".".join(json.loads(name)), path)))
-    for path in memory.section("daemon_flags"):
-        record = memory.get("daemon_flags", path)
-        found += [(role, "--{} in {}".format(name, path)) for name, _, role in record["flags"]]
-    left = {}
-    for role, thing in sorted(found):
-        if role and role not in roles:  # "": a flag of somebody else's that had to move
-            left.setdefault(role, []).append(thing)
-    return [{"role": role, "left": _texts(things)} for role, things in sorted(left.items())]
+    return [{"role": role, "left": _texts(things)} for role, things in sorted(left.by_role(system, roles).items())]
 
 
-def _records(memory, section):
+def _records(memory: "Memory", section: str) -> "list[tuple[str, dict[str, Any]]]":
     return [(key, record) for key, record in sorted(memory.section(section).items()) if isinstance(record, dict)]
 
 
-def lock_of(owner, pid):
+def lock_of(owner: "dict[str, Any]", pid: "int | None") -> "dict[str, Any] | None":
     """Who holds the host, or has died holding it (`held` false); None where nobody does."""
     if not owner and pid is None:
         return None
@@ -132,12 +151,12 @@ def lock_of(owner, pid):
     }
 
 
-def _packages(system, path):
+def _packages(system: "System", path: str) -> "list[str]":
     """The packages that want a reboot, as Debian and Ubuntu note them."""
     return _texts(sorted(set((look.text(system, path + ".pkgs") or "").split())))
 
 
-def _interrupted(record):
+def _interrupted(record: "Any") -> "dict[str, Any] | None":
     run = record.get("run")
     run = run if isinstance(run, dict) else {}
     error = record.get("error")
@@ -150,7 +169,7 @@ def _interrupted(record):
     }
 
 
-def _json(text):
+def _json(text: "str | None") -> "dict[str, Any]":
     """The object in a text, or {}."""
     try:
         found = json.loads(text or "{}")
@@ -159,13 +178,13 @@ def _json(text):
     return found if isinstance(found, dict) else {}
 
 
-def _text(value):
+def _text(value: "Any") -> str:
     return "" if value is None else str(value)[:TEXT]
 
 
-def _texts(values):
+def _texts(values: "list[str] | None") -> "list[str]":
     return [_text(value) for value in values[:LISTED]] if isinstance(values, list) else []
 
 
-def _number(value):
+def _number(value: None) -> int:
     return value if isinstance(value, (int, float)) and not isinstance(value, bool) else 0

@@ -14,6 +14,10 @@ from ..host.errors import Failed
 from ..host.system import System
 from . import status
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, Callable
+
 GRACE = 30.0
 """Seconds to end the step in hand."""
 DEATH = 5.0
@@ -25,7 +29,7 @@ PACKAGE_TOOLS = ("apt-get", "apt", "dpkg", "dpkg-deb", "dpkg-preconfigu")
 FREE, STALE, HELD, CLEARED, ENDED, KILLED = "free", "stale", "held", "cleared", "ended", "killed"
 
 
-def answer(system, arguments):
+def answer(system: "System", arguments: "dict[str, Any]") -> "dict[str, Any]":
     """`end`: end the run, or only tell of it; `run`: but only this one; `force`: even in a package run."""
     owner, pid = lock.look(system)
     if pid is None and not owner:
@@ -42,11 +46,11 @@ def answer(system, arguments):
     return _told(_end(System(system.state), system.progress, pid, arguments["force"]), who)
 
 
-def _told(state, who):
+def _told(state: str, who: "dict[str, Any] | None") -> "dict[str, Any]":
     return {"state": state, "lock": who}
 
 
-def _end(system, progress, pid, force):
+def _end(system: "System", progress: "Callable[[str], None]", pid: int, force: bool) -> str:
     words = look.arguments(system, pid) or ()
     if pid == os.getpid() or not any(AGENT in word for word in words):
         shown = " ".join(map(look.without_secrets, words))[:120]
@@ -61,7 +65,7 @@ def _end(system, progress, pid, force):
     raise Failed("process {} cannot be killed: it hangs in the kernel".format(pid), "look at dmesg; reboot the host")
 
 
-def _spare_packages(system, pid, force):
+def _spare_packages(system: "System", pid: int, force: bool) -> None:
     tool = _package_tool(system, pid)
     if tool is not None and not force:
         raise Failed(
@@ -70,7 +74,7 @@ def _spare_packages(system, pid, force):
         )
 
 
-def _package_tool(system, pid):
+def _package_tool(system: "System", pid: int) -> "tuple[int, str] | None":
     """(PID, name) of a package tool below this process, or None."""
     parents = {}
     for name in system.names("/proc"):
@@ -90,7 +94,7 @@ def _package_tool(system, pid):
     )
 
 
-def _gone(system, pid, number, limit):
+def _gone(system: "System", pid: int, number: int, limit: float) -> bool:
     """Send the signal; does the process let go of the lock in time? (Asked anew before: a PID may mean another now.)"""
     if lock.look(system)[1] != pid:
         return True

@@ -13,13 +13,21 @@ from ..docker.engine_api import Engine
 from ..host.errors import Failed
 from ..host.parcels import Wanted
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, Iterable, Iterator, Tuple, Union
+
+    from ..host.system import System
+
+    Entry = Tuple[str, int, Union[bytes, str]]
+
 INDEX = "application/vnd.oci.image.index.v1+json"
 MANIFEST = "application/vnd.oci.image.manifest.v1+json"
 BLOCK = 512
 AT_ONCE = 1 << 20
 
 
-def load(system, reference, minimum_free, timeout):
+def load(system: "System", reference: str, minimum_free: int, timeout: float) -> str:
     """Have an image in Docker; returns its ID there. Raises Failed."""
     image = system.bundle.listing["images"].get(reference)
     if image is None:
@@ -33,7 +41,7 @@ def load(system, reference, minimum_free, timeout):
     return _proven(system, reference, image, files)
 
 
-def _check_room(system, reference, image, minimum_free):
+def _check_room(system: "System", reference: str, image: "dict[str, Any]", minimum_free: int) -> None:
     root = Engine(system).get("/info")["DockerRootDir"]
     free, needed = system.free(root), 3 * sum(size for _, size in image["files"]) + minimum_free
     if free < needed:
@@ -41,23 +49,23 @@ def _check_room(system, reference, image, minimum_free):
         raise Failed(cause, "free some (docker system df shows what is held), or lower minimum_free")
 
 
-def _proven(system, reference, image, files):
+def _proven(system: "System", reference: str, image: "dict[str, Any]", files: "list[Wanted]") -> str:
     digests = ["sha256:" + image[name] for name in ("config", "manifest", "digest")]
-    found = Engine(system).get("/images/{}/json".format(tag_of(reference)))["Id"]
+    found: str = Engine(system).get("/images/{}/json".format(tag_of(reference)))["Id"]
     if found not in digests:
         raise Failed("{} was loaded as {} and not as {}".format(reference, found, digests[0]), "look at Docker's log")
     system.bundle.forget(system, [item.sha256 for item in files])
     return found
 
 
-def tag_of(reference):
+def tag_of(reference: str) -> str:
     """The name under which an image is loaded: an image without one would go with the next `docker image prune`."""
     name, _, digest = reference.partition("@")
     tagged = ":" in name.rpartition("/")[2]
     return name if tagged else "{}:bundled-{}".format(name, digest.partition(":")[2][:12])
 
 
-def _entries(system, reference, image):
+def _entries(system: "System", reference: str, image: "dict[str, Any]") -> "Iterator[Entry]":
     """(name, bytes, content or path of a file) of an archive that is an OCI layout, and Docker's own form as well."""
     sizes = dict(image["files"])
     document = json.loads(_text(system, image["manifest"]))
@@ -81,11 +89,11 @@ def _entries(system, reference, image):
         yield "blobs/sha256/" + digest, size, system.bundle.path(system, digest)
 
 
-def _text(system, digest):
+def _text(system: "System", digest: str) -> str:
     return (system.read(system.bundle.path(system, digest)) or b"{}").decode("utf-8")
 
 
-def _full(name):
+def _full(name: str) -> str:
     """As containerd names it: alpine:3 is docker.io/library/alpine:3."""
     host, slash, _ = name.partition("/")
     if slash and ("." in host or ":" in host or host == "localhost"):
@@ -93,7 +101,7 @@ def _full(name):
     return "docker.io/" + (name if slash else "library/" + name)
 
 
-def _archive(entries):
+def _archive(entries: "Iterable[Entry]") -> "Iterator[bytes]":
     for name, size, content in entries:
         header = tarfile.TarInfo(name)
         header.size, header.mode = size, 0o644
@@ -108,5 +116,5 @@ def _archive(entries):
     yield b"\0" * (2 * BLOCK)
 
 
-def _padded(size):
+def _padded(size: int) -> int:
     return -(-size // BLOCK) * BLOCK

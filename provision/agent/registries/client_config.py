@@ -15,13 +15,21 @@ from ..accounts.users import account
 from ..files.file import described
 from ..host.errors import Failed
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import pwd
+    from typing import Any
+
+    from ..host.results import Result
+    from ..host.system import System
+
 HUB = "https://index.docker.io/v1/"
 HUB_NAMES = ("docker.io", "index.docker.io", "registry-1.docker.io", HUB)
 NOT_FOUND = "credentials not found in native keychain"
 """What every helper says on stdout where it has no login for a server."""
 
 
-def key_of(registry):
+def key_of(registry: str) -> str:
     """The name under which the client keeps a registry's login."""
     return HUB if registry in HUB_NAMES else registry
 
@@ -29,24 +37,28 @@ def key_of(registry):
 class Client:
     """One user's configuration. `exists` is False for a user that this host does not know."""
 
-    def __init__(self, system, user):
+    def __init__(self, system: "System", user: str) -> None:
         self._system = system
         self.user = user
-        self._account = account(user)
-        self.exists = self._account is not None
+        self._entry = account(user)
+        self.exists = self._entry is not None
 
     @property
-    def path(self):
-        if self._account is None:
+    def _account(self) -> "pwd.struct_passwd":
+        if self._entry is None:
             raise Failed(
                 "there is no account {} on this host".format(self.user),
                 "create it first (role docker_users), or correct the name",
             )
+        return self._entry
+
+    @property
+    def path(self) -> str:
         return os.path.join(self._account.pw_dir, ".docker", "config.json")
 
     # -- the file
 
-    def load(self):
+    def load(self) -> "dict[str, Any]":
         """The document; {} where there is no file."""
         found = self._system.read_unlinked(self.path)
         try:
@@ -61,18 +73,19 @@ class Client:
             )
         return document
 
-    def attributes(self):
+    def attributes(self) -> "dict[str, Any]":
         """{mode, owner} of the file, and the same of its directory in one word; None where there is no file."""
         if self._system.read_unlinked(self.path) is None:
             return {"mode": None, "owner": None, "directory": None}
-        file, directory = (described(self._system, path) for path in (self.path, os.path.dirname(self.path)))
+        file, directory = (described(self._system, path) or {} for path in (self.path, os.path.dirname(self.path)))
+        private = not int(file["mode"], 8) & ~0o600  # a stricter one stays
         return {
-            "mode": file["mode"],
+            "mode": "0600" if private else file["mode"],
             "owner": file["owner"],
             "directory": "{} {}".format(directory["owner"], directory["mode"]),
         }
 
-    def save(self, document):
+    def save(self, document: "dict[str, Any]") -> None:
         """Put the document in place, the directory made private first."""
         home, uid, gid = self._account.pw_dir, self._account.pw_uid, self._account.pw_gid
         directory = os.path.dirname(self.path)
@@ -85,11 +98,13 @@ class Client:
             self._system.set_owner(directory, uid, gid)
             self._system.set_mode(directory, 0o700)
         text = json.dumps(document, indent="\t", ensure_ascii=False)
-        self._system.write(self.path, text.encode("utf-8", "surrogatepass"), 0o600, uid, gid)
+        file = self._system.read_unlinked(self.path)
+        mode = 0o600 if file is None else file[1].st_mode & 0o600
+        self._system.write(self.path, text.encode("utf-8", "surrogatepass"), mode, uid, gid)
 
     # -- logins
 
-    def login(self, registry):
+    def login(self, registry: str) -> "str | None":
         """user:password kept for a registry, by the helper or in the file; None where there is none."""
         document, key = self.load(), key_of(registry)
         helper = self._helper(document, key)
@@ -103,7 +118,7 @@ class Client:
         except (AttributeError, TypeError, ValueError, binascii.Error):
             return ""  # something that is no login: to be replaced
 
-    def keep_login(self, registry, username, password):
+    def keep_login(self, registry: str, username: str, password: str) -> None:
         document, key = self.load(), key_of(registry)
         helper = self._helper(document, key)
         entry = {"auth": base64.b64encode("{}:{}".format(username, password).encode("utf-8")).decode("ascii")}
@@ -114,7 +129,7 @@ class Client:
         document.setdefault("auths", {})[key] = entry
         self.save(document)
 
-    def forget_login(self, registry):
+    def forget_login(self, registry: str) -> None:
         document, key = self.load(), key_of(registry)
         helper = self._helper(document, key)
         if helper is not None and self._from_helper(helper, key) is not None:
@@ -126,7 +141,7 @@ class Client:
 
     # -- credential helpers
 
-    def _helper(self, document, key):
+    def _helper(self, document: "dict[str, Any]", key: str) -> "str | None":
         name = document.get("credHelpers", {}).get(key) or document.get("credsStore")
         if not name:
             return None
@@ -136,7 +151,7 @@ class Client:
             )
         return "docker-credential-" + name
 
-    def _from_helper(self, helper, key):
+    def _from_helper(self, helper: str, key: str) -> "str | None":
         result = self._system.query(self._as_user(helper, "get"), stdin=key.encode("utf-8"), env=self._environment())
         if not result.ok:
             if NOT_FOUND in result.out or NOT_FOUND in result.err:
@@ -150,7 +165,7 @@ class Client:
                 "{} of {} answers with something else than a login".format(helper, self.user), "look at it by hand"
             ) from None
 
-    def _run_helper(self, helper, action, text):
+    def _run_helper(self, helper: str, action: str, text: str) -> None:
         """The outputs of a helper may hold the secret: they are dropped."""
         try:
             self._system.run(
@@ -160,7 +175,7 @@ class Client:
             error.output = ""
             raise Failed("{} of {} failed to {} a login".format(helper, self.user, action), self._fix(helper)) from None
 
-    def _as_user(self, helper, action):
+    def _as_user(self, helper: str, action: str) -> "list[str]":
         program = self._system.which(helper)
         if program is None:
             cause = "{} names the credential helper {}, which is not installed".format(self.path, helper)
@@ -169,12 +184,12 @@ class Client:
             return [program, action]
         return ["runuser", "-u", self.user, "--", program, action]
 
-    def _environment(self):
+    def _environment(self) -> "dict[str, str]":
         return {"HOME": self._account.pw_dir, "USER": self.user, "LOGNAME": self.user}
 
-    def _helper_failed(self, helper, action, result):
+    def _helper_failed(self, helper: str, action: str, result: "Result") -> Failed:
         what = "did not answer in time" if result.timed_out else "ended with status {}".format(result.status)
         return Failed("{} {} of {} {}".format(helper, action, self.user, what), self._fix(helper))
 
-    def _fix(self, helper):
+    def _fix(self, helper: str) -> str:
         return "run `{} list` as {} to see what is the matter".format(helper, self.user)

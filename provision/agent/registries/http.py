@@ -7,6 +7,7 @@ is limited here, and the time by who calls.
 
 import base64
 import contextlib
+import http.client
 import ipaddress
 import json
 import re
@@ -19,6 +20,13 @@ from ..docker.engine_facts import process
 from ..host import look
 from ..host.errors import Failed
 from .client_config import HUB_NAMES
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from email.message import Message
+    from typing import Any, Sequence
+
+    from ..host.system import System
 
 CERTIFICATES = "/etc/docker/certs.d"
 ENVIRONMENT_FILE = "/etc/docker/http-proxy.env"
@@ -41,12 +49,12 @@ class Refused(Failed):
 class Answer:
     """Status, headers (any case) and body of an answer, errors included."""
 
-    def __init__(self, status, headers, body=b""):
+    def __init__(self, status: int, headers: "Message", body: bytes = b"") -> None:
         self.status = status
         self.headers = headers
         self.body = body
 
-    def document(self):
+    def document(self) -> "dict[str, Any]":
         try:
             found = json.loads(self.body.decode("utf-8"))
         except ValueError:
@@ -55,11 +63,11 @@ class Answer:
 
 
 class _NoRedirect(urllib.request.HTTPRedirectHandler):
-    def redirect_request(self, *args):
+    def redirect_request(self, *args: "Any") -> None:
         return None
 
 
-def host_of(registry):
+def host_of(registry: str) -> str:
     """host[:port] to connect to."""
     return "registry-1.docker.io" if registry in HUB_NAMES else registry
 
@@ -67,7 +75,14 @@ def host_of(registry):
 class Registry:
     """One registry over the API v2. Raises Unreachable, Refused, Failed."""
 
-    def __init__(self, system, registry, ca_certificate=None, insecure=False, realm_hosts=()):
+    def __init__(
+        self,
+        system: "System",
+        registry: str,
+        ca_certificate: "str | None" = None,
+        insecure: bool = False,
+        realm_hosts: "Sequence[str]" = (),
+    ) -> None:
         self.name = registry
         self.host = host_of(registry)
         self._realm_hosts = realm_hosts
@@ -77,7 +92,9 @@ class Registry:
         self._context = _context(system, self.host, ca_certificate, insecure)
         self._scheme = "https"
 
-    def ask(self, path, authorization=None, method="GET", accept=None):
+    def ask(
+        self, path: str, authorization: "str | None" = None, method: str = "GET", accept: "str | None" = None
+    ) -> "Answer":
         """The Answer to a request below /v2/."""
         if self._plain and authorization is None and self._scheme == "https":
             try:
@@ -86,7 +103,7 @@ class Registry:
                 self._scheme = "http"
         return self._request("{}://{}/v2/{}".format(self._scheme, self.host, path), authorization, method, accept)
 
-    def challenge(self, path=""):
+    def challenge(self, path: str = "") -> "tuple[str | None, dict[str, str]]":
         """(scheme in lower case, parameters) of the answer to an anonymous request; (None, {}) for an open door."""
         answer = self.ask(path)
         if answer.status == 200:
@@ -101,7 +118,9 @@ class Registry:
             parameters[name.lower()] = re.sub(r"\\(.)", r"\1", quoted) or bare
         return scheme.lower(), parameters
 
-    def token(self, parameters, login=None, scope=None):
+    def token(
+        self, parameters: "dict[str, str]", login: "tuple[str, str] | None" = None, scope: "str | None" = None
+    ) -> "tuple[int, str | None]":
         """(status, token or None) from the token service that a Bearer challenge names."""
         url = self._token_url(parameters, login, scope)
         answer = self._request(url, basic(login) if login else None)
@@ -109,7 +128,7 @@ class Registry:
         token = document.get("token") or document.get("access_token")
         return answer.status, token if isinstance(token, str) and re.match(r"[\x21-\x7e]+$", token) else None
 
-    def _token_url(self, parameters, login, scope):
+    def _token_url(self, parameters: "dict[str, str]", login: "tuple[str, str] | None", scope: "str | None") -> str:
         parts = urlsplit(parameters.get("realm", ""))
         host = parts.hostname or ""
         if parts.scheme != "https" and not (parts.scheme == "http" and (self._insecure or _is_this_machine(host))):
@@ -128,7 +147,7 @@ class Registry:
             query["account"] = login[0]
         return parts._replace(query=urlencode(query)).geturl()
 
-    def _is_trusted(self, host):
+    def _is_trusted(self, host: str) -> bool:
         own = urlsplit("//" + self.host).hostname or ""
         if host == own or host in self._realm_hosts:
             return True
@@ -137,7 +156,9 @@ class Registry:
             parent = own
         return host == parent or host.endswith("." + parent)
 
-    def _request(self, url, authorization, method="GET", accept=None):
+    def _request(
+        self, url: str, authorization: "str | None", method: str = "GET", accept: "str | None" = None
+    ) -> "Answer":
         request = urllib.request.Request(url, method=method, headers={"User-Agent": "docker/provision"})
         if accept:
             request.add_header("Accept", accept)
@@ -158,18 +179,18 @@ class Registry:
         except urllib.error.HTTPError as error:
             with contextlib.closing(error):
                 return Answer(error.code, error.headers, error.read(ANSWER_LIMIT))
-        except (OSError, ValueError, urllib.request.http.client.HTTPException) as error:
+        except (OSError, ValueError, http.client.HTTPException) as error:
             through = " through the proxy of the Docker daemon" if proxies.get(parts.scheme) else ""
             raise Unreachable(
                 "{} does not answer{}: {}".format(parts.netloc, through, getattr(error, "reason", error))
             ) from None
 
 
-def basic(login):
+def basic(login: "tuple[str, str]") -> str:
     return "Basic " + base64.b64encode("{}:{}".format(*login).encode("utf-8")).decode("ascii")
 
 
-def _context(system, host, ca_certificate, insecure):
+def _context(system: "System", host: str, ca_certificate: "str | None", insecure: bool) -> "ssl.SSLContext":
     context = ssl.create_default_context()
     # Python 3.13 refuses CAs without a key usage extension. Docker takes them, and it is Docker's login that we prove.
     context.verify_flags &= ~getattr(ssl, "VERIFY_X509_STRICT", 0)
@@ -177,7 +198,7 @@ def _context(system, host, ca_certificate, insecure):
     texts = [
         look.text(system, directory + "/" + name) for name in look.names(system, directory) if name.endswith(".crt")
     ]
-    for text in texts + [ca_certificate]:
+    for text in [*texts, ca_certificate]:
         if text:
             try:
                 context.load_verify_locations(cadata=text)
@@ -191,7 +212,7 @@ def _context(system, host, ca_certificate, insecure):
     return context
 
 
-def daemon_proxies(system):
+def daemon_proxies(system: "System") -> "dict[str, str]":
     """{"http": …, "https": …, "no": …} of this host's Docker daemon: the running one's, or what it would start with."""
     pid = process(system)
     words = (look.text(system, "/proc/{}/environ".format(pid)) or "").split("\0") if pid else []
@@ -207,12 +228,12 @@ def daemon_proxies(system):
     except (ValueError, AttributeError):
         configured = {}
     for name in ("http", "https", "no"):
-        value = configured.get(name + "-proxy")
-        found.update({name: value} if isinstance(value, str) and value else {})
+        given = configured.get(name + "-proxy")
+        found.update({name: given} if isinstance(given, str) and given else {})
     return found
 
 
-def goes_directly(parts, no_proxy):
+def goes_directly(parts: "urllib.parse.SplitResult", no_proxy: str) -> bool:
     """Does Docker (Go's httpproxy) go to this URL without the proxy?"""
     host, port = (parts.hostname or "").lower().rstrip("."), parts.port or (443 if parts.scheme == "https" else 80)
     if _is_this_machine(host):
@@ -228,7 +249,7 @@ def goes_directly(parts, no_proxy):
     return False
 
 
-def _matches(host, entry):
+def _matches(host: str, entry: str) -> bool:
     if _is_address(host):
         try:
             return ipaddress.ip_address(host) in ipaddress.ip_network(entry, strict=False)
@@ -238,7 +259,7 @@ def _matches(host, entry):
     return host.endswith(entry) if entry.startswith(".") else host == entry or host.endswith("." + entry)
 
 
-def _is_address(host):
+def _is_address(host: str) -> bool:
     try:
         ipaddress.ip_address(host)
     except ValueError:
@@ -246,6 +267,6 @@ def _is_address(host):
     return True
 
 
-def _is_this_machine(host):
+def _is_this_machine(host: str) -> bool:
     name = urlsplit("//" + host).hostname or ""
     return name == "localhost" or (_is_address(name) and ipaddress.ip_address(name).is_loopback)

@@ -12,6 +12,13 @@ from .client_config import Client, key_of
 from .http import Unreachable
 from .manifest import Reference, Remote
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from ..host.system import System
+    from ..types import Diff, State
+
 LOADED = "images"
 """Section of the memory: IDs of images that came from a bundle. Docker forgets the digest that they were asked by."""
 UNPACKED = 3
@@ -19,24 +26,29 @@ UNPACKED = 3
 
 
 class Image(Resource):
-    fields = ("reference", "login_of", "minimum_free", "timeout")
+    reference: str
+    login_of: str
+    minimum_free: int
+    timeout: int
 
-    def identity(self):
+    def identity(self) -> str:
         return self.reference
 
-    def desired(self):
+    def desired(self) -> "State":
+        """present: true."""
         return {"present": True}
 
-    def actual(self, system):
+    def actual(self, system: "System") -> "State | None":
+        """As `desired`, by Docker; a stopped Docker has none."""
         return {"present": inspect(system, self.reference) is not None}
 
-    def apply(self, system, diff):
+    def apply(self, system: "System", diff: "Diff") -> None:
+        """Pull it with the user's login, where there is room; or take it from the bundle."""
         if system.bundle is not None:
             from .bundled_images import load
 
-            system.memory.put(
-                LOADED, self.reference, {"id": load(system, self.reference, self.minimum_free, self.timeout)}
-            )
+            loaded = load(system, self.reference, self.minimum_free, self.timeout)
+            system.memory.put(LOADED, self.reference, {"id": loaded})
             return
         reference = Reference(self.reference)
         login = login_for(system, self.login_of, reference.host)
@@ -44,7 +56,7 @@ class Image(Resource):
         query = {"fromImage": reference.repository, "tag": reference.digest or reference.tag}
         stream.post(system, "/images/create", query, sent(reference, login), "pulling " + self.reference, self.timeout)
 
-    def _check_space(self, system, reference, login):
+    def _check_space(self, system: "System", reference: Reference, login: "tuple[str, str] | None") -> None:
         info = Engine(system).get("/info")
         root = info["DockerRootDir"]
         answer = system.query(["df", "--output=avail", "-B1", root])
@@ -64,18 +76,22 @@ class Image(Resource):
 
 
 class ImageMirror(Resource):
-    fields = ("source", "target", "login_of", "timeout")
+    source: str
+    target: str
+    login_of: str
+    timeout: int
 
-    def identity(self):
+    def identity(self) -> str:
         return self.target
 
-    def desired(self):
+    def desired(self) -> "State":
+        """tagged, pushed: true."""
         return {"tagged": True, "pushed": True}
 
-    def actual(self, system):
+    def actual(self, system: "System") -> "State | None":
+        """As `desired`: pushed, where the registry has this very image."""
         source, target = inspect(system, self.source), inspect(system, self.target)
-        tagged = target is not None and (source is None or source["Id"] == target["Id"])
-        if not tagged:
+        if target is None or (source is not None and source["Id"] != target["Id"]):
             return {"tagged": False, "pushed": False}
         reference = Reference(self.target)
         digests = [
@@ -92,19 +108,20 @@ class ImageMirror(Resource):
         except Unreachable as error:
             raise Unknown("what {} has cannot be told: {}".format(reference.host, error)) from None
 
-    def apply(self, system, diff):
+    def apply(self, system: "System", diff: "Diff") -> None:
+        """Tag it and push it."""
         reference = Reference(self.target)
-        name = {"repo": reference.repository, "tag": reference.tag}
-        Engine(system).post("/images/{}/tag".format(self.source), **name)
+        Engine(system).post("/images/{}/tag".format(self.source), repo=reference.repository, tag=reference.tag)
         login = sent(reference, login_for(system, self.login_of, reference.host))
         path = "/images/{}/push".format(reference.repository)
         stream.post(system, path, {"tag": reference.tag}, login, "pushing " + self.target, self.timeout)
 
 
-def inspect(system, reference):
+def inspect(system: "System", reference: str) -> "dict[str, Any] | None":
     """What Docker knows of an image, or None: no such image, or no Docker that runs."""
     try:
-        return Engine(system).get("/images/{}/json".format(reference))
+        found: "dict[str, Any]" = Engine(system).get("/images/{}/json".format(reference))
+        return found
     except NotRunning:
         return None
     except ApiError as error:
@@ -114,18 +131,18 @@ def inspect(system, reference):
     return inspect(system, loaded["id"]) if loaded else None
 
 
-def login_for(system, user, host):
+def login_for(system: "System", user: str, host: str) -> "tuple[str, str] | None":
     """(user name, password) of a user's login at a registry, or None."""
     client = Client(system, user)
     name, colon, password = ((client.login(host) if client.exists else None) or "").partition(":")
     return (name, password) if colon else None
 
 
-def sent(reference, login):
+def sent(reference: Reference, login: "tuple[str, str] | None") -> "tuple[str, str, str] | None":
     return (key_of(reference.host),) + login if login else None
 
 
-def insecure(info, host):
+def insecure(info: "dict[str, Any]", host: str) -> bool:
     """Does this Docker take the registry without verified TLS? From GET /info."""
     entry = ((info.get("RegistryConfig") or {}).get("IndexConfigs") or {}).get(host) or {}
     return entry.get("Secure") is False

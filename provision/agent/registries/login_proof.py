@@ -12,29 +12,34 @@ from ..engine.resource import Resource
 from ..host.errors import Failed, Unknown
 from .http import Refused, Registry, Unreachable, basic
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from ..host.system import System
+    from ..types import Diff, State
+
 
 class RegistryProof(Resource):
-    fields = (
-        "registry",
-        "username",
-        "password",
-        "ca_certificate",
-        "realm_hosts",
-        "repository",
-        "insecure",
-        "max_age",
-        "timeout",
-    )
+    registry: str
+    username: str
+    password: str
+    ca_certificate: "str | None"
+    realm_hosts: "list[str]"
+    repository: "str | None"
+    insecure: bool
+    max_age: int
+    timeout: int
     probe = True
     _age = None
 
-    def identity(self):
+    def identity(self) -> str:
         return "{} as {}".format(self.registry, self.username)
 
-    def desired(self):
+    def desired(self) -> "State":
+        """proven: yes."""
         return {"proven": "yes"}
 
-    def actual(self, system):
+    def actual(self, system: "System") -> "State | None":
+        """proven: yes, or why what is known does not do."""
         record = system.memory.get("proofs", self._name()) or {}
         age = time.time() - record.get("at", 0)
         if record.get("digest") == self._digest(system) and 0 <= age < self.max_age:
@@ -46,7 +51,8 @@ class RegistryProof(Resource):
             return {"proven": "no: {}".format(error)}
         return {"proven": "yes"}
 
-    def apply(self, system, diff):
+    def apply(self, system: "System", diff: "Diff") -> None:
+        """Log in, as Docker would. Failed where the registry refuses; Unknown where it proves nothing."""
         try:
             self._prove(system)
         except Unreachable as error:
@@ -54,29 +60,30 @@ class RegistryProof(Resource):
                 "the login of {} at {} cannot be proven: {}".format(self.username, self.registry, error)
             ) from None
 
-    def note(self, diff):
+    def note(self, diff: "Diff") -> str:
         if self._age is None:
             return ""
         return "proven {:.0f} min ago".format(self._age / 60)
 
-    def settled(self, system):
+    def settled(self, system: "System") -> None:
         if self._age is None:
             system.memory.put("proofs", self._name(), {"digest": self._digest(system), "at": int(time.time())})
 
-    def _name(self):
+    def _name(self) -> str:
         return "registry " + self.registry
 
-    def _digest(self, system):
+    def _digest(self, system: "System") -> str:
         parts = [self.username, self.password, self.ca_certificate or "", self.repository or "", str(self.insecure)]
         return system.memory.digest("\0".join(parts).encode("utf-8"))
 
-    def _prove(self, system):
+    def _prove(self, system: "System") -> None:
         """In a thread, since looking up a name, and a server that sends a byte a second, know no time limit."""
-        box = []
+        box: "list[BaseException | None]" = []
 
-        def work():
+        def work() -> None:
             try:
-                box.append(self._conversation(system))
+                self._conversation(system)
+                box.append(None)
             except BaseException as error:
                 box.append(error)
 
@@ -88,7 +95,7 @@ class RegistryProof(Resource):
         if box[0] is not None:
             raise box[0]
 
-    def _conversation(self, system):
+    def _conversation(self, system: "System") -> None:
         registry = Registry(system, self.registry, self.ca_certificate, self.insecure, self.realm_hosts)
         scheme, parameters = registry.challenge()
         if scheme == "basic":
@@ -102,7 +109,7 @@ class RegistryProof(Resource):
                 "{} asks for a login of the kind {!r}, which Docker does not know".format(self.registry, scheme)
             )
 
-    def _bearer(self, registry, parameters):
+    def _bearer(self, registry: "Registry", parameters: "dict[str, str]") -> None:
         scope = "repository:{}:pull".format(self.repository) if self.repository else None
         status, token = registry.token(parameters, self._login(), scope)
         self._judge(status)
@@ -116,10 +123,10 @@ class RegistryProof(Resource):
             cause = "{} gives a token to anybody, so the login of {} cannot be proven; set repository to a private one"
             raise Unknown(cause.format(self.registry, self.username))
 
-    def _login(self):
+    def _login(self) -> "tuple[str, str]":
         return self.username, self.password
 
-    def _judge(self, status):
+    def _judge(self, status: int) -> None:
         if status in (401, 403):
             cause = "{} does not take the login of {} (status {})".format(self.registry, self.username, status)
             raise Refused(cause, "correct its username or password; nothing was written")

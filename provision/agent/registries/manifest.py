@@ -7,6 +7,11 @@ import platform
 
 from .http import Registry, Unreachable, basic
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from ..host.system import System
+    from .http import Answer
+
 SINGLE = ("application/vnd.docker.distribution.manifest.v2+json", "application/vnd.oci.image.manifest.v1+json")
 LISTS = ("application/vnd.docker.distribution.manifest.list.v2+json", "application/vnd.oci.image.index.v1+json")
 ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64"}
@@ -16,7 +21,7 @@ HUB = "docker.io"
 class Reference:
     """host/name:tag@digest, split; a name on Docker Hub gets its `library/`."""
 
-    def __init__(self, text):
+    def __init__(self, text: str) -> None:
         rest, _, self.digest = text.partition("@")
         head, slash, tail = rest.rpartition("/")
         tail, _, self.tag = tail.partition(":")
@@ -31,13 +36,15 @@ class Reference:
 class Remote:
     """One image in its registry, seen with a login ((user, password) or None)."""
 
-    def __init__(self, system, reference, login, insecure=False):
+    def __init__(
+        self, system: "System", reference: Reference, login: "tuple[str, str] | None", insecure: bool = False
+    ) -> None:
         self._reference = reference
         self._login = login
         self._registry = Registry(system, reference.host, insecure=insecure)
         self._authorization = self._authorize()
 
-    def _authorize(self):
+    def _authorize(self) -> "str | None":
         scheme, parameters = self._registry.challenge()
         if scheme == "bearer":
             status, token = self._registry.token(
@@ -48,19 +55,19 @@ class Remote:
             return "Bearer " + token
         return basic(self._login) if scheme == "basic" and self._login else None
 
-    def _manifest(self, what):
+    def _manifest(self, what: str) -> "Answer | None":
         path = "{}/manifests/{}".format(self._reference.name, what)
         answer = self._registry.ask(path, self._authorization, accept=", ".join(SINGLE + LISTS))
         if answer.status not in (200, 404):
             raise Unreachable("{} answers with status {}".format(self._reference.host, answer.status))
         return answer if answer.status == 200 else None
 
-    def digest(self):
+    def digest(self) -> "str | None":
         """The digest of the image's manifest, or None where the registry has no such image."""
         found = self._manifest(self._reference.digest or self._reference.tag)
         return found.headers.get("Docker-Content-Digest") if found else None
 
-    def size(self):
+    def size(self) -> "int | None":
         """Bytes of the image's layers as they travel (compressed), for this machine's architecture; None: not known."""
         found = self._manifest(self._reference.digest or self._reference.tag)
         document = found.document() if found else {}

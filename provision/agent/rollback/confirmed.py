@@ -13,7 +13,7 @@ from ..host import times
 from ..host.errors import Failed
 from ..host.state import UNDO
 from . import deadman
-from .transaction import Transaction
+from .transaction import Transaction, tidy
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ class Group:
     def begin(self, resources: "Sequence[Resource]") -> None:
         """Put what they are about to change on disk, and arm the way back."""
         self._transaction.begin(resources)
-        deadman.arm(self._system)
+        deadman.arm(self._system, self._transaction.folders())
 
     def service_next(self) -> None:
         self._transaction.touches_service()
@@ -98,12 +98,20 @@ class Group:
             result["rolled_back"] = True
         except (Failed, OSError) as failure:
             error["cause"] += "; and the way back failed: " + str(failure)
+            error["fix"] = getattr(failure, "fix", "") or error["fix"]
             error["output"] += "\n" + getattr(failure, "output", "")
             return
-        deadman.stop_deadline(self._system)
-        deadman.disarm(self._system)
         if self._unheard:
             tell(self._system, self._transaction.record, error["cause"])
+        try:
+            self._close()
+        except OSError as failure:
+            error["cause"] += "; but this could not be noted, so the next run does it: {}".format(failure)
+
+    def _close(self) -> None:
+        deadman.stop_deadline(self._system)
+        self._transaction.close()
+        deadman.disarm(self._system)
 
     def commit(self) -> None:
         """All of it stands."""
@@ -111,9 +119,19 @@ class Group:
         deadman.disarm(self._system)
 
 
-def tell(system: "System", record: "Record", text: str) -> None:
-    """What became of a change that was put back while nobody listened: for the next run, and for `status`."""
-    system.memory.put("runs", "undone", {"run": record["run"], "time": times.now(), "text": text})
+def tell(system: "System", record: "Record", text: str, left: bool = False) -> None:
+    """What became of a change while nobody listened: for the next run, and for `status`. `left`: it is still there."""
+    system.memory.put("runs", "undone", {"run": record["run"], "time": times.now(), "text": text, "left": left})
+
+
+def finish_undo(system: "System") -> None:
+    """An undo that was cut short once all files were back (a kill, a full disk) comes to its end."""
+    transaction = Transaction.left(system)
+    if transaction is not None and transaction.is_undone():
+        transaction.remember()
+        transaction.close()
+        deadman.stop_deadline(system)
+        deadman.disarm(system)
 
 
 def settle_left_open(system: "System") -> None:
@@ -122,6 +140,7 @@ def settle_left_open(system: "System") -> None:
     if transaction is not None:
         transaction.commit()
         deadman.stop_deadline(system)
+    tidy(system)
     deadman.disarm(system)
 
 

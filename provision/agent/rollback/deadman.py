@@ -9,6 +9,7 @@ left behind does no harm.
 
 import contextlib
 import os
+import re
 import sys
 
 from ..host.errors import Failed
@@ -16,8 +17,12 @@ from ..host.state import UNDO
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Sequence
+
     from ..host.system import System
 
+PLAIN = re.compile(r"[\w./+-]+$")
+"""A path that means the same to systemd."""
 UNIT = "/etc/systemd/system/provision-undo.service"
 WANTED = "/etc/systemd/system/multi-user.target.wants/provision-undo.service"
 TIMER = "provision-undo-deadline"
@@ -25,7 +30,7 @@ TEXT = """\
 [Unit]
 Description=Put back what an unfinished run of provision has changed
 ConditionPathExists={journal}
-RequiresMountsFor={state}
+RequiresMountsFor={folders}
 Before=docker.service
 
 [Service]
@@ -44,15 +49,19 @@ exec(payload["boot"], dict(payload=payload, packed=packed))
 """
 
 
-def arm(system: "System") -> None:
-    """Before the first change: put everything back at the next boot, should this run not come to its end."""
+def arm(system: "System", folders: "Sequence[str]") -> None:
+    """Before the first change: put everything back at the next boot, should this run not come to its end.
+
+    `folders`: where that is, which may be another disk.
+    """
     folder = os.path.join(system.state, UNDO)
     packed = os.path.join(folder, "agent")
     system.keep(packed, system.sources.packed({"undo": True, "state": system.state}))
     system.keep(_program(system), LOADER.format(path=packed).encode("utf-8"))
     if _systemd(system):
         command = " ".join(_command(system, 0) + ["boot"])
-        text = TEXT.format(journal=os.path.join(folder, "journal.json"), state=system.state, command=command)
+        known = [path for path in [system.state] + list(folders) if PLAIN.match(path)]
+        text = TEXT.format(journal=os.path.join(folder, "journal.json"), folders=" ".join(known), command=command)
         if system.stat(os.path.dirname(WANTED)) is None:  # nothing is enabled on this host yet
             system.make_directory(os.path.dirname(WANTED), 0o755)
         system.keep(UNIT, text.encode("utf-8"))

@@ -21,11 +21,21 @@ LOOK = "look at what is in it, then give it to root alone (chown, chmod), or mov
 
 
 def check_journal(system: "System") -> None:
-    """Failed where a change was left open, and nobody could put it back."""
+    """Failed where a change was left open, and nobody could put it back. It is what we go on with, if need be."""
     if system.stat(os.path.join(system.state, UNDO, "journal.json")) is not None:
         from .transaction import Transaction  # only where there is one
 
-        Transaction.left(system)
+        transaction = Transaction.left(system)
+        if transaction is not None:
+            system.memory.mend(transaction.record["memory"])
+
+
+def close_undone(system: "System") -> None:
+    """An undo that was cut short after its last file comes to its end, before anything else is done."""
+    if system.stat(os.path.join(system.state, UNDO, "journal.json")) is not None:
+        from .confirmed import finish_undo  # only where there is one
+
+        finish_undo(system)
 
 
 def check(system: "System") -> None:

@@ -5,7 +5,6 @@ when the deadline has passed and no run is at work. Where somebody else has chan
 is put back, and the next run tells.
 """
 
-import base64
 import time
 
 from ..host.errors import Failed
@@ -75,28 +74,21 @@ def _settle(system: "System", booting: bool) -> None:
     """Look again, now that nobody else is at work."""
     transaction = Transaction.left(system) if _due(system, booting) else None
     if transaction is None:
-        return
+        return None
     record = transaction.record
-    foreign = changed_by_others(system, transaction)
+    system.memory.mend(record["memory"])
+    foreign = transaction.changed_by_others()
     if foreign:
-        tell(system, record, "left as it is, because somebody else has changed {}".format(", ".join(foreign)))
-        return
-    clause = transaction.undo(booting)
+        left = "left as it is, because somebody else has changed {}".format(", ".join(foreign))
+        return tell(system, record, left, left=True)
+    try:
+        clause = transaction.undo(booting)
+    except (Failed, OSError) as failure:
+        tell(system, record, "not put back: {}".format(failure), left=True)
+        raise
     if booting and transaction.restores_unit():
         system.run(["systemctl", "daemon-reload"], timeout=90)
     why = "the host went down in the middle of it" if booting else "nobody confirmed that the host can be reached"
     tell(system, record, "{}: {}".format(why, clause))
-    deadman.disarm(system)
-
-
-def changed_by_others(system: "System", transaction: "Transaction") -> "list[str]":
-    """Files that are neither what they were before the change nor what we made of them."""
-    found = []
-    for entry in transaction.record["files"]:
-        path = entry["path"]
-        before = base64.b64decode(entry["data"]) if entry["data"] is not None else None
-        current = system.read(path)
-        written = (system.memory.get("written", path) or {}).get("digest")
-        if current not in (before, None) and system.memory.digest(current) != written:
-            found.append(path)
-    return found
+    transaction.close()
+    return deadman.disarm(system)

@@ -11,6 +11,13 @@ import time
 from ..engine.resource import CHANGED, FAILED, UNKNOWN
 from ..host import times
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from ..host.system import System
+    from ..types import Who
+
 KEPT = 100
 """Runs."""
 NAMES = 50
@@ -20,21 +27,21 @@ NAMES = 50
 class History:
     """The line of one run, in the making."""
 
-    def __init__(self, system, run):
+    def __init__(self, system: "System", run: "Who") -> None:
         self._system = system
         self._run = run
         self._started = time.time()
-        self._changed = []
-        self._failed = []
+        self._changed: "list[str]" = []
+        self._failed: "list[str]" = []
 
-    def add(self, role, name, outcome):
+    def add(self, role: str, name: str, outcome: str) -> None:
         """One resource has come to its end."""
         if outcome == CHANGED:
             self._changed.append("{}: {}".format(role, name))
         elif outcome in (FAILED, UNKNOWN):
             self._failed.append("{}: {}".format(role, name))
 
-    def keep(self):
+    def keep(self) -> None:
         """Write the line, where the run wrote anything or failed."""
         if not self._changed and not self._failed:
             return
@@ -55,7 +62,7 @@ class History:
         self._system.keep(path, b"\n".join(lines) + b"\n")
 
 
-def of(system, run):
+def of(system: "System", run: "Who") -> "dict[str, list[str]] | None":
     """What this very run has done here before, as {"changed", "failed"}, or None: it is spread over workers, one was
     lost, and another one goes on with this host."""
     if not run.get("spread"):
@@ -67,12 +74,13 @@ def of(system, run):
     return {key: [name for record in ours for name in record[key]] for key in ("changed", "failed")}
 
 
-def _path(system):
+def _path(system: "System") -> str:
     return os.path.join(system.state, "history.jsonl")
 
 
-def _record(line):
+def _record(line: bytes) -> "dict[str, Any]":
     try:
-        return json.loads(line.decode("ascii"))
+        record: "dict[str, Any]" = json.loads(line.decode("ascii"))
+        return record
     except ValueError:  # somebody wrote into the file: the other lines count
         return {}

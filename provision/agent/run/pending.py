@@ -9,22 +9,29 @@ import os
 
 from ..host import times
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from ..host.system import System
+    from ..types import Who
+
 SECTION = "pending"
 FOLDER = "staged"
 
 
-def keep(system, role, run, reason, names):
+def keep(system: "System", role: str, run: "Who", reason: str, names: "list[str]") -> None:
     """Record what waits, and stage the files as they are foreseen. It is as old as the first run that had to wait."""
     before = system.memory.get(SECTION, role) or {}
     clear(system, role)
-    staged = [path for path, data in sorted(system.foreseen.items()) if data is not None]
-    for path in staged:
-        _write(system, _place(system, role) + path, system.foreseen[path])
+    staged = []
+    for path, data in sorted(system.foreseen.items()):
+        if data is not None:
+            _write(system, _place(system, role) + path, data)
+            staged.append(path)
     record = {"run": run["id"], "by": run["by"], "reason": reason, "resources": names, "staged": staged}
     system.memory.put(SECTION, role, dict(record, since=before.get("since") or times.now()))
 
 
-def clear(system, role):
+def clear(system: "System", role: str) -> None:
     """It was done, or is not asked for any more."""
     record = system.memory.get(SECTION, role)
     if record is None:
@@ -36,16 +43,16 @@ def clear(system, role):
     system.memory.put(SECTION, role, None)
 
 
-def roles(system):
+def roles(system: "System") -> "set[str]":
     """Those that wait on this host."""
     return set(system.memory.section(SECTION))
 
 
-def _place(system, role):
+def _place(system: "System", role: str) -> str:
     return os.path.join(system.state, FOLDER, role)
 
 
-def _write(system, path, data):
+def _write(system: "System", path: str, data: bytes) -> None:
     missing = []
     folder = os.path.dirname(path)
     while system.stat(folder) is None:
@@ -56,7 +63,7 @@ def _write(system, path, data):
     system.keep(path, data)
 
 
-def _tidy(system, folder):
+def _tidy(system: "System", folder: str) -> None:
     """Remove the directories that this left empty."""
     while folder != system.state and not system.names(folder):
         system.remove(folder)

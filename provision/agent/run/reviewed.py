@@ -11,6 +11,13 @@ from hashlib import pbkdf2_hmac, sha256
 
 from ..host.errors import Failed
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, Iterable
+
+    from ..engine.resource import Resource
+    from ..types import Item, Link, ResourceResult, ReviewedPlan
+
 SLOW = 100000
 """Rounds, for what may hold a secret: some 50 ms."""
 FIX = "check again with --out, and review that"
@@ -20,22 +27,23 @@ class Reviewed:
     """`told`: salt (text), seen ({ROLE: KIND NAME: [asked, found, stops]}, or None where this look is the one that is
     going to be reviewed), later (roles that could not be planned then)."""
 
-    def __init__(self, told):
+    def __init__(self, told: "ReviewedPlan") -> None:
         self._salt = told["salt"].encode("ascii")
-        self._wanted = told["seen"]
+        self._wanted = told["seen"] or {}
+        self._is_review = told["seen"] is None
         self._later = told["later"]
-        self._seen = {}
+        self._seen: "dict[str, list[str]]" = {}
 
-    def add(self, role, item, resource, result):
+    def add(self, role: str, item: "Item", resource: "Resource", result: "ResourceResult") -> None:
         """One resource was looked at, in check mode."""
         if not resource.probe:
             stops = "" if result["waits"] or not result["impact"] else result["impact"]["effect"]
             digests = [self._asked(item, resource), self._digest(resource.found, resource), stops]
             self._seen[_name(role, item, resource)] = digests
 
-    def close(self, line):
+    def close(self, line: "Link") -> None:
         """All were looked at: tell it, or hold it against what was reviewed. Raises Failed."""
-        if self._wanted is None:
+        if self._is_review:
             line.send({"type": "looked", "seen": self._seen})
             return
         for name, digests in self._seen.items():
@@ -44,14 +52,14 @@ class Reviewed:
             if name not in self._seen:
                 raise Failed("{} was in the reviewed plan, and is not asked of this host any more".format(name), FIX)
 
-    def confirm(self, role, members):
+    def confirm(self, role: str, members: "Iterable[tuple[Item, Resource]]") -> None:
         """Resources that are about to be changed, planned anew perhaps: are they those that were reviewed?"""
         for item, resource in members if role not in self._later else ():
             name = _name(role, item, resource)
-            if not resource.probe and self._wanted.get(name, [None])[0] != self._asked(item, resource):
+            if not resource.probe and self._wanted.get(name, [""])[0] != self._asked(item, resource):
                 raise Failed("{} is not asked as it was reviewed, after what was changed before it".format(name), FIX)
 
-    def _compare(self, name, digests):
+    def _compare(self, name: str, digests: "list[str]") -> None:
         asked, found, stops = digests
         if name not in self._wanted:
             raise Failed("{} was not in the reviewed plan".format(name), FIX)
@@ -63,30 +71,30 @@ class Reviewed:
         if stops not in ("", before[2]):
             raise Failed("{} would do what was not reviewed: {}".format(name, stops), FIX)
 
-    def _asked(self, item, resource):
+    def _asked(self, item: "Item", resource: "Resource") -> str:
         return self._digest([item["kind"], item["fields"]], resource)
 
-    def _digest(self, value, resource):
+    def _digest(self, value: "Any", resource: "Resource") -> str:
         text = json.dumps(value, sort_keys=True, default=repr).encode("ascii")
         if any(map(resource.taints, resource.desired())):
             return hexlify(pbkdf2_hmac("sha256", text, self._salt, SLOW)).decode("ascii")
         return sha256(self._salt + text).hexdigest()
 
 
-def _name(role, item, resource):
+def _name(role: str, item: "Item", resource: "Resource") -> str:
     return "{}: {} {}".format(role, item["kind"], resource.identity())
 
 
 class Quiet:
     """A line that says where we are, and no results."""
 
-    def __init__(self, line):
+    def __init__(self, line: "Link") -> None:
         self._line = line
         self.step = line.step
 
     @property
-    def cancelled(self):
+    def cancelled(self) -> bool:
         return self._line.cancelled
 
-    def send(self, message):
+    def send(self, message: "dict[str, Any]") -> None:
         """Nobody is told."""

@@ -8,15 +8,24 @@ can be found and removed, by this run or the next.
 import zlib
 
 from ..engine import kinds
-from ..engine.resource import CHANGED, OK, PENDING, WOULD_CHANGE
+from ..engine.resource import CHANGED, OK, PENDING, WOULD_CHANGE, compare
 from ..facts import gather
 from . import pending
 from .history import History
 from .link import Cancelled
-from .stage import GOOD, Stage, close_left_open, key_of
+from .stage import GOOD, LEFT, Stage, close_left_open, key_of
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from ..engine.resource import Resource
+    from ..host.system import System
+    from ..types import Item, Link, Options, Plan, Record, ResourceResult, StagePlan
+    from .reviewed import Reviewed
 
 
-def take_modules(system, plan):
+def take_modules(system: "System", plan: "Plan") -> None:
     """Keep the modules that came with a plan: those that a child of ours will run."""
     from base64 import b64decode  # only where modules come
 
@@ -24,42 +33,46 @@ def take_modules(system, plan):
         system.modules[name] = zlib.decompress(b64decode(packed)).decode("utf-8")
 
 
-def look_again(line, system, plan, options):
+def look_again(line: "Link", system: "System", plan: "Plan", options: "Options") -> None:
     """Is all as it was reviewed? Looked at by a System that cannot write. Raises Failed where it is not."""
     from .reviewed import Quiet
 
     stages = [stage for stage in plan["stages"] if not stage["replan"]]
-    Run(Quiet(line), system, {"stages": stages}, dict(options, check=True, settle=False)).execute()
+    looks: "Any" = dict(options, check=True, settle=False)
+    Run(Quiet(line), system, {"type": "plan", "modules": {}, "stages": stages}, looks).execute()
 
 
-def _reviewed(options):
-    if not options.get("reviewed"):
+def _reviewed(options: "Options") -> "Reviewed | None":
+    reviewed = options.get("reviewed")
+    if not reviewed:
         return None
     from .reviewed import Reviewed  # only where a plan is reviewed
 
-    return Reviewed(options["reviewed"])
+    return Reviewed(reviewed)
 
 
 class Run:
     """The stages of a plan, one after the other, until something fails."""
 
-    def __init__(self, line, system, plan, options, writer=None):
+    def __init__(
+        self, line: "Any", system: "System", plan: "Plan", options: "Options", writer: "System | None" = None
+    ) -> None:
         self.line = line
         self.system = system
         self.options = options
         self.check = options["check"]
         self.keeps = not self.check or options["settle"]
         self._asks = plan.get("preflight")
-        self._found = []  # what would change, in check mode: (role, item, result)
+        self._found: "list[tuple[str, Item, ResourceResult]]" = []  # what would change, in check mode
         self._failed = False
         self._stages = plan["stages"]
         self._changed = False
-        self._waiting = set()
+        self._waiting: "set[str]" = set()
         self._history = History(writer or system, options["run"])
         self._reviewed = _reviewed(options)
-        self._last = None  # what the next run is told of, if nobody hears the end of this one
+        self._last: "Record | None" = None  # what the next run is told of, if nobody hears the end of this one
 
-    def execute(self):
+    def execute(self) -> None:
         try:
             self._converge()
             if self._reviewed is not None and self.check and not self._failed:
@@ -76,11 +89,16 @@ class Run:
             self.system.memory.put("runs", "interrupted", None)
 
     @property
-    def in_sync(self):
+    def in_sync(self) -> bool:
         """In check mode: is there nothing to change, nothing that failed and nothing that is not known yet?"""
-        return not self._found and not self._failed and not (self._asks or {}).get("deferred")
+        return not self._found and not self._failed and not (self._asks and self._asks["deferred"])
 
-    def _ask(self):
+    @property
+    def removes(self) -> bool:
+        """Is it about removing roles?"""
+        return any(stage.get("remove") for stage in self._stages)
+
+    def _ask(self) -> None:
         """The questions before a change, where there is one to come."""
         if self._asks is None or self.in_sync or self._failed:
             return
@@ -89,7 +107,7 @@ class Run:
         self.line.step("preflight")
         self.line.send({"type": "preflight", "answers": ask.answers(self.system, self._asks, self._found)})
 
-    def _converge(self):
+    def _converge(self) -> None:
         index = 0
         while index < len(self._stages):
             if self._stages[index]["replan"] or self._changed:
@@ -101,7 +119,7 @@ class Run:
             index += 1
         self.stop_if_cancelled()
 
-    def _replan(self, index):
+    def _replan(self, index: int) -> None:
         """The facts have changed, or were not enough: ask for the rest of the plan anew."""
         self.line.step("facts")
         self.line.send({"type": "replan", "stage": index, "facts": gather.gather(self.system)})
@@ -111,7 +129,7 @@ class Run:
         self._stages[index:] = plan["stages"]
         self._changed = False
 
-    def _stage(self, number, plan):
+    def _stage(self, number: int, plan: "StagePlan") -> bool:
         """Go on after it?"""
         role = plan["role"]
         blocked = [name for name in plan["needs"] if name in self._waits_on_host()]
@@ -127,31 +145,38 @@ class Run:
             self._waiting.add(role)
         return outcome in (OK, PENDING)
 
-    def _waits_on_host(self):
+    def _waits_on_host(self) -> "set[str]":
         """Roles that wait: in this run, or since an earlier one where this run is not about them."""
         mine = {stage["role"] for stage in self._stages}
         return self._waiting | (pending.roles(self.system) - mine)
 
-    def settle(self, writer):
+    def settle(self, writer: "System") -> None:
         """All is as asked, and this look has shown it: nothing of these roles waits, and no change is at work."""
         for stage in self._stages:
             pending.clear(writer, stage["role"])
         close_left_open(writer)
 
-    def _tell_of_waiting(self, number, role, reason):
-        result = {"outcome": PENDING, "diff": [], "note": reason, "error": None, "proof": None, "rolled_back": False}
+    def _tell_of_waiting(self, number: int, role: str, reason: str) -> None:
+        result: "dict[str, Any]" = {
+            "outcome": PENDING,
+            "diff": [],
+            "note": reason,
+            "error": None,
+            "proof": None,
+            "rolled_back": False,
+        }
         result.update(impact=None, seconds=0, stage=number, position=0, kind="role", name=role)
         self.line.send(dict(result, type="result", role=role))
 
     # -- what a stage tells of its members
 
-    def starts(self, role, name, message):
+    def starts(self, role: str, name: str, message: "dict[str, Any]") -> None:
         """A member's turn has come."""
         self._last = {"run": self.options["run"], "role": role, "step": name, "error": None}
         self.line.step("{}: {}".format(role, name))
         self.line.send(message)
 
-    def ended(self, role, name, item, resource, result):
+    def ended(self, role: str, name: str, item: "Item", resource: "Resource", result: "ResourceResult") -> None:
         """A member has come to its end."""
         self._history.add(role, name, result["outcome"])
         if self._reviewed is not None and self.check:
@@ -163,27 +188,62 @@ class Run:
             self._last["error"] = result["error"]
         self._changed = self._changed or result["outcome"] == CHANGED
 
-    def stop_if_cancelled(self):
+    def stop_if_cancelled(self) -> None:
         if self.line.cancelled:
             raise Cancelled()
 
     # -- what roles ask for
 
-    def asked(self, role):
+    def asked(self, role: str) -> "dict[str, Any]":
         """What this role asked for last time: {key: the resource that undoes it}."""
         return dict(self.system.memory.get("asked", role) or {})
 
-    def of_newer_versions(self, role):
+    def of_newer_versions(self, role: str) -> "dict[str, Any]":
         """Those of them that this version does not know: they are left alone, and stay remembered."""
         return {key: record for key, record in self.asked(role).items() if not kinds.known(record)}
 
-    def remember(self, role, items, record=None):
-        """Keep what was asked beside `record`: at once for each that is done, since the next one may end the run."""
+    def remember(
+        self,
+        role: str,
+        items: "list[Item]",
+        record: "dict[str, Any] | None" = None,
+        outcome: "str | None" = None,
+    ) -> None:
+        """Keep what was asked beside `record`: at once for each that is done, since the next one may end the run.
+
+        `found`: it was so when we first looked, so `remove` leaves it; `stays`: only `remove` takes it away.
+        """
         if not self.keeps:
             return
-        record = self.asked(role) if record is None else dict(record, **self.of_newer_versions(role))
+        before = self.asked(role)
+        if record is None:
+            record = dict(before)
+        else:
+            stay = {key: old for key, old in before.items() if old.get("stays")}
+            record = dict(record, **dict(stay, **self.of_newer_versions(role)))
         for item in items:
             undo = kinds.make(item["kind"], item["fields"]).when_dropped()
             if undo is not None:
-                record[key_of(item)] = {"kind": undo[0], "fields": undo[1]}
+                key = key_of(item)
+                record[key] = {"kind": undo[0], "fields": undo[1]}
+                if outcome != CHANGED and before.get(key, {"found": outcome == OK}).get("found"):
+                    record[key]["found"] = True
         self.system.memory.put("asked", role, record or None)
+
+    def note_removal(self, role: str, resource: "Resource", outcome: str) -> None:
+        """Keep what only `remove` takes away; the first record counts, for it knows how the host was before us."""
+        undo = resource.when_removed(role) if self.keeps and outcome in (OK, CHANGED) else None
+        if undo is not None:
+            record = self.asked(role)
+            key = key_of({"kind": undo[0], "fields": undo[1]})
+            record.setdefault(key, {"kind": undo[0], "fields": undo[1], "stays": True})
+            self.system.memory.put("asked", role, record)
+
+    def forget(self, role: str) -> None:
+        """The role was removed: only the accounts that it made are left, while they are there."""
+        if not self.keeps:
+            return
+        left = {key: record for key, record in self.asked(role).items() if record["kind"] == LEFT}
+        made = {key: kinds.make(record["kind"], record["fields"]) for key, record in left.items()}
+        still = {key: left[key] for key, item in made.items() if compare(item.actual(self.system), item.desired())}
+        self.system.memory.put("asked", role, still or None)

@@ -16,7 +16,41 @@ from ..host.state import UNDO
 from . import pending
 from .disruption import Guard
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, Iterable, Protocol  # novm
+
+    from ..engine.resource import Resource
+    from ..host.system import System
+    from ..types import Impact, Item, Link, Options, ResourceResult, StagePlan
+
+    class Run(Protocol):
+        """What is asked of run.py here."""
+
+        system: System
+        options: Options
+        line: Link
+        check: bool
+        keeps: bool
+
+        def stop_if_cancelled(self) -> None: ...
+        def starts(self, role: str, name: str, message: "dict[str, Any]") -> None: ...
+        def ended(self, role: str, name: str, item: "Item", resource: "Resource", result: "ResourceResult") -> None: ...
+        def asked(self, role: str) -> "dict[str, Any]": ...
+        def of_newer_versions(self, role: str) -> "dict[str, Any]": ...
+        def remember(
+            self,
+            role: str,
+            items: "list[Item]",
+            record: "dict[str, Any] | None" = None,
+            outcome: "str | None" = None,
+        ) -> None: ...
+        def note_removal(self, role: str, resource: "Resource", outcome: str) -> None: ...
+        def forget(self, role: str) -> None: ...
+
+
 GOOD = (OK, CHANGED, WOULD_CHANGE)
+LEFT = "account_left"
 INSIDE = ("waits", "cuts")
 """Keys of a result that do not travel."""
 
@@ -24,36 +58,40 @@ INSIDE = ("waits", "cuts")
 class Stage:
     """A stage that is about to be converged. `run` is the Run that it belongs to."""
 
-    def __init__(self, run, number, plan):
+    def __init__(self, run: "Run", number: int, plan: "StagePlan") -> None:
         self._run = run
         self._system = run.system
         self._number = number
         self._plan = plan
         self.role = plan["role"]
+        self._removes = plan.get("remove", False)
         self._guard = Guard(run.system, plan["disrupt"])
         self._newer = run.of_newer_versions(self.role)
         self._items = self._ordered()
         self._resources = self._made()
 
-    def members(self):
+    def members(self) -> "Iterable[tuple[Item, Resource]]":
         """Its resources, each as it travelled and as it was made."""
         return zip(self._items, self._resources)
 
-    def converge(self):
+    def converge(self) -> str:
         """The outcome of the first member that did not come out well; PENDING where it has to wait; else OK."""
         if self._plan["transaction"] and not self._run.check:
             outcome = self._together()
         else:
             outcome = self._one_by_one()
         if outcome == OK:
-            self._run.remember(self.role, self._plan["resources"], {})
+            if self._removes:
+                self._run.forget(self.role)
+            else:
+                self._run.remember(self.role, self._plan["resources"], {})
             if not self._run.check:
                 pending.clear(self._system, self.role)
         return outcome
 
     # -- one by one
 
-    def _one_by_one(self):
+    def _one_by_one(self) -> str:
         for position in range(len(self._items)):
             self._run.stop_if_cancelled()
             self._starts(position)
@@ -67,7 +105,7 @@ class Stage:
 
     # -- as a group
 
-    def _together(self):
+    def _together(self) -> str:
         self._run.line.step("{}: looking".format(self.role))
         looked = [converge(resource, self._system, True, self._guard.may) for resource in self._resources]
         bad = next((position for position, result in enumerate(looked) if result["outcome"] not in GOOD), None)
@@ -81,7 +119,8 @@ class Stage:
             for position in wanted:
                 self._resources[position].prove(self._system)
         except Failed as error:
-            result = dict(looked[position], outcome=FAILED)
+            result = looked[position]
+            result["outcome"] = FAILED
             result["error"] = {"cause": error.cause, "fix": error.fix, "output": error.output, "trace": ""}
             self._report(position, result)
             return FAILED
@@ -90,7 +129,7 @@ class Stage:
             return self._defer(looked, wanted, reason)
         return self._change(looked, wanted)
 
-    def _nothing_to_change(self, looked):
+    def _nothing_to_change(self, looked: "list[ResourceResult]") -> str:
         """All is as asked; only a probe may say otherwise, and then that is a failure."""
         close_left_open(self._system)
         for position, result in enumerate(looked):
@@ -102,26 +141,27 @@ class Stage:
                 return result["outcome"]
         return OK
 
-    def _defer(self, looked, wanted, reason):
+    def _defer(self, looked: "list[ResourceResult]", wanted: "list[int]", reason: str) -> str:
         self._wait_for(reason, wanted)
         self._system.foreseen.clear()
         for position, result in enumerate(looked):
             if position in wanted:
-                self._report(position, dict(result, outcome=PENDING))
+                result["outcome"] = PENDING
+                self._report(position, result)
             elif result["outcome"] == OK:
                 self._report(position, result)
         return PENDING
 
-    def _wait_for(self, reason, positions):
+    def _wait_for(self, reason: str, positions: "list[int]") -> None:
         names = [self._name(position) for position in positions]
         pending.keep(self._system, self.role, self._run.options["run"], reason, names)
 
-    def _change(self, looked, wanted):
+    def _change(self, looked: "list[ResourceResult]", wanted: "list[int]") -> str:
         from ..rollback.confirmed import Group  # only where something changes
 
         self._system.foreseen.clear()
         self._resources = self._made()  # what they have seen was foreseen
-        service = next((r for item, r in zip(self._items, self._resources) if item["kind"] == "service"), None)
+        service: "Any" = next((resource for resource in reversed(self._resources) if resource.starts), None)
         if service is not None:
             service.may_restart = lambda: self._guard.may(impact(RESTART, ["a reload was not taken"])) is None
         group = Group(self._run, service, any(looked[position]["cuts"] for position in wanted))
@@ -145,23 +185,24 @@ class Stage:
 
     # -- each member
 
-    def _starts(self, position):
+    def _starts(self, position: int) -> None:
         self._run.starts(self.role, self._name(position), dict(self._place(position), type="started", role=self.role))
 
-    def _report(self, position, result, settled=False):
+    def _report(self, position: int, result: "ResourceResult", settled: bool = False) -> None:
         if not settled:
             self._settle(self._resources[position], result)
-        shown = {key: value for key, value in result.items() if key not in INSIDE}
+        shown: "dict[str, Any]" = {key: value for key, value in result.items() if key not in INSIDE}
         if self._newer:
             left = "left as it is, for only a newer version knows it: {}".format(", ".join(sorted(self._newer)))
             shown["note"] = "; ".join(part for part in (shown["note"], left) if part)
             self._newer = {}  # said once
         self._run.line.send(dict(shown, type="result", role=self.role, **self._place(position)))
         self._run.ended(self.role, self._name(position), self._items[position], self._resources[position], result)
-        if result["outcome"] in GOOD:
-            self._run.remember(self.role, [self._items[position]])
+        if result["outcome"] in GOOD and not self._removes:
+            self._run.remember(self.role, [self._items[position]], outcome=result["outcome"])
+            self._run.note_removal(self.role, self._resources[position], result["outcome"])
 
-    def _settle(self, resource, result):
+    def _settle(self, resource: "Resource", result: "ResourceResult") -> None:
         if result["outcome"] not in (OK, CHANGED) or not self._run.keeps:
             return
         try:
@@ -170,35 +211,39 @@ class Stage:
             result["outcome"] = FAILED
             result["error"] = {"cause": str(error), "fix": "", "output": "", "trace": ""}
 
-    def _place(self, position):
+    def _place(self, position: int) -> "dict[str, Any]":
         identity = self._resources[position].identity()
         kind = self._items[position]["kind"]
         return {"stage": self._number, "position": position, "kind": kind, "name": identity}
 
-    def _name(self, position):
+    def _name(self, position: int) -> str:
         return "{} {}".format(self._items[position]["kind"], self._resources[position].identity())
 
-    def _made(self):
+    def _made(self) -> "list[Resource]":
         return [kinds.make(item["kind"], item["fields"]) for item in self._items]
 
-    def _ordered(self):
+    def _ordered(self) -> "list[Item]":
         """The stage's resources, and what undoes those of last time: before a service, which must not run with it."""
         items = self._plan["resources"]
-        first = next((n for n, item in enumerate(items) if item["kind"] == "service"), len(items))
+        starts = [kinds.make(item["kind"], item["fields"]).starts for item in items]
+        first = starts.index(True) if True in starts else len(items)
         asked = {key_of(item) for item in items}
         asked.update(self._newer)
-        dropped = [record for key, record in sorted(self._run.asked(self.role).items()) if key not in asked]
+        known = sorted(self._run.asked(self.role).items())
+        dropped: "list[Item]" = [record for key, record in known if key not in asked and not record.get("stays")]
+        if self._removes:
+            dropped = to_remove(known)
         return items[:first] + dropped + items[first:]
 
 
-def _take_impact(result, seen):
+def _take_impact(result: "ResourceResult", seen: "Impact | None") -> None:
     """Who felt it was found out before anything was changed."""
     if seen is not None:
         result["impact"] = seen
         result["note"] = "; ".join(part for part in (result["note"], seen["effect"]) if part)
 
 
-def close_left_open(system):
+def close_left_open(system: "System") -> None:
     """A run died when its change stood already, as this one has shown: its journal has nothing to put back."""
     if system.stat(os.path.join(system.state, UNDO)) is not None:
         from ..rollback.confirmed import settle_left_open  # only where there is one
@@ -206,5 +251,13 @@ def close_left_open(system):
         settle_left_open(system)
 
 
-def key_of(item):
+def to_remove(known: "list[tuple[str, dict[str, Any]]]") -> "list[Item]":
+    """What takes a role away, of its records: services first, packages last, and directories once they are empty."""
+    order = ("service", "", "packages_removal", "directory_gone")
+    ours = [record for _, record in reversed(known) if not record.get("found") and record["kind"] != LEFT]
+    ranked = sorted(ours, key=lambda record: order.index(record["kind"] if record["kind"] in order else ""))
+    return [{"kind": record["kind"], "fields": record["fields"]} for record in ranked]
+
+
+def key_of(item: "Item") -> str:
     return "{} {}".format(item["kind"], kinds.make(item["kind"], item["fields"]).identity())

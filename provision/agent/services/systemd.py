@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from ..host.system import System
 
-PROPERTIES = "Id,LoadState,ActiveState,SubState,MainPID,UnitFileState,NeedDaemonReload,DropInPaths,Result"
+PROPERTIES = "Id,LoadState,ActiveState,SubState,MainPID,UnitFileState,NeedDaemonReload,DropInPaths,Result,NRestarts"
 UNITS = "/etc/systemd/system"
 STARTS_AT_BOOT = ("enabled", "static", "alias", "indirect", "generated", "linked")
 
@@ -48,14 +48,21 @@ class Systemd:
             "running": running,
             "pid": int(unit["MainPID"]) if running else None,
             "masked": "masked" in (unit.get("LoadState"), unit.get("UnitFileState")),
+            "failed": unit.get("ActiveState") == "failed",
+            "restarts": int(unit.get("NRestarts") or 0),
             "also": [other["Id"] for other in others if other.get("ActiveState") == "active"],
             "reload": any(unread(system, known) for known in units),
         }
 
-    def glance(self, system: "System", pid: int) -> "dict[str, Any] | None":
-        """The same without asking systemd, for a process of this unit; None where it is not plain that all is well."""
+    def glance(self, system: "System", pid: int, enabled: bool) -> "dict[str, Any] | None":
+        """The same without asking systemd, for a process of this unit; None where it is not plain that all is well.
+
+        `enabled`: it should start at boot by itself.
+        """
         places = [name for name in system.names(UNITS) if name.endswith((".wants", ".requires"))]
-        enabled = any(system.stat("{}/{}/{}".format(UNITS, name, self.unit)) is not None for name in places)
+        enabled = not enabled or any(
+            system.stat("{}/{}/{}".format(UNITS, name, self.unit)) is not None for name in places
+        )
         masked = system.link("{}/{}".format(UNITS, self.unit)) == "/dev/null"
         groups = look.text(system, "/proc/{}/cgroup".format(pid)) or ""
         if not enabled or masked or not re.search("/{}$".format(re.escape(self.unit)), groups, re.M):
@@ -67,13 +74,15 @@ class Systemd:
             ["systemctl", "enable" if enabled else "disable", "--", self.unit] + ([] if enabled else list(self.also))
         )
 
-    def start(self, system: "System", timeout: int, log: str, restart: bool) -> None:
+    def start(self, system: "System", timeout: int, log: str, restart: bool, sockets: bool = False) -> None:
+        """`sockets`: those that listen now are made anew between its end and its start, because it has taken them."""
         look = self.look(system)
         if look is not None and look["reload"]:
             system.run(["systemctl", "daemon-reload"], timeout=90)
         with contextlib.suppress(Failed):  # a unit that systemd has not loaded has nothing to reset
             system.run(["systemctl", "reset-failed", "--", self.unit] + list(self.also))
-        system.run(["systemctl", "restart" if restart else "start", "--", self.unit], timeout=timeout, log=log)
+        units = [self.unit] + (look["also"] if look is not None and sockets else [])
+        system.run(["systemctl", "restart" if restart else "start", "--"] + units, timeout=timeout, log=log)
 
     def stop(self, system: "System", timeout: int, log: str) -> None:
         # Together: a socket that still listens would start the service again.

@@ -6,7 +6,7 @@ started, stopped or restarted. A unit that systemd cannot use after that is a fa
 
 from ..engine import impact
 from ..engine.resource import Resource
-from ..files.file import content_and_mode
+from ..files.file import content_and_mode, rights
 from ..host.errors import Failed
 from .systemd import PROPERTIES, STARTS_AT_BOOT, UNITS, unread
 
@@ -36,11 +36,13 @@ class _UnitText(Resource):
         return (self.path(),)
 
     def desired(self) -> "State":
+        """file (its text, or None: absent), mode, and read_by_systemd: true."""
         mode = None if self.content is None else "0644"
         return {"file": self.content, "mode": mode, "read_by_systemd": True}
 
     def actual(self, system: "System") -> "State | None":
-        state = content_and_mode(system, self.path())
+        """As `desired`. Failed where systemd cannot use what stands there as asked."""
+        state = content_and_mode(system, self.path(), None if self.content is None else "0644")
         unit = shown(system, self.unit_name())
         state["read_by_systemd"] = unit is None or self.is_read(system, unit)
         if unit is not None and unit.get("LoadState") in BAD and state == self.desired():
@@ -57,13 +59,15 @@ class _UnitText(Resource):
         return impact.impact(impact.NONE, [self.path()], systemd=True)
 
     def apply(self, system: "System", diff: "Diff") -> None:
+        """Write or remove the text, and have systemd read it."""
         if self.content is None:
             self.before_removal(system)
             system.remove(self.path())
             self.after_removal(system)
         elif set(diff) - {"read_by_systemd"}:
             self.make_place(system)
-            system.write(self.path(), self.content.encode("utf-8", "surrogateescape"), 0o644, 0, 0)
+            data = self.content.encode("utf-8", "surrogateescape")
+            system.write(self.path(), data, *rights(system, self.path(), 0o644, 0, 0))
         if system.stat(BOOTED) is not None:
             system.run(["systemctl", "daemon-reload"], timeout=90)
 

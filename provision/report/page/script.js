@@ -172,6 +172,47 @@ function changes() {
 function gpus() {
   return data.gpus.map((found) => h("div", { class: "card" }, h("header", null, h("b", null, found.gpus), h("span", { class: "soft" }, "driver " + found.driver + ", CUDA " + found.cuda + ", Docker " + found.docker), showThese(found.hosts)), proof(found)));
 }
+// Speed: of each figure a row of dots, as percent of the median of equal GPUs; who is apart has a name. The table beside says the same.
+function s(tag, attributes, ...children) {
+  const made = document.createElementNS($("svg").namespaceURI, tag);
+  for (const [name, value] of Object.entries(attributes)) made.setAttribute(name, value);
+  made.append(...children.flat(Infinity));
+  return made;
+}
+const figure = (number) => (number >= 1000 ? number.toFixed(0) : number >= 100 ? number.toFixed(1) : number.toFixed(2));
+function plot(group, place) {
+  const left = 170, right = 730, step = 34, top = 26, from = group.from, to = Math.max(102, ...group.figures.flatMap((row) => row.spread.map((point) => point[0]))) + 1;
+  const x = (percent) => left + ((percent - from) / (to - from)) * (right - left);
+  const marks = [];
+  for (let percent = from; percent <= to; percent += to - from > 25 ? 10 : to - from > 12 ? 5 : 2) marks.push(percent);
+  const bottom = top + group.figures.length * step;
+  const bad = group.figures.reduce((sum, row) => sum + row.apart.length, 0);
+  const said = group.figures.map((row) => row.name + ": median " + figure(row.median) + " " + row.unit + (row.apart.length ? ", apart: " + row.apart.map(([percent, host, gpu]) => data.hosts[host].name + " GPU " + gpu + " at " + percent + " %").join(", ") : "")).join("; ");
+  const id = "plot-" + place;
+  return s("svg", { viewBox: "0 0 760 " + (bottom + 24), role: "img", "aria-labelledby": id + "-title " + id + "-desc", class: "plot" },
+    s("title", { id: id + "-title" }, group.group + ": " + count(group.count, "GPU") + ", " + (bad ? count(bad, "figure") + " too far under the median" : "all near the median")),
+    s("desc", { id: id + "-desc" }, "Each figure as percent of the median. " + said),
+    marks.map((percent) => [s("line", { x1: x(percent), x2: x(percent), y1: top - 8, y2: bottom, class: "grid" }), s("text", { x: x(percent), y: bottom + 16, class: "tick" }, percent + " %")]),
+    group.figures.map((row, number) => {
+      const y = top + number * step + step / 2 - 6;
+      const names = row.apart.slice(0, 3).map(([, host, gpu]) => data.hosts[host].name + " GPU " + gpu).join(", ") + (row.apart.length > 3 ? " and " + (row.apart.length - 3) + " more" : "");
+      return [s("text", { x: left - 12, y: y + 4, class: "name" }, row.name), row.allowed < from ? [] : s("line", { x1: x(row.allowed), x2: x(row.allowed), y1: y - 10, y2: y + 10, class: "allowed" }),
+        row.spread.map(([percent, many]) => s("circle", { cx: x(percent), cy: y, r: Math.min(11, 2.5 + Math.sqrt(many)), class: "good" }, s("title", {}, row.name + ": " + count(many, "GPU") + " at " + percent + " %"))),
+        row.apart.map(([percent, host, gpu, value]) => s("path", { d: "M" + x(percent) + "," + (y - 6) + "l6,6l-6,6l-6,-6z", class: "apart" }, s("title", {}, data.hosts[host].name + " GPU " + gpu + ": " + figure(value) + " " + row.unit + ", " + percent + " %"))),
+        names ? s("text", { x: Math.min(x(row.apart[0][0]) - 9, right), y: y + 18, class: "who" }, names) : []];
+    }));
+}
+function speeds() {
+  const named = (host, gpu) => h("button", { type: "button", class: "mono", onclick: () => open(host) }, data.hosts[host].name + (gpu == null ? "" : " GPU " + gpu));
+  return data.speed.map((group, place) => h("div", { class: "card" },
+    h("header", null, h("b", null, group.group), h("span", { class: "soft" }, count(group.count, "GPU") + (group.count > 1 ? "; the line is what is allowed under the median" : "; no equal one to be held against"))),
+    group.otherwise.map(([host, text]) => h("p", { class: "bad" }, named(host), " " + text)),
+    h("div", { class: "speed" }, plot(group, place), h("div", { class: "scroll" }, h("table", null,
+      h("caption", { class: "hidden" }, "Figures of " + group.group),
+      h("thead", null, h("tr", null, ["Figure", "Median", "Lowest", "Highest", "", "GPUs", "Apart"].map((title) => h("th", { scope: "col", class: /Me|Lo|Hi|GPUs/.test(title) ? "number" : "" }, title)))),
+      h("tbody", null, group.figures.map((row) => h("tr", null, h("th", { scope: "row" }, row.name), [row.median, row.lowest, row.highest].map((number) => h("td", { class: "number" }, figure(number))), h("td", null, row.unit), h("td", { class: "number" }, row.count),
+        h("td", null, row.apart.slice(0, SHOWN).map(([percent, host, gpu]) => h("span", { class: "failed" }, named(host, gpu), " " + percent + " % ")), row.apart.length > SHOWN ? "and " + (row.apart.length - SHOWN) + " more" : "")))))))));
+}
 function groups() {
   return data.groups.map((group, position) => h("div", { class: "card" },
     h("header", null, h("b", null, position ? "Differs in " + group.apart.join(", ") : "Most hosts"), h("span", { class: "soft" }, words(tally(group.hosts))), showThese(group.hosts)), traits(group), group.hosts.length <= 12 ? names(group.hosts) : ""));
@@ -203,6 +244,7 @@ function start() {
   fill("waves", waves(), data.waves.length);
   fill("changes", changes(), data.changes.length);
   fill("gpus", gpus(), data.gpus.length);
+  fill("speed", speeds(), data.speed.reduce((sum, group) => sum + group.count, 0));
   fill("groups", groups(), data.groups.length);
   show();
 }

@@ -80,7 +80,7 @@ def test_passwords_are_secrets(resolved: Resolved) -> None:
         ("ansible_host: ''", "should be text, and is empty"),
         ("ansible_host: 12", "should be text; quote it"),
         ("ansible_host: !secret env:HOME", "is not a secret, and takes no !secret or !vault"),
-        ("ansible_host: '{{ ip }}'", "ansible_host holds {{ … }}: inventories are not templated here"),
+        ("ansible_host: '{{ ip }}'", "host h: ansible_host: 'ip' is not defined; define it for this host"),
         ("ansible_user: -l", "is no user name"),
         ("ansible_user: 'a b'", "is no user name"),
         ("ansible_connection: winrm", "no connection is called 'winrm'; write local, ssh or openssh"),
@@ -97,7 +97,7 @@ def test_passwords_are_secrets(resolved: Resolved) -> None:
         ("ansible_python_interpreter: 'python3; rm'", "is no path of a program"),
         (
             "ansible_become_password: '{{ vault_become_password }}'",
-            "holds {{ … }}: inventories are not templated here; write the password itself with !vault, or where it is",
+            "'vault_become_password' is not defined; define it with !vault or !secret, or write here where",
         ),
         ("ansible_timeout: 0", "should be a number of seconds"),
         ("ansible_group_priority: high", "ansible_group_priority should be a whole number"),
@@ -131,10 +131,15 @@ all:
 def test_a_name_that_only_ansible_uses_is_no_misspelling(
     loaded: Callable[..., Inventory], roles: list[Path], name: str
 ) -> None:
-    found = loaded(host_with(f"{name}: x, ansible_ssh_args: y"))
+    found = loaded(host_with(f"{name}: x"))
     found.resolve(["h"], role_path=roles)
     told = [text.partition(" host h: ")[2] for text in found.warnings]
-    assert told == [f"{name} is not used here", "ansible_ssh_args is not used here; write ansible_ssh_common_args"]
+    assert told == [f"{name} is not used here"]
+
+
+def test_options_for_ssh_come_in_ansibles_order(resolved: Resolved) -> None:
+    text = host_with("ansible_ssh_extra_args: -C, ansible_ssh_common_args: '-4', ansible_ssh_args: -F x")
+    assert resolved(text)["h"].target.common_args == ("-F", "x", "-4", "-C")
 
 
 def test_an_inventory_name_that_is_no_address_needs_one(refused: Callable[..., list[str]], resolved: Resolved) -> None:

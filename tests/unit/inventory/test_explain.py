@@ -83,14 +83,15 @@ def test_schema(roles: list[Path]) -> None:
     made = inventory.schema([role.load(name, roles) for name in role.available(roles)])
     json.dumps(made)
     variables = made["$defs"]["variables"]["properties"]
-    assert variables["roles"]["items"] == {"enum": ["docker_daemon", "registry_login"]}
+    listed, template = variables["roles"]["anyOf"]
+    assert listed["items"]["anyOf"] == [{"enum": ["docker_daemon", "registry_login"]}, template]
     daemon = made["$defs"]["docker_daemon"]
     assert daemon["description"] == "The Docker daemon. More words."
     assert daemon["properties"]["bip"]["description"] == "The bridge's address."
     assert daemon["additionalProperties"] is False
     registry = made["$defs"]["registry_login.Registry"]
     assert "required" not in registry, "settings may be spread over levels"
-    assert registry["properties"]["password"]["type"] == "string"
+    assert registry["properties"]["password"]["anyOf"][0]["type"] == "string"
     assert set(variables) >= {f"ansible_{name}" for name in ("host", "port", "user", "password", "become")}
     assert "!secret scalar" in made["x-yaml-custom-tags"]
     assert _references(made) <= {f"#/$defs/{name}" for name in made["$defs"]}

@@ -1,4 +1,5 @@
-"""Random inventories and patterns, read by us and by ansible-core itself: hosts, groups, variables and choices.
+"""Random inventories, patterns and templates, read by us and by ansible-core itself: hosts, groups, variables, choices
+and values. Inventories are one or several, files or directories, with lists of hosts among them, or with vaults.
 
 `make oracle` runs it; ORACLE_ROUNDS says how many inventories, ORACLE_SEED which.
 """
@@ -14,6 +15,7 @@ import yaml
 
 from provision import inventory
 from provision.errors import InputError
+from provision.inventory.document import Map
 
 manager = pytest.importorskip(
     "ansible.inventory.manager", reason="ansible-core is not installed: make oracle brings it"
@@ -25,6 +27,8 @@ GROUPS = ["web", "db", "rack1", "rack2", "site"]
 HOSTS = ["web1", "web2", "web3", "db1", "db2", "dgx01.example.com", "dgx02.example.com", "10.0.0.9"]
 """None has the name of a group: Ansible gives its variables to the group."""
 NAMES = ["u", "v", "w"]
+PASSWORDS = {"dev": "horse battery", "prod": "correct staple"}
+"""Of vaults, by label."""
 
 
 class Inventories:
@@ -55,6 +59,21 @@ class Inventories:
             self._variable_files(folder / "group_vars", name)
         self._variable_files(folder / "host_vars", rng.choice(HOSTS))
 
+    def write_several(self, folder: Path) -> list[str]:
+        """One to three inventories and lists of hosts: what `-i` names, in order."""
+        given = []
+        for number in range(self.random.randint(1, 3)):
+            if self.random.random() < 0.25:
+                given.append(",".join([*self.random.sample(HOSTS, self.random.randint(1, 2)), ""]))
+            else:
+                self.write(folder / str(number))
+                given.append(str(self._file_or_folder(folder / str(number))))
+        return given
+
+    def _file_or_folder(self, folder: Path) -> Path:
+        files = [file for file in folder.iterdir() if file.is_file()]
+        return self.random.choice(files) if self.random.random() < 0.3 else folder
+
     def _variables(self, where: str, chance: float = 0.5) -> dict[str, str]:
         return {name: f"{where}-{name}" for name in NAMES if self.random.random() < chance}
 
@@ -79,6 +98,31 @@ class Inventories:
         if "all" in hosts:
             tree["all"] = {"hosts": dict.fromkeys(hosts["all"]), "vars": self._variables("inline-all")}
         return yaml.safe_dump(tree, sort_keys=False)
+
+    def template(self, *, far: bool = True) -> str:
+        """An expression of names that may be defined, and text around it. `far`: with hostvars. Ansible has none in a
+        value that is itself read through hostvars."""
+        rng = self.random
+        value = rng.choice(
+            [*NAMES, *NAMES, "inventory_hostname", "inventory_hostname_short", "flag", "number", "nested"]
+        )
+        value = rng.choice(["{}"] * 4 + ["hostvars[groups.all[0]].{}", "hostvars[inventory_hostname].{}"] * far).format(
+            value
+        )
+        shape = rng.choice(
+            ["{{{{ {} }}}}"] * 3
+            + ["a-{{{{ {} }}}}", "{{{{ {} | default('none') }}}}", "{{{{ {} | upper }}}}-{{{{ number }}}}"]
+            + ["{{{{ [{}, number] }}}}", "{{{{ {{'k': {}}} }}}}", "{{% if {} is defined %}}yes{{% endif %}}"]
+            + ["{{{{ ({} ~ '') | length }}}}", "{{{{ 'x' if {} else 'y' }}}}", "{{{{ {} }}}}{{{{ group_names }}}}"]
+            + ["{{{{ groups | dictsort | map('first') | join(',') }}}}{{# {} #}}", "{{{{ {} | replace('-', '.') }}}}\n"]
+            + [
+                "{{{{ group_names | union([{} ~ '']) | sort }}}}",
+                "{{{{ {} ~ 1 == nested.inner ~ 1 }}}}",
+                "{{{{ {} | string | bool }}}}",
+            ]
+            + ["{{{{ {} | ternary(1, 2.5) }}}}", "{{{{ nested | combine({{'z': {}}}) }}}}", "{{{{ ({}, 1) }}}}"]
+        )
+        return shape.format(value)
 
     def _priority(self) -> dict[str, int]:
         return {"ansible_group_priority": self.random.randint(1, 3)} if self.random.random() < 0.2 else {}
@@ -108,13 +152,25 @@ def _assigned(values: dict[str, Any]) -> list[str]:
     return [f"{name}={value}" for name, value in values.items()]
 
 
+def plain(value: Any) -> Any:
+    """A value of ours or theirs, as plain types; of a number or text the type counts."""
+    if isinstance(value, dict):
+        return {str(key): plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [plain(item) for item in value]
+    kind = next((kind for kind in (bool, int, float, str) if isinstance(value, kind)), None)
+    return value if kind is None else kind(value)
+
+
 class Ansible:
     """The same inventory, as ansible-core reads it."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, *sources: str) -> None:
         from ansible.parsing.dataloader import DataLoader  # noqa: PLC0415
+        from ansible.parsing.vault import VaultSecret  # noqa: PLC0415
         from ansible.plugins.loader import init_plugin_loader  # noqa: PLC0415
         from ansible.plugins.vars import host_group_vars  # noqa: PLC0415
+        from ansible.vars.hostvars import HostVars  # noqa: PLC0415
         from ansible.vars.manager import VariableManager  # noqa: PLC0415
 
         if not Ansible.ready:
@@ -122,8 +178,11 @@ class Ansible:
             Ansible.ready = True
         host_group_vars.FOUND.clear()
         loader = DataLoader()
-        self.read = manager.InventoryManager(loader, sources=[str(folder)])
+        loader.set_vault_secrets([(label, VaultSecret(word.encode())) for label, word in PASSWORDS.items()])
+        self.read = manager.InventoryManager(loader, sources=list(sources))
+        self._loader = loader
         self._variables = VariableManager(loader, self.read)
+        HostVars(self.read, self._variables, loader)
 
     ready = False
 
@@ -136,6 +195,17 @@ class Ansible:
     def variables(self, host: str) -> dict[str, Any]:
         found = self._variables.get_vars(host=self.read.get_host(host), include_hostvars=False)
         return {name: str(found[name]) for name in NAMES if name in found}
+
+    def evaluate(self, host: str, template: str) -> Any:
+        """What a template gives; an _Error where it gives nothing."""
+        from ansible.errors import AnsibleError  # noqa: PLC0415
+        from ansible.template import Templar, trust_as_template  # noqa: PLC0415
+
+        values = self._variables.get_vars(host=self.read.get_host(host))
+        try:
+            return plain(Templar(self._loader, variables=values).template(trust_as_template(template)))
+        except AnsibleError:
+            return None
 
     def select(self, pattern: str) -> list[str] | None:
         from ansible.errors import AnsibleError  # noqa: PLC0415
@@ -155,7 +225,7 @@ def test_an_inventory_is_read_as_ansible_reads_it(tmp_path: Path, number: int) -
     made = Inventories(SEED + number, ordered=ordered)
     folder = tmp_path / "inv"
     made.write(folder)
-    ours, theirs = inventory.load(str(folder)), Ansible(folder)
+    ours, theirs = inventory.load(str(folder)), Ansible(str(folder))
     assert list(ours.hosts) == theirs.hosts() if ordered else set(ours.hosts) == set(theirs.hosts())
     assert {name: set(ours.members(name)) for name in ours.groups} == {
         name: set(hosts) for name, hosts in theirs.members().items()
@@ -170,7 +240,7 @@ def test_a_pattern_chooses_the_hosts_that_ansible_chooses(tmp_path: Path, number
     made = Inventories(SEED - 1 - number, ordered=True)
     folder = tmp_path / "inv"
     made.write(folder)
-    ours, theirs = inventory.load(str(folder)), Ansible(folder)
+    ours, theirs = inventory.load(str(folder)), Ansible(str(folder))
     compared = 0
     while ours.hosts and compared < 5:
         pattern = made.pattern(ours.groups, ours.hosts)
@@ -180,3 +250,65 @@ def test_a_pattern_chooses_the_hosts_that_ansible_chooses(tmp_path: Path, number
             continue  # a word that means nothing is an error here, and nothing to Ansible
         assert chosen == theirs.select(pattern), pattern
         compared += 1
+
+
+def test_several_inventories_and_lists_of_hosts_are_read_as_ansible_reads_them(tmp_path: Path) -> None:
+    for number in range(ROUNDS // 5):
+        made = Inventories(SEED + number, ordered=True)
+        given = made.write_several(tmp_path / str(number))
+        ours, theirs = inventory.load(*given), Ansible(*given)
+        assert list(ours.hosts) == theirs.hosts(), given
+        for host in ours.hosts:
+            values = {name: ours.variable(host, name) for name in NAMES}
+            assert {name: value for name, value in values.items() if value is not None} == theirs.variables(host), given
+
+
+NESTED = {"inner": "{{ number }}", "outer": "{{ nested.inner }}"}
+
+
+def test_templates_give_what_they_give_in_ansible(tmp_path: Path) -> None:
+    compared = 0
+    for number in range(ROUNDS // 2):
+        made = Inventories(SEED + number, ordered=True)
+        folder = tmp_path / str(number)
+        made.write(folder)
+        shared = yaml.safe_dump({"all": {"vars": {"w": made.template(far=False), "nested": NESTED}}})
+        (folder / "zz.yml").write_text(shared.replace("vars:\n", "vars:\n    flag: yes\n    number: 7\n"))
+        ours, theirs = inventory.load(str(folder)), Ansible(str(folder))
+        for host in ours.hosts[:3]:
+            template = made.template()
+            found = ours._source.tree.hosts[host]
+            asked = Map()
+            asked.put("asked", template, found.at, found.at)
+            found.variables.append(asked)
+            try:
+                value = plain(ours.variable(host, "asked"))
+            except InputError:
+                value = None
+            assert value == theirs.evaluate(host, template), (template, host, folder)
+            compared += value is not None
+    assert compared > ROUNDS // 4
+
+
+def test_vaults_of_several_labels_open_as_in_ansible(tmp_path: Path) -> None:
+    from ansible.parsing.vault import VaultLib, VaultSecret  # noqa: PLC0415
+
+    for label, word in PASSWORDS.items():
+        (tmp_path / f"{label}.pw").write_text(word)
+    lib = VaultLib([(label, VaultSecret(word.encode())) for label, word in PASSWORDS.items()])
+    rng = random.Random(SEED)
+    for number in range(ROUNDS // 50):
+        folder = tmp_path / str(number)
+        (folder / "group_vars").mkdir(parents=True)
+        (folder / "hosts").write_text("[web]\nh\n[db]\nh\n")
+        for group in ("all", "web", "db"):
+            label = rng.choice(list(PASSWORDS))
+            text = yaml.safe_dump({rng.choice(NAMES): f"{group}-{number}"})
+            closed = lib.encrypt(
+                text, VaultSecret(PASSWORDS[label].encode()), vault_id=rng.choice([label, "prod", None])
+            )
+            (folder / "group_vars" / f"{group}.yml").write_bytes(closed)
+        ids = [f"{label}@{tmp_path / label}.pw" for label in rng.sample(list(PASSWORDS), len(PASSWORDS))]
+        ours, theirs = inventory.load(str(folder), vault_ids=ids), Ansible(str(folder))
+        values = {name: ours.variable("h", name) for name in NAMES}
+        assert {name: value for name, value in values.items() if value is not None} == theirs.variables("h")

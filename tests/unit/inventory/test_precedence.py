@@ -215,7 +215,7 @@ all:
         ("all: {hosts: {'-oProxyCommand=x': }}", "'-oProxyCommand=x' cannot be the name of a host"),
         ("all: {hosts: {'a b': }}", "'a b' cannot be the name of a host"),
         ("all: {hosts: {'a[3:1]': }}", "hosts.yml:1:15: host range [3:1]: the first end must not be after the last"),
-        ("all: {hosts: {'{{ x }}': }}", "inventories are not templated here"),
+        ("all: {hosts: {'{{ x }}': }}", "host {{ x }}: a name is no template"),
         ("all: {children: {'a:b': }}", "'a:b' cannot be the name of a group"),
         ("a: {children: {b: }}\nb: {children: {c: }}\nc: {children: {a: }}", "groups hold one another: "),
         ("a: {children: {b: }}\nb: {children: {a: }}", "take one of them out"),

@@ -64,12 +64,15 @@ def test_it_accepts_the_readme() -> None:
         "{default_ulimits: {nofile: {soft: 1024, hard: unlimited}}}",
         "{default_shm_size: 1073741824}",
         "{log_opts: {max-file: 3, compress: true}}",
+        "{mtu: '{{ big_mtu }}', default_ulimits: {memlock: '{{ limit }}'}, dns: ['{{ dns1 }}']}",
+        "{dns: '{{ all_dns }}'}",
     ],
 )
 def test_it_accepts_each_form_that_the_role_accepts(text: str) -> None:
     assert daemon(text) == []
     [found] = [found for found in ROLES if found.name == "docker_daemon"]
-    found.settings.model_validate(yaml.safe_load(text))
+    if "{{" not in text:
+        found.settings.model_validate(yaml.safe_load(text))
 
 
 @pytest.mark.parametrize(

@@ -104,6 +104,14 @@ def test_mistakes_of_all_files_at_once(write: Write) -> None:
     assert len(text.splitlines()) == 3
 
 
+def test_a_mistake_in_a_directory_of_several_files_says_how_to_read_one(write: Write) -> None:
+    folder = write({"hosts": "[web]\na\n", "site.yml": "- hosts: web\n"})
+    assert error(str(folder)).splitlines() == [
+        f"{folder}/site.yml:1:1: an inventory is a mapping of groups; begin with all:, and under it hosts:",
+        f"{folder}: all files of a directory are read as inventories; to read one, name it: -i {folder}/hosts",
+    ]
+
+
 def test_odd_directories_are_warned_about(write: Write) -> None:
     folder = write(
         {

@@ -7,6 +7,7 @@ import pytest
 
 from provision.errors import InputError
 from provision.inventory import Host, Inventory
+from provision.inventory.spelling import within
 
 HOST = "all: {vars: {roles: [docker_daemon]}, hosts: {h: {%s}}}"
 
@@ -56,3 +57,16 @@ def test_a_scalar_with_nearly_a_roles_name_is_a_warning(
     found.resolve(["h"], role_path=roles)
     assert "docker_deamon is taken as nobody's; settings of docker_daemon are a mapping" in found.warnings[0]
     assert "docker_deamon is no role; did you mean 'docker_daemon'?" in refused(HOST % "docker_deamon: {mtu: 1}")[0]
+
+
+@pytest.mark.parametrize(
+    ("word", "other", "near"),
+    [
+        ("docker_mtu", "docker_users", False),
+        ("docker_deamon", "docker_daemon", True),
+        ("dgx1", "dgx", True),
+        ("a", "abc", True),
+    ],
+)
+def test_a_misspelling_is_two_letters_away_at_most(word: str, other: str, near: bool) -> None:
+    assert within(word, other, 2) == near == within(other, word, 2)

@@ -175,6 +175,53 @@ def test_a_browser_runs_nothing_of_a_host(browser: str, profile: Path) -> None:
     assert "<img" not in re.sub(r"<script.*?</script>", "", shown, flags=re.S)
 
 
+def speeds(count: int) -> Record:
+    """Hosts with eight GPUs each, of which one has slow memory, and one of another model."""
+    record = Record()
+    names = [f"dgx{number:04}" for number in range(1, count + 1)]
+    record(RunStarted("R", "apply", tuple(names), False))
+    for number, name in enumerate(names):
+        gpus = []
+        for index in range(8):
+            wave = 1 + ((number * 8 + index) * 37 % 101 - 50) / 10000
+            slow = 0.88 if (number, index) == (2, 5) else 1
+            figures = {
+                "memcpy_dtod": [4278 * wave, "GB/s"], "write": [4695 * wave, "GB/s"],
+                "read": [4588 * wave * slow, "GB/s"],
+                "fma32": [65.9 * wave, "TFLOP/s"], "fma64": [33.1 * wave, "TFLOP/s"], "wgmma": [969 * wave, "TFLOP/s"],
+                "sustained": [863 * wave, "TFLOP/s"], "htod": [55.5 * wave, "GB/s"], "dtoh": [55.5 * wave, "GB/s"],
+            }  # fmt: skip
+            model = HOSTILE if number == count - 1 and count > 3 else "NVIDIA H200"
+            gpu = {"index": index, "uuid": f"GPU-{number}-{index}", "name": model, "mode": "full", "figures": figures}
+            gpus.append({**gpu, "power_limit": 700000, "shared": [], "crc": {}})
+        proof = {"levels": {"5": {"verdict": "passed", "checks": []}}, "speed": gpus}
+        record(ResourceDone(name, "gpu_smoke_test", "gpu_speed", "gpu", Outcome.OK, proof=proof))
+        record(HostFinished(name, Outcome.OK, {}, 3.0))
+    record(Summary("R", Outcome.OK))
+    return record
+
+
+def test_the_speed_is_a_plot_with_title_and_description_and_a_table_beside_it(browser: str, profile: Path) -> None:
+    shown = rendered(browser, profile, speeds(12))
+    assert 'data-ready="yes"' in shown
+    plots = re.findall(r"<svg viewBox.*?</svg>", shown, re.S)
+    assert len(plots) == 2, "a model of its own has a plot of its own"
+    described = re.search(r'role="img" aria-labelledby="([^ "]+) ([^"]+)"', plots[0])
+    assert described is not None
+    title, text = (re.search(rf'id="{name}">(.*?)<', plots[0]) for name in described.groups())
+    assert title is not None
+    assert text is not None
+    assert title[1] == "NVIDIA H200, 700 W, full: 88 GPUs, 1 figure too far under the median"
+    assert "apart: dgx0003 GPU 5 at 88" in text[1]
+    assert plots[0].count('class="apart"') == 1
+    assert plots[0].count("<circle") < 9 * 30, "what GPUs share is one mark"
+    table = re.search(r"<caption[^>]*>Figures of NVIDIA H200.*?</table>", shown, re.S)
+    assert table is not None
+    assert re.search(r'memory read</th>.*?<td class="number">88</td>.*?dgx0003 GPU 5', table[0], re.S)
+    assert "owned" not in re.findall(r"<title>(.*?)</title>", shown)[0]
+    assert "<img" not in re.sub(r"<script.*?</script>", "", shown, flags=re.S)
+
+
 def test_a_keyboard_is_enough(browser: str, profile: Path) -> None:
     file = profile / "page.html"
     file.write_text(page(recorded(300)), "utf-8")

@@ -8,7 +8,7 @@ from pydantic import ValidationError
 
 from provision import role
 from provision.facts import Docker, Facts, Os, Unit
-from provision.resources import AptSource, Packages, Programs
+from provision.resources import AptSource, DockerPrograms, Packages, Programs
 
 ENGINE = role.load("docker_engine", [Path(__file__).parents[3] / "roles"])
 FINGERPRINT = "9DC858229FC7DD38854AE2D88D81803C0EBFCD88"
@@ -25,7 +25,7 @@ def facts(os: Os = NOBLE, apt_version: str | None = "2.7.14", **docker: Any) -> 
 
 def plan(found: Facts, **settings: Any) -> tuple[AptSource | None, Packages]:
     resources = ENGINE.resources(found, ENGINE.settings.model_validate(settings))
-    *sources, packages = (item for item in resources if not isinstance(item, Programs))
+    *sources, packages = (item for item in resources if not isinstance(item, Programs | DockerPrograms))
     assert isinstance(packages, Packages)
     if not sources:
         return None, packages

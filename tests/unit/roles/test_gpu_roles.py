@@ -82,6 +82,15 @@ def test_cdi_where_docker_has_it(version: str | None, cdi: Any, option: bool | N
     assert ("cdi_spec" in kinds(found)) is spec
 
 
+def test_the_refresh_unit_finds_the_programs_of_a_driver_in_its_own_folder() -> None:
+    nvidia = {"pci": [GPU], "driver_loaded": "580.159.04", "programs": "/usr/local/nvidia/bin"}
+    [drop_in] = [item for item in asked(facts(nvidia=nvidia)) if isinstance(item, r.SystemdDropIn)]
+    assert (drop_in.unit, drop_in.name) == ("nvidia-cdi-refresh.service", "50-provision.conf")
+    assert "Environment=PATH=/usr/local/nvidia/bin:/usr/local/sbin:" in (drop_in.content or "")
+    assert "systemd_drop_in" not in kinds(asked(facts()))
+    assert "systemd_drop_in" not in kinds(asked(facts(nvidia=nvidia, init="sysv")))
+
+
 def test_a_feature_that_somebody_turned_off_is_turned_on() -> None:
     host = facts(docker={"configured": {"features": {"cdi": False}}})
     assert options(asked(host))["features.cdi"] is True
@@ -123,7 +132,7 @@ def test_docker_is_restarted_once_the_hook_is_there() -> None:
     stages = plan(roles, {one.name: one.settings() for one in roles}, host)
     assert [stage.role for stage in stages] == ["docker_engine", "nvidia_docker", "docker_daemon"]
     assert not {"daemon_option", "daemon_input"} & {item.kind for stage in stages for item in stage.resources}
-    [service] = [item for item in stages[2].resources if isinstance(item, r.Service)]
+    [service] = [item for item in stages[2].resources if isinstance(item, r.DockerService)]
     [note] = [item for item in stages[1].resources if isinstance(item, r.File)]
     assert note.path in service.files
 

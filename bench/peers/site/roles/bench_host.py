@@ -6,6 +6,7 @@ from pathlib import Path
 from provision import role
 from provision.resources import (
     Directory,
+    DockerService,
     File,
     Group,
     GroupMembership,
@@ -40,7 +41,7 @@ def resources(facts: role.Facts, settings: Settings) -> Iterator[Resource]:
     yield UserAccount(name="alice", shell="/bin/bash")
     yield GroupMembership(group="docker", user="alice", created=True)
     yield Service(name="containerd")
-    yield Service(name="docker", files=(DAEMON_JSON, DROP_IN), also=("docker.socket",), ready="docker")
+    yield DockerService(files=(DAEMON_JSON, DROP_IN), also=("docker.socket",))
 
 
 def _file(path: str, source: str, mode: str = "0644") -> File:

@@ -8,11 +8,17 @@ import json
 import os
 import time
 
-from ...docker.engine_api import ApiError, TimedOut
+from ...docker.engine_api import ApiError
 from ...host import child
-from ...host.errors import Failed, Unknown
+from ...host.errors import Failed, TimedOut, Unknown
 from .. import container_program
 from . import image as proof_image
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from ...host.system import System
 
 LABEL = "provision.proof"
 PREFIX = "provision-proof-"
@@ -21,21 +27,28 @@ PREFIX = "provision-proof-"
 class Ran:
     """What a container left: cuda_probe's `answer` or None, exit status, output, what Docker objected, seconds."""
 
-    def __init__(self, answer=None, status=None, output="", error="", seconds=0.0):
+    def __init__(
+        self,
+        answer: "dict[str, Any] | None" = None,
+        status: "int | None" = None,
+        output: str = "",
+        error: str = "",
+        seconds: float = 0.0,
+    ) -> None:
         self.answer = answer
         self.status = status
         self.output = output
         self.error = error
         self.seconds = seconds
 
-    def problem(self):
+    def problem(self) -> str:
         """Why there is no answer, or ""."""
         if self.answer is not None:
             return ""
         return self.error or "exit status {}: {}".format(self.status, (self.output.strip() or "no output")[-600:])
 
 
-def tidy(engine):
+def tidy(engine: "Any") -> None:
     """Remove containers of an earlier proof that was cut off: by label and name, as the image has the label too."""
     found = engine.get("/containers/json", all=1, filters=json.dumps({"label": [LABEL + "=1"]}))
     for item in found:
@@ -43,12 +56,21 @@ def tidy(engine):
             engine.delete("/containers/" + item["Id"], force=1, v=1)
 
 
-def command(request):
+def command(request: "Any") -> "Any":
     """The command line of the program in the container."""
     return [proof_image.interpreter(), "-I", "-S", "-B", "-c", child.source(container_program), json.dumps(request)]
 
 
-def run(engine, name, image, host=(), env=(), user="", request=(), timeout=120):
+def run(
+    engine: "Any",
+    name: str,
+    image: "Any",
+    host: "Any" = (),
+    env: "Any" = (),
+    user: str = "",
+    request: "Any" = (),
+    timeout: float = 120,
+) -> "Any":
     """Run the probe in a container; `host` adds to HostConfig. Returns a Ran. Raises Unknown when it does not end."""
     words = command(dict(request))
     body = {
@@ -74,7 +96,7 @@ def run(engine, name, image, host=(), env=(), user="", request=(), timeout=120):
     return ran
 
 
-def _run(engine, name, body, timeout):
+def _run(engine: "Any", name: str, body: "Any", timeout: float) -> "Any":
     try:
         engine.post("/containers/create", body, timeout, name=name)
         engine.post("/containers/{}/start".format(name), None, timeout)
@@ -85,7 +107,7 @@ def _run(engine, name, body, timeout):
     return Ran(_answer(output), status, errors or output)
 
 
-def _remove(engine, name):
+def _remove(engine: "Any", name: str) -> None:
     try:
         engine.delete("/containers/" + name, force=1, v=1)
     except ApiError as error:
@@ -95,7 +117,7 @@ def _remove(engine, name):
         raise Unknown("the container {} cannot be removed: it hangs in the kernel".format(name)) from None
 
 
-def _streams(data):
+def _streams(data: bytes) -> "Any":
     """(stdout, stderr) of Docker's multiplexed log: eight bytes of header, the last four of them a length."""
     texts = {1: b"", 2: b""}
     while len(data) >= 8:
@@ -105,7 +127,7 @@ def _streams(data):
     return texts[1].decode("utf-8", "replace"), texts[2].decode("utf-8", "replace")
 
 
-def _answer(output):
+def _answer(output: "Any") -> "Any":
     lines = output.strip().splitlines()
     try:
         answer = json.loads(lines[-1]) if lines else None
@@ -114,7 +136,9 @@ def _answer(output):
     return answer if isinstance(answer, dict) and "limits" in answer else None
 
 
-def run_wrapped(engine, system, name, image, gpus, request=(), timeout=120):
+def run_wrapped(
+    engine: "Any", system: "System", name: str, image: "Any", gpus: "Any", request: "Any" = (), timeout: float = 120
+) -> "Any":
     """The same through `nvidia-docker run` with NV_GPU (generations 1 and 2). `gpus`: UUIDs, None for all."""
     name = PREFIX + name
     argv = ["nvidia-docker", "run", "--rm", "--name", name, "--label", LABEL + "=1", "--net", "none"]
@@ -131,7 +155,7 @@ def run_wrapped(engine, system, name, image, gpus, request=(), timeout=120):
     return ran
 
 
-def removes_itself(engine, image, timeout):
+def removes_itself(engine: "Any", image: "Any", timeout: float) -> "Any":
     """Is a container that was run with --rm gone by itself? A sentence where not, else ""."""
     name = PREFIX + "rm"
     words = [proof_image.interpreter(), "-I", "-S", "-B", "-c", "pass"]
@@ -149,7 +173,7 @@ def removes_itself(engine, image, timeout):
         _remove(engine, name)
 
 
-def _gone(engine, name, deadline):
+def _gone(engine: "Any", name: str, deadline: "Any") -> "Any":
     while time.monotonic() < deadline:
         try:
             engine.get("/containers/{}/json".format(name))
@@ -159,7 +183,7 @@ def _gone(engine, name, deadline):
     return "a container that was run with --rm is still there"
 
 
-def exited(engine):
+def exited(engine: "Any") -> "Any":
     """{"count", "bytes"} of exited containers: disk that nobody uses. None where Docker takes too long to tell."""
     try:
         found = engine.get(
@@ -170,6 +194,6 @@ def exited(engine):
     return {"count": len(found), "bytes": sum(item.get("SizeRw") or 0 for item in found)}
 
 
-def nobody():
+def nobody() -> "Any":
     """A user that no image knows, for `-u`: as `id -u`:`id -g` of somebody on the host."""
     return "{0}:{0}".format(65534 if os.geteuid() != 65534 else 65533)

@@ -15,11 +15,18 @@ from ..driver import counted
 from ..known_errors import explain
 from .host_checks import FAILED, PASSED, UNKNOWN, check
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, Iterator
+
+    from ...host.system import System
+    from .container import Ran
+
 NO_ROOM = r"failed with (?:2|46)\b"
 """CUDA: out of memory, and a GPU in exclusive use."""
 
 
-def answered(name, ran, log):
+def answered(name: str, ran: "Ran", log: str) -> "dict[str, str]":
     """The check that the container ran at all; `log` is where the daemon's log is."""
     problem = ran.problem()
     if not problem:
@@ -31,7 +38,7 @@ def answered(name, ran, log):
     return check(name, FAILED, problem, "{} ({})".format(known.cause, last), known.fix)
 
 
-def sees(name, answer, expected):
+def sees(name: str, answer: "dict[str, Any]", expected: "list[str]") -> "dict[str, Any]":
     """The GPUs in the container are exactly those `expected` (UUIDs), for NVML and for CUDA."""
     cuda = answer["cuda"]
     if cuda["error"] is not None and expected:
@@ -58,7 +65,7 @@ def sees(name, answer, expected):
     return check(name, PASSED, sorted(expected))
 
 
-def _cuda_failed(name, text):
+def _cuda_failed(name: str, text: str) -> "dict[str, str]":
     known = explain(text)
     if known is None:
         return check(
@@ -71,7 +78,7 @@ def _cuda_failed(name, text):
     return check(name, FAILED, text, "{} ({})".format(known.cause, text), known.fix)
 
 
-def _difference(found, expected):
+def _difference(found: "set[str]", expected: "set[str]") -> str:
     mig = [uuid for uuid in expected if uuid.startswith("MIG-")]
     if mig:  # one process sees one MIG device, and an older driver names its GPU: the count is what can be compared
         return "" if bool(found) == bool(expected) else "sees {} devices of {}".format(len(found), len(expected))
@@ -81,7 +88,21 @@ def _difference(found, expected):
     return " and ".join(words)
 
 
-def runs_nvidia_smi(answer):
+def complete(name: str, answer: "dict[str, Any]", asked: "list[str]") -> "dict[str, Any]":
+    """Each of the driver's libraries and device nodes that the host has and the way in should give is there."""
+    if not answer["missing"]:
+        return check("driver files", PASSED, asked)
+    return check(
+        "driver files",
+        FAILED,
+        answer["missing"],
+        "the container {} lacks {}, which the host's driver has".format(name, ", ".join(answer["missing"])),
+        "apply the role nvidia_docker: it has the CDI spec made anew; for the runtime, upgrade the toolkit and ask for "
+        "NVIDIA_DRIVER_CAPABILITIES=compute,utility",
+    )
+
+
+def runs_nvidia_smi(answer: "dict[str, Any]") -> "dict[str, Any]":
     """nvidia-smi starts in the container and lists its GPUs."""
     ran = answer["nvidia_smi"]
     if ran["status"] == 0:
@@ -92,11 +113,12 @@ def runs_nvidia_smi(answer):
         FAILED,
         ran["text"],
         "nvidia-smi does not run in the container (exit status {}: {})".format(ran["status"], last),
-        "remove /etc/cdi/nvidia.yaml and apply nvidia_docker: it writes the spec with the driver's own nvidia-smi",
+        "apply the role nvidia_docker: it has the CDI spec made anew with the driver's own nvidia-smi. The nvidia "
+        "runtime takes the first one on dockerd's PATH: add the driver's folder (Environment=PATH=… in a drop-in)",
     )
 
 
-def computes(answer):
+def computes(answer: "dict[str, Any]") -> "dict[str, Any]":
     """Each GPU ran the kernel, and its result is right."""
     wrong = ["{uuid}: {kernel}".format(**device) for device in answer["cuda"]["devices"] if device["kernel"] != "ok"]
     wrong.sort(key=lambda text: re.search(NO_ROOM, text) is not None)  # what is not for lack of room is told first
@@ -113,7 +135,7 @@ def computes(answer):
     return check("kernel", PASSED, "checked on {}".format(counted(len(answer["cuda"]["devices"]), "GPU")))
 
 
-def taken(failed, processes):
+def taken(failed: "dict[str, Any]", processes: "list[dict[str, Any]]") -> "dict[str, Any]":
     """A kernel that found no room: unknown where others use the GPUs, as then nothing is known of the GPU itself."""
     if not processes or not all(re.search(NO_ROOM, text) for text in failed["detail"]):
         return failed
@@ -122,25 +144,25 @@ def taken(failed, processes):
     return check("kernel", UNKNOWN, failed["detail"], cause, "run again when the GPUs are free; nvidia-smi shows more")
 
 
-def configured(system, pid):
+def configured(system: "System", pid: int) -> "dict[str, Any]":
     """{memlock, stack, nofile, shm} that the daemon was told to give: [soft, hard], or bytes for shm."""
     given = flags.values(look.arguments(system, pid) or ())
     path = given.get("config-file", ["/etc/docker/daemon.json"])[-1]
     document = json.loads(look.text(system, path) or "{}")
-    found = {}
+    found: "dict[str, Any]" = {}
     for text in given.get("default-ulimit", ()):
         name, _, numbers = text.partition("=")
         soft, _, hard = numbers.partition(":")
         found[name] = [int(soft), int(hard or soft)]
     for name, item in (document.get("default-ulimits") or {}).items():
         found[name] = [int(item["Soft"]), int(item["Hard"])]
-    shm = document.get("default-shm-size") or (given.get("default-shm-size") or [None])[-1]
-    if shm is not None:
+    shm = document.get("default-shm-size") or (given.get("default-shm-size") or [""])[-1]
+    if shm:
         found["shm"] = flags.size(str(shm))
     return {name: value for name, value in found.items() if name in ("memlock", "stack", "nofile", "shm")}
 
 
-def limits(answer, expected):
+def limits(answer: "dict[str, Any]", expected: "dict[str, Any]") -> "Iterator[Any]":
     """One check for each limit that is configured or asked for: read inside the container."""
     for name, value in sorted(expected.items()):
         found = answer["shm"] if name == "shm" else answer["limits"][name]
@@ -158,7 +180,7 @@ def limits(answer, expected):
             )
 
 
-def spelled(value):
+def spelled(value: "int | list[int]") -> str:
     """A limit for people: -1 is unlimited."""
     if isinstance(value, list):
         return " / ".join(spelled(item) for item in value)

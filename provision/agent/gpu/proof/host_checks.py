@@ -10,6 +10,12 @@ import re
 from .. import driver, injection
 from ..driver import counted
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, Iterator, Sequence
+
+    from ...host.system import System
+
 PASSED = "passed"
 FAILED = "failed"
 UNKNOWN = "unknown"
@@ -19,12 +25,14 @@ BAD_THROTTLE = {0x8: "hardware slowdown", 0x20: "software thermal", 0x40: "hardw
 FABRIC_DONE = 3
 
 
-def check(name, verdict, detail="", cause="", fix=""):
+def check(
+    name: str, verdict: str, detail: "int | list[Any] | str" = "", cause: str = "", fix: str = ""
+) -> "dict[str, Any]":
     """One check; `detail` is what was measured, cause and fix stand where it did not pass."""
     return {"name": name, "verdict": verdict, "detail": detail, "cause": cause, "fix": fix}
 
 
-def verdict_of(checks):
+def verdict_of(checks: "list[dict[str, str]]") -> str:
     """The worst of them; unknown where there are none."""
     verdicts = {item["verdict"] for item in checks}
     for verdict in (FAILED, UNKNOWN, PASSED):
@@ -33,7 +41,13 @@ def verdict_of(checks):
     return UNKNOWN
 
 
-def host(found, nvml, xids, expected, required):
+def host(
+    found: "dict[str, Any]",
+    nvml: "dict[str, Any] | None",
+    xids: "Sequence[Any] | None",
+    expected: "int | None",
+    required: bool,
+) -> "list[dict[str, str]]":
     """The checks of level 1: the declared count, the PCI bus and NVML agree, and every GPU is well.
 
     `found` is driver.look's, `nvml` is nvml.ask's (None where there is no GPU), `xids` those of this boot.
@@ -67,7 +81,7 @@ def host(found, nvml, xids, expected, required):
     return checks
 
 
-def _nvml(nvml, gpus):
+def _nvml(nvml: "dict[str, Any]", gpus: int) -> "Iterator[Any]":
     if "error" in nvml:
         error = nvml["error"]
         yield check("NVML", FAILED, "", "NVML: {}".format(error["text"]), error.get("fix", ""))
@@ -85,7 +99,7 @@ def _nvml(nvml, gpus):
             yield item
 
 
-def _gpu(gpu):
+def _gpu(gpu: "dict[str, Any]") -> "Iterator[Any]":
     name = "GPU {} ({})".format(gpu["index"], gpu.get("bus") or gpu.get("uuid") or "?")
     for key, error in sorted(gpu["errors"].items()):
         fix = (
@@ -113,7 +127,7 @@ def _gpu(gpu):
         yield check(name, FAILED, "", cause, "look at nvidia-fabricmanager: version, log, and that it runs")
 
 
-def warnings(nvml, require_persistence, logged):
+def warnings(nvml: "dict[str, Any] | None", require_persistence: bool, logged: "Sequence[Any] | None") -> "list[str]":
     """Sentences on what is worth knowing. `logged` is what `xids` found."""
     found = []
     if logged is None:
@@ -138,7 +152,7 @@ def warnings(nvml, require_persistence, logged):
     return found
 
 
-def persistence(nvml):
+def persistence(nvml: "Any") -> "Any":
     """A check for those who require persistence mode."""
     off = [str(gpu["index"]) for gpu in nvml.get("gpus", ()) if gpu.get("persistence") == 0]
     if not off:
@@ -152,7 +166,7 @@ def persistence(nvml):
     )
 
 
-def xids(system, ignored):
+def xids(system: "System", ignored: "Any") -> "Any":
     """The bad Xids in the kernel's log of this boot; None where it cannot be read."""
     result = system.query(["dmesg"], timeout=10)
     if not result.ok:
@@ -161,7 +175,7 @@ def xids(system, ignored):
     return [number for number in numbers if number in BAD_XIDS and number not in ignored]
 
 
-def specs(system, ways, loaded):
+def specs(system: "System", ways: "list[str]", loaded: str) -> "Iterator[Any]":
     """A failed check for each fault of the CDI specs that these ways go by: named twice, or for another driver."""
     if not injection.by_spec(system, ways):
         return
@@ -174,7 +188,7 @@ def specs(system, ways, loaded):
         yield check("CDI spec", FAILED, version, cause, fix)
 
 
-def uuids(nvml):
+def uuids(nvml: "dict[str, Any]") -> "list[tuple[str, str]]":
     """The UUIDs that a container may see, MIG devices in place of the GPU that is cut up; [(uuid, index)]."""
     found = []
     for gpu in (nvml or {}).get("gpus", ()):

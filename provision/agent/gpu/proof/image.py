@@ -15,6 +15,12 @@ import tarfile
 
 from ...host.errors import Failed
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from ...host.system import System
+
 REPOSITORY = "provision-proof"
 LABEL = "com.nvidia.volumes.needed"
 CHANGES = (
@@ -46,7 +52,7 @@ LIBC_PARTS = ("libdl.so.2", "libm.so.6", "libpthread.so.0", "librt.so.1")
 LIMIT = 512 * 1024 * 1024
 
 
-def ensure(system, engine):
+def ensure(system: "System", engine: "Any") -> "Any":
     """The name of the image, made and imported when it is not there."""
     files = contents(system)
     name = "{}:{}".format(REPOSITORY, _digest(system, files))
@@ -71,12 +77,12 @@ def ensure(system, engine):
     return name
 
 
-def interpreter():
+def interpreter() -> str:
     """The path of python3, on the host and in the image."""
     return os.path.realpath(sys.executable)
 
 
-def contents(system):
+def contents(system: "System") -> "dict[str, str]":
     """{path in the image: path on the host} of every file."""
     python = interpreter()
     found = set(_modules(system, python)) | {python}
@@ -88,7 +94,7 @@ def contents(system):
     return {_inside(path): path for path in found | libraries}
 
 
-def _modules(system, python):
+def _modules(system: "System", python: str) -> "list[str]":
     """Files of the modules that the probe needs, as this interpreter finds them."""
     program = "import {}\nimport json,sys\n".format(",".join(MODULES.split()))
     program += "print(json.dumps([getattr(m,'__file__',None) for m in list(sys.modules.values())]))"
@@ -103,7 +109,7 @@ def _modules(system, python):
     return files + [os.path.normpath(landmark)]
 
 
-def _libraries(system, binaries):
+def _libraries(system: "System", binaries: "list[str]") -> "set[str]":
     """What the dynamic linker loads for them, the linker itself included; by the names it looks for."""
     result = system.query(["ldd"] + sorted(binaries), timeout=30)
     missing = re.findall(r"^\s*(\S+) => not found", result.out, re.M)
@@ -117,14 +123,14 @@ def _libraries(system, binaries):
     return found | {path for path in parts if os.path.exists(path)}
 
 
-def _inside(path):
+def _inside(path: str) -> str:
     """Where a file stands in the image: /lib/x is /usr/lib/x there."""
     folder, name = os.path.split(path)
     path = os.path.join(os.path.normpath(folder), name)
     return re.sub(r"^/(lib|lib64|bin|sbin)/", r"/usr/\1/", path).lstrip("/")
 
 
-def _digest(system, files):
+def _digest(system: "System", files: "Any") -> "Any":
     whole = hashlib.sha256(json.dumps(CHANGES).encode("ascii"))
     for inside, path in sorted(files.items()):
         status = os.stat(path)
@@ -132,7 +138,7 @@ def _digest(system, files):
     return whole.hexdigest()[:12]
 
 
-def archive(system, files):
+def archive(system: "System", files: "dict[str, str]") -> bytes:
     """The image's file system as a tar."""
     stream = io.BytesIO()
     with tarfile.open(fileobj=stream, mode="w", format=tarfile.GNU_FORMAT) as tar:
@@ -145,13 +151,15 @@ def archive(system, files):
         _add(tar, "etc/passwd", data=b"root:x:0:0:root:/root:/bin/sh\n")
         _add(tar, "etc/group", data=b"root:x:0:\n")
         for inside, path in sorted(files.items()):
-            data = system.read(path, LIMIT)
+            data = system.read(path, LIMIT) or b""
             _add(tar, inside, data=data, mode=0o755 if os.access(path, os.X_OK) else 0o644)
         _add(tar, "usr/bin/python3", tarfile.SYMTYPE, link=interpreter())
     return stream.getvalue()
 
 
-def _add(tar, name, kind=tarfile.REGTYPE, data=b"", mode=0o644, link=""):
+def _add(
+    tar: "Any", name: str, kind: "Any" = tarfile.REGTYPE, data: bytes = b"", mode: int = 0o644, link: str = ""
+) -> None:
     entry = tarfile.TarInfo(name)
     entry.type, entry.mode, entry.linkname, entry.size = kind, mode, link, len(data)
     tar.addfile(entry, io.BytesIO(data) if data else None)

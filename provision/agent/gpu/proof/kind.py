@@ -8,56 +8,65 @@
 The law (15): levels 0 and 1 cost nothing and are measured on every run and every check. Levels 2 and 3 run
 containers: they are due when an input, the daemon's process, the driver or the boot changed, or when the last proof
 is older than `max_age`. A check starts no container. The receipt stays on the host as JSON, in the state directory
-(proofs/gpu.json).
+(proofs/gpu.json); its verdict, for others, in /run/provision.
 """
 
 import os
 import time
 
 from ...docker import daemon_socket
-from ...docker.engine_api import ApiError, Engine, TimedOut
+from ...docker.engine_api import ApiError, Engine
 from ...engine.resource import Resource
-from ...host.errors import Failed, Unknown
+from ...host.errors import Failed, TimedOut, Unknown
 from .. import driver, injection, nvml
+from . import gate, runs
 from . import receipt as proof_receipt
-from . import runs
 from .host_checks import FAILED, PASSED, UNKNOWN, check, host, persistence, specs, uuids, verdict_of, warnings, xids
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from ...host.system import System
+    from ...types import Diff, State
 
 CHEAP = (0, 1)
 
 
 class GpuProof(Resource):
-    fields = (
-        "levels",
-        "expect_gpus",
-        "require_gpu",
-        "injection",
-        "image",
-        "limits",
-        "timeout",
-        "max_age",
-        "volumes",
-        "ignore_xids",
-        "require_persistence",
-    )
+    levels: "list[int]"
+    expect_gpus: "int | None"
+    require_gpu: bool
+    injection: "list[str]"
+    image: "str | None"
+    limits: "dict[str, int]"
+    timeout: int
+    max_age: int
+    volumes: "list[str]"
+    ignore_xids: "list[int]"
+    require_persistence: bool
     probe = True
 
-    def __init__(self, **values):
+    def __init__(self, **values: "Any") -> None:
         Resource.__init__(self, **values)
-        self._measured = None
+        self._measured: "dict[str, Any] | None" = None
         self._said = ""
         self._ran = False
 
-    def identity(self):
+    def identity(self) -> str:
         return "gpu"
 
-    def desired(self):
+    def desired(self) -> "State":
+        """level N: passed, of each level asked for."""
         return {"level {}".format(level): PASSED for level in sorted(self.levels)}
 
-    def actual(self, system):
+    def actual(self, system: "System") -> "State | None":
+        """level N: passed, or why a proof is due. Failed for levels 0 and 1, which cost nothing."""
         measured = self._measured = self._measured or self._measure(system)
         state = {"level 0": _said(measured["levels"]["0"]), "level 1": PASSED}
         if 1 in self.levels:
+            if system.writable and measured["levels"]["1"]["verdict"] != PASSED:
+                gate.publish(system, measured, proof_receipt.now())
             self._raise(measured, "1")
         self.proof, due = proof_receipt.last(self, system, measured)
         for level in self.levels:
@@ -65,11 +74,12 @@ class GpuProof(Resource):
                 state["level {}".format(level)] = PASSED if due is None else "due: {}".format(due)
         if self.proof is not None:
             self.proof["ran"] = self._ran
-        self._said = proof_receipt.sentence(self.proof, self._ran) if due is None else ""
+        self._said = proof_receipt.sentence(self.proof, self._ran) if due is None and self.proof else ""
         return state
 
-    def apply(self, system, diff):
-        measured = self._measured
+    def apply(self, system: "System", diff: "Diff") -> None:
+        """Climb the levels that are due; what fails is Failed."""
+        measured = self._measured or self._measure(system)
         receipt = dict(measured, schema=1, time=proof_receipt.now(), image=self.image)
         receipt["key"] = proof_receipt.key(self, system, measured)
         self._climb(system, measured, receipt)
@@ -78,16 +88,17 @@ class GpuProof(Resource):
         receipt["failed_checks"] = [item["cause"] for level in tried for item in _bad(level)]
         self.proof = receipt
         proof_receipt.keep(system, receipt)
+        gate.publish(system, receipt, receipt["time"])
         self._ran = True
         for level in sorted(receipt["levels"]):
             self._raise(receipt, level)
 
-    def note(self, diff):
+    def note(self, diff: "Diff") -> str:
         return self._said
 
     # -- measuring
 
-    def _measure(self, system):
+    def _measure(self, system: "System") -> "dict[str, Any]":
         """Levels 0 and 1: {"levels": {"0", "1"}, "driver", "gpus", "docker", "warnings", …}."""
         started = time.monotonic()
         found = driver.look(system)
@@ -122,7 +133,7 @@ class GpuProof(Resource):
             "warnings": warnings(answer, self.require_persistence, logged),
         }
 
-    def _docker(self, system, gpus, loaded):
+    def _docker(self, system: "System", gpus: "Any", loaded: "Any") -> "Any":
         """(what the daemon is, the checks of level 0)."""
         engine = Engine(system)
         try:
@@ -164,7 +175,7 @@ class GpuProof(Resource):
 
     # -- proving
 
-    def _climb(self, system, measured, receipt):
+    def _climb(self, system: "System", measured: "dict[str, Any]", receipt: "dict[str, Any]") -> None:
         """Levels 2 and up into the receipt: the first that does not pass ends it."""
         levels = receipt["levels"] = dict(measured["levels"])
         run = None
@@ -191,7 +202,7 @@ class GpuProof(Resource):
         receipt["containers"] = run.containers if run else []
         receipt["exited"] = run.exited() if run else None
 
-    def _raise(self, receipt, level):
+    def _raise(self, receipt: "dict[str, Any]", level: str) -> None:
         item = receipt["levels"][level]
         if item["verdict"] == PASSED:
             return
@@ -204,14 +215,14 @@ class GpuProof(Resource):
         raise Failed(cause, bad[0]["fix"], output)
 
 
-def _level(checks):
+def _level(checks: "list[dict[str, str]]") -> "dict[str, Any]":
     return {"verdict": verdict_of(checks), "checks": checks}
 
 
-def _bad(level):
+def _bad(level: "dict[str, Any]") -> "list[dict[str, str]]":
     return [item for item in level["checks"] if item["verdict"] != PASSED]
 
 
-def _said(level):
+def _said(level: "dict[str, Any]") -> str:
     bad = _bad(level)
     return "{}: {}".format(level["verdict"], bad[0]["cause"]) if bad else level["verdict"]

@@ -15,6 +15,20 @@ from .. import injection
 from ..driver import counted
 from .host_checks import PASSED, uuids
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, Protocol  # novm
+
+    from ...host.system import System
+
+    class Proof(Protocol):
+        """What is asked of kind.py here."""
+
+        fields: "tuple[str, ...]"
+        levels: "list[int]"
+        max_age: int
+
+
 RECEIPT = "proofs/gpu.json"
 INPUTS = ("/etc/docker/daemon.json", injection.CONFIG, "/etc/default/docker")
 PROGRAMS = (
@@ -26,7 +40,7 @@ PROGRAMS = (
 )
 
 
-def last(proof, system, measured):
+def last(proof: "Proof", system: "System", measured: "dict[str, Any]") -> "tuple[dict[str, Any] | None, str | None]":
     """(the kept receipt or None, why a proof is due or None)."""
     data = system.text(os.path.join(system.state, RECEIPT))
     try:
@@ -47,7 +61,7 @@ def last(proof, system, measured):
     return receipt, None
 
 
-def key(proof, system, measured):
+def key(proof: "Proof", system: "System", measured: "dict[str, Any]") -> "dict[str, Any]":
     """What a proof is good for: none of these may differ."""
     settings = {name: getattr(proof, name) for name in proof.fields if name != "max_age"}
     files = [[path, system.memory.digest(system.read(path))] for path in INPUTS]
@@ -67,7 +81,7 @@ def key(proof, system, measured):
     }
 
 
-def keep(system, receipt):
+def keep(system: "System", receipt: "dict[str, Any]") -> None:
     receipt["key_time"] = time.time()
     system.memory.save()  # the salt of the digests above
     folder = os.path.join(system.state, os.path.dirname(RECEIPT))
@@ -78,28 +92,28 @@ def keep(system, receipt):
     )
 
 
-def _digest(value):
+def _digest(value: "dict[str, Any] | list[Any]") -> str:
     return hashlib.sha256(json.dumps(value, sort_keys=True).encode("ascii")).hexdigest()[:16]
 
 
-def _stamp(path):
+def _stamp(path: "str | None") -> "list[str | int] | None":
     if path is None:
         return None
     status = os.stat(path)
     return [path, status.st_size, status.st_mtime_ns]
 
 
-def ticks(system, pid):
+def ticks(system: "System", pid: int) -> "Any":
     """When a process started, in clock ticks since boot: field 22 of proc(5)'s stat."""
     fields = (look.text(system, "/proc/{}/stat".format(pid)) or "").rpartition(")")[2].split()
     return fields[19] if len(fields) > 19 else "?"
 
 
-def now():
+def now() -> str:
     return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
 
 
-def _age(seconds):
+def _age(seconds: float) -> str:
     seconds = abs(int(seconds))
     for size, word in ((86400, "d"), (3600, "h"), (60, "min")):
         if seconds >= 2 * size:
@@ -107,7 +121,7 @@ def _age(seconds):
     return "{} s".format(seconds)
 
 
-def sentence(receipt, ran=False):
+def sentence(receipt: "dict[str, Any]", ran: bool = False) -> str:
     """The proof in one line: how old (or that it ran now), of what, by which way in, and what is worth knowing."""
     ways = ", ".join(receipt["docker"].get("injection") or ()) or "no GPU here"
     when = "passed now" if ran else "proven {} ago".format(_age(time.time() - receipt["key_time"]))

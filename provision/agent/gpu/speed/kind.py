@@ -16,8 +16,8 @@ from ...host import child
 from ...host.errors import Failed, Unknown
 from ..driver import GPU_CLASSES, counted
 from ..proof.host_checks import FAILED, PASSED, UNKNOWN, check, verdict_of
+from . import RECEIPT
 
-RECEIPT = "proofs/gpu-speed.json"
 PACKAGE = "provision.agent.gpu.speed.program"
 PARTS = ("", ".causes", ".ptx", ".kernels", ".tensor", ".cuda", ".nvml", ".memory", ".link")
 MODULES = tuple(PACKAGE + name for name in PARTS + (".arithmetic", ".peers", ".judge", ".worker", ".main"))
@@ -37,9 +37,11 @@ class GpuSpeed(Resource):
         return "gpu"
 
     def desired(self):
+        """level 5: passed."""
         return {"level 5": PASSED}
 
     def actual(self, system):
+        """level 5: passed, or why a measurement is due."""
         self._receipt = self._read(system)
         due = self._due(system)
         if self._receipt is not None:
@@ -51,6 +53,7 @@ class GpuSpeed(Resource):
         return self._said
 
     def apply(self, system, diff):
+        """Measure each GPU; what fails is Failed."""
         began = time.monotonic()
         last = (self._receipt or {}).get("last") or {}
         answer = self._measure(system, last)
@@ -79,6 +82,7 @@ class GpuSpeed(Resource):
         mode = "full" if self.full else "lean"
         request["last"] = {uuid: item for uuid, item in last.items() if item.get("mode") == mode}
         request["gpus"] = _addresses(system)
+        system.progress("level 5")
         try:
             return child.run(system, PACKAGE + ".main", request, MODULES, 2 * self.limit + 30)
         except Unknown as error:

@@ -69,7 +69,7 @@ def limits(gpu):
 def checks(gpu, request, last):
     """All checks of one GPU. `request`: least (share of the limit by figure), slack (share under its last proof).
     `last`: {"figures", "results", "time"} of the last proof of this GPU in this mode, or None."""
-    found = _results(gpu, last) + _link(gpu) + _clocks(gpu) + _spread(gpu) + _load(gpu)
+    found = results(gpu, last) + _link(gpu) + _clocks(gpu) + _spread(gpu) + _load(gpu)
     told = {item["group"] for item in found if item.get("group")}
     for name in sorted(gpu["figures"]):
         if GROUPS[name] not in told:  # else the cause is told already
@@ -91,7 +91,8 @@ def shared(pids):
 # -- right or wrong
 
 
-def _results(gpu, last):
+def results(gpu, last):
+    """The checks of what was computed and of the memory's bits."""
     found = []
     for name, result in sorted(gpu["results"].items()):
         title = "{} results".format(WORDS[name])
@@ -224,22 +225,32 @@ def _load(gpu):
 
 def _figure(gpu, name, request, last):
     figure = gpu["figures"][name]
-    best, unit, group = figure["best"], figure["unit"], GROUPS[name]
+    best, unit = figure["best"], figure["unit"]
     limit, least = gpu["limits"].get(name), request["least"].get(name, 0)
     detail = {"best": best, "unit": unit, "limit": limit}
     if limit and best < least * limit:
         cause = "{} is slow: {:.4g} {}, {:.0f} % of the {:.4g} that this GPU could do (at least {:.0f} %)".format(
             WORDS[name], best, unit, 100 * best / limit, limit, 100 * least
         )
-        return check(WORDS[name], FAILED, detail, cause, FIXES[group], group)
+        return _slow(gpu, name, detail, cause)
     before = ((last or {}).get("figures") or {}).get(name)
     slack = request["slack"].get(name, 0.1)
     if before and best < (1 - slack) * before["best"]:
         cause = "{} is slower than in the last proof ({}): {:.4g} {} instead of {:.4g}, {:.0f} % less".format(
             WORDS[name], last["time"], best, unit, before["best"], 100 * (1 - best / before["best"])
         )
-        return check(WORDS[name], FAILED, detail, cause, FIXES[group], group)
+        return _slow(gpu, name, detail, cause)
     return check(WORDS[name], PASSED, detail)
+
+
+def _slow(gpu, name, detail, cause):
+    """The check of a slow figure, with the reason where one is known."""
+    group, fix = GROUPS[name], FIXES[GROUPS[name]]
+    if group in ("arithmetic", "sustained"):
+        why, known, fault = _why(gpu)
+        if why and fault:
+            cause, fix = cause + why, known
+    return check(WORDS[name], FAILED, detail, cause, fix, group)
 
 
 def peer(gpu, usual, request, last):

@@ -127,7 +127,7 @@ def main(request):
     children = [Child(_work(bus, request), request["limit"]) for bus in request["gpus"]]
     gather(children)
     gpus = [_gpu(bus, child, request) for bus, child in zip(request["gpus"], children)]  # noqa: B905 - 3.6
-    measured = [gpu for gpu in gpus if gpu["figures"]]
+    measured = [gpu for gpu in gpus if "after" in gpu.get("nvml", ())]  # those that came to their end
     found = _between(measured, request) if len(measured) > 1 else None
     return {"gpus": gpus, "peers": found, "seconds": round(time.monotonic() - began, 3)}
 

@@ -63,7 +63,8 @@ class Worker:
         verdict, cause, fix = known
         users = judge.shared(self.gpu["shared"]) + "; " if self.gpu["shared"] and verdict == "unknown" else ""
         cause = "{}{} ({}, in the step {})".format(users, cause, text, self._step)
-        self.gpu["checks"] = [judge.check("driver", verdict, text, cause, fix)]
+        wrong = [item for item in judge.results(self.gpu, self._last()) if item["verdict"] == "failed"]
+        self.gpu["checks"] = [judge.check("driver", verdict, text, cause, fix)] + wrong
 
     def _at(self, step):
         self._step = step
@@ -143,7 +144,8 @@ class Worker:
 
     def _sustained(self):
         self._at("sustained")
-        kernel = self._kernels[self._names()[-1]]
+        names = self._names()
+        kernel = self._kernels[names[-1] if names[-1] in FROM_CUDA else "fma32"]
         self._keep(kernel.sustain(self._nvml, 1.0 if self._request["full"] else 0.3))
 
     def _link(self):
@@ -195,11 +197,15 @@ class Worker:
             self.gpu["again"] = sorted(again)
             checks = self._checks()
         self.gpu["checks"] = [{key: value for key, value in item.items() if key != "group"} for item in checks]
+        unlimited = sorted(set(self._request["least"]) & set(self.gpu["figures"]) - set(self.gpu["limits"]))
+        self.gpu["left_out"] += ["{}: the driver tells no limit".format(judge.WORDS[name]) for name in unlimited]
         self._at("release")
         self._device.close()
         self.gpu["seconds"].update(self._device.seconds)
 
     def _checks(self):
-        last = self._request["last"].get(self.gpu["uuid"])
         self.gpu["limits"] = judge.limits(self.gpu)
-        return judge.checks(self.gpu, self._request, last)
+        return judge.checks(self.gpu, self._request, self._last())
+
+    def _last(self):
+        return self._request["last"].get(self.gpu["uuid"])

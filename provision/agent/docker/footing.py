@@ -1,0 +1,132 @@
+"""What the Docker daemon stands on: containerd, its programs, its bridge in the kernel, and where it keeps its data.
+
+The law: reads only, and without a process where `sound` asks: these are read in each run. What Docker has been told is
+no proof here: its bridge is the kernel's, its data are on the disk. `startable` starts programs, before a restart only.
+"""
+
+import json
+import os
+
+from ..host import look
+from ..host.errors import Failed
+from . import engine_facts, flags
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from ..host.system import System
+
+LISTS = "/var/lib/dpkg/info"
+FOLDERS = ("/usr/bin/", "/usr/sbin/", "/bin/", "/sbin/", "/usr/libexec/docker/")
+NEEDED = ("runc", "docker-init", "docker-proxy", "containerd-shim-runc-v2")
+"""Programs that containers are started with, and a flag for which each answers by itself."""
+
+
+def containerd(system: "System", pid: int) -> "str | None":
+    """The socket of the containerd that the daemon uses, where it is not a child of its own."""
+    given = flags.values(look.arguments(system, pid) or ()).get("containerd")
+    return given[-1] if given else None
+
+
+def sound(system: "System", pid: int, options: "dict[str, Any]", info: "dict[str, Any]") -> "dict[str, Any]":
+    """{what: true, or what is the matter with it} for all that a running daemon stands on."""
+    return {
+        "containerd": containerd_answers(system, pid) or True,
+        "bridge": bridge_lost(system, pid, options) or True,
+        "data": data_lost(system, info) or True,
+    }
+
+
+SOUND = {"containerd": True, "bridge": True, "data": True}
+
+
+def containerd_answers(system: "System", pid: int) -> str:
+    """Why the daemon's containerd is none to build on, or ""."""
+    path = containerd(system, pid)
+    if path is None or system.unix_peer(path) is not None:
+        return ""
+    return "nobody answers on {}".format(path)
+
+
+def bridge_lost(system: "System", pid: int, options: "dict[str, Any]") -> str:
+    """What the kernel has in place of the daemon's bridge, or "" where that is as it should be."""
+    name = _bridge(system, pid)
+    if name == "none":
+        return ""
+    address = system.address_of(name)
+    asked = options.get("bip")
+    if address is None:
+        return "{} is not there, or has no address".format(name)
+    return "{} has the address {}".format(name, address) if asked not in (None, address) else ""
+
+
+def _bridge(system: "System", pid: int) -> str:
+    given = flags.values(look.arguments(system, pid) or ())
+    configured = _document(system, given).get("bridge")
+    return (given.get("bridge") or [configured or "docker0"])[-1]
+
+
+def _document(system: "System", given: "dict[str, list[str]]") -> "dict[str, Any]":
+    path = given.get("config-file", [engine_facts.CONFIG])[-1]
+    try:
+        document = json.loads(look.text(system, path) or "{}")
+    except ValueError:
+        return {}
+    return document if isinstance(document, dict) else {}
+
+
+def data_lost(system: "System", info: "dict[str, Any]") -> str:
+    """What is the matter with the place where the daemon keeps its data (GET /info), or ""."""
+    root, driver = info.get("DockerRootDir"), info.get("Driver")
+    if not root or not driver:
+        return ""
+    snapshotter = ["driver-type", "io.containerd.snapshotter.v1"] in (info.get("DriverStatus") or [])
+    place = root if snapshotter else "{}/{}".format(root, driver)
+    if not look.exists(system, place):
+        return "{} is not there any more: is its file system mounted?".format(place)
+    return ""
+
+
+def programs(system: "System") -> "list[str]":
+    """The programs of the engine's own packages, as dpkg knows them."""
+    found = []
+    for package in engine_facts.PACKAGES:
+        text = look.text(system, "{}/{}.list".format(LISTS, package)) or ""
+        found += [line for line in text.splitlines() if line.startswith(FOLDERS)]
+    return sorted(set(found))
+
+
+def missing(system: "System", paths: "list[str]") -> "list[str]":
+    """Those of these programs that are not there, or nobody could execute."""
+    return [path for path in paths if not _is_program(system, path)]
+
+
+def _is_program(system: "System", path: str) -> bool:
+    place = look.resolved(system, path)
+    status = system.stat(place) if place is not None else None
+    return status is not None and bool(status.st_mode & 0o111) and status.st_size > 0
+
+
+def refuse_restart(system: "System", pid: int, info: "dict[str, Any]") -> None:
+    """Failed where a daemon that runs would not come up again, or could start no container."""
+    lost = data_lost(system, info)
+    if lost:
+        raise Failed("Docker would not come up again: {}".format(lost), "mount it, then run again")
+    for path in programs(system):
+        if os.path.basename(path) in NEEDED:
+            _start(system, path)
+
+
+def _start(system: "System", path: str) -> None:
+    """It has to run, whatever it makes of the flag: old ones know none for their version."""
+    flag = "-v" if "shim" in path else "--version"
+    try:
+        answer = system.query([path, flag], timeout=10)
+        runs = not answer.timed_out and answer.status not in (126, 127) and answer.status >= 0
+        said = "it does not end" if answer.timed_out else answer.tail(1) or "status {}".format(answer.status)
+    except OSError as error:  # no program at all
+        runs, said = False, os.strerror(error.errno or 0)
+    if not runs:
+        cause = "no container would start: {} does not run ({})".format(path, said)
+        raise Failed(cause, "install its package anew: apt-get install --reinstall PACKAGE (dpkg -S {})".format(path))
