@@ -92,6 +92,8 @@ def _spelled(name: str) -> str:
 
 
 def _name(resource: Resource) -> str | None:
-    """How the host names it; None where only the host knows."""
+    """How the host names it; None where only the host knows, as of a kind of the site's own."""
+    if resource.kind.startswith("site."):
+        return None
     name = getattr(resource, "path", None) or getattr(resource, "name", None)
     return name if isinstance(name, str) else None

@@ -131,7 +131,7 @@ def _always(detail: ErrorDetails) -> bool:
 
 
 def _wrong_fields(title: str, details: Sequence[ErrorDetails]) -> str:
-    kind = getattr(resources, title, None)
+    kind = getattr(resources, title, None) or _of_site(title)
     fields = list(kind.model_fields) if isinstance(kind, type) and issubclass(kind, BaseModel) else []
     close = {str(item["loc"][-1]): nearest(str(item["loc"][-1]), fields) for item in details if _unknown(item)}
     told = []
@@ -146,6 +146,12 @@ def _wrong_fields(title: str, details: Sequence[ErrorDetails]) -> str:
         elif name not in close.values():
             told.append(f"{title} needs {name!r}")
     return "; ".join(dict.fromkeys(told))
+
+
+def _of_site(title: str) -> type[BaseModel] | None:
+    """A kind of the site's own by the name of its class."""
+    own = (kind for base in Resource.__subclasses__() for kind in base.__subclasses__())
+    return next((kind for kind in own if kind.__name__ == title), None)
 
 
 def _unknown(detail: ErrorDetails) -> bool:

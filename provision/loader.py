@@ -17,6 +17,7 @@ from shlex import quote
 from threading import Lock, Thread
 from typing import Any
 
+from provision import site_kinds
 from provision.agent.wire import MARKER
 
 _WHO = "provision: "
@@ -106,6 +107,8 @@ def modules(names: tuple[str, ...]) -> Mapping[str, str]:
 
 
 def _source(name: str) -> bytes:
+    if name in site_kinds.SOURCES:
+        return site_kinds.SOURCES[name].encode("utf-8")
     spec = find_spec(name)
     assert spec is not None, name
     assert spec.origin is not None, name

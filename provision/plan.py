@@ -45,6 +45,8 @@ class Stage:
     """Roles without whose change this one makes no sense: where one of them has to wait, so does this."""
     disrupt: Mapping[str, tuple[str, str]] = field(default_factory=dict)
     """May it disturb those who use a service? By its name: (never, idle or always; the setting that says so)."""
+    modules: tuple[str, ...] = ()
+    """Sources of the site's own kinds that the role uses."""
     remove: bool = False
     """What the host remembers of the role goes."""
 
@@ -151,7 +153,8 @@ def removal(
     disrupt = _disrupt(roles, settings)
     wanted, view = _Daemon(of_daemon(roles), installing(roles), templates), facts
     own = [name for name in reversed(removed.roles) if not (removed.daemon and name == wanted.role)]
-    rest = tuple(Stage(name, disrupt=disrupt, remove=True) for name in own)
+    modules = {role.name: role.modules for role in removed.loaded}
+    rest = tuple(Stage(name, disrupt=disrupt, remove=True, modules=modules.get(name, ())) for name in own)
     if not removed.daemon:
         return rest
     for role in staying:
@@ -190,7 +193,7 @@ def _disrupt(roles: Sequence[Role], settings: Mapping[str, Settings]) -> dict[st
 def _stage(role: Role, settings: Settings, facts: Facts) -> Stage:
     try:
         found = tuple(role.resources(facts, settings))
-        stage = Stage(role.name, found, transaction=role.transaction, needs=role.needs)
+        stage = Stage(role.name, found, transaction=role.transaction, needs=role.needs, modules=role.modules)
     except Skip as skip:
         return Stage(role.name, skipped=str(skip))
     except Deferred as deferred:

@@ -24,14 +24,27 @@ from typing import Any, get_args
 
 from pydantic import BaseModel, ConfigDict
 
-from provision import faults
+from provision import faults, site_kinds
 from provision.errors import InputError, Problem, nearest
 from provision.facts import Facts
 from provision.resources import Resource
 from provision.secrets import Secret
 from provision.sentences import Spelled
+from provision.site_kinds import SiteKind
 
-__all__ = ["Deferred", "Facts", "Refuse", "Role", "Settings", "Skip", "Spelled", "available", "document", "load"]
+__all__ = [
+    "Deferred",
+    "Facts",
+    "Refuse",
+    "Role",
+    "Settings",
+    "Skip",
+    "Spelled",
+    "available",
+    "document",
+    "kind",
+    "load",
+]
 
 
 class Settings(BaseModel):
@@ -76,6 +89,8 @@ class Role:
     apt_configuration: Callable[[Settings], Secret | None] | None = None
     daemon: bool = False
     """Has it a say in the Docker daemon? Then its options are folded in whenever another such role runs."""
+    modules: tuple[str, ...] = ()
+    """Sources of the site's own kinds that it uses: each of its hosts gets them."""
     needs: tuple[str, ...] = ()
     """Roles whose changes must not be waiting on a host for this one to make sense there."""
     transaction: bool = False
@@ -84,6 +99,12 @@ class Role:
     """The service whose users its setting `disrupt` (never, idle, always) is about."""
     installs: str = ""
     """The service whose packages it brings."""
+
+
+def kind(file: str, name: str) -> type[Resource]:
+    """A kind of the site's own, for a role: `role.kind(__file__, "hosts_entry")` is kinds/hosts_entry.py, beside the
+    folder of the role. Raises InputError."""
+    return site_kinds.load(Path(file).absolute().parents[1] / "kinds" / f"{name}.py")
 
 
 def available(search_path: Sequence[Path]) -> list[str]:
@@ -160,6 +181,8 @@ def _role(name: str, path: Path) -> Role:
     optional |= {name: str(getattr(module, name.upper(), "")) for name in ("disrupts", "installs")}
     transaction = bool(getattr(module, "TRANSACTION", False))
     doc = inspect.getdoc(module) or ""
+    kinds = [item for item in vars(module).values() if inspect.isclass(item) and issubclass(item, SiteKind)]
+    optional["modules"] = tuple(name for item in kinds for name in item.modules)
     return Role(name, doc, path, settings, resources, daemon=daemon, needs=needs, transaction=transaction, **optional)
 
 
@@ -189,6 +212,9 @@ def _module(name: str, path: Path) -> ModuleType:
     sys.modules[name] = module
     try:
         spec.loader.exec_module(module)
+    except InputError:  # of a kind of the site's own
+        del sys.modules[name]
+        raise
     except Exception as error:
         del sys.modules[name]
         where = faults.place(path, faults.line_in(path, error))

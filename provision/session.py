@@ -266,6 +266,7 @@ class Session:
         active = [stage for stage in stages if stage.skipped is None and not (stage.deferred and self.run.check)]
         self._sent += active
         needed = [name for stage in active for resource in stage.resources for name in resource.modules]
+        needed += [name for stage in active for name in stage.modules]
         active = active if self.run.bundle is None else self.run.bundle.with_keys(active)
         stages_sent = [stage.wired(self.run.closed()) for stage in active]
         plan = Plan(type="plan", modules=dict(self._unsent(needed)), stages=stages_sent)

@@ -2,11 +2,12 @@
 
 Levels: 0 Docker answers and knows a way to give a container a GPU; 1 the host's GPUs are those that are declared,
 and all is well with them; 2 a container sees exactly these, CUDA runs in it with a checked result, limits are as
-configured; 3 a container sees no GPU that it did not ask for; 5 each GPU is as fast as it should be, and computes
-right. 0 and 1 are measured on every run and every check. 2 and 3 run containers, and are done again when something
-they depend on has changed, or after `max_age`. 5 is measured only where `levels` names it, has an age of its own, and
-wants the GPUs for itself. On a host without a GPU the containers are run all the same, and all is checked that needs
-no GPU.
+configured; 3 a container sees no GPU that it did not ask for; 4 a running container keeps its GPUs through systemd's
+daemon-reload, and Docker's reload and restart; 5 each GPU is as fast as it should be, and computes right. 0 and 1 are
+measured on every run and every check. 2 and 3 run containers, and are done again when something they depend on has
+changed, or after `max_age`. 4 and 5 are tried only where `levels` names them, and want the host and its GPUs for
+themselves; 5 has an age of its own. On a host without a GPU the containers are run all the same, and all is checked
+that needs no GPU.
 """
 
 from collections.abc import Iterator
@@ -15,14 +16,13 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from provision import role
-from provision.resources import GpuProof, GpuSpeed, Resource
+from provision.resources import GpuProof, GpuSpeed, GpuSurvival, Resource
 
 NEEDS = ("docker_daemon",)
 
-LEVELS = (0, 1, 2, 3, 5)
-SPEED = 5
+LEVELS = (0, 1, 2, 3, 4, 5)
+SURVIVAL, SPEED = 4, 5
 LATER = {
-    4: "survival of daemon-reload and of a restart: it disturbs containers that run",
     6: "NCCL within a host: it needs a CUDA image and idle GPUs",
     7: "NCCL between hosts: it needs several hosts at once",
 }
@@ -42,9 +42,9 @@ SLACK = {
 
 def _level(value: int) -> int:
     if value in LATER:
-        raise ValueError(f"level {value} is not there yet ({LATER[value]}); there are 0, 1, 2, 3 and 5")
+        raise ValueError(f"level {value} is not there yet ({LATER[value]}); there are 0 to 5")
     if value not in LEVELS:
-        raise ValueError("there are levels 0, 1, 2, 3 and 5")
+        raise ValueError("there are levels 0 to 5")
     return value
 
 
@@ -123,7 +123,7 @@ def resources(facts: role.Facts, settings: Settings) -> Iterator[Resource]:
             "look at dmesg and `lspci -d 10de:`, then power the host off and on; or set require_gpu: false",
         )
     limits = settings.limits.model_dump(exclude_none=True)
-    levels = set(settings.levels) - {SPEED} or {0, 1}
+    levels = set(settings.levels) - {SURVIVAL, SPEED} or {0, 1}
     yield GpuProof(
         levels=tuple(sorted({0, 1, *levels} if max(settings.levels) > 1 else levels)),
         expect_gpus=settings.expect_gpus,
@@ -137,6 +137,9 @@ def resources(facts: role.Facts, settings: Settings) -> Iterator[Resource]:
         ignore_xids=settings.ignore_xids,
         require_persistence=settings.require_persistence,
     )
+    if SURVIVAL in settings.levels and facts.nvidia.gpus:
+        ways = tuple(way for way in settings.injection if way != "nvidia-docker")
+        yield GpuSurvival(injection=ways, image=settings.image, timeout=settings.timeout)
     if SPEED in settings.levels and facts.nvidia.gpus:
         speed = settings.speed
         yield GpuSpeed(

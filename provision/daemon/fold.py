@@ -81,7 +81,8 @@ def fold(
         return _without_engine({role for role, _ in options}, facts, roles)
     nested = _nested(wanted)
     layout = look(facts, nested)
-    refuse(nested, facts.docker.configured, {**layout.default_flags, **layout.unit_flags}, layout.version)
+    stays = {key: value for key, value in facts.docker.configured.items() if key not in facts.docker.written}
+    refuse(nested, stays, {**layout.default_flags, **layout.unit_flags}, layout.version)
     templates = templates or Templates()
     proxies = environment_of.place(environment, facts, layout.version, templates)
     keys = [] if layout.legacy else [key for key in wanted.values() if key.path[0] not in layout.left]

@@ -49,13 +49,21 @@ def _mirrors(mirrors: Sequence[str], version: Version) -> None:
 
 
 def _log_options(asked: Mapping[str, Any], configured: Mapping[str, Any], flags: Mapping[str, Sequence[str]]) -> None:
+    if not {"log-driver", "log-opts"} & asked.keys():
+        return
     given = flags.get("log-driver") or [configured.get("log-driver") or "json-file"]
     driver = asked.get("log-driver") or given[-1]
-    unknown = sorted(set(asked.get("log-opts") or ()) - LOG_OPTIONS.get(driver, frozenset()) - _ALL)
-    if driver in LOG_OPTIONS and unknown:
-        has = ", ".join(sorted(LOG_OPTIONS[driver]))
-        cause = f"log_opts: the log driver {driver} has no option {', '.join(unknown)}: Docker would not start"
-        raise Refuse(cause, f"correct it ({has}), or set the log_driver that it is for")
+    ours, theirs = set(asked.get("log-opts") or ()), configured.get("log-opts") or ()
+    foreign = {*theirs, *(value.partition("=")[0] for value in flags.get("log-opt", ()))} - ours
+    known = LOG_OPTIONS.get(driver, frozenset()) | _ALL
+    if driver not in LOG_OPTIONS or not (ours | foreign) - known:
+        return
+    has = ", ".join(sorted(LOG_OPTIONS[driver]))
+    if ours - known:
+        told = f"log_opts: the log driver {driver} has no option {', '.join(sorted(ours - known))}"
+        raise Refuse(f"{told}: Docker would not start", f"correct it ({has}), or set the log_driver that it is for")
+    told = f"the log options {', '.join(sorted(foreign - known))} of this host are none of the log driver {driver}"
+    raise Refuse(f"{told}: Docker would not start", "take them out of daemon.json or the daemon's flags first")
 
 
 def _default_runtime(

@@ -43,6 +43,19 @@ class GpuProof(Resource):
     require_persistence: bool = False
 
 
+class GpuSurvival(Resource):
+    """A probe: a running container keeps its GPUs through reloads and a restart (level 4; agent/gpu/survival.py)."""
+
+    kind = "gpu_survival"
+    modules = ("pynvml",)
+    injection: tuple[Literal["cdi", "runtime", "gpus"], ...] = ()
+    """The ways to try; empty: the first that is there."""
+    image: str | None = None
+    """One that is on the host and has the host's python3; None: made from the host."""
+    timeout: int = 120
+    """Seconds for each look into the container."""
+
+
 class GpuSpeed(Resource):
     """A probe: each GPU is as fast as it should be, and computes right (level 5; agent/gpu/speed/)."""
 

@@ -55,6 +55,15 @@ def jobs(hosts: Iterable[Host], role_path: Sequence[Path], in_run: Sequence[str]
     return [Job(host.target, [loaded[name] for name in host.roles], host.settings, in_run, folders) for host in hosts]
 
 
+def files(role_path: Sequence[Path]) -> dict[str, Path]:
+    """The templates and the site's own kinds that go with these folders of roles, by name."""
+    found: dict[str, Path] = {}
+    for folder in reversed([folder.parent for folder in role_path]):
+        found |= {file.name: file for file in sorted((folder / "templates").glob("*.j2"))}
+        found |= {f"kinds/{file.name}": file for file in sorted((folder / "kinds").glob("*.py"))}
+    return found
+
+
 def templates(role_path: Sequence[Path]) -> list[Path]:
     """The folders of templates that go with these folders of roles: each lies beside one."""
     return [folder.parent / "templates" for folder in role_path]
@@ -65,8 +74,7 @@ def said(hosts: Sequence[Host], role_path: Sequence[Path]) -> str:
     path does not count: each worker has its own."""
     names = sorted({name for host in hosts for name in host.roles})
     sources = {name: hashlib.sha256(role.load(name, role_path).path.read_bytes()).hexdigest() for name in names}
-    files = (file for folder in reversed(templates(role_path)) for file in sorted(folder.glob("*.j2")))
-    sources |= {file.name: hashlib.sha256(file.read_bytes()).hexdigest() for file in files}
+    sources |= {name: hashlib.sha256(file.read_bytes()).hexdigest() for name, file in files(role_path).items()}
     text = json.dumps([digest(replace(host, target=replace(host.target, private_key_file=None)) for host in hosts)])
     return hashlib.sha256((text + json.dumps(sources, sort_keys=True)).encode()).hexdigest()[:16]
 

@@ -24,7 +24,7 @@ from provision.events import BAD, Event, HostFacts, HostFinished, Looked, Outcom
 from provision.inventory import Host
 from provision.journal import codec
 from provision.rollout.hosts import Job
-from provision.rollout.order import templates
+from provision.rollout.order import files
 from provision.run import Reviewed
 from provision.secrets import Secret
 
@@ -146,8 +146,7 @@ class Digests:
 
     @cached_property
     def _templates(self) -> dict[str, str]:
-        files = (file for folder in reversed(templates(self.role_path)) for file in sorted(folder.glob("*.j2")))
-        return {file.name: hashlib.sha256(file.read_bytes()).hexdigest() for file in files}
+        return {name: hashlib.sha256(file.read_bytes()).hexdigest() for name, file in files(self.role_path).items()}
 
     def _source(self, name: str) -> str:
         if name not in self._sources:
@@ -190,7 +189,7 @@ def difference(before: Input, now: Input) -> str:
             return f"the inventory's settings of {name} are not those that were reviewed"
     for name in sorted({*before.templates, *now.templates}):
         if before.templates.get(name) != now.templates.get(name):
-            return f"the template {name} is not the one that was reviewed"
+            return f"the {'kind' if name.startswith('kinds/') else 'template'} {name} is not the one that was reviewed"
     return ""
 
 

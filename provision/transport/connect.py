@@ -17,6 +17,7 @@ from typing import Any
 
 from provision.errors import Unreachable
 from provision.transport.channel import ALIVE_COUNT, ALIVE_INTERVAL, Deadline
+from provision.transport.ssh_config import Resolved
 
 FAMILIES = {"inet": socket.AF_INET, "inet6": socket.AF_INET6}
 Address = tuple[Any, Any, int, str, Any]
@@ -103,6 +104,19 @@ def no_route(place: str, reason: str) -> Unreachable:
 def no_answer(place: str, seconds: float) -> Unreachable:
     return Unreachable(
         f"{place} did not answer within {seconds:g} s", "check that the host is up and that no firewall drops packets"
+    )
+
+
+def silent(settings: Resolved, seconds: float) -> Unreachable:
+    """Something has been connected to, or a program started that was to do it, and no sshd was heard."""
+    if settings.is_set("proxycommand"):
+        return Unreachable(
+            f"the ProxyCommand of {settings.label} brought no answer of sshd within {seconds:g} s",
+            "run it by hand: it hangs, or where it goes nobody answers",
+        )
+    return Unreachable(
+        f"{settings.label} took the connection but sshd did not answer within {seconds:g} s",
+        "check that it is sshd that listens there and that the host is not overloaded",
     )
 
 

@@ -60,7 +60,10 @@ def failure(said: Said) -> Unreachable | None:
 
 def timed_out(said: Said) -> Unreachable:
     """ssh was not logged in within the limit."""
-    return _known_failure(said) or Unreachable(
+    known = _known_failure(said)
+    if known is None and said.settings.is_set("proxycommand") and not said.text.strip():
+        return connect.silent(said.settings, said.limit)
+    return known or Unreachable(
         f"{said.settings.label} did not finish the login within {said.limit:g} s",
         "check that the host is up, and look at sshd, PAM and DNS there",
     )
@@ -145,10 +148,12 @@ def _too_many(match: Match, said: Said) -> Unreachable:
 
 
 def _silent(match: Match, said: Said) -> Unreachable:
-    return Unreachable(
-        f"{said.settings.label} took the connection but sshd did not answer within {said.limit:g} s",
-        "check that it is sshd that listens there and that the host is not overloaded",
-    )
+    settings = said.settings
+    if settings.is_set("proxyjump") and "UNKNOWN port 65535" in said.text:
+        jump = settings.one("proxyjump")
+        cause = f"jump host {jump} brought no answer of {settings.label} within {said.limit:g} s"
+        return Unreachable(cause, "check that the host is up, and its address, port and firewall as seen from there")
+    return connect.silent(settings, said.limit)
 
 
 def _disagreed(match: Match, said: Said) -> Unreachable:

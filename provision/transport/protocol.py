@@ -23,6 +23,7 @@ from paramiko.ssh_exception import SSHException
 
 from provision.errors import Unreachable
 from provision.secrets import Secret
+from provision.transport import connect
 from provision.transport.auth import KeyFiles, Login
 from provision.transport.channel import ALIVE_COUNT, Deadline
 from provision.transport.hostkeys import HostKeys
@@ -190,30 +191,23 @@ class Transport(_Engine):  # type: ignore[misc]
         super()._parse_request_success(message)
 
 
-def negotiate(transport: Transport, label: str, deadline: Deadline) -> tuple[str, bytes]:
+def negotiate(transport: Transport, settings: Resolved, deadline: Deadline) -> tuple[str, bytes]:
     """Banner and key exchange; the type and the blob of the server's host key. Unreachable; Dropped."""
     transport.banner_timeout = transport.handshake_timeout = deadline.left()
     try:
         transport.start_client(timeout=deadline.left())
     except (SSHException, OSError, EOFError) as error:
         if deadline.passed():
-            raise _silent(label, deadline) from error
+            raise connect.silent(settings, deadline.seconds) from error
         if not transport.remote_version or isinstance(error, EOFError | ConnectionError):
             raise Dropped(str(error)) from error
         raise Unreachable(
-            f"no agreement with sshd on {label}: {error}", "try `ansible_connection: openssh`, or update sshd"
+            f"no agreement with sshd on {settings.label}: {error}", "try `ansible_connection: openssh`, or update sshd"
         ) from error
     if not transport.initial_kex_done:
-        raise _silent(label, deadline)
+        raise connect.silent(settings, deadline.seconds)
     key = transport.get_remote_server_key()
     return key.get_name(), key.asbytes()
-
-
-def _silent(label: str, deadline: Deadline) -> Unreachable:
-    return Unreachable(
-        f"{label} took the connection but sshd did not answer within {deadline.seconds:g} s",
-        "check that it is sshd that listens there and that the host is not overloaded",
-    )
 
 
 def log_in(
@@ -230,7 +224,7 @@ def log_in(
     transport = Transport(sock, settings)
     try:
         transport.prefer_host_keys(host_keys.lookup(settings).kinds, settings)
-        kind, blob = negotiate(transport, settings.label, deadline)
+        kind, blob = negotiate(transport, settings, deadline)
         host_keys.verify(settings, kind, blob)
         Login(transport, settings, keys, deadline).run(password, identity)
     except BaseException:

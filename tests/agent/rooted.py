@@ -68,8 +68,8 @@ class Rooted(System):
             raise Failed("{} failed with status {}".format(" ".join(argv), result.status))
         return result
 
-    def scratch(self, files, copies):
-        return safe_files.scratch(files, {name: self._at(path) for name, path in copies.items()}, self.root)
+    def scratch(self, files, copies, mode=0o644):
+        return safe_files.scratch(files, {name: self._at(path) for name, path in copies.items()}, mode, self.root)
 
     def which(self, program):
         for folder in ("/usr/sbin", "/usr/bin"):

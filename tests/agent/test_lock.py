@@ -8,6 +8,7 @@ import time
 import pytest
 
 from provision.agent.host import lock
+from provision.agent.host.errors import Failed
 from provision.agent.host.lock import NAME, Lock
 from provision.agent.host.system import System
 from provision.agent.main import _locked
@@ -66,6 +67,17 @@ def test_a_controller_that_went_before_the_lock_was_taken_leaves_an_orphan(tmp_p
     taken = _locked(Ended(), system, {"run": {"id": "r1", "by": "me"}})
     assert '"orphan": true' in (tmp_path / NAME).read_text()
     taken.release()
+
+
+def test_an_orphan_is_not_waited_for_without_end(tmp_path, monkeypatch):
+    monkeypatch.setattr(lock, "WAIT_FOR_ORPHAN", 0)
+    system = System(str(tmp_path))
+    first = Lock(system, {"id": "r1", "by": "me"})
+    first.take(None)
+    first.orphan()
+    with pytest.raises(Failed, match="another run holds this host: run r1 of me"):
+        Lock(system, {"id": "r2", "by": "me"}).take(None)
+    first.release()
 
 
 def test_a_line_says_that_it_has_ended_before_it_calls_anybody(tmp_path):

@@ -6,6 +6,7 @@ import os
 import pytest
 
 from provision.agent.host.errors import Failed
+from provision.agent.host.shapes import SCHEMA
 from provision.agent.host.state import Memory
 from provision.agent.host.system import ReadOnly, System
 
@@ -55,3 +56,20 @@ def test_check_mode_remembers_nothing(tmp_path):
     with pytest.raises(AssertionError):
         Memory(ReadOnly(state=str(tmp_path))).put("a", "b", 1)
     assert json.dumps(os.listdir(str(tmp_path))) == "[]"
+
+
+def test_a_newer_schema_is_left_to_the_version_that_wrote_it(tmp_path):
+    memory(tmp_path).put("a", "b", 1)
+    path = tmp_path / "state" / "state.json"
+    document = json.loads(path.read_text())
+    assert document["schema"] == SCHEMA
+    path.write_text(json.dumps(dict(document, schema=SCHEMA + 1)))
+    with pytest.raises(Failed) as caught:
+        memory(tmp_path).get("a", "b")
+    assert "was written by a newer version (schema 2)" in caught.value.cause
+
+
+def test_a_state_without_a_schema_is_of_the_first(tmp_path):
+    (tmp_path / "state").mkdir()
+    (tmp_path / "state" / "state.json").write_text('{"a": {"b": 1}}')
+    assert memory(tmp_path).get("a", "b") == 1

@@ -112,7 +112,20 @@ def test_a_question_that_hangs_is_unknown_and_the_others_are_asked(host, monkeyp
 
 
 @pytest.mark.parametrize(
-    "name", ["engines", "orchestrator", "images", "dpkg", "locks", "holds", "versions", "sources", "repositories"]
+    "name",
+    [
+        "engines",
+        "orchestrator",
+        "images",
+        "dpkg",
+        "locks",
+        "holds",
+        "versions",
+        "sources",
+        "repositories",
+        "socket",
+        "configuration",
+    ],
 )
 def test_what_the_change_does_not_touch_does_not_apply(host, name):
     assert dict(preflight.QUESTIONS)[name](host, change(FILE))[0] == "n/a"
@@ -252,6 +265,59 @@ def test_a_swarm_that_runs_and_one_that_is_stopped(own, monkeypatch):
     assert of_docker.orchestrator(own, change(ENGINE))[0] == "pass"
     running(own, monkeypatch, pid="41", info={"Swarm": {"LocalNodeState": "locked"}})
     assert "(locked)" in of_docker.orchestrator(own, change(ENGINE))[1]
+
+
+# -- configuration
+
+
+def daemon_json(key, value, validator=("dockerd", "--validate", "--config-file={}")):
+    keys = [{"path": [key], "value": value, "secret": False, "role": "docker_daemon"}]
+    fields = {"path": "/etc/docker/daemon.json", "keys": keys, "absent": [], "roles": ["docker_daemon"]}
+    fields.update(mode="0644", owner="root", group="root", sensitive=False, validate_with=list(validator))
+    return "docker_daemon", {"kind": "json_keys", "fields": fields}, {"diff": []}
+
+
+def test_a_daemon_json_that_dockerd_does_not_take_is_told(host):
+    host.put("/etc/docker/daemon.json", '{"log-opts": {"max-file": 3}}')
+
+    def refuse(system, argv):
+        with open(argv[-1].partition("=")[2], encoding="ascii") as file:
+            assert json.load(file) == {"log-opts": {"max-file": 3}, "mtu": 1400}
+        return answer("", "unable to configure the Docker daemon with file {}: json: x\n".format(argv[-1][14:]), 1)
+
+    host.commands = [(["dockerd", "--validate"], refuse), (["dockerd"], answer())]
+    verdict, text, _ = of_docker.configuration(host, change(daemon_json("mtu", 1400)))
+    assert (verdict, text.endswith("Docker cannot read its configuration: /etc/docker/daemon.json: json: x")) == (
+        "fail",
+        True,
+    )
+    assert of_docker.configuration(host, change(daemon_json("mtu", 1400)))[0] == "pass"
+    assert of_docker.configuration(host, change(INSTALL, daemon_json("mtu", 1400)))[0] == "n/a"
+    assert not [name for name in host.names("/") if name.startswith("provision.")]
+
+
+# -- socket
+
+UNIT = "[Unit]\nAfter=network.target docker.socket\nRequires=docker.socket\n[Service]\nExecStart=/usr/sbin/dockerd -H fd://\n"
+
+
+def test_a_socket_that_cannot_start_is_told_before_docker_stops(host):
+    assert of_docker.socket(host, change(ENGINE))[0] == "n/a", "there is no unit yet"
+    host.put("/lib/systemd/system/docker.service", UNIT.replace("Requires=docker.socket\n", ""))
+    assert of_docker.socket(host, change(ENGINE))[0] == "n/a"
+    host.put("/lib/systemd/system/docker.service", UNIT)
+    host.put("/lib/systemd/system/docker.socket", "[Socket]\nSocketGroup=no-such-group\n")
+    verdict, text, fix = of_docker.socket(host, change(ENGINE))
+    assert (verdict, fix) == ("fail", "groupadd --system no-such-group")
+    assert "there is no group no-such-group, to which docker.socket is given" in text
+    coming = ("site", {"kind": "group", "fields": {"name": "no-such-group"}}, {"diff": []})
+    assert of_docker.socket(host, change(coming, ENGINE))[0] == "pass"
+    host.put("/etc/systemd/system/docker.socket.d/group.conf", "[Socket]\nSocketGroup=root\n")
+    assert of_docker.socket(host, change(ENGINE))[0] == "pass"
+    host.link_to("/etc/systemd/system/docker.socket", "/dev/null")
+    assert "docker.socket is masked" in of_docker.socket(host, change(ENGINE))[1]
+    host.link_to("/etc/systemd/system/docker.service", "/dev/null")
+    assert of_docker.socket(host, change(ENGINE))[0] == "n/a", "the role says that"
 
 
 # -- images

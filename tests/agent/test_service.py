@@ -656,22 +656,25 @@ def test_a_daemon_with_a_socket_of_its_own_leaves_none_behind(host, arguments, c
     assert restarts(host) == [command]
 
 
-def undone(host, resource):
-    """What removing its role makes of a service, or None."""
-    run(host, resource)
+def undone(resource, **found):
+    """What removing its role makes of a service that was found so, or None."""
+    resource.found = dict({"enabled": True, "running": True, "stale": False}, **found)
     undo = resource.when_removed("r")
     return undo and {name: undo[1][name] for name in ("enabled", "running")}
 
 
-def test_a_removed_role_leaves_a_service_as_it_was_found(host):
-    assert undone(host, plain()) == {"enabled": True, "running": False}
-    assert undone(host, plain()) is None, "it was so when we looked"
+def test_a_removed_role_leaves_a_service_as_it_was_found():
+    assert undone(plain(), enabled=False, running=False) == {"enabled": False, "running": False}
+    assert undone(plain(), running=False) == {"enabled": True, "running": False}
+    assert undone(plain(), stale=True) is None
 
 
-def test_a_service_whose_start_at_boot_nobody_asked_for_is_only_stopped(host):
-    assert undone(host, plain(enabled=None)) == {"enabled": None, "running": False}
+def test_a_service_whose_start_at_boot_nobody_asked_for_is_only_stopped():
+    resource = plain(enabled=None)
+    resource.found = {"running": False, "stale": False}
+    assert resource.when_removed("r")[1]["enabled"] is None
 
 
-def test_docker_and_what_it_stands_on_stay_as_they_are_until_their_packages_go(host):
-    assert undone(host, plain(platform="docker")) is None
-    assert undone(host, service()) is None
+def test_docker_and_what_it_stands_on_stay_as_they_are_until_their_packages_go():
+    assert undone(plain(platform="docker"), running=False) is None
+    assert undone(service(), running=False) is None

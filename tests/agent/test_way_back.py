@@ -9,8 +9,10 @@ import pytest
 
 from provision.agent.host import safe_files
 from provision.agent.host.errors import Failed
+from provision.agent.host.state import Memory
 from provision.agent.host.system import System
-from provision.agent.rollback import before, state_check, undo
+from provision.agent.rollback import before, deadman, state_check, undo
+from provision.agent.rollback.transaction import Transaction
 from provision.agent.run.link import Cancelled
 
 from .one_service import FakeService, Sources, at
@@ -265,3 +267,53 @@ def test_the_journal_has_what_an_earlier_release_asks_of_it(lab, monkeypatch):
     entry = json.loads((lab.path / "state" / "undo" / "journal.json").read_text())["files"][0]
     assert base64.b64decode(entry["data"]) == b"old"
     assert {"path", "mode", "uid", "gid", "link"} <= set(entry)
+
+
+def full(*args, **more):
+    raise OSError(28, "No space left on device", "/var/lib/provision/x")
+
+
+def refuses(*args, **more):
+    raise Failed("systemd-run: no such program", "install systemd")
+
+
+@pytest.mark.parametrize(
+    ("name", "fails"),
+    [("deadman.arm_deadline", refuses), ("Transaction.due", full), ("Transaction.touches_service", full)],
+    ids=lambda what: getattr(what, "__name__", what),
+)
+def test_what_cannot_be_armed_before_the_service_takes_the_files_back_and_leaves_it_alone(
+    lab, monkeypatch, name, fails
+):
+    lab.runs_with("old")
+    owner, attribute = name.split(".")
+    monkeypatch.setattr({"deadman": deadman, "Transaction": Transaction}[owner], attribute, fails)
+    result = lab.run(at(lab.config, "new"), confirm=5)
+    assert (result["outcome"], result["rolled_back"], result["kind"]) == ("failed", True, "service"), result
+    assert result["error"]["fix"]
+    assert lab.config.read_text() == "old" and lab.world["starts"] == []
+    assert lab.left_behind() == [] and second_names(lab.path) == []
+
+
+def test_what_cannot_be_noted_after_the_change_takes_it_back(lab, monkeypatch):
+    lab.runs_with("old")
+    put = Memory.put
+
+    def once(self, section, key, record):
+        if section == "asked" and lab.config.read_text() == "new":
+            full()
+        put(self, section, key, record)
+
+    monkeypatch.setattr(Memory, "put", once)
+    result = lab.run(at(lab.config, "new"))
+    assert (result["outcome"], result["rolled_back"]) == ("failed", True), result
+    assert lab.config.read_text() == "old" == lab.world["runs_with"]
+
+
+@pytest.mark.parametrize("fails", [full, refuses])
+def test_without_a_way_back_at_boot_nothing_is_begun(lab, monkeypatch, fails):
+    lab.runs_with("old")
+    monkeypatch.setattr(deadman, "arm", fails)
+    with pytest.raises((OSError, Failed)):
+        lab.run(at(lab.config, "new"))
+    assert lab.config.read_text() == "old" and lab.journal() is None and second_names(lab.path) == []

@@ -308,6 +308,48 @@ def test_a_daemon_that_hangs_is_unknown_in_bounded_time_and_never_ok(lab: Lab, p
     assert time.monotonic() - started < 60, "bounded: each question to Docker has ten seconds"
 
 
+SMALL = "cp -a {0} /root/was && mount -t tmpfs -o size=64m,mode=$(stat -c %a {0}) none {0} && cp -a /root/was/. {0}/"
+FLOODS = """\
+#!/bin/sh
+grep -q mtu /etc/docker/daemon.json && { cat /dev/zero > /etc/docker/flood; exit 1; }
+exec /root/dockerd "$@"
+"""
+
+
+def test_a_daemon_that_fills_the_disk_of_its_files_and_dies_has_them_back(lab: Lab, provision: Provision) -> None:
+    host = lab.host("new")
+    before = host.read("/etc/docker/daemon.json")
+    host.write("/root/floods", FLOODS, mode=0o755)
+    host.run(f"cp /usr/sbin/dockerd /root/dockerd; {SMALL.format('/etc/docker')}")
+    host.run("mount --bind /root/floods /usr/sbin/dockerd")
+    try:
+        ended = provision.apply("--limit", "new", *key("mtu", 1370))
+        entry = ended.host("new")
+        assert (entry["outcome"], entry["rolled_back"]) == ("failed", True), ended.explain()
+        assert host.read("/etc/docker/daemon.json") == before
+        host.run("docker info")
+    finally:
+        host.run("umount --lazy /usr/sbin/dockerd /etc/docker; rm -rf /root/was; systemctl restart docker", timeout=90)
+
+
+def test_a_power_loss_that_takes_what_we_remember_along_is_undone_at_boot(lab: Lab, provision: Provision) -> None:
+    host = lab.host("new")
+    before = host.read("/etc/docker/daemon.json")
+    in_the_way_of_systemctl(host, 20)
+    process = provision.start("apply", "--yes", "--limit", "new", *key("bip", CONFIGURED[1]), *key("fixed_cidr", None))
+    host.run(f"until grep -q {CONFIGURED[1]} /etc/docker/daemon.json; do sleep 0.1; done", timeout=60)
+    process.kill()
+    process.communicate()
+    host.run("truncate -s 100 /var/lib/provision/state.json")
+    host.pull_power()
+    host.power_on()
+    host.run("until docker info >/dev/null 2>&1; do sleep 0.2; done", timeout=60)
+    assert host.read("/etc/docker/daemon.json") == before
+    ended = provision.apply("--limit", "new")
+    assert ended.status == 0, ended.explain()
+    assert any("was put back: the host went down" in event["text"] for event in ended.of("notice"))
+
+
 DIES = """\
 #!/usr/bin/python3
 # The interpreter of a host whose power goes at the N-th file that is put in place.

@@ -163,6 +163,13 @@ def speed(ended: Ended, host: str) -> dict[str, Any]:
     return event
 
 
+def test_all_of_it_is_verified_on_both_releases(provision: Provision) -> None:
+    ended = provision("verify", "--limit", "hook,cdi,none")
+    assert ended.status == 0, ended.explain()
+    for name in ("hook", "cdi"):
+        assert {event["role"] for event in ended.of("resource", host=name, outcome="ok")} == set(ROLES)
+
+
 def test_the_speed_is_measured_on_the_host_and_the_slow_gpu_is_named(
     lab: Lab, provision: Provision, tmp_path: Path
 ) -> None:
@@ -389,7 +396,7 @@ def test_a_toolkit_made_by_hand_is_asserted_and_registered(lab: Lab, settings: d
 def test_bad_input_ends_before_any_host_is_touched(lab: Lab, settings: dict[str, Any]) -> None:
     provision = settle(lab, settings)
     for wrong, words in (
-        ("gpu_smoke_test.levels=[4]", "level 4 is not there yet"),
+        ("gpu_smoke_test.levels=[6]", "level 6 is not there yet"),
         ("nvidia_docker.generation=nvidia-docker1", "needs `deb`"),
         ("nvidia_docker.generation=docker3", "generation"),
     ):

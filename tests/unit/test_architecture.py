@@ -21,6 +21,7 @@ LAYERS = [
     {"sentences"},
     {"target", "facts", "events", "resources", "templates", "fact_summary", "gpu_fleet"},
     {"faults"},
+    {"site_kinds"},
     {"transport", "loader", "role", "messages", "journal"},
     {"daemon", "inventory"},
     {"plan", "preflight", "bootstrap", "login", "reachability", "questions"},
@@ -44,7 +45,7 @@ AGENT_LAYERS = [
     {"facts", "registries"},
     {"gpu", "preflight"},
     {"questions", "run"},
-    {"main"},
+    {"main", "kind"},
     {"boot"},
 ]
 """The agent's folders, from the ground up: the same rule, and a folder imports none beside it."""
@@ -52,7 +53,7 @@ AGENT_LAYERS = [
 SHARED = {"", "protocol", "types", "wire", "docker.flags"}
 """Files of the agent that both ends import: pure."""
 
-FLAT = {"__init__", "boot", "main", "protocol", "types", "wire"}
+FLAT = {"__init__", "boot", "kind", "main", "protocol", "types", "wire"}
 """Files of the agent that lie in no folder."""
 
 

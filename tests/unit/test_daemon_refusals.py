@@ -27,6 +27,18 @@ def test_what_keeps_docker_from_starting_is_refused(asked: dict[str, Any], text:
 
 
 @pytest.mark.parametrize(
+    ("configured", "flags"), [({"log-opts": {"max-size": "1m"}}, {}), ({}, {"log-opt": ["max-size=1m"]})]
+)
+def test_options_of_the_host_do_not_fit_a_driver_that_is_asked(
+    configured: dict[str, Any], flags: dict[str, Any]
+) -> None:
+    with pytest.raises(Refuse, match="the log options max-size of this host are none of the log driver journald"):
+        refuse({"log-driver": "journald"}, configured, flags, NEW)
+    refuse({"log-driver": "local"}, configured, flags, NEW)
+    refuse({"mtu": 1400}, configured | {"log-driver": "journald"}, flags, NEW)
+
+
+@pytest.mark.parametrize(
     ("asked", "configured", "flags"),
     [
         ({"log-opts": {"max-size": "1m", "max-file": "3", "mode": "non-blocking"}}, {}, {}),

@@ -102,6 +102,12 @@ class JsonKeys(Resource):
                 lambda staged: self._validate(system, staged),
             )
 
+    def rehearse(self, system: "System") -> None:
+        """`prove` where nothing may be written: raise Failed where dockerd does not take the planned file."""
+        text = _text(self._planned(system))
+        with system.scratch(lambda folder: {"daemon.json": text}, {}, int(self.mode, 8)) as folder:
+            self._validate(system, folder + "/daemon.json")
+
     def _validate(self, system: "System", staged: str) -> None:
         """By dockerd itself; before 23 without `--validate`: it reads its options, then finds that it is not root."""
         if self.validate_with is None:

@@ -62,6 +62,11 @@ class Engine:
         answer = self._call("POST", path, query, data, {"Content-Type": "application/json"}, timeout)
         return json.loads(answer.decode("utf-8")) if answer.strip() else None
 
+    def stream(self, path: str, body: "Any", timeout: float = 60) -> bytes:
+        """A POST of JSON whose answer is what a process writes, until it ends."""
+        data = json.dumps(body).encode("ascii")
+        return self._call("POST", path, {}, data, {"Content-Type": "application/json"}, timeout)
+
     def send(self, path: str, data: bytes, timeout: float = 120, **query: "Any") -> str:
         """A POST of a tar; the stream of messages that Docker answers with, as text."""
         answer = self._call("POST", path, query, data, {"Content-Type": "application/x-tar"}, timeout)

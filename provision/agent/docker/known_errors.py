@@ -37,6 +37,11 @@ SIGNATURES = (
         "choose another bip, or remove that network (docker network ls, docker network inspect ID)",
     ),
     (
+        r"(unknown log opt '[^']+' for \S+ log driver)",
+        "a log option is none of the log driver's: {}",
+        "correct log-opts in daemon.json (docker_daemon.log_opts), or log-driver",
+    ),
+    (
         r"specified default runtime '([^']+)' does not exist",
         "the default runtime {} is not installed",
         "install it first",

@@ -42,6 +42,7 @@ MODULES = {
     "cdi_spec": ("gpu.cdi_spec", "CdiSpec"),
     "nvidia_driver": ("gpu.driver", "NvidiaDriver"),
     "gpu_proof": ("gpu.proof.kind", "GpuProof"),
+    "gpu_survival": ("gpu.survival", "GpuSurvival"),
     "gpu_speed": ("gpu.speed.kind", "GpuSpeed"),
     "sysctl": ("kernel.sysctl", "Sysctl"),
     "kernel_module": ("kernel.module", "KernelModule"),
@@ -74,6 +75,10 @@ def known(record: "Item") -> bool:
 
 def make(kind: str, fields: "dict[str, Any]") -> "Resource":
     """The resource of that kind with those fields."""
+    if kind.startswith("site."):
+        from . import site  # only where a site has kinds of its own
+
+        return site.load(kind[len("site.") :])(**fields)
     if kind not in MODULES and kind not in OWN:
         raise ValueError("no kind of resource is called {!r}".format(kind))
     module, name = MODULES.get(kind) or OWN[kind]

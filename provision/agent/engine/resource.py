@@ -161,7 +161,7 @@ def converge(
         found = os_error(error)
         _failed(result, FAILED, found["cause"], found["fix"], trace=_trace())
     except Exception as error:  # one resource's bug ends one host's run, with the trace in the result
-        _failed(result, FAILED, "{}: {}".format(type(error).__name__, error), trace=_trace())
+        _failed(result, FAILED, *_blamed(error), trace=_trace())
     notes = [resource.note(diff) if diff or resource.probe else ""]
     notes.append(result["waits"] or (result["impact"]["effect"] if result["impact"] else ""))
     result["diff"] = [_shown(resource, key, pair) for key, pair in sorted(diff.items())]
@@ -221,6 +221,14 @@ def _converge(
         diff.clear()  # a probe is not a change
     else:
         result["outcome"] = CHANGED
+
+
+def _blamed(error: Exception) -> "tuple[str, str]":
+    """What to tell of an error in code: (cause, fix). In a kind of a site's own, its file and line."""
+    from ..host.tracebacks import line_of_site
+
+    where = line_of_site(error)
+    return "{}{}: {}".format(where, type(error).__name__, error), "mend the kind" if where else ""
 
 
 def _trace() -> str:

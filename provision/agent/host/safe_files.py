@@ -230,12 +230,15 @@ def try_out(path: str, data: bytes, mode: int, validate: "Callable[[str], object
 
 @contextlib.contextmanager
 def scratch(
-    files: "Callable[[str], Mapping[str, bytes | str]]", copies: "Mapping[str, str]", place: str = "/run"
+    files: "Callable[[str], Mapping[str, bytes | str]]",
+    copies: "Mapping[str, str]",
+    mode: int = 0o644,
+    place: str = "/run",
 ) -> "Iterator[str]":
     """A new folder for programs that only look, and gone afterwards; all may read it, since apt reads as another user.
 
-    `files` is a function of the folder's path: {path in it: bytes, or where a link points}; `copies` are made where
-    there is something to copy: {path in it: file}.
+    `files` is a function of the folder's path: {path in it: bytes, or where a link points}, with that `mode`; `copies`
+    are made where there is something to copy: {path in it: file}.
     """
     import shutil  # rarely needed, and slow to load
     import tempfile
@@ -247,7 +250,8 @@ def scratch(
             path = os.path.join(folder, name)
             os.makedirs(os.path.dirname(path), exist_ok=True)
             if isinstance(content, bytes):
-                with open(path, "wb") as file:
+                with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+                    os.fchmod(file.fileno(), mode)
                     file.write(content)
             else:
                 os.symlink(content, path)

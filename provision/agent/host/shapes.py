@@ -32,22 +32,25 @@ def _flag(value: object) -> bool:
     return isinstance(value, LIST) and len(value) == 3
 
 
-RECORDS = {
-    "accounts": dict,
-    "apt": {"time": NUMBER, "run": object},
-    "asked": {ANY: {"kind": str, "fields": dict}},
-    "daemon_flags": {"flags": [_flag], "variables": LIST},
-    "holds": object,
-    "images": {"id": str},
-    "installed": {"with": str},
-    "json_keys": {ANY: {"role": str, "digest": str}},
-    "pending": {"staged": [str]},
-    "proofs": {"digest": str, "at": NUMBER},
-    "runs": dict,
-    "services": {"process": LIST, "files": dict},
-    "written": {"digest": str, "boot": str, "uptime": NUMBER + (type(None),)},
-}
-"""One record of each section of state.json (state.py)."""
+SCHEMA = 1
+"""Of state.json. It grows where an older version would misread what a newer one writes."""
+SECTIONS = {
+    "accounts": ("accounts/users.py", "user", dict),
+    "apt": ("packages/apt.py", '"updated"', {"time": NUMBER, "run": object}),
+    "asked": ("run/run.py", "role", {ANY: {"kind": str, "fields": dict}}),
+    "daemon_flags": ("docker/default_file.py", "path", {"flags": [_flag], "variables": LIST}),
+    "holds": ("packages/install.py", "package", object),
+    "images": ("registries/images.py", "reference", {"id": str}),
+    "installed": ("packages/given.py", "package", {"with": str}),
+    "json_keys": ("docker/daemon_json.py", "path", {ANY: {"role": str, "digest": str}}),
+    "pending": ("run/pending.py", "role", {"staged": [str]}),
+    "proofs": ("registries/login_proof.py", "registry", {"digest": str, "at": NUMBER}),
+    "runs": ("main.py", '"interrupted" or "undone"', dict),
+    "services": ("services/service.py", "service", {"process": LIST, "files": dict}),
+    "written": ("host/system.py", "path", {"digest": str, "boot": str, "uptime": NUMBER + (type(None),)}),
+}  # type: dict[str, tuple[str, str, Any]]
+"""The sections of state.json: the file that owns each, what its records are kept by, and what each record holds."""
+RECORDS = {name: record for name, (_, _, record) in SECTIONS.items()}
 FILE = {
     "path": str,
     "data": (str, type(None)),

@@ -17,7 +17,7 @@ except ImportError:
         from hashlib import sha256
 
 from .errors import Failed
-from .shapes import RECORDS, fits
+from .shapes import RECORDS, SCHEMA, fits
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -54,11 +54,14 @@ class Memory:
                 document = json.loads(data.decode("ascii")) if data else {}
             except (ValueError, RecursionError):
                 raise self._damaged() from None
-            sections = dict({name: dict for name in RECORDS}, salt=str)
+            sections = dict({name: dict for name in RECORDS}, salt=str, schema=int)
             if not fits(document, dict) or not all(
                 fits(document.get(name, kind()), kind) for name, kind in sections.items()
             ):
                 raise self._damaged()
+            if document.get("schema", SCHEMA) > SCHEMA:
+                cause = "{} was written by a newer version (schema {})".format(self._path, document["schema"])
+                raise Failed(cause, "run that version here, or move the file away")
             self._document = document
         return self._document
 
@@ -125,7 +128,7 @@ class Memory:
             self._waits = True
             return
         self.directory()
-        text = json.dumps(self._load(), indent=1, sort_keys=True) + "\n"
+        text = json.dumps(dict(self._load(), schema=SCHEMA), indent=1, sort_keys=True) + "\n"
         self._system.keep(self._path, text.encode("ascii"))
 
     def directory(self) -> str:

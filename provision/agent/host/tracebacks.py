@@ -14,3 +14,10 @@ def formatted() -> str:
             source, file = get_source(name), "<{}>".format(name)
             linecache.cache[file] = (len(source), None, source.splitlines(True), file)
     return traceback.format_exc()
+
+
+def line_of_site(error: BaseException) -> str:
+    """`kinds/NAME.py:LINE: ` of the innermost code of a site's own kind (engine/site.py), or ""."""
+    frames = traceback.extract_tb(error.__traceback__)
+    found = [frame for frame in frames if frame.filename.startswith("kinds/")]
+    return "{}:{}: ".format(found[-1].filename, found[-1].lineno) if found else ""

@@ -28,6 +28,8 @@ TOGETHER = 60.0
 QUESTIONS = (
     ("disk", of_host.disk),
     ("engines", of_docker.engines),
+    ("socket", of_docker.socket),
+    ("configuration", of_docker.configuration),
     ("orchestrator", of_docker.orchestrator),
     ("images", of_docker.images),
     ("dpkg", of_packages.dpkg_state),

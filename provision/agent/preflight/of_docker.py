@@ -9,9 +9,10 @@ import os
 import re
 
 from ..docker import daemon_socket, engine_facts, flags
+from ..docker.daemon_json import JsonKeys
 from ..docker.daemon_socket import process
 from ..host import look
-from ..host.errors import Unknown
+from ..host.errors import Failed, Unknown
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -27,6 +28,8 @@ IN_CHARGE = ("kubelet", "kubelite", "k3s", "k3s-server", "k3s-agent", "rke2", "k
 KUBELET = re.compile(r"/kubelet\.service(?:/|$)", re.M)
 """In the cgroup of a process: asked of systemctl, a systemd that hangs would keep the host out."""
 WANTED = "/etc/systemd/system/multi-user.target.wants/kubelet.service"
+UNITS = ("/etc/systemd/system/", "/run/systemd/system/", "/usr/lib/systemd/system/", "/lib/systemd/system/")
+MASK = "/dev/null"
 UNTOUCHED = ("n/a", "nothing of the container engine is changed here", "")
 
 
@@ -47,6 +50,46 @@ def engines(system: "System", change: "Change") -> "Judgement":
     if target in ("podman", "snap"):
         return "warn", "{} is {}, not Docker's client".format(client, target), "remove podman-docker, or the snap"
     return "pass", "there is no other container engine", ""
+
+
+def socket(system: "System", change: "Change") -> "Judgement":
+    """docker.service does not start without docker.socket, which is given to a group."""
+    if not change.engine or system.link(UNITS[0] + "docker.service") == MASK:
+        return UNTOUCHED
+    if not re.search(r"^(?:Requires|BindsTo)=.*\bdocker\.socket\b", _unit(system, "docker.service"), re.M):
+        return "n/a", "Docker's unit needs no socket", ""
+    if system.link(UNITS[0] + "docker.socket") == MASK:
+        cause = "docker.socket is masked, and docker.service does not start without it"
+        return "fail", cause, "systemctl unmask docker.socket, or mask docker.service as well"
+    groups = re.findall(r"^SocketGroup=(\S+)", _unit(system, "docker.socket"), re.M)
+    coming = [fields["name"] for fields, _ in change.of("group")]
+    missing = [name for name in groups[-1:] if not name.isdigit() and system.gid(name) is None and name not in coming]
+    if missing:
+        cause = "there is no group {0}, to which docker.socket is given: it does not start, nor does docker.service"
+        return "fail", cause.format(missing[0]), "groupadd --system {}".format(missing[0])
+    return "pass", "docker.socket can start", ""
+
+
+def configuration(system: "System", change: "Change") -> "Judgement":
+    """dockerd takes daemon.json as it is planned, what is not ours in it included."""
+    written = [JsonKeys(**fields) for fields, _ in change.of("json_keys")]
+    if not written:
+        return UNTOUCHED
+    if change.packages:
+        return "n/a", "what Docker takes is known once its packages are there", ""
+    for resource in written:
+        try:
+            resource.rehearse(system)
+        except Failed as error:
+            return "fail", error.cause, error.fix
+    return "pass", "Docker takes its planned configuration", ""
+
+
+def _unit(system: "System", name: str) -> str:
+    """The text of a unit with its drop-ins; "" where there is none."""
+    found = next((text for text in (look.text(system, folder + name) for folder in UNITS) if text is not None), "")
+    parts = "{}{}.d/".format(UNITS[0], name)
+    return "\n".join([found] + [look.text(system, parts + part) or "" for part in look.names(system, parts)])
 
 
 def orchestrator(system: "System", change: "Change") -> "Judgement":

@@ -49,14 +49,19 @@ class Group:
     def begin(self, resources: "Sequence[Resource]") -> None:
         """Put what they are about to change on disk, and arm the way back."""
         self._transaction.begin(resources)
-        deadman.arm(self._system, self._transaction.folders())
+        try:
+            deadman.arm(self._system, self._transaction.folders())
+        except (Failed, OSError):  # nothing was changed yet, and without a way back nothing is
+            self._transaction.drop()
+            raise
 
     def service_next(self) -> None:
-        self._transaction.touches_service()
         if self._seconds:
             self._system.remove(_confirmation(self._system))
             self._transaction.due(self._system.uptime() + self._seconds)
             deadman.arm_deadline(self._system, self._seconds)
+        self._transaction.touches_service()
+        if self._seconds:
             self._run.line.send({"type": "armed", "seconds": self._seconds})  # afterwards nobody may hear us
 
     def confirm(self, result: "ResourceResult") -> None:

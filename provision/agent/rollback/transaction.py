@@ -99,10 +99,15 @@ class Transaction:
             for entry in record["files"]:
                 before.keep(system, entry, record["salt"])
         except OSError:
-            if len(new) == len(record["files"]):  # nothing was changed yet, by nobody
-                self.commit()
+            self.drop()
             raise
         system.journal = self
+
+    def drop(self) -> None:
+        """Nothing was changed after all; what an earlier run has changed stays open."""
+        self._system.journal = None
+        if not any(wrote for entry in self.record["files"] for wrote in entry["wrote"].values()):
+            self.commit()
 
     def writes(self, name: str, what: "bytes | str") -> None:
         """About to put this there: contents (bytes), or a link's target (str)."""
@@ -116,7 +121,11 @@ class Transaction:
         """From here on the service may not be what it was."""
         if not self.record["touched"]:
             self.record["touched"] = True
-            self._keep()
+            try:
+                self._keep()
+            except OSError:
+                self.record["touched"] = False
+                raise
 
     def due(self, deadline: "float | None") -> None:
         """Note until when somebody has to confirm that the host can be reached; None: nobody has to."""

@@ -30,7 +30,12 @@ def take_modules(system: "System", plan: "Plan") -> None:
     from base64 import b64decode  # only where modules come
 
     for name, packed in plan["modules"].items():
-        system.modules[name] = zlib.decompress(b64decode(packed)).decode("utf-8")
+        text = zlib.decompress(b64decode(packed)).decode("utf-8")
+        if name.startswith("agent.site."):
+            from ..engine import site
+
+            site.add(name[len(site.PREFIX) :], text)
+        system.modules[name] = text
 
 
 def look_again(line: "Link", system: "System", plan: "Plan", options: "Options") -> None:

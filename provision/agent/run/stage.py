@@ -11,7 +11,7 @@ import os
 from ..engine import kinds
 from ..engine.impact import RESTART, impact
 from ..engine.resource import CHANGED, FAILED, OK, PENDING, WOULD_CHANGE, converge
-from ..host.errors import Failed
+from ..host.errors import Failed, os_error
 from ..host.state import UNDO
 from . import pending
 from .disruption import Guard
@@ -22,7 +22,8 @@ if TYPE_CHECKING:
 
     from ..engine.resource import Resource
     from ..host.system import System
-    from ..types import Impact, Item, Link, Options, ResourceResult, StagePlan
+    from ..rollback.confirmed import Group
+    from ..types import Error, Impact, Item, Link, Options, ResourceResult, StagePlan
 
     class Run(Protocol):
         """What is asked of run.py here."""
@@ -121,7 +122,7 @@ class Stage:
         except Failed as error:
             result = looked[position]
             result["outcome"] = FAILED
-            result["error"] = {"cause": error.cause, "fix": error.fix, "output": error.output, "trace": ""}
+            result["error"] = _told(error)
             self._report(position, result)
             return FAILED
         reason = next((result["waits"] for result in looked if result["waits"]), "")
@@ -168,13 +169,9 @@ class Stage:
         group.begin([self._resources[position] for position in wanted])
         for position, resource in enumerate(self._resources):
             self._starts(position)
-            if resource is service:
-                group.service_next()
-            result = converge(resource, self._system, False)
-            _take_impact(result, looked[position]["impact"])
-            if resource is service and result["outcome"] == CHANGED:
-                group.confirm(result)
-            self._settle(resource, result)
+            seen = looked[position]["impact"]
+            result = self._changed(group, position, looked[position], resource is service)
+            _take_impact(result, seen)
             if result["outcome"] not in GOOD:
                 group.undo(result)
                 self._report(position, result, settled=True)
@@ -182,6 +179,22 @@ class Stage:
             self._report(position, result, settled=True)
         group.commit()
         return OK
+
+    def _changed(self, group: "Group", position: int, result: "ResourceResult", is_service: bool) -> "ResourceResult":
+        """Converge one of the group. What cannot be armed, confirmed or noted fails it, so that all of it goes back."""
+        resource = self._resources[position]
+        try:
+            if is_service:
+                group.service_next()
+            result = converge(resource, self._system, False)
+            if is_service and result["outcome"] == CHANGED:
+                group.confirm(result)
+            self._settle(resource, result)
+            self._note(position, result)
+        except (Failed, OSError) as error:
+            result["outcome"] = FAILED
+            result["error"] = _told(error)
+        return result
 
     # -- each member
 
@@ -191,6 +204,7 @@ class Stage:
     def _report(self, position: int, result: "ResourceResult", settled: bool = False) -> None:
         if not settled:
             self._settle(self._resources[position], result)
+            self._note(position, result)
         shown: "dict[str, Any]" = {key: value for key, value in result.items() if key not in INSIDE}
         if self._newer:
             left = "left as it is, for only a newer version knows it: {}".format(", ".join(sorted(self._newer)))
@@ -198,6 +212,9 @@ class Stage:
             self._newer = {}  # said once
         self._run.line.send(dict(shown, type="result", role=self.role, **self._place(position)))
         self._run.ended(self.role, self._name(position), self._items[position], self._resources[position], result)
+
+    def _note(self, position: int, result: "ResourceResult") -> None:
+        """Remember what was asked for and done, before anybody is told of it."""
         if result["outcome"] in GOOD and not self._removes:
             self._run.remember(self.role, [self._items[position]], outcome=result["outcome"])
             self._run.note_removal(self.role, self._resources[position], result["outcome"])
@@ -234,6 +251,11 @@ class Stage:
         if self._removes:
             dropped = to_remove(known)
         return items[:first] + dropped + items[first:]
+
+
+def _told(error: "Failed | OSError") -> "Error":
+    found = os_error(error) if isinstance(error, OSError) else vars(error)
+    return {"cause": found["cause"], "fix": found["fix"], "output": found["output"], "trace": ""}
 
 
 def _take_impact(result: "ResourceResult", seen: "Impact | None") -> None:

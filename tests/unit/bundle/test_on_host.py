@@ -58,7 +58,7 @@ def host(
 
     def given() -> System:
         system = System(str(tmp_path / "state"))
-        system.scratch = lambda files: safe_files.scratch(files, str(tmp_path))  # type: ignore[method-assign,assignment]
+        system.scratch = lambda files, copies: safe_files.scratch(files, copies, place=str(tmp_path))  # type: ignore[method-assign,assignment]
         system.bundle = Parcels(Line(Shelf(bundle)), {"problem": None}, OSError)
         return system
 

@@ -217,7 +217,7 @@ def test_a_host_without_gpu_is_proven_as_far_as_it_goes_unless_one_is_required()
     assert proof(gpus=0, require_gpu=False, expect_gpus=0).expect_gpus == 0
 
 
-@pytest.mark.parametrize("levels", [[4], [0, 7], [-1], []])
+@pytest.mark.parametrize("levels", [[6], [0, 7], [-1], []])
 def test_levels_that_are_not_there_are_refused_with_the_reason(levels: list[int]) -> None:
     with pytest.raises(ValidationError) as error:
         SMOKE.settings(levels=levels)
@@ -245,3 +245,12 @@ def test_the_speed_is_measured_only_where_the_levels_name_it_and_there_are_gpus(
 def test_what_level_5_does_not_take_is_an_error_of_the_inventory(speed: dict[str, Any]) -> None:
     with pytest.raises(ValidationError):
         SMOKE.settings(speed=speed)
+
+
+def test_survival_is_tried_only_where_the_levels_ask_for_it() -> None:
+    def kinds_of(host: Facts, *levels: int) -> list[str]:
+        return kinds(list(SMOKE.resources(host, SMOKE.settings(levels=levels))))
+
+    assert "gpu_survival" not in kinds_of(facts(), 0, 1, 2, 3)
+    assert kinds_of(facts(), 0, 1, 2, 3, 4, 5) == ["gpu_proof", "gpu_survival", "gpu_speed"]
+    assert kinds_of(facts(gpus=0), 0, 1, 4) == ["gpu_proof"]

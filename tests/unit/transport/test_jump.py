@@ -222,7 +222,7 @@ def test_a_dead_proxy_command(lab, pool, run, kind):
 
 def test_a_proxy_command_that_says_nothing_ends(lab, pool, run, kind):
     lab.configure("Host target", "  ProxyCommand sleep 600")
-    with pytest.raises(Unreachable, match=r"did not"):
+    with pytest.raises(Unreachable, match=r"the ProxyCommand of target brought no answer of sshd within"):
         run(pool, lab.target(address="target", connection=kind, connect_timeout=1.0))
 
 

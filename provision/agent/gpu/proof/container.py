@@ -4,6 +4,7 @@ The law: it has a name and our label, no network, its own log, and a time limit;
 an earlier run left (power loss) is removed first. A container that neither ends nor dies is Unknown, by its name.
 """
 
+import contextlib
 import json
 import os
 import time
@@ -16,7 +17,7 @@ from . import image as proof_image
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
+    from typing import Any, Iterator
 
     from ...host.system import System
 
@@ -72,16 +73,7 @@ def run(
     timeout: float = 120,
 ) -> "Any":
     """Run the probe in a container; `host` adds to HostConfig. Returns a Ran. Raises Unknown when it does not end."""
-    words = command(dict(request))
-    body = {
-        "Image": image,
-        "Entrypoint": words[:1],
-        "Cmd": words[1:],
-        "Env": list(env),
-        "User": user,
-        "Labels": {LABEL: "1"},
-        "HostConfig": dict({"NetworkMode": "none", "LogConfig": {"Type": "json-file"}}, **dict(host)),
-    }
+    body = _body(image, command(dict(request)), host, env, user)
     started = time.monotonic()
     name = PREFIX + name
     try:
@@ -94,6 +86,54 @@ def run(
         raise Unknown("the container {} did not end within {} s; it was killed".format(name, timeout))
     ran.seconds = round(time.monotonic() - started, 3)
     return ran
+
+
+class Kept:
+    """A container of the proof that runs on, so that it can be asked more than once."""
+
+    def __init__(self, engine: "Any", name: str, timeout: float) -> None:
+        self._engine = engine
+        self._name = name
+        self._timeout = timeout
+
+    def ask(self, request: "Any" = ()) -> Ran:
+        """What a new process in the container sees: a Ran, whose program ended or gave no answer."""
+        started = time.monotonic()
+        try:
+            body = {"Cmd": command(dict(request)), "AttachStdout": True, "AttachStderr": True}
+            number = self._engine.post("/containers/{}/exec".format(self._name), body)["Id"]
+            data = self._engine.stream("/exec/{}/start".format(number), {"Detach": False}, self._timeout)
+            status = self._engine.get("/exec/{}/json".format(number)).get("ExitCode")
+        except ApiError as error:
+            return Ran(error=error.message)
+        output, errors = _streams(data)
+        return Ran(_answer(output), status, errors or output, seconds=round(time.monotonic() - started, 3))
+
+
+@contextlib.contextmanager
+def kept(engine: "Any", name: str, image: "Any", host: "Any", env: "Any", timeout: float) -> "Iterator[Kept]":
+    """A container that runs for as long as the block; it is removed whatever happens. Raises ApiError, Failed."""
+    words = [proof_image.interpreter(), "-I", "-S", "-B", "-c", "import time; time.sleep({})".format(10 * timeout)]
+    body = _body(image, words, host, env)
+    name = PREFIX + name
+    try:
+        engine.post("/containers/create", body, timeout, name=name)
+        engine.post("/containers/{}/start".format(name), None, timeout)
+        yield Kept(engine, name, timeout)
+    finally:
+        _remove(engine, name)
+
+
+def _body(image: "Any", words: "list[str]", host: "Any", env: "Any", user: str = "") -> "dict[str, Any]":
+    return {
+        "Image": image,
+        "Entrypoint": words[:1],
+        "Cmd": words[1:],
+        "Env": list(env),
+        "User": user,
+        "Labels": {LABEL: "1"},
+        "HostConfig": dict({"NetworkMode": "none", "LogConfig": {"Type": "json-file"}}, **dict(host)),
+    }
 
 
 def _run(engine: "Any", name: str, body: "Any", timeout: float) -> "Any":

@@ -42,11 +42,7 @@ PROGRAMS = (
 
 def last(proof: "Proof", system: "System", measured: "dict[str, Any]") -> "tuple[dict[str, Any] | None, str | None]":
     """(the kept receipt or None, why a proof is due or None)."""
-    data = system.text(os.path.join(system.state, RECEIPT))
-    try:
-        receipt = json.loads(data) if data else None
-    except ValueError:
-        receipt = None
+    receipt = read(system, RECEIPT)
     if receipt is None:
         return None, "never proven"
     current = key(proof, system, measured)
@@ -61,19 +57,23 @@ def last(proof: "Proof", system: "System", measured: "dict[str, Any]") -> "tuple
     return receipt, None
 
 
+def read(system: "System", name: str) -> "dict[str, Any] | None":
+    """A receipt in the state directory; None where there is none that can be read."""
+    data = system.text(os.path.join(system.state, name))
+    try:
+        receipt = json.loads(data) if data else None
+    except ValueError:
+        return None
+    return receipt if isinstance(receipt, dict) and receipt.get("schema") == 1 else None
+
+
 def key(proof: "Proof", system: "System", measured: "dict[str, Any]") -> "dict[str, Any]":
     """What a proof is good for: none of these may differ."""
     settings = {name: getattr(proof, name) for name in proof.fields if name != "max_age"}
-    files = [[path, system.memory.digest(system.read(path))] for path in INPUTS]
-    files += [
-        [path, hashlib.sha256(text.encode("utf-8", "replace")).hexdigest()]
-        for path, text in sorted(injection.specs(system).items())
-    ]
-    programs = [[name, _stamp(system.which(name))] for name in PROGRAMS]
     return {
         "the settings": _digest(settings),
-        "the configuration": _digest(files),
-        "the toolkit": _digest(programs),
+        "the configuration": configuration(system),
+        "the toolkit": toolkit(system),
         "the daemon": measured["docker"].get("process"),
         "the driver": measured["driver"],
         "the boot": measured["boot"],
@@ -81,15 +81,30 @@ def key(proof: "Proof", system: "System", measured: "dict[str, Any]") -> "dict[s
     }
 
 
-def keep(system: "System", receipt: "dict[str, Any]") -> None:
+def configuration(system: "System") -> str:
+    """A digest of the files that decide how containers get GPUs."""
+    files = [[path, system.memory.digest(system.read(path))] for path in INPUTS]
+    files += [
+        [path, hashlib.sha256(text.encode("utf-8", "replace")).hexdigest()]
+        for path, text in sorted(injection.specs(system).items())
+    ]
+    return _digest(files)
+
+
+def toolkit(system: "System") -> str:
+    """A digest of which programs of the toolkit are there."""
+    return _digest([[name, _stamp(system.which(name))] for name in PROGRAMS])
+
+
+def keep(system: "System", receipt: "dict[str, Any]", name: str = RECEIPT) -> None:
+    """Write a receipt into the state directory."""
     receipt["key_time"] = time.time()
     system.memory.save()  # the salt of the digests above
-    folder = os.path.join(system.state, os.path.dirname(RECEIPT))
+    folder = os.path.join(system.state, os.path.dirname(name))
     if system.stat(folder) is None:
         system.make_directory(folder, 0o700, os.geteuid(), os.getegid())
-    system.keep(
-        os.path.join(system.state, RECEIPT), (json.dumps(receipt, indent=1, sort_keys=True) + "\n").encode("ascii")
-    )
+    data = (json.dumps(receipt, indent=1, sort_keys=True) + "\n").encode("ascii")
+    system.keep(os.path.join(system.state, name), data)
 
 
 def _digest(value: "dict[str, Any] | list[Any]") -> str:
