@@ -11,6 +11,8 @@ import secrets as random
 from collections.abc import Callable
 
 from provision import loader
+from provision.agent.host import known_errors
+from provision.agent.host.known_errors import KnownError
 from provision.agent.wire import MARKER
 from provision.errors import ConnectionLost, HostError, Refused
 from provision.target import Target
@@ -78,9 +80,9 @@ def _failure(target: Target, channel: Channel, noise: bytes) -> HostError:
     if loader.OLD_PYTHON in text:
         found = text.split(loader.OLD_PYTHON, 1)[1].strip()
         return Refused(f"python {found} is older than 3.6", "install a newer one and set ansible_python_interpreter")
-    for words, cause, fix in _SUDO:
-        if words in text:
-            return Refused(cause.format(user=target.user or "the login user"), fix)
+    known = known_errors.explain(text, _SUDO, user=target.user or "the login user")
+    if known is not None:
+        return Refused(known.cause, known.fix)
     status = channel.exit_status(5)
     return Refused(
         f"the login ended with status {status} before our loader ran: {last:.300}", "try it by hand: ssh HOST true"
@@ -92,31 +94,65 @@ _WRONG = ("sudo did not take the password of {user}", "correct ansible_become_pa
 _RIGHTS = ("{user} may not run sudo on this host", "allow it in sudoers, or set another ansible_user")
 _NO_SUDO = ("there is no sudo on this host", "install it, or log in as root with ansible_become: false")
 _SUDO = (
-    ("password is required", *_PASSWORD),
-    ("interactive authentication is required", *_PASSWORD),
-    ("is not in the sudoers file", "{user} is not in the sudoers file", "allow it there, or set another ansible_user"),
-    ("may not run sudo", *_RIGHTS),
-    (
+    KnownError(
+        "password is required",
+        *_PASSWORD,
+    ),
+    KnownError(
+        "interactive authentication is required",
+        *_PASSWORD,
+    ),
+    KnownError(
+        "is not in the sudoers file",
+        "{user} is not in the sudoers file",
+        "allow it there, or set another ansible_user",
+    ),
+    KnownError(
+        "may not run sudo",
+        *_RIGHTS,
+    ),
+    KnownError(
         "not allowed to execute",
         "sudo does not allow {user} to run a shell as root",
         "allow ALL for this user in sudoers",
     ),
-    (
+    KnownError(
         "I'm afraid I can't do that",
         "{user} may not run a shell as root with sudo",
         "allow ALL for this user in sudoers",
     ),
-    (
+    KnownError(
         "must have a tty",
         "sudo wants a terminal (requiretty)",
         "take `Defaults requiretty` out of sudoers for this user",
     ),
-    ("incorrect password attempt", *_WRONG),
-    ("incorrect authentication attempt", *_WRONG),
-    ("sudo: not found", *_NO_SUDO),
-    ("sudo: command not found", *_NO_SUDO),
-    ("sudo: Command not found", *_NO_SUDO),
-    ("command not found: sudo", *_NO_SUDO),
-    ("Unknown command: sudo", *_NO_SUDO),
+    KnownError(
+        "incorrect password attempt",
+        *_WRONG,
+    ),
+    KnownError(
+        "incorrect authentication attempt",
+        *_WRONG,
+    ),
+    KnownError(
+        "sudo: not found",
+        *_NO_SUDO,
+    ),
+    KnownError(
+        "sudo: command not found",
+        *_NO_SUDO,
+    ),
+    KnownError(
+        "sudo: Command not found",
+        *_NO_SUDO,
+    ),
+    KnownError(
+        "command not found: sudo",
+        *_NO_SUDO,
+    ),
+    KnownError(
+        "Unknown command: sudo",
+        *_NO_SUDO,
+    ),
 )
 """Words of sudo, sudo-rs and the shells, what they mean, and what to do."""

@@ -54,6 +54,7 @@ def _log_options(asked: Mapping[str, Any], configured: Mapping[str, Any], flags:
     given = flags.get("log-driver") or [configured.get("log-driver") or "json-file"]
     driver = asked.get("log-driver") or given[-1]
     ours, theirs = set(asked.get("log-opts") or ()), configured.get("log-opts") or ()
+    theirs = theirs if isinstance(theirs, Mapping) else ()  # not an object: that is said where it is written
     foreign = {*theirs, *(value.partition("=")[0] for value in flags.get("log-opt", ()))} - ours
     known = LOG_OPTIONS.get(driver, frozenset()) | _ALL
     if driver not in LOG_OPTIONS or not (ours | foreign) - known:

@@ -80,6 +80,8 @@ class Story:
         self._explained: set[str] = set()
         self._skipped: set[tuple[str, str]] = set()
         self._answers: Counter[Verdict] = Counter()
+        self._taken_over = 0
+        """Logins that an earlier run has proven, and this one has not."""
         self.verb = ""
 
     def lines(self, event: Event) -> Iterator[Line]:
@@ -139,6 +141,9 @@ class Story:
         if self._answers:
             counts = ", ".join(f"{self._answers[verdict]} {verdict}" for verdict in Verdict if self._answers[verdict])
             yield line(f"preflight: {counts}", "quiet")
+        if self._taken_over:
+            text = f"logins that an earlier run has proven, and this one has not: {self._taken_over}"
+            yield line(f"{text} (--set registry_login.max_age=0 proves them now)", "quiet")
         yield self.total(event)
 
     def total(self, event: Summary) -> Line:
@@ -163,6 +168,7 @@ class Story:
         yield line(f"{event.host}: preflight {event.verdict}: {event.question}: {told}", VERDICTS[event.verdict])
 
     def _resource(self, event: ResourceDone) -> Iterator[Line]:
+        self._taken_over += event.kind == "registry_proof" and event.outcome is Outcome.OK and bool(event.note)
         proven_now = (event.proof or {}).get("ran", False)
         if event.outcome is Outcome.OK and not self.verbose and not proven_now:
             return

@@ -27,7 +27,8 @@ set -e
 d=$(mktemp -d); trap 'rm -rf "$d"' EXIT
 mkdir -p $d/bin $d/tmp $d/dev $d/proc $d/sys $d/etc
 sh=$(readlink -f "$(command -v sh)"); cp $sh $d/bin/sh
-for f in $(ldd $sh $(command -v nvidia-smi) 2>/dev/null | grep -o '/[^ :]*\\.so[^ :]*' | sort -u); do
+smi=$(command -v nvidia-smi; PATH=/usr/local/nvidia/bin command -v nvidia-smi) || :
+for f in $(ldd $sh $smi 2>/dev/null | grep -o '/[^ :]*\\.so[^ :]*' | sort -u); do
   mkdir -p $d${f%%/*}; cp -L $f $d$f
 done
 tar -C $d -c . | CLIENT import - %s >/dev/null

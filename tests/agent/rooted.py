@@ -95,7 +95,7 @@ for _name in (
 
 
 def _check_place(self, path):
-    if path.startswith("/etc/"):
+    if path.startswith(safe_files.ROOTS):
         safe_files.refuse_place(self._at(path))
 
 

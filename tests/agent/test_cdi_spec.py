@@ -73,10 +73,24 @@ def test_a_spec_with_another_nvidia_smi_is_made_anew(own_folder):
 
 @pytest.mark.parametrize("name", ["libcuda", "libnvidia-ml"])
 def test_a_spec_without_a_library_of_the_driver_is_made_anew(host, name):
-    host.put("/etc/cdi/nvidia.yaml", SPEC.format(DRIVER).replace(name + ".so", "libother.so"))
+    link = "  hooks:\n  - args: [nvidia-cdi-hook, create-symlinks, --link, {0}.so.1::/usr/lib/{0}.so.1]\n".format(name)
+    host.put("/etc/cdi/nvidia.yaml", SPEC.format(DRIVER).replace(name + ".so", "libother.so") + link)
     told = {"spec": "/etc/cdi/nvidia.yaml does not mount {}".format(name)}
     assert CdiSpec(vendor="nvidia.com/gpu").actual(host) == told
     host.commands = [(GENERATE, generates)]
+    assert converged(host)["outcome"] == "changed"
+
+
+@pytest.mark.parametrize("node", ["nvidia1", "nvidia-uvm"])
+def test_a_spec_without_a_gpu_or_a_node_of_the_driver_is_made_anew(host, node):
+    nodes = ("nvidia0", "nvidia1", "nvidiactl", "nvidia-uvm")
+    for name in nodes:
+        host.put("/dev/" + name, "")
+    given = "".join("      - path: /dev/{}\n".format(name) for name in nodes)
+    host.put("/etc/cdi/nvidia.yaml", SPEC.format(DRIVER) + given.replace("/dev/" + node + "\n", "/dev/null\n"))
+    told = {"spec": "/etc/cdi/nvidia.yaml does not give /dev/" + node}
+    assert CdiSpec(vendor="nvidia.com/gpu").actual(host) == told
+    host.commands = [(GENERATE, lambda system, argv: generates(system, argv, given))]
     assert converged(host)["outcome"] == "changed"
 
 

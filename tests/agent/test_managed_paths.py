@@ -41,7 +41,10 @@ WRITERS = {
         "/etc/apt/apt.conf.d/95x", "// x\n",
         {"path": "/etc/apt/apt.conf.d/95x", "content": 'A "b";\n', "mode": "0644", "sensitive": False},
     ),
-    "toml_values": ("/etc/x/config.toml", "a = 1\n", {"path": "/etc/x/config.toml", "values": {"a": 2}}),
+    "toml_values": (
+        "/etc/nvidia-container-runtime/config.toml", "a = 1\n",
+        {"path": "/etc/nvidia-container-runtime/config.toml", "values": {"a": 2}},
+    ),
     "sysctl": ("/etc/sysctl.d/60-provision-kernel.pid_max.conf", "# x\n", {"name": "kernel.pid_max", "value": "7"}),
     "kernel_module": (
         "/etc/modules-load.d/provision-loop.conf", "# x\n", {"name": "loop", "options": {}, "absent": False}
@@ -50,7 +53,9 @@ WRITERS = {
         "/etc/fstab", "# x\n",
         {"path": "/data", "source": "tmpfs", "fstype": "tmpfs", "options": "defaults", "absent": False},
     ),
-    "line_in_file": ("/etc/x/lines", "one\n", {"path": "/etc/x/lines", "line": "two", "match": None, "absent": False}),
+    "line_in_file": (
+        "/etc/default/lines", "one\n", {"path": "/etc/default/lines", "line": "two", "match": None, "absent": False}
+    ),
     "systemd_unit": ("/etc/systemd/system/x.service", "[Unit]\n", {"name": "x.service", "content": "[Service]\n"}),
     "systemd_drop_in": (
         "/etc/systemd/system/x.service.d/y.conf", "[Unit]\n",

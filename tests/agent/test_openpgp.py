@@ -50,3 +50,20 @@ def test_several_keys_come_apart():
 def test_what_is_no_key_says_what_it_is(data, problem):
     with pytest.raises(ValueError, match=problem):
         openpgp.keys(data)
+
+
+def _self_signature(key, created, valid):
+    """A certification of the key's own, made at `created`, with which it is good for `valid` seconds."""
+    packets = [b"\x02" + created.to_bytes(4, "big"), b"\x09" + valid.to_bytes(4, "big")]
+    hashed = b"".join(bytes([len(packet)]) + packet for packet in packets)
+    issuer = b"\x09\x10" + bytes.fromhex(key.fingerprint)[-8:]
+    return b"\x04\x13\x01\x08" + len(hashed).to_bytes(2, "big") + hashed + len(issuer).to_bytes(2, "big") + issuer
+
+
+@pytest.mark.parametrize("order", [(0, 1), (1, 0)])
+def test_the_newest_signature_says_when_a_key_expires(order):
+    key = openpgp.Key(b"\x04" + (1000).to_bytes(4, "big") + b"rest")
+    signatures = [_self_signature(key, 2000, 10), _self_signature(key, 3000, 500)]
+    for number in order:
+        key.take(openpgp.SIGNATURE, signatures[number], b"")
+    assert key.expires == 1500

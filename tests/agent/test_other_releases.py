@@ -117,6 +117,8 @@ def test_what_a_later_release_remembers_is_kept_as_it_is(lab):
     lab.runs_with("old")
     for text, outcome in (("new", "changed"), ("bad", "failed"), ("new", "ok")):
         assert lab.run(at(lab.config, text))["outcome"] == outcome
+        notes = [message["note"] for message in lab.line.sent if message["type"] == "result"]
+        assert "was written by a newer version (schema 7)" in notes[0]
         lab.system = System(state=lab.system.state)
         lab.system.sources = Sources()
         found = json.loads((lab.path / "state" / "state.json").read_text())

@@ -296,6 +296,15 @@ def test_a_daemon_json_that_dockerd_does_not_take_is_told(host):
     assert not [name for name in host.names("/") if name.startswith("provision.")]
 
 
+def test_user_namespaces_are_not_asked_of_dockerd_which_would_make_a_user(host):
+    asked = change(daemon_json("userns-remap", "default"))
+    verdict, text, fix = of_docker.configuration(host, asked)
+    assert (verdict, fix) == ("fail", "touch /etc/subuid /etc/subgid")
+    host.put("/etc/subuid", "")
+    host.put("/etc/subgid", "")
+    assert of_docker.configuration(host, asked)[0] == "pass"
+
+
 # -- socket
 
 UNIT = "[Unit]\nAfter=network.target docker.socket\nRequires=docker.socket\n[Service]\nExecStart=/usr/sbin/dockerd -H fd://\n"
@@ -471,6 +480,8 @@ def test_a_key_that_is_gone_expires_soon_or_has_expired(host, monkeypatch):
     assert "a.gpg of /etc/apt/sources.list.d/a.list is not there" in of_packages.repositories(host, change(INSTALL))[1]
     host.put("/usr/share/keyrings/a.gpg", keys.GOOD)
     assert of_packages.repositories(host, change(INSTALL))[0] == "pass"
+    host.put("/usr/share/keyrings/a.gpg", keys.GOOD, 0o640)
+    assert "cannot be read by apt's own user, _apt" in of_packages.repositories(host, change(INSTALL))[1]
     host.put("/usr/share/keyrings/a.gpg", keys.OLD)
     assert "has expired on 2020-12-31" in of_packages.repositories(host, change(INSTALL))[1]
     end = openpgp.keys(keys.OLD.encode("ascii"))[0].expires

@@ -5,6 +5,7 @@ import threading
 
 import pytest
 
+from provision.agent.host import unix_http
 from provision.agent.host.system import ReadOnly, System
 
 
@@ -69,6 +70,13 @@ def test_a_silent_server_is_a_time_limit(answering, tmp_path, pieces):
     path, _ = answering(*pieces)
     with pytest.raises(socket.timeout):
         System(str(tmp_path)).get_unix(path, "/x", timeout=0.2)
+
+
+def test_an_answer_without_end_is_cut_off(answering, tmp_path, monkeypatch):
+    monkeypatch.setattr(unix_http, "LIMIT", 1000)
+    path, _ = answering(b"HTTP/1.0 200 OK\r\n\r\n" + b"x" * 2000, None)
+    with pytest.raises(socket.timeout, match="no end of the answer"):
+        System(str(tmp_path)).get_unix(path, "/x", timeout=30)
 
 
 def test_what_is_no_http_is_said(answering, tmp_path):

@@ -317,3 +317,19 @@ def test_without_a_way_back_at_boot_nothing_is_begun(lab, monkeypatch, fails):
     with pytest.raises((OSError, Failed)):
         lab.run(at(lab.config, "new"))
     assert lab.config.read_text() == "old" and lab.journal() is None and second_names(lab.path) == []
+
+
+@pytest.mark.parametrize("text", ["garbage", '{"files": [1]}', "[]", '{"files": [{"was": {"relative": null}}]}'])
+def test_what_is_left_of_a_closed_journal_never_stands_in_the_way(lab, text):
+    lab.runs_with("old")
+    (lab.path / "state" / "undo").mkdir(parents=True, mode=0o700)
+    (lab.path / "state" / "undo" / "done.json").write_text(text)
+    assert lab.run(at(lab.config, "new"))["outcome"] == "changed"
+    assert lab.left_behind() == []
+
+
+def test_what_a_user_puts_beside_his_file_does_not_keep_us_from_writing_it(tmp_path):
+    (tmp_path / ".config.json.provision-x").mkdir()
+    safe_files.replace(str(tmp_path / "config.json"), b"new", 0o600, os.geteuid(), os.getegid())
+    safe_files.remove(str(tmp_path / "config.json"))
+    assert os.listdir(str(tmp_path)) == [".config.json.provision-x"]

@@ -46,6 +46,7 @@ def test_options_of_the_host_do_not_fit_a_driver_that_is_asked(
         ({"log-opts": {"tag": "x"}}, {"log-driver": "json-file"}, {"log-driver": ["journald"]}),
         ({"log-driver": "awslogs", "log-opts": {"awslogs-anything": "x"}}, {}, {}),
         ({"log-driver": "grafana/loki:latest", "log-opts": {"loki-url": "x"}}, {}, {}),
+        ({"log-opts": {"max-size": "1m"}}, {"log-opts": ["env=FOO"]}, {}),
         (NVIDIA | RUNTIMES, {}, {}),
         (NVIDIA, RUNTIMES, {}),
         (NVIDIA, {}, {"add-runtime": ["nvidia=/usr/bin/nvidia-container-runtime"]}),

@@ -43,7 +43,7 @@ def test_a_host_without_python_says_so_under(shell: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "message", [loader.NO_PYTHON, loader.OLD_PYTHON, loader.SMALL_PYTHON, *(words for words, _, _ in login._SUDO)]
+    "message", [loader.NO_PYTHON, loader.OLD_PYTHON, loader.SMALL_PYTHON, *(known.pattern for known in login._SUDO)]
 )
 def test_the_command_line_has_no_message_that_is_looked_for(message: str) -> None:
     """A traceback of Python quotes the loader, and a shell that traces quotes all of it."""

@@ -285,6 +285,10 @@ def test_a_connection_whose_loss_the_transport_notices_names_the_step_as_well() 
         hold(Channel(MARKER + beat, lose))
 
 
+def nested(depth: int) -> dict[str, Any]:
+    return {"a": nested(depth - 1)} if depth else {}
+
+
 @pytest.mark.parametrize(
     ("data", "words"),
     [
@@ -292,6 +296,7 @@ def test_a_connection_whose_loss_the_transport_notices_names_the_step_as_well() 
         (encode({"type": "nonsense"}), "nonsense"),
         (BYE, "said 'bye' in the state 'waiting for hello'"),
         (encode({"type": "hello", "protocol": 2, "facts": {}, "interrupted": None}), "protocol"),
+        (encode({"type": "hello", "protocol": 1, "facts": nested(60), "interrupted": None}), "nested too deeply"),
         (HELLO + HELLO, "said 'hello' in the state 'working'"),
         (HELLO + result(outcome="fine"), "outcome"),
         (HELLO + result(seconds="x"), "seconds"),

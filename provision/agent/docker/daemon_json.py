@@ -82,7 +82,7 @@ class JsonKeys(Resource):
                 system.set_owner(self.path, uid, gid)
             system.set_mode(self.path, int(self.mode, 8))
             return
-        document = self._planned(system)
+        document = self.planned(system)
         # Ours before it is written: if we die in between, the next run knows what to take back.
         self._remember(system)
         _make_directory(system, self.path)
@@ -97,14 +97,14 @@ class JsonKeys(Resource):
         if self.validate_with is not None and system.stat(self.path.rpartition("/")[0]) is not None:
             system.try_out(
                 self.path,
-                _text(self._planned(system)),
+                _text(self.planned(system)),
                 int(self.mode, 8),
                 lambda staged: self._validate(system, staged),
             )
 
     def rehearse(self, system: "System") -> None:
         """`prove` where nothing may be written: raise Failed where dockerd does not take the planned file."""
-        text = _text(self._planned(system))
+        text = _text(self.planned(system))
         with system.scratch(lambda folder: {"daemon.json": text}, {}, int(self.mode, 8)) as folder:
             self._validate(system, folder + "/daemon.json")
 
@@ -122,16 +122,14 @@ class JsonKeys(Resource):
             return
         words = result.tail().replace(staged, self.path)
         known = known_errors.explain(words)
-        cause, fix = known or (
-            "dockerd does not take it: {}".format(words.splitlines()[-1] if words else "no output"),
-            "",
-        )
-        raise Failed("{} was left as it is: {}".format(self.path, cause), fix or "correct the setting", words)
+        cause = "dockerd does not take it: {}".format(words.splitlines()[-1] if words else "no output")
+        cause, fix = known or (cause, "correct the setting")
+        raise Failed("{} was left as it is: {}".format(self.path, cause), fix, words)
 
     def foresee(self, system: "System") -> None:
-        system.foreseen[self.path] = _text(self._planned(system))
+        system.foreseen[self.path] = _text(self.planned(system))
 
-    def _planned(self, system: "System") -> "dict[str, Any]":
+    def planned(self, system: "System") -> "dict[str, Any]":
         """The whole object as it will be."""
         document = _document(system, self.path)
         for path in self._unwanted(system, document):

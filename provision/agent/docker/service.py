@@ -58,7 +58,7 @@ class DockerService(Service):
         if found is not None and found["running"]:  # one that does not run is started first
             cause = "Docker would not come up again: containerd runs, and {}".format(away)
             raise Failed(cause, "restart it: systemctl restart containerd")
-        footing.refuse_restart(system, pid, daemon_socket.get(system, pid, "/info") or {})
+        footing.refuse_restart(system, daemon_socket.get(system, pid, "/info") or {})
 
     def impact(self, system: "System", diff: "Diff") -> "Impact | None":
         """Others feel Docker's restart, and systemd's own reload."""

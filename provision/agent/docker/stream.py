@@ -8,7 +8,9 @@ import base64
 import json
 import time
 
+from ..host import known_errors
 from ..host.errors import Failed, TimedOut
+from ..host.known_errors import KnownError
 from .engine_api import ApiError, Engine, NotRunning
 
 TYPE_CHECKING = False
@@ -87,24 +89,54 @@ def progress(message: "dict[str, Any]", layers: "dict[str, tuple[int, int]]") ->
     return "{}: {} of {} MB, {} layers".format(status, done >> 20, total >> 20, len(layers)) if total else status
 
 
-FIXES = (
-    ("unauthorized", "log in first (role registry_login), with an account that may do this"),
-    ("denied", "log in first (role registry_login), with an account that may do this"),
-    ("toomanyrequests", "the registry limits pulls: log in, wait, or use a mirror"),
-    ("manifest unknown", "correct the name or tag of the image"),
-    ("not found", "correct the name or tag of the image"),
-    ("no space left", "free space where Docker keeps its images"),
-    (
+KNOWN = (
+    KnownError(
+        "unauthorized",
+        "",
+        "log in first (role registry_login), with an account that may do this",
+    ),
+    KnownError(
+        "denied",
+        "",
+        "log in first (role registry_login), with an account that may do this",
+    ),
+    KnownError(
+        "toomanyrequests",
+        "",
+        "the registry limits pulls: log in, wait, or use a mirror",
+    ),
+    KnownError(
+        "manifest unknown",
+        "",
+        "correct the name or tag of the image",
+    ),
+    KnownError(
+        "not found",
+        "",
+        "correct the name or tag of the image",
+    ),
+    KnownError(
+        "no space left",
+        "",
+        "free space where Docker keeps its images",
+    ),
+    KnownError(
         "certificate signed by unknown authority",
+        "",
         "give the registry's CA (registry_login.registries.HOST.ca_certificate)",
     ),
-    ("proxyconnect", "look at the proxy (role apt_proxy)"),
+    KnownError(
+        "proxyconnect",
+        "",
+        "look at the proxy (role apt_proxy)",
+    ),
 )
 
 
 def fix_for(message: str) -> str:
     """What to do about Docker's words, or ""."""
-    return next((fix for words, fix in FIXES if words in message.lower()), "")
+    known = known_errors.explain(message, KNOWN, ignore_case=True)
+    return known.fix if known else ""
 
 
 def _document(line: bytes) -> "dict[str, Any]":

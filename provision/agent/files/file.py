@@ -6,6 +6,7 @@ import stat
 
 from ..engine.resource import Resource
 from ..host.errors import Failed
+from ..host.safe_files import ROOTS
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -16,9 +17,6 @@ if TYPE_CHECKING:
     from ..types import Diff, State, Undo
 
 TYPES = {stat.S_IFREG: "file", stat.S_IFDIR: "directory", stat.S_IFLNK: "link"}
-
-
-READ_BY_ROOT = ("/etc/apt/", "/etc/default/", "/etc/docker/", "/etc/systemd/")
 
 
 def described(system: "System", path: str) -> "State | None":
@@ -134,7 +132,7 @@ class File(Resource):
 
     def _stays_stricter(self, system: "System") -> bool:
         """What only root's programs read may be as strict as somebody has made it."""
-        roots = self.owner == self.group == "root" and self.path.startswith(READ_BY_ROOT)
+        roots = self.owner == self.group == "root" and self.path.startswith(ROOTS)
         return roots and is_stricter(system, self.path, self.mode)
 
     def apply(self, system: "System", diff: "Diff") -> None:

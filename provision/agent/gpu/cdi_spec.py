@@ -100,6 +100,12 @@ def _faulty(system: "System", specs: "dict[str, str]") -> "list[tuple[str, str]]
     return [(path, words) for path, words in found if words]
 
 
+def _nodes(system: "System") -> "list[str]":
+    """Device nodes of this host that a container with all GPUs gets."""
+    gpus = [name for name in look.names(system, "/dev") if re.match(r"nvidia\d+$", name)]
+    return gpus + injection.driver_files(system)[1]
+
+
 def _fault(system: "System", path: str, text: str, driver: str) -> "str | None":
     """What is the matter with a spec, in words; None where it is right."""
     version = injection.driver_of(text)
@@ -108,11 +114,16 @@ def _fault(system: "System", path: str, text: str, driver: str) -> "str | None":
     if path not in (OURS, REFRESHED):
         return None
     wanted = {"libcuda", "libnvidia-ml"}.union(injection.driver_files(system)[0])
-    missing = [name for name in sorted(wanted) if "/{}.so.".format(name) not in text]
+    mounted = set(re.findall(r"containerPath\"?:\s*\"?/[^\s\",]*/(lib[\w-]+)\.so\.", text))
+    missing = sorted(wanted - mounted)
     if missing:
         return "does not mount {}".format(", ".join(missing))
+    given = set(re.findall(r"path\"?:\s*\"?/dev/(nvidia[\w-]*)", text))
+    absent = [name for name in _nodes(system) if name not in given]
+    if absent:
+        return "does not give {}".format(", ".join("/dev/" + name for name in absent))
     folder = gather.driver_programs(system)
-    mounted = re.search(r"hostPath\"?:\s*\"?(/[^\s\",]*/nvidia-smi)\b", text)
-    if folder and mounted and mounted.group(1) != folder + "/nvidia-smi":
-        return "mounts {} and not the driver's own {}/nvidia-smi".format(mounted.group(1), folder)
+    smi = re.search(r"hostPath\"?:\s*\"?(/[^\s\",]*/nvidia-smi)\b", text)
+    if folder and smi and smi.group(1) != folder + "/nvidia-smi":
+        return "mounts {} and not the driver's own {}/nvidia-smi".format(smi.group(1), folder)
     return None

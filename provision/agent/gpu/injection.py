@@ -109,7 +109,8 @@ def nvidia_smi(system: "System", way: str) -> "list[str]":
     found = [match.group(1) for match in (re.search(pattern, text) for text in by_specs) if match]
     folder, program = gather.driver_programs(system), system.which("nvidia-smi")
     own = [folder + "/nvidia-smi"] if folder else []
-    return found[:1] + own + list(USUAL_SMI) if found or own or program else []
+    places = dict.fromkeys(found[:1] + own + list(USUAL_SMI))
+    return list(places) if found or own or program else []
 
 
 def driver_files(system: "System") -> "tuple[dict[str, str], list[str]]":

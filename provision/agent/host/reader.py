@@ -104,9 +104,9 @@ class Reader:
         return path if self.link(path) is None else safe_files.behind(path)
 
     def check_place(self, path: str) -> None:
-        """Failed where others than root could put something else at a path below /etc."""
+        """Failed where others than root could put something else at a path that root's programs go by."""
         folder = os.path.dirname(path)
-        if folder not in self._checked and path.startswith("/etc/"):
+        if folder not in self._checked and path.startswith(safe_files.ROOTS):
             safe_files.refuse_place(path)
             self._checked.add(folder)
 
@@ -160,6 +160,11 @@ class Reader:
                 return None
             credentials = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12)
             return int(struct.unpack("3i", credentials)[0])
+
+    def is_up(self, interface: str) -> bool:
+        """Is the network interface there, and up?"""
+        status = self.text("/sys/class/net/{}/flags".format(interface))
+        return status is not None and bool(int(status, 16) & 1)
 
     def address_of(self, interface: str) -> "str | None":
         """The first IPv4 address of a network interface with its prefix, as the kernel has it; None without one."""

@@ -19,10 +19,16 @@ if TYPE_CHECKING:
 
 LINKS = 40
 """As many as the kernel follows."""
+TAKEN = ("system.posix_acl_access", "security.selinux")
 GET_FLAGS = 0x80086601
 """FS_IOC_GETFLAGS, where a long has 64 bits."""
 LOCKED = 0x30
 """FS_IMMUTABLE_FL and FS_APPEND_FL."""
+ROOTS = tuple(
+    "/etc/{}/".format(name)
+    for name in "apt cdi default docker modprobe.d modules-load.d nvidia-container-runtime sysctl.d systemd".split()
+)
+"""Where only root's programs read, as root: nobody else may write there, and a stricter mode harms nobody."""
 KEPT = "kept"
 """Ends the second name of a file that a change may have to put back."""
 UNLINKED = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
@@ -296,16 +302,17 @@ def _sibling(
 
 
 def _take_attributes(directory: int, name: str, fd: int) -> None:
-    """Give the new file the extended attributes of the old one, its ACL among them; its mode, set later, bounds that.
+    """Give the new file the ACL of the old one, which its mode, set later, bounds, its label, and what users noted.
 
-    What a file system does not have, or does not let us set, stays behind.
+    Not a digest of its contents (security.ima). What a file system does not let us set stays behind.
     """
     with contextlib.suppress(OSError):
         old = os.open(name, UNLINKED, dir_fd=directory)
         try:
             for attribute in os.listxattr(old) if stat.S_ISREG(os.fstat(old).st_mode) else ():
-                with contextlib.suppress(OSError):
-                    os.setxattr(fd, attribute, os.getxattr(old, attribute))
+                if attribute in TAKEN or attribute.startswith("user."):
+                    with contextlib.suppress(OSError):
+                        os.setxattr(fd, attribute, os.getxattr(old, attribute))
         finally:
             os.close(old)
 
@@ -323,7 +330,8 @@ def _free_name(directory: int, name: str) -> str:
 def _sweep(directory: int, name: str, but: "str | None" = None) -> None:
     for left in os.listdir(directory):
         if left.startswith(_mark(name)) and left != but:
-            os.unlink(left, dir_fd=directory)
+            with contextlib.suppress(IsADirectoryError, PermissionError):  # none of ours: a user may call one so
+                os.unlink(left, dir_fd=directory)
 
 
 def second_name(path: str) -> str:

@@ -59,15 +59,23 @@ class Memory:
                 fits(document.get(name, kind()), kind) for name, kind in sections.items()
             ):
                 raise self._damaged()
-            if document.get("schema", SCHEMA) > SCHEMA:
-                cause = "{} was written by a newer version (schema {})".format(self._path, document["schema"])
-                raise Failed(cause, "run that version here, or move the file away")
             self._document = document
         return self._document
 
     def _damaged(self, what: str = "") -> Failed:
         fix = "move it away; the next run then compares with the live system instead"
         return Failed("{} is damaged{}".format(self._path, what), fix)
+
+    def _schema(self) -> int:
+        return max(SCHEMA, int(self._load().get("schema", SCHEMA)))
+
+    def newer(self) -> str:
+        """What to say of a document of a newer version, which is read as far as it goes; "" where it is ours."""
+        schema = self._schema()
+        if schema == SCHEMA:
+            return ""
+        told = "{} was written by a newer version (schema {}): what this one does not know in it is left as it is"
+        return told.format(self._path, schema)
 
     def section(self, name: str) -> "dict[str, Any]":
         """A copy of one section: {key: record}."""
@@ -128,7 +136,7 @@ class Memory:
             self._waits = True
             return
         self.directory()
-        text = json.dumps(dict(self._load(), schema=SCHEMA), indent=1, sort_keys=True) + "\n"
+        text = json.dumps(dict(self._load(), schema=self._schema()), indent=1, sort_keys=True) + "\n"
         self._system.keep(self._path, text.encode("ascii"))
 
     def directory(self) -> str:

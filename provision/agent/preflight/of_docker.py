@@ -30,6 +30,7 @@ KUBELET = re.compile(r"/kubelet\.service(?:/|$)", re.M)
 WANTED = "/etc/systemd/system/multi-user.target.wants/kubelet.service"
 UNITS = ("/etc/systemd/system/", "/run/systemd/system/", "/usr/lib/systemd/system/", "/lib/systemd/system/")
 MASK = "/dev/null"
+REMAP, SUBORDINATE = "userns-remap", ("/etc/subuid", "/etc/subgid")
 UNTOUCHED = ("n/a", "nothing of the container engine is changed here", "")
 
 
@@ -79,7 +80,13 @@ def configuration(system: "System", change: "Change") -> "Judgement":
         return "n/a", "what Docker takes is known once its packages are there", ""
     for resource in written:
         try:
-            resource.rehearse(system)
+            remapped = bool(resource.planned(system).get(REMAP))
+            missing = [path for path in SUBORDINATE if remapped and not look.exists(system, path)]
+            if missing:
+                cause = "{} needs {}, which is not there: Docker would not start".format(REMAP, " and ".join(missing))
+                return "fail", cause, "touch {}".format(" ".join(missing))
+            if not remapped:  # for that, the validation itself makes a user
+                resource.rehearse(system)
         except Failed as error:
             return "fail", error.cause, error.fix
     return "pass", "Docker takes its planned configuration", ""

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from ..host.system import System
 
-FILES = ("lock", "state.json", UNDO + "/journal.json", UNDO + "/agent", UNDO + "/undo.py")
+FILES = ("lock", "state.json", UNDO + "/journal.json", UNDO + "/done.json", UNDO + "/agent", UNDO + "/undo.py")
 LOOK = "look at what is in it, then give it to root alone (chown, chmod), or move it away"
 
 

@@ -208,11 +208,13 @@ class Transaction:
 
 def tidy(system: "System") -> None:
     """Files of a change that is over lose their second name."""
-    record = _read(system, _done(system))
-    if record is not MISSING:
-        for entry in record["files"]:
+    data = system.read(_done(system))
+    if data is None:
+        return
+    with contextlib.suppress(ValueError, TypeError, KeyError, AttributeError, RecursionError):  # it holds nothing back
+        for entry in json.loads(data.decode("ascii"))["files"]:
             before.forget(system, entry)
-        system.remove(_done(system))
+    system.remove(_done(system))
 
 
 def _read(system: "System", path: str) -> "Any":

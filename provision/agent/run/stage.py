@@ -68,6 +68,7 @@ class Stage:
         self._removes = plan.get("remove", False)
         self._guard = Guard(run.system, plan["disrupt"])
         self._newer = run.of_newer_versions(self.role)
+        self._of_newer = run.system.memory.newer()
         self._items = self._ordered()
         self._resources = self._made()
 
@@ -206,6 +207,9 @@ class Stage:
             self._settle(self._resources[position], result)
             self._note(position, result)
         shown: "dict[str, Any]" = {key: value for key, value in result.items() if key not in INSIDE}
+        newer, self._of_newer = self._of_newer, ""  # said once
+        if newer:
+            shown["note"] = "; ".join(part for part in (shown["note"], newer) if part)
         if self._newer:
             left = "left as it is, for only a newer version knows it: {}".format(", ".join(sorted(self._newer)))
             shown["note"] = "; ".join(part for part in (shown["note"], left) if part)

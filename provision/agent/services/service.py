@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 SECTION = "services"
 GONE = 10
 """Seconds without a process after which a service that was started counts as ended."""
-SETTLE, SUSPECT = 2, 8
+SETTLE, SUSPECT = 1, 8
 """Seconds that it has to stay up after its start: of one that has died before the second."""
 YOUNG = 120
 """Seconds after which a process that systemd had to start again counts as one that stays."""

@@ -86,6 +86,13 @@ def test_a_proof_is_told_on_the_run_in_which_it_ran(ran: bool) -> None:
     assert told([step]) == (line if ran else "")
 
 
+@pytest.mark.parametrize(("note", "said"), [("proven 143 min ago", True), ("", False)])
+def test_a_login_that_is_not_proven_now_is_told(note: str, said: bool) -> None:
+    proof = ResourceDone("web1", "registry_login", "registry_proof", "r.corp as ci", Outcome.OK, note=note)
+    shown = told([proof, Summary("r", Outcome.OK, {})])
+    assert ("logins that an earlier run has proven, and this one has not: 1 (--set registry_login.max" in shown) is said
+
+
 def test_diff_shows_the_differences(run: list[Event]) -> None:
     assert DIFFS in told(run, diff=True)
 
