@@ -9,12 +9,11 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import InitVar, dataclass, field
 from threading import Event as Flag
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from provision import loader, messages
 from provision.accounting import Accounting
 from provision.agent import protocol
-from provision.agent.types import Ask, Plan
 from provision.agent.wire import Decoder, WireError, encode
 from provision.errors import ConnectionLost, Garbled, HostError, HostTimeout, ProtocolError, Refused
 from provision.events import (
@@ -36,6 +35,9 @@ from provision.reachability import Lifeline, Reached
 from provision.run import Run
 from provision.target import Target
 from provision.transport import Channel, Connection
+
+if TYPE_CHECKING:
+    from provision.agent.types import Ask, Plan
 
 Planner = Callable[[Facts], Sequence[Stage]]
 
@@ -185,7 +187,7 @@ class Session:
         facts = self._facts = messages.facts(hello.facts)
         if isinstance(self.planner, Question):
             arguments = dict(self.planner.arguments(facts))
-            self._say(channel, Ask(type="ask", question=self.planner.name, arguments=arguments))
+            self._say(channel, {"type": "ask", "question": self.planner.name, "arguments": arguments})
             return
         self.sink(HostFacts(self.target.name, hello.facts))
         if hello.interrupted:
@@ -265,14 +267,14 @@ class Session:
         needed = [name for stage in active for resource in stage.resources for name in resource.modules]
         needed += [name for stage in active for name in stage.modules]
         stages_sent = [stage.wired(self.run.closed()) for stage in active]
-        plan = Plan(type="plan", modules=dict(self._unsent(needed)), stages=stages_sent)
+        plan: Plan = {"type": "plan", "modules": dict(self._unsent(needed)), "stages": stages_sent}
         if self.run.preflight is not None:
             deferred = [stage.role for stage in stages if stage.deferred is not None]
             plan["preflight"] = self.run.preflight.wired(deferred)
             self._asks = bool(deferred)
         self._say(channel, plan)
 
-    def _say(self, channel: Channel, word: Plan | Ask | dict[str, Any]) -> None:
+    def _say(self, channel: Channel, word: "Plan | Ask | dict[str, Any]") -> None:
         self._state = protocol.controller_said(self._state, word["type"])
         channel.send(encode(dict(word)))
 
