@@ -24,7 +24,7 @@ LAYERS = [
     {"site_kinds"},
     {"transport", "loader", "role", "messages", "journal"},
     {"daemon", "inventory"},
-    {"plan", "preflight", "bootstrap", "login", "reachability", "questions"},
+    {"plan", "preflight", "bootstrap", "login", "reachability", "questions", "conversation"},
     {"run", "accounting", "bundle"},
     {"session"},
     {"rollout"},
