@@ -135,11 +135,11 @@ class DockerService(Service):
         self._record(system, self._process, self._started_with)
         return True
 
-    def _come_up(self, system: "System", manager: "Manager", log: str, restart: bool) -> None:
+    def _start(self, system: "System", manager: "Manager", log: str, restart: bool) -> None:
         from . import containers
 
         back = containers.expected(system) if restart else {}
-        Service._come_up(self, system, manager, log, restart)
+        Service._start(self, system, manager, log, restart)
         containers.wait_for(system, back)
 
     def _takes_sockets(self, system: "System") -> bool:
