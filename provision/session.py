@@ -180,8 +180,7 @@ class Session:
             case messages.Refusal() | messages.Crash():
                 raise conversation.blame(message)
             case messages.Bye():
-                if not self._cancelled:
-                    self._accounting.close(self._sent)
+                self._accounting.close([] if self._cancelled else self._sent)
 
     def _greet(self, channel: Channel, hello: messages.Hello) -> None:
         facts = self._facts = messages.facts(hello.facts)
