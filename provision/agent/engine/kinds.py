@@ -45,6 +45,7 @@ MODULES = {
     "gpu_survival": ("gpu.survival", "GpuSurvival"),
     "gpu_speed": ("gpu.speed.kind", "GpuSpeed"),
     "sysctl": ("kernel.sysctl", "Sysctl"),
+    "limit": ("kernel.limits", "Limit"),
     "kernel_module": ("kernel.module", "KernelModule"),
     "package_absent": ("packages.absent", "PackageAbsent"),
     "line_in_file": ("files.line", "LineInFile"),
