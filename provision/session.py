@@ -9,12 +9,11 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import InitVar, dataclass, field
 from threading import Event as Flag
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from provision import loader, messages
 from provision.accounting import Accounting
 from provision.agent import protocol
-from provision.agent.types import Ask, Plan
 from provision.agent.wire import Decoder, WireError, encode
 from provision.errors import ConnectionLost, Garbled, HostError, HostTimeout, ProtocolError, Refused
 from provision.events import (
@@ -37,12 +36,17 @@ from provision.run import Run
 from provision.target import Target
 from provision.transport import Channel, Connection
 
+if TYPE_CHECKING:
+    from provision.agent.types import Ask, Plan
+
 Planner = Callable[[Facts], Sequence[Stage]]
 
 SLICE = 0.5
 """Seconds between two looks at the cancel flag."""
 FRAME = 8 * 1024 * 1024
 """Bytes of one message of an agent; facts with 20,000 routes are 2 MiB."""
+VALUES = 1_000_000
+"""Values of JSON, about, that an agent may say in one conversation: what costs the controller is their number."""
 MOST = 32 * 1024 * 1024
 """Bytes that an agent may say in one conversation: a long run with all its differences says a tenth of that."""
 
@@ -105,7 +109,7 @@ class Session:
 
     def _converse(self, channel: Channel, rest: bytes) -> None:
         decoder = Decoder(FRAME)
-        data, said = rest, len(rest)
+        data, said, values = rest, len(rest), _values(rest)
         while self._state != protocol.OVER:
             for message in _decoded(decoder, data):
                 self._state = _following(self._state, message)
@@ -122,8 +126,10 @@ class Session:
                     break
                 raise ConnectionLost("the connection ended", "run again to see where it stands")
             said += len(data)
-            if said > MOST:
-                raise Garbled(f"the agent has said more than {MOST >> 20} MiB, in the step {self._step!r:.200}")
+            values += _values(data)
+            if said > MOST or values > VALUES:
+                much = f"{MOST >> 20} MiB" if said > MOST else f"{VALUES} values"
+                raise Garbled(f"the agent has said more than {much}, in the step {self._step!r:.200}")
             self._left()
         if self._cancelled:
             raise Interrupted(f"interrupted in the step {self._step!r}", "run again to converge")
@@ -181,7 +187,7 @@ class Session:
         facts = self._facts = messages.facts(hello.facts)
         if isinstance(self.planner, Question):
             arguments = dict(self.planner.arguments(facts))
-            self._say(channel, Ask(type="ask", question=self.planner.name, arguments=arguments))
+            self._say(channel, {"type": "ask", "question": self.planner.name, "arguments": arguments})
             return
         self.sink(HostFacts(self.target.name, hello.facts))
         if hello.interrupted:
@@ -261,14 +267,14 @@ class Session:
         needed = [name for stage in active for resource in stage.resources for name in resource.modules]
         needed += [name for stage in active for name in stage.modules]
         stages_sent = [stage.wired(self.run.closed()) for stage in active]
-        plan = Plan(type="plan", modules=dict(self._unsent(needed)), stages=stages_sent)
+        plan: Plan = {"type": "plan", "modules": dict(self._unsent(needed)), "stages": stages_sent}
         if self.run.preflight is not None:
             deferred = [stage.role for stage in stages if stage.deferred is not None]
             plan["preflight"] = self.run.preflight.wired(deferred)
             self._asks = bool(deferred)
         self._say(channel, plan)
 
-    def _say(self, channel: Channel, word: Plan | Ask | dict[str, Any]) -> None:
+    def _say(self, channel: Channel, word: "Plan | Ask | dict[str, Any]") -> None:
         self._state = protocol.controller_said(self._state, word["type"])
         channel.send(encode(dict(word)))
 
@@ -300,6 +306,11 @@ def _blame(message: messages.Refusal | messages.Crash) -> HostError | ProtocolEr
     if isinstance(message, messages.Refusal):
         return Refused(message.cause, message.fix)
     return ProtocolError(f"the agent crashed: {message.last}\n{message.trace}")
+
+
+def _values(data: bytes) -> int:
+    """How many values of JSON these bytes hold, about: each stands behind a comma or a bracket."""
+    return data.count(b",") + data.count(b"[") + data.count(b"{")
 
 
 def _tell(channel: Channel, word: str) -> None:

@@ -480,6 +480,8 @@ def test_a_key_that_is_gone_expires_soon_or_has_expired(host, monkeypatch):
     assert "a.gpg of /etc/apt/sources.list.d/a.list is not there" in of_packages.repositories(host, change(INSTALL))[1]
     host.put("/usr/share/keyrings/a.gpg", keys.GOOD)
     assert of_packages.repositories(host, change(INSTALL))[0] == "pass"
+    host.put("/usr/share/keyrings/a.gpg", keys.GOOD, 0o640)
+    assert "cannot be read by apt's own user, _apt" in of_packages.repositories(host, change(INSTALL))[1]
     host.put("/usr/share/keyrings/a.gpg", keys.OLD)
     assert "has expired on 2020-12-31" in of_packages.repositories(host, change(INSTALL))[1]
     end = openpgp.keys(keys.OLD.encode("ascii"))[0].expires

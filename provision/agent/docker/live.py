@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from ..types import Diff, State
 
 FIXES = {
-    "containerd": "start it: systemctl start containerd (systemctl status containerd says why it does not run)",
+    "containerd": "restart it: systemctl restart containerd (systemctl status containerd says how it is)",
     "bridge": "restart Docker, which makes it anew: systemctl restart docker",
     "data": "mount it, then restart Docker: systemctl restart docker",
 }

@@ -156,6 +156,11 @@ class Reader:
             credentials = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12)
             return int(struct.unpack("3i", credentials)[0])
 
+    def is_up(self, interface: str) -> bool:
+        """Is the network interface there, and up?"""
+        status = self.text("/sys/class/net/{}/flags".format(interface))
+        return status is not None and bool(int(status, 16) & 1)
+
     def address_of(self, interface: str) -> "str | None":
         """The first IPv4 address of a network interface with its prefix, as the kernel has it; None without one."""
         request = struct.pack("256s", interface.encode("utf-8", "surrogateescape")[:15])
