@@ -63,6 +63,7 @@ class Limit(Resource):
         return "for sessions from now on"
 
     def apply(self, system: "System", diff: "Diff") -> None:
+        """Write the file, or remove it."""
         if self.value is None:
             system.remove(self._path())
             return
