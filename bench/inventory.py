@@ -43,6 +43,7 @@ def main() -> None:
     if shutil.which("ansible-inventory") is None:
         raise SystemExit("ansible-inventory is not on PATH: pip install ansible-core")
     rounds: dict[tuple[str, str], list[Cost]] = {}
+    load = os.getloadavg()[0]
     with tempfile.TemporaryDirectory() as folder:
         files = list(written(Path(folder), options.hosts))
         for _ in range(options.rounds):
@@ -51,7 +52,7 @@ def main() -> None:
                     rounds.setdefault((form, name), []).append(measured(argv))
                     print(form, name, rounds[form, name][-1], flush=True)
     page = options.page.read_text("utf-8").partition(f"\n{HEADING}")[0]
-    options.page.write_text(page + section(rounds, options.hosts))
+    options.page.write_text(page + section(rounds, options.hosts, load))
 
 
 def commands(file: Path) -> list[tuple[str, list[str]]]:
@@ -95,7 +96,7 @@ def measured(argv: list[str]) -> Cost:
     return Cost(time.monotonic() - started, used.ru_utime + used.ru_stime, used.ru_maxrss / 1024)
 
 
-def section(rounds: dict[tuple[str, str], list[Cost]], hosts: int) -> str:
+def section(rounds: dict[tuple[str, str], list[Cost]], hosts: int, load: float) -> str:
     """A part of docs/bench.md: medians."""
     lines = [
         "",
@@ -103,7 +104,7 @@ def section(rounds: dict[tuple[str, str], list[Cost]], hosts: int) -> str:
         "",
         f"Made by `make bench-inventory`: {hosts:,} hosts in {RACKS} racks below {SITES} sites, with a file of",
         f"group_vars for each rack; medians of {len(next(iter(rounds.values())))} rounds, the commands in turn.",
-        "CPU is of user and system.",
+        f"CPU is of user and system; load before: {load:.0f}, on {os.cpu_count()} processors.",
         "",
         "| form | command | wall, s | CPU, s | x ours | memory, MB |",
         "|---|---|--:|--:|--:|--:|",

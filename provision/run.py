@@ -11,6 +11,7 @@ from provision.preflight import Wanted
 
 if TYPE_CHECKING:
     from provision.agent.types import Options, ReviewedPlan, Who
+    from provision.bundle.shelf import Shelf
 
 
 @dataclass(frozen=True)
@@ -69,6 +70,8 @@ class Run:
     """Asked when a host is planned: why nothing that disrupts may be done now, as a clause; None where it may."""
     comment: str = ""
     """What the run is for; shown with `by`."""
+    bundle: "Shelf | None" = None
+    """What hosts are given in place of a network."""
     spread: bool = False
     """Over workers: where one is lost, another goes on with its hosts."""
 

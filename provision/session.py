@@ -80,6 +80,8 @@ class Session:
     _shipped: set[str] = field(default_factory=set, init=False)
     _told: set[str] = field(default_factory=set, init=False)
     """What this run changed here before its worker was lost: reported when the host says so."""
+    received: int = field(default=0, init=False)
+    """Bytes that the host was given of the bundle."""
     _cancelled: bool = field(default=False, init=False)
     _asks: bool = field(default=False, init=False)
     """Would something change, so that the agent has to answer the questions of the preflight?"""
@@ -92,7 +94,7 @@ class Session:
         if self.run.confirms:
             self._state = protocol.BYE  # that the host was reached is all there is to say
         silent = f"did not start our loader within {self.run.limits.login:g} s"
-        login = Login(self.target, loader.block(self.run.options()))
+        login = Login(self.target, loader.block(self.run.options(), bundle=self.run.bundle is not None))
         channel = self.connection.open(login.command)  # kind `openssh` connects here, and may wait for its turn
         self._deadline = time.monotonic() + self.run.limits.host
         login_ends = time.monotonic() + self.run.limits.login
@@ -113,7 +115,10 @@ class Session:
         while self._state != protocol.OVER:
             for message in _decoded(decoder, data):
                 self._state = _following(self._state, message)
-                self._handle(channel, message)
+                if isinstance(message, messages.Listing | messages.Fetch):
+                    self._hand_out(channel, message)
+                else:
+                    self._handle(channel, message)
             if self._state == protocol.OVER:
                 break
             heard = time.monotonic()
@@ -216,6 +221,8 @@ class Session:
         self.sink(Answered(self.target.name, self.planner.name, outcome, answer))
 
     def _part(self) -> None:
+        if self.received:
+            self.sink(Notice(f"received {self.received / 1e6:.1f} MB of the bundle", self.target.name))
         if not self._cancelled:
             self._accounting.close(self._sent)
 
@@ -266,13 +273,21 @@ class Session:
         self._sent += active
         needed = [name for stage in active for resource in stage.resources for name in resource.modules]
         needed += [name for stage in active for name in stage.modules]
+        active = active if self.run.bundle is None else self.run.bundle.with_keys(active)
         stages_sent = [stage.wired(self.run.closed()) for stage in active]
         plan: Plan = {"type": "plan", "modules": dict(self._unsent(needed)), "stages": stages_sent}
         if self.run.preflight is not None:
             deferred = [stage.role for stage in stages if stage.deferred is not None]
             plan["preflight"] = self.run.preflight.wired(deferred)
             self._asks = bool(deferred)
+        if self.run.bundle is not None and self._facts is not None:
+            plan["bundle"] = self.run.bundle.told(self._facts)
         self._say(channel, plan)
+
+    def _hand_out(self, channel: Channel, asked: messages.Listing | messages.Fetch) -> None:
+        from provision.bundle import serving  # noqa: PLC0415 - few runs have a bundle
+
+        self.received += serving.hand_out(asked, self.run.bundle, self._facts, channel.send)
 
     def _say(self, channel: Channel, word: "Plan | Ask | dict[str, Any]") -> None:
         self._state = protocol.controller_said(self._state, word["type"])

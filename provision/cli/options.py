@@ -3,6 +3,7 @@
 The law: declarations only; an option that does nothing yet does not exist.
 """
 
+import re
 import shlex
 from dataclasses import dataclass
 from pathlib import Path
@@ -51,6 +52,9 @@ class Asked:
     junit: Path | None = None
     metrics: Path | None = None
     on_event: tuple[str, ...] | None = None
+    bundle: Path | None = None
+    bandwidth: float | None = None
+    """Bytes a second."""
     out: Path | None = None
     plan: Path | None = None
 
@@ -130,6 +134,18 @@ def _forks() -> int:
     return ansible_config.read().forks or 32
 
 
+class Rate(click.ParamType):  # type: ignore[type-arg] # not generic in each version of click
+    """Bytes a second: 25Mbit, 3MB."""
+
+    name = "rate"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        match = re.fullmatch(r"(\d+(?:\.\d+)?)([kMG])(bit|B)", value) if isinstance(value, str) else None
+        if match is None or not float(match[1]):
+            self.fail(f"{value!r} is no rate: write bits or bytes a second, as in 25Mbit or 3MB", param, ctx)
+        return float(match[1]) * {"k": 1e3, "M": 1e6, "G": 1e9}[match[2]] / (8 if match[3] == "bit" else 1)
+
+
 def _option(*names: str, **settings: Any) -> click.Option:
     return click.Option(list(names), **settings)
 
@@ -163,7 +179,7 @@ SET = _option(
     metavar="ROLE.KEY=VALUE",
     multiple=True,
     shell_complete=completing.settings,
-    help="Override one setting; may be repeated.",
+    help="A setting.",
 )
 FORKS = _option("-f", "--forks", metavar="N", type=Count(), default=_forks, help="Hosts at once. [32]")
 TIMEOUT = _option(
@@ -183,13 +199,13 @@ JUNIT = _option("--junit", metavar="FILE", type=click.Path(path_type=Path), help
 METRICS = _option("--metrics", metavar="FILE", type=click.Path(path_type=Path), help="Prometheus metrics.")
 ON_EVENT = _option("--on-event", metavar="PROGRAM", callback=_argv, help="Run on events.")
 OUT = _option("--out", metavar="FILE", type=click.Path(path_type=Path), help="Save the plan.")
+BUNDLE = _option("--bundle", metavar="DIR", type=click.Path(path_type=Path, file_okay=False), help="Install from it.")
+BANDWIDTH = _option("--bandwidth", metavar="25Mbit", type=Rate(), help="Of --bundle.")
 YES = _option("--yes", is_flag=True, help="Do not ask.")
 JSON = _option("--json", "as_json", is_flag=True, help="JSON lines on stdout.")
 VERBOSE = _option("-v", "--verbose", is_flag=True, help="Show what is ok.")
 ACCEPT = _option("--accept-new-host-keys", is_flag=True, help="Add unknown.")
-VAULT = _option(
-    "--vault-password-file", metavar="FILE", type=click.Path(path_type=Path), help="Password of Ansible vaults."
-)
+VAULT = _option("--vault-password-file", metavar="FILE", type=click.Path(path_type=Path), help="Vaults'.")
 VAULT_ID = _option("--vault-id", "vault_ids", metavar="ID@FILE", multiple=True, help="Of one vault id.")
 QUIET = _option("-q", "--quiet", is_flag=True, help="Failures only.")
 LIST_HOSTS = _option("--list-hosts", is_flag=True, help="Name the hosts only.")
@@ -200,7 +216,7 @@ ASK_BECOME_PASS = _option("-K", "--ask-become-pass", is_flag=True, help="Ask sud
 LOGIN = (USER, BECOME, ASK_PASS, ASK_BECOME_PASS)
 """How hosts are logged in to, for all of them."""
 BRIEF: tuple[click.Parameter, ...] = (ROLES, FORKS, TIMEOUT, MAX_FAILURES, RESUME, WHAT_FOR, REPORT, JUNIT, METRICS)
-BRIEF += (ON_EVENT, USER, WAVES, EXECUTOR, VAULT_ID, OUT)
+BRIEF += (SET, BUNDLE, BANDWIDTH, VAULT, ON_EVENT, USER, WAVES, EXECUTOR, VAULT_ID, OUT)
 """Options whose help is short enough for two of them to stand in one line."""
 ANSIBLE = {
     "-t": "--roles",

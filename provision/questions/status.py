@@ -47,6 +47,14 @@ class LastRun(Answer):
     failed: Texts
 
 
+class Gate(Answer):
+    """What others on the host are told: is /run/provision/gpu-proven there, and how old is what it rests on?"""
+
+    verdict: Text
+    open: bool
+    age: Age
+
+
 class Proof(Answer):
     """The last proof that containers get the GPUs. Whether it still holds, only a run that asks for one tells."""
 
@@ -56,6 +64,8 @@ class Proof(Answer):
     gpus: int
     levels: Texts
     failed: Texts
+    gate: Gate | None = None
+    """None where nothing was proven since the boot, and from an older agent."""
 
 
 class Unmanaged(Answer):

@@ -12,6 +12,7 @@ from provision.agent.engine.resource import converge
 from provision.agent.questions import status
 
 from .fake_host import Host
+from .rooted import Rooted
 
 INFO = {
     "Driver": "overlay2",
@@ -197,6 +198,17 @@ def test_a_program_of_the_engine_that_is_gone_is_named(tmp_path):
     host.files["/var/lib/dpkg/info/docker.io.list"] = "/usr\n/usr/share/doc/x\n" + gone + "\n"
     found = converge(DockerPrograms(), host, False)
     assert "/usr/bin/docker-that-is-gone is not there, or cannot be executed" in found["error"]["cause"]
+
+
+def test_an_engine_without_a_client_is_told_with_the_package_that_has_it(tmp_path):
+    host = Rooted(tmp_path)
+    host.put("/usr/sbin/dockerd", "x", 0o755)
+    host.put("/var/lib/dpkg/info/docker.io.list", "/usr\n/usr/sbin/dockerd\n")
+    found = converge(DockerPrograms(), host, False)
+    assert found["error"]["cause"] == "Docker is installed, and its client is not there"
+    assert found["error"]["fix"] == "apt-get install docker-cli"
+    host.put("/usr/bin/docker", "x", 0o755)
+    assert converge(DockerPrograms(), host, False)["outcome"] == "ok"
 
 
 # -- an upgrade that is not live

@@ -319,6 +319,9 @@ def test_a_socket_that_cannot_start_is_told_before_docker_stops(host):
     verdict, text, fix = of_docker.socket(host, change(ENGINE))
     assert (verdict, fix) == ("fail", "groupadd --system no-such-group")
     assert "there is no group no-such-group, to which docker.socket is given" in text
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("provision.agent.packages.dpkg.broken", lambda system: ["docker.io"])
+        assert of_docker.socket(host, change(ENGINE))[0] == "n/a", "its scripts make the group, once dpkg is repaired"
     coming = ("site", {"kind": "group", "fields": {"name": "no-such-group"}}, {"diff": []})
     assert of_docker.socket(host, change(coming, ENGINE))[0] == "pass"
     host.put("/etc/systemd/system/docker.socket.d/group.conf", "[Socket]\nSocketGroup=root\n")

@@ -706,5 +706,6 @@ def test_a_unit_that_others_have_broken_is_told_before_the_restart(host, text, c
     with pytest.raises(Failed) as caught:
         resource.prove(host)
     assert caught.value.cause == "Docker would not come up again: " + cause
-    host.files["/etc/systemd/system/docker.service.d/site.conf"] = "[Service]\nEnvironmentFile=-/etc/gone.env\n"
+    shell = "ExecStart=\nExecStart=/usr/local/bin/sh -c 'exec dockerd'\n"
+    host.files["/etc/systemd/system/docker.service.d/site.conf"] = "[Service]\nEnvironmentFile=-/etc/gone\n" + shell
     resource.prove(host)

