@@ -101,6 +101,10 @@ $(BIN)/molecule: $(STAMP)
 bench: $(STAMP) ## Measure a no-change run on ten hosts beside ten parallel `ssh HOST true`
 	@$(BIN)/python -m bench.no_change
 
+.PHONY: bench-inventory
+bench-inventory: $(STAMP) ## 10,000 hosts read beside ansible-inventory, into docs/bench.md (needs ansible-core on PATH)
+	@$(BIN)/python -m bench.inventory
+
 .PHONY: bench-peers
 bench-peers: $(STAMP) ## This tool beside pyinfra, Ansible and Mitogen, into docs/bench.* (root; on an idle machine)
 	@$(BIN)/python -m bench.peers $(PEERS)

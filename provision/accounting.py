@@ -16,6 +16,8 @@ from provision.resources import Resource
 
 BAD = ("failed", "unknown")
 WAITS = "pending"
+DROPPED = 1000
+"""Resources that a stage may undo because nobody asks for them any more."""
 
 
 @dataclass(frozen=True)
@@ -37,6 +39,7 @@ class Accounting:
         """One more result. ProtocolError where it is about something else than what was planned."""
         told = self._told[result.stage]
         known = 0 <= result.stage < len(stages) and stages[result.stage].role == result.role
+        known = known and len(told) < len(stages[result.stage].resources) + DROPPED
         if not known or result.position in told or not _may_be(result, stages[result.stage]):
             what = f"{result.role}: {result.kind} {result.name}"
             raise ProtocolError(f"the agent told of {what!r:.200} (stage {result.stage}), which was not planned")

@@ -7,6 +7,7 @@ and so does apt's configuration where a proxy is to be used: its password is nev
 import re
 import secrets as random
 import time
+from collections.abc import Callable, Iterable
 
 from provision.errors import HostTimeout, Refused
 from provision.secrets import Secret
@@ -49,6 +50,48 @@ else
   told; exit 1
 fi
 """
+_SCRIPT_OFFLINE = """\
+trap '' HUP PIPE
+umask 077
+if ! command -v apt-get >/dev/null 2>&1; then echo 'there is no apt-get on this host'; exit 1; fi
+d=$(mktemp -d /var/tmp/provision.XXXXXX) || exit 1
+trap 'rm -rf "$d"' EXIT
+ID= VERSION_ID= VERSION_CODENAME=
+. /etc/os-release
+echo "{asks} $ID:$VERSION_ID:$VERSION_CODENAME:$(dpkg --print-architecture):"
+tar -xf - -C "$d" || {{ echo 'the packages of the bundle did not come whole'; exit 1; }}
+keys=$(grep -rhoiE 'signed-by[=:] *[^] ]+' /etc/apt/sources.list /etc/apt/sources.list.d 2>/dev/null |
+  sed 's/^[^=:]*[=:] *//' | tr ',' '\\n' | grep '^/')
+for k in $keys /etc/apt/trusted.gpg.d/*.gpg /etc/apt/trusted.gpg.d/*.asc /usr/share/keyrings/*-archive-keyring.gpg; do
+  [ -e "$k" ] && by="${{by:+$by,}}$k"
+done
+while read -r n rest; do echo "deb ${{by:+[signed-by=$by]}} copy:$d/$n $rest"; done < "$d/sources" > "$d/sources.list"
+mkdir -p "$d/lists/partial"
+cat > "$d/apt.conf" <<X
+#clear APT::Update;
+Dir::Etc::sourcelist "$d/sources.list";
+Dir::Etc::sourceparts "/dev/null";
+Dir::State::lists "$d/lists";
+Dir::Cache::pkgcache "";
+Dir::Cache::srcpkgcache "";
+APT::Sandbox::User "root";
+Acquire::Languages "none";
+Acquire::Check-Valid-Until "false";
+X
+LC_ALL=C DEBIAN_FRONTEND=noninteractive NEEDRESTART_SUSPEND=1
+export LC_ALL DEBIAN_FRONTEND NEEDRESTART_SUSPEND
+quiet() {{ "$@" >>"$d/log" 2>&1 </dev/null; }}
+told() {{ grep -E '^(E:|W: |dpkg:)' -A1 "$d/log" | tail -n 12; }}
+quiet apt-get -q -c "$d/apt.conf" update || {{ told; exit 1; }}
+quiet dpkg --configure -a
+if quiet apt-get -y -q -c "$d/apt.conf" --no-install-recommends --no-remove \\
+    -o DPkg::Lock::Timeout=300 install python3; then
+  echo '{done}'
+else
+  told; exit 1
+fi
+"""
+"""The host says what it is and gets a tar with a partial mirror for that, which its own apt verifies."""
 _KNOWN = (
     (
         r"407 ",
@@ -86,6 +129,28 @@ def install_python(connection: Connection, target: Target, apt_configuration: Se
         raise _explained(output.replace(READY, ""))
 
 
+def install_python_offline(
+    connection: Connection, target: Target, mirror: Callable[[str, str, str, str], Iterable[bytes]]
+) -> None:
+    """The same on a host without a network. Raises Refused with apt's own last words, or HostTimeout.
+
+    `mirror`: from ID, VERSION_ID, VERSION_CODENAME and architecture of the host to a tar of repositories: a file
+    `sources` with a line for each (its folder, suite, components), and the folders.
+    """
+    asks = f"provision-bootstrap-{random.token_hex(8)}"
+    script = _SCRIPT_OFFLINE.format(asks=asks, done=DONE).encode()
+
+    def more(output: str) -> Iterable[bytes] | None:
+        match = re.search(rf"{asks} ([^:]*):([^:]*):([^:]*):([^:]*):", output)
+        return mirror(*match.groups()) if match else None
+
+    # Read to the byte: a shell that reads its script from standard input may take some of what follows.
+    start = f's=$(head -c {len(script)}); exec sh -c "$s"'
+    output = _conversation(connection, target, script, start, more)
+    if DONE not in output:
+        raise _explained(re.sub(rf"{READY}|{asks}[^\n]*", "", output))
+
+
 def _explained(output: str) -> Refused:
     what = "python3 could not be installed"
     for pattern, cause, fix in _KNOWN:
@@ -95,10 +160,17 @@ def _explained(output: str) -> Refused:
     return Refused(f"{what}: {last or 'no output'}", "install python3 on the host by hand")
 
 
-def _conversation(connection: Connection, target: Target, script: bytes) -> str:
-    """Run `script` as root; return what it printed. Password and script are sent when they are asked for (law 10)."""
+def _conversation(
+    connection: Connection,
+    target: Target,
+    script: bytes,
+    start: str = "exec sh -s",
+    more: Callable[[str], Iterable[bytes] | None] | None = None,
+) -> str:
+    """Run `script` as root; return what it printed. Password and script are sent when they are asked for (law 10), and
+    `more` once it says, from what was printed, what that is."""
     prompt = f"provision-sudo-{random.token_hex(8)}:"
-    shell = f"sh -c 'echo {READY}; exec sh -s'"
+    shell = f"sh -c 'echo {READY}; {start}'"
     if target.become:
         shell = f"sudo -S -p {prompt} -- {shell}" if target.become_password else f"sudo -n -- {shell}"
     channel = connection.open(shell)
@@ -111,8 +183,14 @@ def _conversation(connection: Connection, target: Target, script: bytes) -> str:
                 answered = True
             if READY.encode() in output and not sent:
                 channel.send(script)
-                channel.close_input()
                 sent = True
+                if more is None:
+                    channel.close_input()
+            if sent and more is not None and (parts := more(output.decode("utf-8", "replace"))) is not None:
+                more = None
+                for part in parts:
+                    channel.send(part)
+                channel.close_input()
     finally:
         channel.close()
     return output.decode("utf-8", "replace")

@@ -8,7 +8,6 @@ held against the faster; of more each against the median.
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from statistics import median_high
 from typing import Any
 
 WORDS = {
@@ -113,7 +112,8 @@ def medians(equals: Iterable[Gpu]) -> dict[str, float]:
     for gpu in equals:
         for name, value in gpu.figures.items():
             found.setdefault(name, []).append(value)
-    return {name: median_high(found[name]) for name in WORDS if len(found.get(name, ())) > 1}
+    middle = {name: sorted(values)[len(values) // 2] for name, values in found.items()}  # `statistics`: 10 ms to import
+    return {name: middle[name] for name in WORDS if len(found.get(name, ())) > 1}
 
 
 def outliers(found: Iterable[Gpu]) -> list[Outlier]:

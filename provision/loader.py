@@ -116,32 +116,36 @@ def _source(name: str) -> bytes:
     return without_docstrings(data.decode("utf-8")).encode("utf-8") if name.startswith(_OURS) else data
 
 
-def block(options: Mapping[str, Any]) -> bytes:
+ONLY_WITH_A_BUNDLE = ("host.parcels", "packages.bundled", "registries.bundled_images", "preflight.of_bundle")
+"""Modules of the agent that travel only in runs that have a bundle."""
+
+
+def block(options: Mapping[str, Any], *, bundle: bool = False) -> bytes:
     """The agent and its options, for the loader: two parts, each as eight hexadecimal digits of length, then zlib.
 
     The first is JSON: the options, the text that starts it all (agent/boot.py), which modules are packages, and a
     digest of the sources. The second holds the sources, which a host that keeps them compiled (boot.py) has no need to
     unpack.
     """
-    boot, sources, digest, packages = _packed()
+    boot, sources, digest, packages = _packed(bundle)
     head = {"boot": boot, "digest": digest, "packages": packages, "options": dict(options)}
     return _part(json.dumps(head)) + sources
 
 
-def prepare() -> None:
+def prepare(*, bundle: bool = False) -> None:
     """Begin to pack, beside what else there is to do; `block` waits for it."""
-    Thread(target=_packed, daemon=True).start()
+    Thread(target=_packed, args=(bundle,), daemon=True).start()
 
 
-def _packed() -> tuple[str, bytes, str, list[str]]:
+def _packed(bundle: bool) -> tuple[str, bytes, str, list[str]]:
     """boot.py's text, the packed sources, their digest, the packages; packing costs 15 ms, all hosts get the same."""
     with _PACKING:  # the first hosts of a run come here at the same moment
-        return _pack()
+        return _pack(bundle)
 
 
 @cache
-def _pack() -> tuple[str, bytes, str, list[str]]:
-    sources = dict(_sources())
+def _pack(bundle: bool) -> tuple[str, bytes, str, list[str]]:
+    sources = {name: text for name, text in _sources().items() if bundle or name not in ONLY_WITH_A_BUNDLE}
     boot = sources.pop("boot")
     modules = {"agent": sources.pop("__init__")} | {f"agent.{name}": text for name, text in sources.items()}
     texts = [boot, *(text for item in sorted(modules.items()) for text in item)]

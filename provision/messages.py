@@ -1,7 +1,7 @@
 """What the agent's words carry: validated here, because a host may lie. When each may be said: agent/protocol.py."""
 
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -11,6 +11,12 @@ from provision.facts import Facts
 
 Wait = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 """Seconds; how long we really wait is for our own limits to say."""
+
+
+Digest = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+Count = Annotated[int, Field(ge=0)]
+Length = Annotated[int, Field(ge=0, le=8 << 20)]
+"""Bytes."""
 
 
 class _Message(BaseModel):
@@ -181,16 +187,42 @@ class Confirm(_Message):
     seconds: Wait
 
 
+class Listing(_Message):
+    """The host asks what the bundle has for it."""
+
+    type: Literal["listing"]
+
+
+class Fetch(_Message):
+    """The host asks for pieces of files of the bundle: sha256, offset and length in bytes of each."""
+
+    type: Literal["fetch"]
+    pieces: Annotated[list[tuple[Digest, Count, Length]], Field(max_length=64)]
+
+
 class Bye(_Message):
     type: Literal["bye"]
 
 
 Message = (
-    Hello | Beat | Started | Result | Looked | Preflight | Replan | Answer | Armed | Confirm | Refusal | Crash | Bye
+    Hello
+    | Beat
+    | Started
+    | Result
+    | Looked
+    | Preflight
+    | Replan
+    | Answer
+    | Armed
+    | Confirm
+    | Refusal
+    | Crash
+    | Listing
+    | Fetch
+    | Bye
 )
 _KINDS: dict[str, type[_Message]] = {
-    kind.model_fields["type"].annotation.__args__[0]: kind  # type: ignore[union-attr]
-    for kind in (Hello, Beat, Started, Result, Looked, Preflight, Replan, Answer, Armed, Confirm, Refusal, Crash, Bye)
+    kind.model_fields["type"].annotation.__args__[0]: kind for kind in get_args(Message)
 }
 
 DEEPEST = 50

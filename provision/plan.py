@@ -9,9 +9,9 @@ all roles are folded into one stage after the last role that has any (provision/
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from provision import daemon, faults
-from provision.agent.types import StagePlan
 from provision.errors import Refused, RoleFault
 from provision.facts import Facts, Os
 from provision.resources import (
@@ -27,6 +27,9 @@ from provision.resources import (
 )
 from provision.role import Deferred, Refuse, Role, Settings, Skip, installing, of_daemon
 from provision.templates import Templates
+
+if TYPE_CHECKING:
+    from provision.agent.types import StagePlan
 
 CONFIGURATION = "/etc/docker/daemon.json"
 
@@ -50,7 +53,7 @@ class Stage:
     remove: bool = False
     """What the host remembers of the role goes."""
 
-    def wired(self, closed: str | None) -> StagePlan:
+    def wired(self, closed: str | None) -> "StagePlan":
         """The stage as it travels; `closed` says why nothing may be disturbed at all now."""
         return {
             "role": self.role,

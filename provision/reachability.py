@@ -40,9 +40,8 @@ class Lifeline:
             return ConnectionLost(cause, "the change stands if it came up: run again to see")
         if self._armed:
             cause = f"the change cut this host off: no new connection reached it within {self._armed:g} s"
-            return ConnectionLost(
-                cause, "it puts the old configuration back by itself; look in a minute, then correct it"
-            )
+            fix = "it puts the old configuration back by itself, in a minute, or at its next boot if it went down"
+            return ConnectionLost(cause, fix + "; then correct it")
         if isinstance(error, HostTimeout):
             return error
         return ConnectionLost(f"{error.cause} in the step {step!r}", f"the host ends that step by itself; {error.fix}")

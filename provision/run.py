@@ -5,9 +5,13 @@ The law: plain values that can be pickled; what a host's agent has to know of th
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from provision.agent.types import Options, ReviewedPlan, Who
 from provision.preflight import Wanted
+
+if TYPE_CHECKING:
+    from provision.agent.types import Options, ReviewedPlan, Who
+    from provision.bundle.shelf import Shelf
 
 
 @dataclass(frozen=True)
@@ -36,10 +40,10 @@ class Reviewed:
     later: tuple[str, ...] = ()
     """Roles that were not known in detail yet, since they need another's change."""
 
-    def wired(self) -> ReviewedPlan:
+    def wired(self) -> "ReviewedPlan":
         """As it travels."""
         seen = None if self.seen is None else {name: list(digests) for name, digests in self.seen.items()}
-        return ReviewedPlan(salt=self.salt, seen=seen, later=list(self.later))
+        return {"salt": self.salt, "seen": seen, "later": list(self.later)}
 
 
 @dataclass(frozen=True)
@@ -66,28 +70,30 @@ class Run:
     """Asked when a host is planned: why nothing that disrupts may be done now, as a clause; None where it may."""
     comment: str = ""
     """What the run is for; shown with `by`."""
+    bundle: "Shelf | None" = None
+    """What hosts are given in place of a network."""
     spread: bool = False
     """Over workers: where one is lost, another goes on with its hosts."""
 
     reviewed: Reviewed | None = None
     """Of this host: it does what was reviewed, or nothing."""
 
-    def options(self) -> Options:
+    def options(self) -> "Options":
         """For the agent."""
-        run = Who(id=self.id, by=self.by)
+        run: Who = {"id": self.id, "by": self.by}
         if self.comment:
             run["comment"] = self.comment
         if self.spread:
             run["spread"] = True
-        options = Options(
-            check=self.check,
-            facts_only=self.facts_only,
-            confirm=self.limits.confirm,
-            confirms=self.confirms,
-            run=run,
-            settle=self.settle,
-            state=self.state,
-        )
+        options: Options = {
+            "check": self.check,
+            "facts_only": self.facts_only,
+            "confirm": self.limits.confirm,
+            "confirms": self.confirms,
+            "run": run,
+            "settle": self.settle,
+            "state": self.state,
+        }
         if self.reviewed:
             options["reviewed"] = self.reviewed.wired()
         return options

@@ -4,18 +4,16 @@ The law: the session owns the conversation and its time limits, and nothing else
 nothing that `messages.py` has not checked, and names the step in which a host hangs.
 """
 
-import contextlib
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import InitVar, dataclass, field
 from threading import Event as Flag
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from provision import loader, messages
+from provision import conversation, loader, messages
 from provision.accounting import Accounting
 from provision.agent import protocol
-from provision.agent.types import Ask, Plan
-from provision.agent.wire import Decoder, WireError, encode
+from provision.agent.wire import Decoder, encode
 from provision.errors import ConnectionLost, Garbled, HostError, HostTimeout, ProtocolError, Refused
 from provision.events import (
     Answered,
@@ -37,12 +35,17 @@ from provision.run import Run
 from provision.target import Target
 from provision.transport import Channel, Connection
 
+if TYPE_CHECKING:
+    from provision.agent.types import Ask, Plan
+
 Planner = Callable[[Facts], Sequence[Stage]]
 
 SLICE = 0.5
 """Seconds between two looks at the cancel flag."""
 FRAME = 8 * 1024 * 1024
 """Bytes of one message of an agent; facts with 20,000 routes are 2 MiB."""
+VALUES = 1_000_000
+"""Values of JSON, about, that an agent may say in one conversation: what costs the controller is their number."""
 MOST = 32 * 1024 * 1024
 """Bytes that an agent may say in one conversation: a long run with all its differences says a tenth of that."""
 
@@ -76,6 +79,8 @@ class Session:
     _shipped: set[str] = field(default_factory=set, init=False)
     _told: set[str] = field(default_factory=set, init=False)
     """What this run changed here before its worker was lost: reported when the host says so."""
+    received: int = field(default=0, init=False)
+    """Bytes that the host was given of the bundle."""
     _cancelled: bool = field(default=False, init=False)
     _asks: bool = field(default=False, init=False)
     """Would something change, so that the agent has to answer the questions of the preflight?"""
@@ -88,7 +93,7 @@ class Session:
         if self.run.confirms:
             self._state = protocol.BYE  # that the host was reached is all there is to say
         silent = f"did not start our loader within {self.run.limits.login:g} s"
-        login = Login(self.target, loader.block(self.run.options()))
+        login = Login(self.target, loader.block(self.run.options(), bundle=self.run.bundle is not None))
         channel = self.connection.open(login.command)  # kind `openssh` connects here, and may wait for its turn
         self._deadline = time.monotonic() + self.run.limits.host
         login_ends = time.monotonic() + self.run.limits.login
@@ -105,11 +110,14 @@ class Session:
 
     def _converse(self, channel: Channel, rest: bytes) -> None:
         decoder = Decoder(FRAME)
-        data, said = rest, len(rest)
+        data, said, values = rest, len(rest), conversation.values(rest)
         while self._state != protocol.OVER:
-            for message in _decoded(decoder, data):
-                self._state = _following(self._state, message)
-                self._handle(channel, message)
+            for message in conversation.decoded(decoder, data):
+                self._state = conversation.following(self._state, message)
+                if isinstance(message, messages.Listing | messages.Fetch):
+                    self._hand_out(channel, message)
+                else:
+                    self._handle(channel, message)
             if self._state == protocol.OVER:
                 break
             heard = time.monotonic()
@@ -122,8 +130,10 @@ class Session:
                     break
                 raise ConnectionLost("the connection ended", "run again to see where it stands")
             said += len(data)
-            if said > MOST:
-                raise Garbled(f"the agent has said more than {MOST >> 20} MiB, in the step {self._step!r:.200}")
+            values += conversation.values(data)
+            if said > MOST or values > VALUES:
+                much = f"{MOST >> 20} MiB" if said > MOST else f"{VALUES} values"
+                raise Garbled(f"the agent has said more than {much}, in the step {self._step!r:.200}")
             self._left()
         if self._cancelled:
             raise Interrupted(f"interrupted in the step {self._step!r}", "run again to converge")
@@ -145,7 +155,7 @@ class Session:
                 self._cancelled = True
                 if self._state == protocol.START:
                     raise Interrupted(f"interrupted {where}", "nothing was changed")
-                _tell(channel, "cancel")
+                conversation.tell(channel, "cancel")
             try:
                 return channel.receive(min(SLICE, max(0.01, deadline - time.monotonic())))
             except TimeoutError:
@@ -157,7 +167,7 @@ class Session:
         match message:
             case messages.Beat():
                 self._step = message.step
-                _tell(channel, "heard")
+                conversation.tell(channel, "heard")
                 self.sink(Progress(self.target.name, message.step, message.seconds, message.text))
             case messages.Hello():
                 self._greet(channel, message)
@@ -173,7 +183,7 @@ class Session:
             case messages.Answer() | messages.Preflight() | messages.Looked():
                 self._answered(message)
             case messages.Refusal() | messages.Crash():
-                raise _blame(message)
+                raise conversation.blame(message)
             case messages.Bye():
                 self._part()
 
@@ -181,7 +191,7 @@ class Session:
         facts = self._facts = messages.facts(hello.facts)
         if isinstance(self.planner, Question):
             arguments = dict(self.planner.arguments(facts))
-            self._say(channel, Ask(type="ask", question=self.planner.name, arguments=arguments))
+            self._say(channel, {"type": "ask", "question": self.planner.name, "arguments": arguments})
             return
         self.sink(HostFacts(self.target.name, hello.facts))
         if hello.interrupted:
@@ -210,6 +220,8 @@ class Session:
         self.sink(Answered(self.target.name, self.planner.name, outcome, answer))
 
     def _part(self) -> None:
+        if self.received:
+            self.sink(Notice(f"received {self.received / 1e6:.1f} MB of the bundle", self.target.name))
         if not self._cancelled:
             self._accounting.close(self._sent)
 
@@ -260,15 +272,23 @@ class Session:
         self._sent += active
         needed = [name for stage in active for resource in stage.resources for name in resource.modules]
         needed += [name for stage in active for name in stage.modules]
+        active = active if self.run.bundle is None else self.run.bundle.with_keys(active)
         stages_sent = [stage.wired(self.run.closed()) for stage in active]
-        plan = Plan(type="plan", modules=dict(self._unsent(needed)), stages=stages_sent)
+        plan: Plan = {"type": "plan", "modules": dict(self._unsent(needed)), "stages": stages_sent}
         if self.run.preflight is not None:
             deferred = [stage.role for stage in stages if stage.deferred is not None]
             plan["preflight"] = self.run.preflight.wired(deferred)
             self._asks = bool(deferred)
+        if self.run.bundle is not None and self._facts is not None:
+            plan["bundle"] = self.run.bundle.told(self._facts)
         self._say(channel, plan)
 
-    def _say(self, channel: Channel, word: Plan | Ask | dict[str, Any]) -> None:
+    def _hand_out(self, channel: Channel, asked: messages.Listing | messages.Fetch) -> None:
+        from provision.bundle import serving  # noqa: PLC0415 - few runs have a bundle
+
+        self.received += serving.hand_out(asked, self.run.bundle, self._facts, channel.send)
+
+    def _say(self, channel: Channel, word: "Plan | Ask | dict[str, Any]") -> None:
         self._state = protocol.controller_said(self._state, word["type"])
         channel.send(encode(dict(word)))
 
@@ -294,30 +314,3 @@ class Session:
         if result.outcome == "ok" and f"{result.role}: {result.kind} {result.name}" in self._told:
             return
         self.sink(result.event(self.target.name))
-
-
-def _blame(message: messages.Refusal | messages.Crash) -> HostError | ProtocolError:
-    if isinstance(message, messages.Refusal):
-        return Refused(message.cause, message.fix)
-    return ProtocolError(f"the agent crashed: {message.last}\n{message.trace}")
-
-
-def _tell(channel: Channel, word: str) -> None:
-    """Say what needs no answer. To an agent that has ended meanwhile it does not matter: its last words, or the way it
-    ended, are still to be read."""
-    with contextlib.suppress(ConnectionLost):
-        channel.send(encode({"type": word}))
-
-
-def _following(state: str, message: messages.Message) -> str:
-    try:
-        return protocol.agent_said(state, message.type)
-    except protocol.OutOfTurn as error:
-        raise ProtocolError(str(error)) from None
-
-
-def _decoded(decoder: Decoder, data: bytes) -> list[messages.Message]:
-    try:
-        return [messages.parse(raw) for raw in decoder.feed(data)]
-    except WireError as error:
-        raise Garbled(str(error)) from None

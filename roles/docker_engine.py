@@ -12,7 +12,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from provision import role
-from provision.resources import AptSource, DockerPrograms, Package, Packages, Programs, Resource
+from provision.resources import AptSource, DockerPrograms, Package, Packages, Resource
 
 INSTALLS = "docker"
 
@@ -138,9 +138,6 @@ def resources(facts: role.Facts, settings: Settings) -> Iterator[Resource]:
         lock_timeout=settings.lock_timeout,
     )
     yield DockerPrograms()
-    if flavour == "docker.io" and source is not None and not _client_is_apart(facts):
-        # A repository of one's own may be of another release than the host, where the client is a package of its own.
-        yield Programs(names=("docker",), fix="install the client from that repository: apt-get install docker-cli")
 
 
 def provides(facts: role.Facts, settings: Settings) -> role.Facts:

@@ -3,11 +3,11 @@
 Levels: 0 Docker answers and knows a way to give a container a GPU; 1 the host's GPUs are those that are declared,
 and all is well with them; 2 a container sees exactly these, CUDA runs in it with a checked result, limits are as
 configured; 3 a container sees no GPU that it did not ask for; 4 a running container keeps its GPUs through systemd's
-daemon-reload, and Docker's reload and restart; 5 each GPU is as fast as it should be, and computes right. 0 and 1 are
-measured on every run and every check. 2 and 3 run containers, and are done again when something they depend on has
-changed, or after `max_age`. 4 and 5 are tried only where `levels` names them, and want the host and its GPUs for
-themselves; 5 has an age of its own. On a host without a GPU the containers are run all the same, and all is checked
-that needs no GPU.
+daemon-reload, and Docker's reload and restart; 5 each GPU is as fast as it should be, and computes right; 6 NVIDIA's
+own diagnosis, DCGM, passes. 0 and 1 are measured on every run and every check. 2 and 3 run containers, and are done
+again when something they depend on has changed, or after `max_age`. 4 to 6 are tried only where `levels` names them;
+4 and 5 want the host and its GPUs for themselves; 5 and 6 have an age of their own. On a host without a GPU the
+containers are run all the same, and all is checked that needs no GPU.
 """
 
 from collections.abc import Iterator
@@ -16,15 +16,15 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from provision import role
-from provision.resources import GpuProof, GpuSpeed, GpuSurvival, Resource
+from provision.resources import GpuDcgm, GpuProof, GpuSpeed, GpuSurvival, Resource
 
 NEEDS = ("docker_daemon",)
 
-LEVELS = (0, 1, 2, 3, 4, 5)
-SURVIVAL, SPEED = 4, 5
+LEVELS = (0, 1, 2, 3, 4, 5, 6)
+SURVIVAL, SPEED, DCGM = 4, 5, 6
 LATER = {
-    6: "NCCL within a host: it needs a CUDA image and idle GPUs",
-    7: "NCCL between hosts: it needs several hosts at once",
+    7: "NCCL within a host: it needs a CUDA image and idle GPUs",
+    8: "NCCL between hosts: it needs several hosts at once",
 }
 
 LEAST = {"memcpy_dtod": 0.85, "write": 0.85, "read": 0.85, "fma32": 0.95, "fma64": 0.95, "htod": 0.65, "dtoh": 0.7}
@@ -42,9 +42,9 @@ SLACK = {
 
 def _level(value: int) -> int:
     if value in LATER:
-        raise ValueError(f"level {value} is not there yet ({LATER[value]}); there are 0 to 5")
+        raise ValueError(f"level {value} is not there yet ({LATER[value]}); there are 0 to 6")
     if value not in LEVELS:
-        raise ValueError("there are levels 0 to 5")
+        raise ValueError("there are levels 0 to 6")
     return value
 
 
@@ -83,6 +83,19 @@ class Speed(BaseModel):
     """Shares of a GPU's own limit that it must reach, where they are not those of LEAST. 0: not held against it."""
 
 
+class Dcgm(BaseModel):
+    """Level 6: which diagnosis. It is asked for by `levels`, and needs DCGM on the host (datacenter-gpu-manager)."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    suite: Annotated[int, Field(ge=1, le=4)] = 1
+    """Of `dcgmi diag -r`: 1 takes seconds and loads no GPU, 2 takes minutes, 3 and 4 much longer; not beside jobs."""
+    timeout: Annotated[int, Field(ge=10, le=14400)] = 300
+    """Seconds for all of it."""
+    max_age: Annotated[int, Field(ge=0)] = 604800
+    """Seconds after which it is run anew though nothing has changed."""
+
+
 class Settings(role.Settings):
     expect_gpus: Annotated[int, Field(ge=0)] | None = None
     """How many GPUs this host has. Without it a card that is gone from the bus cannot be missed."""
@@ -108,6 +121,8 @@ class Settings(role.Settings):
     """Xid errors in the kernel's log that are no failure."""
     speed: Speed = Speed()
     """How level 5 is measured."""
+    dcgm: Dcgm = Dcgm()
+    """How level 6 is diagnosed."""
     require_persistence: bool = False
     """Is a GPU without persistence mode a failure, and not only worth a word?"""
 
@@ -117,15 +132,13 @@ def resources(facts: role.Facts, settings: Settings) -> Iterator[Resource]:
     required = settings.require_gpu
     if required == "auto":
         required = facts.nvidia_machine or bool(settings.expect_gpus)
-    if required and not facts.nvidia.gpus:
-        raise role.Refuse(
-            "there is no NVIDIA GPU on the PCI bus, and there should be",
-            "look at dmesg and `lspci -d 10de:`, then power the host off and on; or set require_gpu: false",
-        )
     limits = settings.limits.model_dump(exclude_none=True)
-    levels = set(settings.levels) - {SURVIVAL, SPEED} or {0, 1}
+    levels = set(settings.levels) - {SURVIVAL, SPEED, DCGM} or {0, 1}
+    levels |= {0, 1} if max(settings.levels) > 1 else set()
+    gate = tuple(sorted(levels | (set(settings.levels) if facts.nvidia.gpus else set())))
     yield GpuProof(
-        levels=tuple(sorted({0, 1, *levels} if max(settings.levels) > 1 else levels)),
+        levels=tuple(sorted(levels)),
+        gate=gate,
         expect_gpus=settings.expect_gpus,
         require_gpu=required,
         injection=settings.injection,
@@ -139,7 +152,7 @@ def resources(facts: role.Facts, settings: Settings) -> Iterator[Resource]:
     )
     if SURVIVAL in settings.levels and facts.nvidia.gpus:
         ways = tuple(way for way in settings.injection if way != "nvidia-docker")
-        yield GpuSurvival(injection=ways, image=settings.image, timeout=settings.timeout)
+        yield GpuSurvival(injection=ways, image=settings.image, timeout=settings.timeout, gate=gate)
     if SPEED in settings.levels and facts.nvidia.gpus:
         speed = settings.speed
         yield GpuSpeed(
@@ -149,4 +162,7 @@ def resources(facts: role.Facts, settings: Settings) -> Iterator[Resource]:
             limit=speed.timeout,
             least={**LEAST, **speed.least},
             slack=SLACK,
+            gate=gate,
         )
+    if DCGM in settings.levels and facts.nvidia.gpus:
+        yield GpuDcgm(**settings.dcgm.model_dump(), gate=gate)

@@ -33,9 +33,10 @@ from provision.resources import (
 Generation = Literal["toolkit", "nvidia-docker2", "nvidia-docker1"]
 KEY = "C95B321B61E88C1809C4F759DDCAE044F796ECB0"
 """NVIDIA CORPORATION (Open Source Projects), as NVIDIA publishes it."""
+BASE = "nvidia-container-toolkit-base"
 TOOLKIT = (
     "nvidia-container-toolkit",
-    "nvidia-container-toolkit-base",
+    BASE,
     "libnvidia-container-tools",
     "libnvidia-container1",
 )
@@ -105,6 +106,8 @@ class Settings(role.Settings):
     """auto: nvidia-docker1 for Docker before 17.06, nvidia-docker2 before 19.03, else the toolkit."""
     version: Version | None = None
     """Of the toolkit's packages (1.18.1-1), or of nvidia-docker2. None: the newest at first, then what is there."""
+    base_only: bool = False
+    """Install nvidia-container-toolkit-base alone: CDI and the runtime, without the legacy hook and its libraries."""
     packages: bool = True
     """false: the toolkit is on the host already, made by hand; it is only asserted and registered."""
     hold: bool = True
@@ -134,6 +137,8 @@ class Settings(role.Settings):
             raise ValueError("generation nvidia-docker1 needs `deb` (source and sha256): no repository has it any more")
         if self.generation == "nvidia-docker1" and self.default_runtime:
             raise ValueError("nvidia-docker1 has no runtime that could be the default one")
+        if self.base_only and (self.generation not in ("auto", "toolkit") or self.cdi is False or not self.packages):
+            raise ValueError("base_only is the toolkit's base package for CDI: leave generation, cdi and packages out")
         return self
 
 
@@ -142,6 +147,11 @@ def resources(facts: role.Facts, settings: Settings) -> Iterator[Resource]:
     _refuse_without_gpu(facts, settings)
     engine = _version(facts)
     generation = _generation(settings, engine)
+    if settings.base_only and engine and engine < CDI_SINCE:
+        raise role.Refuse(
+            f"Docker {facts.docker.version} has no CDI, which came with 25 and is all that base_only is for",
+            "upgrade Docker, or leave nvidia_docker.base_only out",
+        )
     yield NvidiaDriver(expect_gpus=settings.expect_gpus)
     if generation == "nvidia-docker1":
         yield from _first(facts, settings)
@@ -232,7 +242,7 @@ def _packages(settings: Settings, generation: Generation) -> Iterator[Resource]:
             fingerprint=source.fingerprint,
             replaces=source.replaces,
         )
-    names = TOOLKIT if generation == "toolkit" else ("nvidia-docker2",)
+    names = (BASE,) if settings.base_only else TOOLKIT if generation == "toolkit" else ("nvidia-docker2",)
     older = ("nvidia-docker", "nvidia-docker2") if generation == "toolkit" else ("nvidia-docker",)
     yield Packages(
         packages=tuple(Package(name=name, version=settings.version) for name in names),

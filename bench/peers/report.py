@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
+from bench import inventory
 from bench.peers import chart
 from bench.peers.contestants import ALL
 from bench.peers.measure import Cost
@@ -47,7 +48,7 @@ def write(results: Results, directory: Path) -> Iterator[Path]:
     directory.mkdir(parents=True, exist_ok=True)
     for name, text in (
         ("bench.json", json.dumps(asdict(results), indent=1) + "\n"),
-        ("bench.md", _page(results)),
+        ("bench.md", _page(results) + inventory.kept(directory / "bench.md")),
         ("bench.svg", _chart(results)),
     ):
         (directory / name).write_text(text)

@@ -125,8 +125,13 @@ def _serve(line: Line, system: System, options: "Options", locks: "list[Lock]") 
         line.send({"type": "answer", "answer": _answer(system, plan)})
     if plan["type"] != "plan":
         return system if system.writable else None
+    if plan.get("bundle"):
+        from .host.parcels import Parcels  # only where there is one
+
+        system.bundle = Parcels(line, plan["bundle"], Cancelled)
     if options.get("reviewed") and not options["check"]:
         reader = ReadOnly(options["state"])
+        reader.bundle = system.bundle
         reader.sources, reader.modules, reader.progress = system.sources, system.modules, system.progress
         look_again(line, reader, plan, options)
     writer = System(options["state"]) if options["settle"] else system

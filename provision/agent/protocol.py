@@ -33,6 +33,8 @@ AGENT = {
         armed=WORK,
         confirm=WORK,
         replan=PLAN,
+        listing=WORK,
+        fetch=WORK,
         bye=OVER,
     ),
     BYE: dict(ENDS, beat=BYE, bye=OVER),
@@ -45,7 +47,7 @@ CONTROLLER = {
     PLAN: {"plan": WORK, "end": BYE},
     NVML: {},
     ANSWER: {},
-    WORK: {},
+    WORK: {"listing": WORK, "piece": WORK, "lost": WORK},
     BYE: {},
     OVER: {},
 }

@@ -105,6 +105,7 @@ class Plan(TypedDict):
     modules: Dict[str, str]
     stages: List[StagePlan]
     preflight: "NotRequired[Asks]"
+    bundle: "NotRequired[Dict[str, Any]]"
 
 
 class Ask(TypedDict):

@@ -17,6 +17,8 @@ MARKER = b"\x00provision-agent-1\x00"
 """Written by the loader once it runs. All bytes before it are somebody else's: a MOTD, a .bashrc, sudo's lecture."""
 
 MAGIC = b"\x00PV"
+PIECE = b"\x00PP"
+"""In place of MAGIC: what follows is bytes of a file, from the controller to a host."""
 HEADER = struct.Struct("!3sI")
 LIMIT = 64 * 1024 * 1024
 """Bytes of JSON in one frame. Git's default for one HTTP buffer is 1 MiB, gRPC's for a message 4 MiB; ours is this
@@ -36,6 +38,11 @@ def encode(message: "dict[str, Any]", limit: int = LIMIT) -> bytes:
     return HEADER.pack(MAGIC, len(payload)) + payload
 
 
+def piece(length: int) -> bytes:
+    """What stands before so many bytes of a file."""
+    return HEADER.pack(PIECE, length)
+
+
 class Decoder:
     """Bytes in, as they come; whole messages out, in order."""
 
@@ -49,14 +56,15 @@ class Decoder:
         messages = []
         while len(self._buffer) >= HEADER.size:
             magic, length = HEADER.unpack_from(self._buffer)
-            if magic != MAGIC:
+            if magic not in (MAGIC, PIECE):
                 raise WireError("expected a frame, got {!r}".format(bytes(self._buffer[:2000])))
             if length > self._limit:
                 raise WireError("a frame of {} bytes is over the limit of {}".format(length, self._limit))
             end = HEADER.size + length
             if len(self._buffer) < end:
                 break
-            messages.append(_message(bytes(self._buffer[HEADER.size : end])))
+            content = bytes(self._buffer[HEADER.size : end])
+            messages.append(_message(content) if magic == MAGIC else {"type": "piece", "data": content})
             del self._buffer[:end]
         return messages
 

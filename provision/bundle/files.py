@@ -12,7 +12,7 @@ from urllib.parse import unquote, urlsplit
 
 from provision.bundle.manifest import File, Manifest
 
-HOLDS = ("mirror", "keys", "images")
+HOLDS = ("mirror", "keys", "targets", "images")
 """The folders of a bundle, beside its manifest."""
 
 

@@ -17,14 +17,13 @@ from provision.bundle import files, release_file
 from provision.bundle.fetching import PARTS, Fetcher, Told, Wanted
 from provision.bundle.images import Registry
 from provision.bundle.manifest import NAME, File, Image, Index, Manifest, Package, Repository, Target, ordered
+from provision.bundle.mirroring import WORK, Mirrors
 from provision.bundle.needs import Member, Needs, needs, with_engine
 from provision.bundle.packages_file import Stanza, stanzas
-from provision.bundle.resolving import Mirrored, OwnApt, without
+from provision.bundle.resolving import OwnApt, without
 from provision.bundle.sources import Source, sources
 from provision.errors import Refused
-from provision.resources import AptSource
 
-WORK = ".work"
 ROUNDS = 3
 """Plans at most: the engine's version decides the toolkit's generation, and nothing after that."""
 PREFERENCES = "etc/apt/preferences"
@@ -63,8 +62,7 @@ class Maker:
         self._say = say
         self._fetcher = Fetcher(self._folder, say)
         self._registry = Registry(self._folder, say)
-        self._mirrored = dict[str, Repository]()
-        self._keys = dict[tuple[str, str, str], bytes]()
+        self._mirrors = Mirrors(self._folder, self._fetcher, say)
 
     def make(self, members: Sequence[Member]) -> Made:
         """Raises Refused: one target that cannot be resolved is a bundle that would fail there."""
@@ -90,7 +88,7 @@ class Maker:
                 key = reference, target.architecture
                 images[key] = images.get(key) or self._registry.image(*key)
         used = {package.repository for package in packages}
-        repositories = [item for item in self._mirrored.values() if item.id in used]
+        repositories = [item for item in self._mirrors.made.values() if item.id in used]
         manifest = ordered(targets, repositories, packages, images.values())
         files.put(self._folder / NAME, manifest.text().encode("ascii"))
         count, size = self._fetcher.fetched, self._fetcher.bytes + self._registry.bytes
@@ -119,10 +117,10 @@ class Maker:
                 break
             planned = [need for _, need in asked]
             self._take_sources(found, [need for _, need in asked])
-            apt.read(self._mirror(list(found.sources.values()), facts.architecture))
+            apt.read(self._mirrors.take(list(found.sources.values()), facts.architecture))
             self._resolve(found, apt, asked)
             versions = _versions(found.packages.values())
-        debs = self._packages(found, facts.architecture)
+        debs, texts = self._packages(found, facts.architecture)
         self._fetch(debs)
         target = Target(
             os=facts.os.id,
@@ -131,6 +129,7 @@ class Maker:
             architecture=facts.architecture,
             repositories=tuple(dict.fromkeys(deb.repository for deb in debs)),
             packages=tuple(sorted(deb.file.sha256 for deb in debs)),
+            stanzas=self._stanzas(label, texts),
             python=tuple(sorted(found.python)),
         )
         return found, target, debs
@@ -141,25 +140,9 @@ class Maker:
             found.elsewhere |= set(need.elsewhere)
             for source in need.sources:
                 uri = source.uri.rstrip("/")
-                if (source.name, uri, source.suite) not in self._keys:
-                    self._keys[source.name, uri, source.suite] = self._key(source)
-                keys = ((f"{source.name}.asc", self._keys[source.name, uri, source.suite]),)
+                keys = ((f"{source.name}.asc", self._mirrors.key(source)),)
                 made = Source(uri, source.suite, source.components, keys)
                 found.sources[made.id] = made
-
-    def _key(self, source: AptSource) -> bytes:
-        """The key of a role's source; whether it is the asked one, each host decides by its fingerprint."""
-        if source.key.startswith("-----BEGIN"):
-            return source.key.encode("ascii", "replace")
-        if "://" not in source.key:
-            raise Refused(
-                f"the key of {source.uri} is a file on the hosts ({source.key}), and a bundle cannot read it",
-                "give the key as text or as a URL",
-            )
-        path = self._folder / WORK / "key"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        self._fetcher.one(source.key, path)
-        return path.read_bytes()
 
     def _resolve(self, found: _Found, apt: OwnApt, asked: Sequence[tuple[Member, Needs]]) -> None:
         found.packages.clear()
@@ -180,83 +163,28 @@ class Maker:
             except Refused as error:
                 raise Refused(f"{member.name}: {error.cause}", error.fix) from None
 
-    # -- repositories
-
-    def _mirror(self, wanted: Sequence[Source], architecture: str) -> list[Mirrored]:
-        made = []
-        for source in wanted:
-            if not re.match(r"https?://", source.uri):
-                continue
-            try:
-                repository = self._repository(source, architecture)
-            except Refused as error:
-                self._say(f"left out: {source.id}: {error.cause}")
-                continue
-            self._mirrored[source.id] = repository
-            keys = tuple(self._folder / key.path for key in repository.keys)
-            root = self._folder / files.mirrored(source.uri)
-            made.append(Mirrored(source.uri, source.suite, source.components, root, keys))
-        return made
-
-    def _repository(self, source: Source, architecture: str) -> Repository:
-        known = self._mirrored.get(source.id)
-        if known is not None and any(f"binary-{architecture}/" in index.name for index in known.indices):
-            return known
-        root = self._folder / files.mirrored(source.uri)
-        place = _place(source)
-        base, folder = f"{source.uri}/{place}".rstrip("/"), root / place
-        if known is None:
-            self._fetcher.one(f"{base}/InRelease", folder / "InRelease")
-        text = release_file.signed((folder / "InRelease").read_bytes())
-        listed = release_file.digests(text)
-        names = release_file.lists(text, source.components, architecture)
-        if not names:
-            raise Refused(f"its InRelease lists no packages for {architecture}")
-        by_hash = re.search(r"^Acquire-By-Hash: yes", text, re.M) is not None
-        indices = list(known.indices) if known else []
-        wanted = []
-        for name in names:
-            digest, size = listed[name]
-            path = folder / files.below(name)
-            hashed = f"{name.rpartition('/')[0]}/by-hash/SHA256/{digest}".lstrip("/") if by_hash else name
-            wanted.append(Wanted(f"{base}/{hashed}", path, digest, size))
-            file = File(path=path.relative_to(self._folder).as_posix(), size=size, sha256=digest)
-            indices = [index for index in indices if index.name != name] + [Index(name=name, file=file)]
-        self._fetcher.all(wanted)
-        keys = tuple(self._written_key(name, data) for name, data in source.keys)
-        return Repository(
-            uri=source.uri,
-            suite=source.suite,
-            components=source.components,
-            release=files.described(self._folder, folder / "InRelease"),
-            indices=tuple(sorted(indices, key=lambda index: index.name)),
-            keys=keys,
-        )
-
-    def _written_key(self, name: str, data: bytes) -> File:
-        digest = sha256(data).hexdigest()
-        ending = ".asc" if data.lstrip().startswith(b"-----BEGIN") else ".gpg"
-        stem = re.sub(r"[^A-Za-z0-9.-]", "_", name.rpartition("/")[2]).rpartition(".")[0] or "key"
-        path = self._folder / "keys" / f"{stem}-{digest[:12]}{ending}"
-        files.put(path, data)
-        return files.described(self._folder, path)
-
     # -- packages
 
-    def _packages(self, found: _Found, architecture: str) -> list[Package]:
-        left, made = set(found.packages), list[Package]()
+    def _packages(self, found: _Found, architecture: str) -> tuple[list[Package], list[str]]:
+        left, made, texts = set(found.packages), list[Package](), dict[str, str]()
         for source in found.sources:
-            repository = self._mirrored.get(source)
+            repository = self._mirrors.made.get(source)
             for index in repository.indices if repository is not None and left else ():
                 if not release_file.is_for(index.name, architecture):
                     continue
                 for stanza in stanzas(self._folder / index.file.path, left):
                     made.append(_package(stanza, repository, index))
+                    texts[made[-1].file.sha256] = stanza.text
                     left.discard(made[-1].file.sha256)
         if left:
             names = ", ".join(found.packages[digest][0] for digest in sorted(left))
             raise Refused(f"no index that was fetched lists {names}", "run again: a repository has changed meanwhile")
-        return made
+        return made, [text for _, text in sorted(texts.items())]
+
+    def _stanzas(self, label: str, texts: Sequence[str]) -> File:
+        path = self._folder / "targets" / label.replace(":", "-").replace("/", "-") / "Packages"
+        files.put(path, "\n\n".join(texts).encode("utf-8") + b"\n")
+        return files.described(self._folder, path)
 
     def _fetch(self, packages: Sequence[Package]) -> None:
         self._fetcher.all(
@@ -285,13 +213,6 @@ def _versions(found: Iterable[tuple[str, int]]) -> dict[str, str]:
     """{name: version} of file names as apt writes them: containerd_1.6.20~ds1-1_amd64.deb; %3a is a colon."""
     matches = (re.match(r"([^_]+)_([^_]+)_", name) for name, _ in found)
     return {match[1]: match[2].replace("%3a", ":") for match in matches if match}
-
-
-def _place(source: Source) -> str:
-    """Where below its URI a repository has its InRelease; a flat one (no components) has it in the suite itself."""
-    if source.components:
-        return f"dists/{source.suite}"
-    return files.below(source.suite) if source.suite.strip("./") else ""
 
 
 @contextlib.contextmanager

@@ -95,6 +95,8 @@ class Target(_Model):
     """In the order of the hosts' sources."""
     packages: tuple[Digest, ...]
     """The sha256 of each .deb."""
+    stanzas: File
+    """Those of the packages, verbatim, for apt-get's --with-source."""
     python: tuple[Digest, ...] = ()
     """Those that a host without python3 needs before anything else."""
 
@@ -142,6 +144,7 @@ class Manifest(_Model):
             yield from (index.file for index in repository.indices)
             yield from repository.keys
         yield from (package.file for package in self.packages)
+        yield from (target.stanzas for target in self.targets)
         for image in self.images:
             yield from image.files
 

@@ -3,12 +3,15 @@
 The law: declarations only; an option that does nothing yet does not exist.
 """
 
+import re
 import shlex
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import click
+
+from provision.cli import completing
 
 
 @dataclass(frozen=True)
@@ -49,6 +52,9 @@ class Asked:
     junit: Path | None = None
     metrics: Path | None = None
     on_event: tuple[str, ...] | None = None
+    bundle: Path | None = None
+    bandwidth: float | None = None
+    """Bytes a second."""
     out: Path | None = None
     plan: Path | None = None
 
@@ -128,6 +134,18 @@ def _forks() -> int:
     return ansible_config.read().forks or 32
 
 
+class Rate(click.ParamType):  # type: ignore[type-arg] # not generic in each version of click
+    """Bytes a second: 25Mbit, 3MB."""
+
+    name = "rate"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        match = re.fullmatch(r"(\d+(?:\.\d+)?)([kMG])(bit|B)", value) if isinstance(value, str) else None
+        if match is None or not float(match[1]):
+            self.fail(f"{value!r} is no rate: write bits or bytes a second, as in 25Mbit or 3MB", param, ctx)
+        return float(match[1]) * {"k": 1e3, "M": 1e6, "G": 1e9}[match[2]] / (8 if match[3] == "bit" else 1)
+
+
 def _option(*names: str, **settings: Any) -> click.Option:
     return click.Option(list(names), **settings)
 
@@ -139,14 +157,29 @@ INVENTORY = _Inventory(
     metavar="NAME|PATH",
     envvar="PROVISION_INVENTORY",
     multiple=True,
+    shell_complete=completing.inventories,
     help="Inventory; repeatable (or $PROVISION_INVENTORY).",
 )
-LIMIT = _option("-l", "--limit", metavar="PATTERN", help="Only these: dgx:&rack1:!dgx07, @failed:last, …")
-ROLES = _option("--roles", metavar="A,B", callback=listed, help="Only these roles.")
+LIMIT = _option(
+    "-l",
+    "--limit",
+    metavar="PATTERN",
+    shell_complete=completing.hosts,
+    help="Only these: dgx:&rack1:!dgx07, @failed:last, …",
+)
+ROLES = _option(
+    "--roles", metavar="A,B", callback=listed, shell_complete=completing.roles_listed, help="Only these roles."
+)
 CHECK = _option("-C", "--check", is_flag=True, help="Change nothing.")
 DIFF = _option("-D", "--diff", is_flag=True, help="Show differences.")
 SET = _option(
-    "-e", "--set", "overrides", metavar="ROLE.KEY=VALUE", multiple=True, help="Override one setting; may be repeated."
+    "-e",
+    "--set",
+    "overrides",
+    metavar="ROLE.KEY=VALUE",
+    multiple=True,
+    shell_complete=completing.settings,
+    help="A setting.",
 )
 FORKS = _option("-f", "--forks", metavar="N", type=Count(), default=_forks, help="Hosts at once. [32]")
 TIMEOUT = _option(
@@ -159,20 +192,20 @@ TIMEOUT = _option(
 WAVES = _option("--waves", metavar="1,10%,100%", help="Cumulative sizes.")
 MAX_FAILURES = _option("--max-failures", metavar="N|P%", help="Stop at so many.")
 EXECUTOR = _option("--executor", metavar="URL", help="dask+tls://HOST:PORT.")
-RESUME = _option("--resume", metavar="RUN", help="Go on: an ID, or last.")
+RESUME = _option("--resume", metavar="RUN", shell_complete=completing.runs, help="Go on: an ID, or last.")
 WHAT_FOR = _option("--comment", metavar="TEXT", default="", callback=_one_line, help="Others see it.")
 REPORT = _option("--report", metavar="FILE", type=click.Path(path_type=Path), help="Write one HTML page.")
 JUNIT = _option("--junit", metavar="FILE", type=click.Path(path_type=Path), help="Write JUnit's XML.")
 METRICS = _option("--metrics", metavar="FILE", type=click.Path(path_type=Path), help="Prometheus metrics.")
 ON_EVENT = _option("--on-event", metavar="PROGRAM", callback=_argv, help="Run on events.")
 OUT = _option("--out", metavar="FILE", type=click.Path(path_type=Path), help="Save the plan.")
+BUNDLE = _option("--bundle", metavar="DIR", type=click.Path(path_type=Path, file_okay=False), help="Install from it.")
+BANDWIDTH = _option("--bandwidth", metavar="25Mbit", type=Rate(), help="Of --bundle.")
 YES = _option("--yes", is_flag=True, help="Do not ask.")
 JSON = _option("--json", "as_json", is_flag=True, help="JSON lines on stdout.")
 VERBOSE = _option("-v", "--verbose", is_flag=True, help="Show what is ok.")
 ACCEPT = _option("--accept-new-host-keys", is_flag=True, help="Add unknown.")
-VAULT = _option(
-    "--vault-password-file", metavar="FILE", type=click.Path(path_type=Path), help="Password of Ansible vaults."
-)
+VAULT = _option("--vault-password-file", metavar="FILE", type=click.Path(path_type=Path), help="Vaults'.")
 VAULT_ID = _option("--vault-id", "vault_ids", metavar="ID@FILE", multiple=True, help="Of one vault id.")
 QUIET = _option("-q", "--quiet", is_flag=True, help="Failures only.")
 LIST_HOSTS = _option("--list-hosts", is_flag=True, help="Name the hosts only.")
@@ -183,7 +216,7 @@ ASK_BECOME_PASS = _option("-K", "--ask-become-pass", is_flag=True, help="Ask sud
 LOGIN = (USER, BECOME, ASK_PASS, ASK_BECOME_PASS)
 """How hosts are logged in to, for all of them."""
 BRIEF: tuple[click.Parameter, ...] = (ROLES, FORKS, TIMEOUT, MAX_FAILURES, RESUME, WHAT_FOR, REPORT, JUNIT, METRICS)
-BRIEF += (ON_EVENT, USER, WAVES, EXECUTOR, VAULT_ID, OUT)
+BRIEF += (SET, BUNDLE, BANDWIDTH, VAULT, ON_EVENT, USER, WAVES, EXECUTOR, VAULT_ID, OUT)
 """Options whose help is short enough for two of them to stand in one line."""
 ANSIBLE = {
     "-t": "--roles",

@@ -10,6 +10,7 @@ import socket
 import sys
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from typing import TYPE_CHECKING
 
 import click
 
@@ -18,6 +19,7 @@ from provision.cli import executor, gc_tuning, hosts, reading, resuming, reviewi
 from provision.cli.interrupt import INTERRUPTED, SAID, Interrupts
 from provision.cli.options import Asked
 from provision.cli.views import Views
+from provision.errors import InputError, Problem
 from provision.events import Event, Looked, Notice, Sink
 from provision.report.facts import FactsStory
 from provision.report.summary import exit_status
@@ -28,6 +30,9 @@ from provision.transport import Pool
 
 READING = ("facts", "status", "why", "unlock")
 """Verbs of which no record is kept, and that ask hosts in place of planning them."""
+if TYPE_CHECKING:
+    from provision.bundle.shelf import Shelf
+
 CHANGE = ("apply", "remove")
 """Verbs that change hosts, unless --check is given."""
 MANY = 10
@@ -86,7 +91,8 @@ def roll_out(  # noqa: PLR0917
     limits = Limits(host=asked.timeout)
     only_asks = verb in READING
     check = asked.check or verb not in CHANGE
-    run = Run(run_id(), _by(), check=check, facts_only=only_asks, limits=limits, comment=asked.comment)
+    shelf = _shelf(asked)
+    run = Run(run_id(), _by(), check, only_asks, limits, comment=asked.comment, bundle=shelf)
     ready = executor.opened(asked, selection, run.id)
     output = report.Output(sys.stdout)
     view = report.view(output, story, as_json=asked.as_json)
@@ -113,7 +119,7 @@ def roll_out(  # noqa: PLR0917
 
     gc_tuning.begin()
     if executor.wanted(asked) is None:  # elsewhere each worker packs for itself
-        loader.prepare()
+        loader.prepare(bundle=shelf is not None)
     try:
         with Interrupts(cancel, view.abandon) as interrupts:
             summary = rollout.execute(pool, ready)
@@ -126,6 +132,19 @@ def roll_out(  # noqa: PLR0917
         report.warn(output.problem)
         return 1
     return INTERRUPTED if output.closed else exit_status(summary) or (0 if complete else 1)
+
+
+def _shelf(asked: Asked) -> "Shelf | None":
+    """The bundle that hosts are given, if any. Raises InputError."""
+    if asked.bundle is None:
+        if asked.bandwidth is not None:
+            raise InputError([Problem("--bandwidth is that of --bundle", hint="give --bundle DIR, or leave it out")])
+        return None
+    if executor.wanted(asked) is not None:
+        raise InputError([Problem("--bundle and --executor do not go together", hint="leave out one of the two")])
+    from provision.bundle.shelf import Shelf
+
+    return Shelf(asked.bundle, asked.bandwidth)
 
 
 def run_id() -> str:

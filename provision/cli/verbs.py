@@ -8,10 +8,11 @@ from typing import Any
 
 import click
 
-from provision.cli import options
+from provision.cli import completing, options
 from provision.cli.options import Asked
 from provision.cli.screen import Verb
 from provision.cli.verb_bundle import bundle
+from provision.cli.verbs_seldom import completion, init, kinds, man, schema
 
 
 @click.command(
@@ -20,7 +21,8 @@ from provision.cli.verb_bundle import bundle
         click.Argument(["plan"], required=False, type=click.Path(path_type=Path)),
         options.INVENTORY, options.LIMIT, options.ROLES, options.CHECK, options.DIFF, options.SET, options.FORKS,
         options.WAVES, options.MAX_FAILURES, options.RESUME, options.TIMEOUT, options.WHAT_FOR, options.EXECUTOR,
-        options.YES, options.ON_EVENT, options.JSON, options.REPORT, options.JUNIT, options.METRICS,
+        options.YES, options.BUNDLE, options.BANDWIDTH, options.ON_EVENT, options.JSON, options.REPORT, options.JUNIT,
+        options.METRICS,
         options.VERBOSE, options.QUIET, options.LIST_HOSTS,
         *options.LOGIN, options.ACCEPT, options.VAULT, options.VAULT_ID, options.NO_EXEC,
     ],
@@ -41,7 +43,8 @@ def apply(**given: Any) -> int:
     cls=Verb,
     params=[
         options.INVENTORY, options.LIMIT, options.ROLES, options.DIFF, options.SET, options.FORKS,
-        options.MAX_FAILURES, options.TIMEOUT, options.EXECUTOR, options.JSON, options.REPORT, options.JUNIT,
+        options.MAX_FAILURES, options.TIMEOUT, options.EXECUTOR, options.BUNDLE, options.JSON, options.REPORT,
+        options.JUNIT,
         options.METRICS, options.ON_EVENT, options.OUT,
         options.VERBOSE, options.QUIET, options.LIST_HOSTS, *options.LOGIN, options.ACCEPT, options.VAULT,
         options.VAULT_ID, options.NO_EXEC,
@@ -61,7 +64,7 @@ def check(**given: Any) -> int:
 @click.command(
     cls=Verb,
     params=[
-        click.Argument(["roles"], nargs=-1, required=True, metavar="ROLE..."),
+        click.Argument(["roles"], nargs=-1, required=True, metavar="ROLE...", shell_complete=completing.roles),
         options.INVENTORY, options.LIMIT, options.CHECK, options.DIFF, options.FORKS,
         options.WAVES, options.MAX_FAILURES, options.TIMEOUT, options.WHAT_FOR,
         options.YES, options.ON_EVENT, options.JSON, options.REPORT, options.JUNIT, options.METRICS,
@@ -123,7 +126,11 @@ def inventory(graph: bool, host: str | None, **given: Any) -> int:
 
 
 @click.command(
-    params=[click.Argument(["names"], nargs=-1, metavar="[NAME]..."), options.INVENTORY, options.JSON],
+    params=[
+        click.Argument(["names"], nargs=-1, metavar="[NAME]...", shell_complete=completing.roles),
+        options.INVENTORY,
+        options.JSON,
+    ],
     short_help="Show roles and what can be set for them.",
 )
 def roles(names: tuple[str, ...], **given: Any) -> int:
@@ -136,37 +143,6 @@ def roles(names: tuple[str, ...], **given: Any) -> int:
     from provision.cli import reading
 
     return reading.roles(Asked(**given), names)
-
-
-@click.command(
-    params=[click.Argument(["names"], nargs=-1, metavar="[NAME]..."), options.JSON],
-    short_help="Show what kinds of resource a role may yield.",
-)
-def kinds(names: tuple[str, ...], **given: Any) -> int:
-    """Show what kinds of resource a role may yield; of those named, each field with type, default and meaning.
-
-    Example: provision.py kinds File Service
-    """
-    from provision.cli import reading
-
-    return reading.kinds(Asked(**given), names)
-
-
-@click.command(
-    params=[
-        options.INVENTORY,
-        click.Option(["--variables"], is_flag=True, help="Of files in group_vars/ and host_vars/ instead."),
-    ],
-    short_help="Print the JSON Schema of inventories, for editors.",
-)
-def schema(variables: bool, **given: Any) -> int:
-    """Print the JSON Schema of inventories, made from the roles, for editors.
-
-    Example: provision.py schema > inventory.schema.json
-    """
-    from provision.cli import reading
-
-    return reading.schema(Asked(**given), variables)
 
 
 @click.command(
@@ -209,7 +185,8 @@ def runs(context: click.Context, as_json: bool) -> int:
 
 @runs.command(
     params=[
-        click.Argument(["run"], default="last"), options.DIFF, options.VERBOSE, options.JSON, options.REPORT,
+        click.Argument(["run"], default="last", shell_complete=completing.runs),
+        options.DIFF, options.VERBOSE, options.JSON, options.REPORT,
         options.JUNIT,
     ],
     short_help="Show a run again: an ID, its beginning, or last.",
@@ -289,6 +266,24 @@ def why(key: str, **given: Any) -> int:
     return asking.why(key, Asked(**given))
 
 
-SELDOM = [bundle, kinds, schema]
+SELDOM = [bundle, completion, init, kinds, man, schema]
 """Named in the help of the program, and no more."""
-VERBS = [apply, bundle, check, facts, inventory, kinds, remove, roles, runs, schema, status, unlock, verify, why]
+VERBS = [
+    apply,
+    bundle,
+    check,
+    completion,
+    facts,
+    init,
+    inventory,
+    kinds,
+    man,
+    remove,
+    roles,
+    runs,
+    schema,
+    status,
+    unlock,
+    verify,
+    why,
+]

@@ -121,13 +121,15 @@ def fold(
     return [*written, *proxies.files, *gate.opened(facts), *under, service, DockerLive(options=live)]
 
 
+SOCKET = "/run/containerd/containerd.sock"
 CONTAINERD = frozenset({"containerd", "containerd.io", "moby-containerd"})
 """Packages with a containerd.service."""
 
 
 def _containerd(layout: Layout, facts: Facts) -> list[Resource]:
-    """The containerd that the daemon is told to use: it runs, and runs the program that is on disk."""
-    if not (layout.systemd and "containerd" in layout.unit_flags and CONTAINERD & facts.docker.packages.keys()):
+    """The packages' containerd, where the daemon is told to use it: it runs, and runs the program that is on disk."""
+    told = layout.unit_flags.get("containerd", [""])[-1].removeprefix("/var")
+    if not (layout.systemd and told == SOCKET and CONTAINERD & facts.docker.packages.keys()):
         return []
     return [Service(name="containerd", enabled=None, platform="docker")]
 

@@ -13,16 +13,16 @@ from typing import Any
 from provision.errors import InputError, Problem, nearest
 from provision.inventory import connection, explain, layers, patterns, places, sources
 from provision.inventory.ansible_config import NO_CONFIG, Config
-from provision.inventory.document import Map
+from provision.inventory.document import Map, Mark
 from provision.inventory.explain import Node, Row
 from provision.inventory.references import Ask, References
-from provision.inventory.resolve import Host, Resolution, Roles, resolve
+from provision.inventory.resolve import Host, Resolution, resolve
 from provision.inventory.schema import schema
 from provision.inventory.sources import Source
 from provision.inventory.spelling import closest
-from provision.inventory.templating import Templates, holds
+from provision.inventory.strangers import Roles
 from provision.inventory.tree import ROOT
-from provision.inventory.values import undoubted
+from provision.inventory.values import holds, undoubted
 from provision.inventory.vault import Vault, identity
 
 __all__ = ["Host", "Inventory", "Node", "Row", "load", "schema"]
@@ -53,6 +53,7 @@ class Inventory:
         self._source = source
         self._config = config
         self._vault = vault
+        self._templates: dict[layers.Layers, Any] = {}
         self._no_exec = no_exec
         self.warnings: list[str] = [*config.warnings, *source.warnings]
         """What is odd and no error; `resolve` adds to it."""
@@ -113,21 +114,31 @@ class Inventory:
         """The value of a variable that is nobody's setting (a rack), by host; a host without it is not in there.
         Raises InputError with all that is wrong."""
         merged = self._layers()
-        templates, problems = self._templates(merged), list[Problem]()
-        found: dict[str, Any] = {}
+        problems, found = list[Problem](), dict[str, Any]()
         for host, entry in self._source.tree.hosts.items():
             values = merged.of(entry)[1]
             if name in values:
-                noted = partial(_noted, problems, host)
-                found[host], _ = templates.expand(host, values[name], values.values_at[name], (name,), noted)
+                found[host], _ = self._expanded(merged, host, values, name, problems)
         if problems:
             raise InputError(problems)
         return {host: undoubted(value) for host, value in found.items()}
 
-    def _templates(self, merged: layers.Layers) -> Templates:
-        """Evaluates templates without looking up a secret."""
-        idle = References(self._source.places, self._vault, resolve=False)
-        return Templates(self._source.tree, merged, idle, self._source.vaulted)
+    def _expanded(
+        self, merged: layers.Layers, host: str, values: Map, name: str, problems: list[Problem]
+    ) -> tuple[Any, Mark]:
+        """A value with its templates evaluated, without looking up a secret, and its place."""
+        if not holds(values[name]):
+            return values[name], values.values_at[name]
+        from provision.inventory.templating import Templates  # noqa: PLC0415 - and jinja2, where there is a template
+
+        if merged not in self._templates:
+            idle = References(self._source.places, self._vault, resolve=False)
+            self._templates = {merged: Templates(self._source.tree, merged, idle, self._source.vaulted)}
+        noted = partial(_noted, problems, host)
+        found: tuple[Any, Mark] = self._templates[merged].expand(
+            host, values[name], values.values_at[name], (name,), noted
+        )
+        return found
 
     def variable(self, host: str, name: str) -> Any:
         """The value of a variable that belongs to no role; None where there is none. Raises InputError."""
@@ -135,8 +146,7 @@ class Inventory:
         values = merged.of(self._source.tree.hosts[host])[1]
         if name not in values:
             return None
-        noted = partial(_noted, problems, host)
-        value, _ = self._templates(merged).expand(host, values[name], values.values_at[name], (name,), noted)
+        value, _ = self._expanded(merged, host, values, name, problems)
         if problems:
             raise InputError(problems)
         return undoubted(value)
@@ -164,20 +174,19 @@ class Inventory:
         known = Roles(role_path)
         merged = self._layers(known.names, layers.overrides(overrides, known.names))
         levels, values = merged.of(tree.hosts[host])
+        values = self._evaluated(merged, host, values, {*connection.KNOWN, "roles"})
         wanted = values.get("roles")
         listed = [name for name in wanted if name in known.names] if isinstance(wanted, list) else []
         roles = {name: known.load(name) for name in dict.fromkeys([*listed, *(set(known.names) & values.keys())])}
-        values = self._evaluated(merged, host, values, {*connection.KNOWN, "roles", *listed})
+        values = self._evaluated(merged, host, values, listed)
         return explain.rows(levels, values, roles, self._source.vaulted)
 
     def _evaluated(self, merged: layers.Layers, host: str, values: Map, used: Collection[str]) -> Map:
         """The variables of a host, with the templates of those that are used evaluated; one that is wrong stays."""
-        templates, found = self._templates(merged), values
+        found = values
         for name in [name for name in values if name in used and holds(values[name])]:
             problems = list[Problem]()
-            value, at = templates.expand(
-                host, values[name], values.values_at[name], (name,), partial(_noted, problems, host)
-            )
+            value, at = self._expanded(merged, host, values, name, problems)
             if not problems:
                 found = layers.copied(found) if found is values else found
                 found.put(name, value, values.keys_at[name], at)

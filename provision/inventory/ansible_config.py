@@ -4,7 +4,6 @@ The law: found where Ansible finds it, one file and no other; the environment wi
 What is set, would matter and has no effect here is told once.
 """
 
-import configparser
 import os
 import re
 import stat
@@ -142,7 +141,7 @@ class _Reader:
         self._file = file
         self._warnings = warnings
         self._problems: list[Problem] = []
-        self._parser = configparser.ConfigParser(inline_comment_prefixes=(";",), interpolation=None, strict=False)
+        self._sections: Mapping[str, Mapping[str, str]] = {}
         self._lines: list[str] = []
 
     def config(self) -> Config:
@@ -170,10 +169,14 @@ class _Reader:
     def _read_file(self) -> None:
         if self._file is None or not self._file.is_file():  # /dev/null is Ansible's way to have none
             return
+        import configparser  # noqa: PLC0415 - where there is a file
+
+        parser = configparser.ConfigParser(inline_comment_prefixes=(";",), interpolation=None, strict=False)
         try:
             text = self._file.read_text("utf-8")
             self._lines = text.splitlines()
-            self._parser.read_string(text, shown(self._file))
+            parser.read_string(text, shown(self._file))
+            self._sections = parser
         except (OSError, UnicodeDecodeError) as error:
             self._problems.append(Problem(f"cannot be read: {error}", shown(self._file)))
         except configparser.Error as error:
@@ -187,7 +190,7 @@ class _Reader:
             if self._environ.get(name):
                 return self._environ[name], Mark(name)
         for section, key in reversed(setting.ini):
-            if text := self._parser.get(section, key, fallback="").strip():
+            if section in self._sections and (text := self._sections[section].get(key, "").strip()):
                 assert self._file is not None
                 return text, Mark(shown(self._file), self._line(section, key), 1)
         return None

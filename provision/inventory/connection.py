@@ -17,6 +17,7 @@ from typing import Any, TypeVar, cast
 from provision.errors import nearest
 from provision.inventory.document import Mark
 from provision.inventory.places import Places
+from provision.inventory.ranges import is_address
 from provision.inventory.references import Placeholder
 from provision.inventory.wrong import Wrong
 from provision.secrets import Secret
@@ -47,7 +48,11 @@ ONLY_ANSIBLES = re.compile(
     r"|shell_(type|executable)|executable|become_(flags|exe|plugin)|network_os|(ruby|perl)_interpreter)\Z"
 )
 """Names that Ansible has and that mean nothing here: no misspelling of ours."""
+_PRESENT = {known: name for name, aliases in VARIABLES.items() for known in (name, *aliases)}
+"""The present name of each."""
 KNOWN = frozenset(VARIABLES) | {alias for aliases in VARIABLES.values() for alias in aliases}
+OWN = ("ansible_host", *VARIABLES["ansible_host"])
+"""What tells one host from another."""
 SECRET = {"ansible_password", "ansible_become_password"}
 SECRET_NAMES = SECRET | {alias for name in SECRET for alias in VARIABLES[name]}
 CONNECTIONS = ("local", "ssh", "openssh")
@@ -94,26 +99,38 @@ class Reader:
             connect_timeout=self._read("ansible_timeout", seconds) or 10.0,
         )
 
+    def __post_init__(self) -> None:
+        self._given: dict[str, list[str]] = {}
+        """Each variable that is set, by its present name; the present name first."""
+        for known, value in self.values.items():
+            if value is not None:
+                present = _PRESENT[known]
+                self._given.setdefault(present, []).insert(0 if known == present else len(KNOWN), known)
+
     def _read(self, name: str, parse: Callable[[Any], T]) -> T | None:
-        given = self._given(name)
+        given = self._given.get(name)
+        if given is None:
+            return None
         parsed: dict[str, T] = {}
         for known in given:
             try:
                 parsed[known] = parse(self.values[known])
             except Wrong as error:
                 self.wrong(known, error.message, error.hint, False)
+        if len(parsed) > 1:
+            self._compare(parsed)
+        return next(iter(parsed.values()), None)
+
+    def _compare(self, parsed: Mapping[str, Any]) -> None:
+        """A variable and its older names have to say the same."""
         settled = {known: value for known, value in parsed.items() if not isinstance(value, Placeholder)}
         for known in list(settled)[1:]:
             first = next(iter(settled))
             if settled[known] != settled[first]:
                 self.wrong(known, f"differs from {first} ({self.place(first)})", "keep one of the two", False)
-        return next(iter(parsed.values()), None)
-
-    def _given(self, name: str) -> list[str]:
-        return [known for known in (name, *VARIABLES[name]) if self.values.get(known) is not None]
 
     def _own_address(self, name: str, connection: ConnectionKind) -> str:
-        if any(self.values.get(known) is not None for known in ("ansible_host", "ansible_ssh_host")):
+        if "ansible_host" in self._given:
             return name  # what is wrong with that is told
         try:
             return address(name)
@@ -150,7 +167,9 @@ class Reader:
 
     def _key_file(self) -> str | None:
         name = "ansible_ssh_private_key_file"
-        directory = self.places.beside(self.place(self._given(name)[0])) if self._given(name) else Path()
+        if name not in self._given:
+            return None
+        directory = self.places.beside(self.place(self._given[name][0]))
         return self._read(name, lambda value: self._readable_key(directory / os.path.expanduser(text(value))))
 
     def _readable_key(self, path: Path) -> str:
@@ -189,11 +208,10 @@ def address(value: Any) -> str:
     """A host name, an alias of ssh_config, or an IP address."""
     given = text(value)
     bare = given.removeprefix("[").removesuffix("]") if ":" in given else given
-    try:
+    if is_address(bare):
         return str(ipaddress.ip_address(bare))
-    except ValueError:
-        if not _ADDRESS.match(bare) or re.fullmatch(r"[0-9.]+", bare):
-            raise Wrong(f"{given!r} is neither a host name nor an IP address") from None
+    if not _ADDRESS.match(bare) or re.fullmatch(r"[0-9.]+", bare):
+        raise Wrong(f"{given!r} is neither a host name nor an IP address")
     return bare
 
 

@@ -103,7 +103,8 @@ def plain(value: Any) -> Any:
         return {key: plain(item) for key, item in value.items()}
     if isinstance(value, range) or callable(value) or not isinstance(value, Iterable):
         raise Wrong(f"the template gives a {type(value).__name__}, which is no value")
-    return [plain(item) for item in value]
+    items = [plain(item) for item in value]
+    return tuple(items) if isinstance(value, tuple) else items
 
 
 def _newlines(text: str) -> int:

@@ -18,6 +18,10 @@ from provision.inventory.tree import UNGROUPED, Tree
 
 _SECTION = re.compile(r"\[(?P<name>[^:\]\s]+)(?::(?P<kind>\w+))?\]\s*(?:#.*)?\Z")
 _CHILD = re.compile(r"(?P<name>[^:\]\s]+)\s*(?:#.*)?\Z")
+_SIMPLE = re.compile(r"[^\s'\"\\#]+([ \t]+[^\s'\"\\#]+)*\Z")
+"""Words without quotes, which need no look at each letter."""
+_NO_LITERAL = re.compile(r"([A-Za-z_][A-Za-z0-9_.@/-]*|[0-9]+(\.[0-9]+){2,})\Z")
+_WORDS = ("True", "False", "None")
 _KINDS = ("hosts", "children", "vars")
 
 
@@ -84,7 +88,7 @@ class IniReader:
 
     def _host(self, group: str, line: str, at: Mark) -> None:
         try:
-            name, *given = shlex.split(line, comments=True)
+            name, *given = line.split() if _SIMPLE.match(line) else shlex.split(line, comments=True)
         except ValueError as error:
             self._note(at, f"this line cannot be split: {str(error).lower()}", "check the quotes")
             return
@@ -124,6 +128,8 @@ class IniReader:
 
 
 def _value(text: str, at: Mark) -> Any:
+    if _NO_LITERAL.match(text) and text not in _WORDS:
+        return text
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of text that is nearly Python

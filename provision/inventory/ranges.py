@@ -73,6 +73,8 @@ def _stride(shown: str, step: str | None) -> int:
 
 def is_address(name: str) -> bool:
     """Is the name an IP address? Its colons and brackets then mean nothing else."""
+    if ":" not in name and not name[:1].isdigit():
+        return False
     try:
         ipaddress.ip_address(name)
     except ValueError:

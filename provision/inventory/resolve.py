@@ -3,29 +3,29 @@
 The law: everything that is wrong is found and told at once; commands and questions for secrets come after that.
 """
 
+import contextlib
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
-from functools import partial
-from pathlib import Path
-from typing import Any
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
 
 from provision import role
 from provision.errors import InputError, Problem, nearest
 from provision.inventory import connection
-from provision.inventory.document import Map, Mark, Seq
+from provision.inventory.document import Map, Mark, Seq, Tagged
 from provision.inventory.findings import Finding, Findings
 from provision.inventory.layers import Layers, Level, owner_of
 from provision.inventory.references import References
 from provision.inventory.settings import Validator, Wrong
 from provision.inventory.sources import Source
-from provision.inventory.spelling import within
-from provision.inventory.templating import Templates, holds
-from provision.inventory.tree import ROOT
-from provision.inventory.values import Plain
+from provision.inventory.strangers import Roles, Strangers
+from provision.inventory.values import Plain, holds
+from provision.inventory.wrong import Wrong as Unfit
 from provision.target import Target
 
+if TYPE_CHECKING:
+    from provision.inventory.templating import Templates
+
 COMMAND_LINE = Mark("command line")
-RESERVED = frozenset({"roles", "rollout"})
 
 
 @dataclass(frozen=True)
@@ -41,28 +41,6 @@ class Host:
     others that have a say: or the run would drop what those asked for."""
     settings: Mapping[str, role.Settings]
     """By role. A role is absent only where secrets are not resolved and its settings cannot be judged without them."""
-
-
-class Roles:
-    """The roles that there are, loaded when they are asked for."""
-
-    def __init__(self, search_path: Sequence[Path]) -> None:
-        self._path = search_path
-        self.names = role.available(search_path)
-        self._loaded: dict[str, role.Role] = {}
-        self._misspelt: dict[str, str | None] = {}
-
-    def load(self, name: str) -> role.Role:
-        if name not in self._loaded:
-            self._loaded[name] = role.load(name, self._path)
-        return self._loaded[name]
-
-    def misspelt(self, name: str) -> str | None:
-        """The role that is at most two letters away from a variable's name (one, from a name of three), or None."""
-        if name not in self._misspelt:
-            near = (known for known in self.names if within(name, known, 2 if len(known) > 3 else 1))
-            self._misspelt[name] = next(near, None)
-        return self._misspelt[name]
 
 
 @dataclass
@@ -83,13 +61,19 @@ class Resolution:
         self._idle = References(self.source.places, self.references.vault, resolve=False)
         self._live_validator = Validator(self.references, self.source.places, self.source.vaulted)
         self._idle_validator = Validator(self._idle, self.source.places, self.source.vaulted)
-        templates = partial(Templates, self.source.tree, self.layers)
-        self._templates = {
-            True: templates(self.references, self.source.vaulted),
-            False: templates(self._idle, self.source.vaulted),
-        }
-        self._levels_seen: dict[int, list[Finding]] = {}
+        self._targets: dict[tuple[tuple[str, int], ...], Target] = {}
+        self._made: dict[bool, Templates] = {}
+        self._strangers = Strangers(self.roles)
         self._role_lists: dict[int, tuple[Any, tuple[str, ...], list[Finding]]] = {}
+
+    def _templates(self, *, live: bool) -> "Templates":
+        """Made, and jinja2 imported, for an inventory with templates."""
+        if live not in self._made:
+            from provision.inventory.templating import Templates  # noqa: PLC0415
+
+            references = self.references if live else self._idle
+            self._made[live] = Templates(self.source.tree, self.layers, references, self.source.vaulted)
+        return self._made[live]
 
     def hosts(self, names: Sequence[str]) -> list[Host]:
         """The hosts, typed. What is wrong is in `findings`."""
@@ -104,7 +88,7 @@ class Resolution:
         entry = self.source.tree.hosts[name]
         levels, merged = self.layers.of(entry)
         for level in levels:
-            self.findings.add(*self._misspelt(level))
+            self.findings.add(*self._strangers.of(level))
         roles = self._roles_of(name, merged, levels)
         chosen = self._chosen(roles)
         settings: dict[str, role.Settings] = {}
@@ -145,7 +129,7 @@ class Resolution:
             def noted(path: tuple[Any, ...], problem: Problem) -> None:
                 told.append((path, Finding(problem.where, f"host {host}", problem.message, problem.hint)))
 
-            raw, at = self._templates[chosen].expand(host, raw, at, (name,), noted)
+            raw, at = self._templates(live=chosen).expand(host, raw, at, (name,), noted)
         validator = self._live_validator if chosen else self._idle_validator
         checked = validator.check(self.roles.load(name), raw, levels, at, used=used, wrong=found)
         self.findings.add(*checked.findings)
@@ -153,6 +137,30 @@ class Resolution:
             settings[name] = checked.settings
 
     def _target(self, name: str, merged: Map, levels: Sequence[Level]) -> Target:
+        """How to reach a host. Hosts of one group are reached alike, but for their addresses, and read once."""
+        alike = self._alike(merged)
+        known = self._targets.get(alike) if alike is not None else None
+        if known is not None:
+            with contextlib.suppress(Unfit):
+                return replace(known, name=name, address=connection.address(name))
+        target, found = self._read_target(name, merged, levels)
+        if alike is not None and not found:
+            self._targets[alike] = target
+        self.findings.add(*found)
+        return target
+
+    def _alike(self, merged: Map) -> tuple[tuple[str, int], ...] | None:
+        """What is equal for hosts that are reached alike; None where that is not known before it is read."""
+        found = []
+        for key, value in merged.items():
+            if key not in connection.KNOWN:
+                continue
+            if key in connection.OWN or isinstance(value, Tagged) or holds(value):
+                return None
+            found.append((key, id(value)))
+        return None if self.login or len(self.source.places.directories) > 1 else tuple(found)
+
+    def _read_target(self, name: str, merged: Map, levels: Sequence[Level]) -> tuple[Target, list[Finding]]:
         found: list[Finding] = []
 
         def wrong(variable: str, message: str, hint: str, warning: bool) -> None:
@@ -174,7 +182,9 @@ class Resolution:
 
         overridden = {known for name in self.login for known in (name, *connection.VARIABLES[name])}
         given = {
-            key: self._templates[True].expand(name, value, merged.values_at[key], (key,), templated)
+            key: self._templates(live=True).expand(name, value, merged.values_at[key], (key,), templated)
+            if holds(value)
+            else (value, merged.values_at[key])
             for key, value in merged.items()
             if key in connection.KNOWN and key not in overridden
         }
@@ -187,9 +197,7 @@ class Resolution:
         reader = connection.Reader(
             values, lambda key: merged.values_at.get(key, COMMAND_LINE), self.source.places, self.check_files, wrong
         )
-        target = reader.target(name)
-        self.findings.add(*found)
-        return target
+        return reader.target(name), found
 
     def _roles_of(self, host: str, merged: Map, levels: Sequence[Level]) -> tuple[str, ...]:
         def noted(path: tuple[Any, ...], problem: Problem) -> None:
@@ -197,7 +205,7 @@ class Resolution:
 
         given = merged.get("roles")
         if holds(given):
-            given, _ = self._templates[True].expand(host, given, merged.values_at["roles"], ("roles",), noted)
+            given, _ = self._templates(live=True).expand(host, given, merged.values_at["roles"], ("roles",), noted)
             if given is None or (isinstance(given, Seq) and None in given):
                 return ()
         if given is None:
@@ -230,41 +238,6 @@ class Resolution:
     def _meant(self, name: str) -> str:
         close = nearest(name, self.roles.names)
         return f"did you mean {close!r}?" if close else f"there are: {', '.join(self.roles.names)}"
-
-    def _misspelt(self, level: Level) -> list[Finding]:
-        """Variables that are nobody's but look like ours. Once a level."""
-        known = self._levels_seen.get(id(level.variables))
-        if known is None:
-            known = [
-                finding
-                for name, at in level.variables.keys_at.items()
-                if isinstance(name, str) and (finding := self._near_miss(name, str(at), level))
-            ]
-            self._levels_seen[id(level.variables)] = known
-        return known
-
-    def _near_miss(self, name: str, where: str, level: Level) -> Finding | None:
-        value, owner = level.variables[name], level.owner
-        if name == "ansible_group_priority" and type(value) is not int:
-            return Finding(where, owner, f"{name} should be a whole number")
-        if name == "rollout" and owner != ROOT:
-            return Finding(where, owner, "rollout is for the whole inventory", "put it under the vars of all")
-        if name in self.roles.names or name in RESERVED or name in connection.KNOWN:
-            return None
-        if name.startswith("ansible_"):
-            close = None if connection.ONLY_ANSIBLES.match(name) else nearest(name, connection.KNOWN)
-            return Finding(where, owner, f"{name} is not used here", f"did you mean {close}?" if close else "", True)
-        meant = self.roles.misspelt(name)
-        if not meant and within(name, "roles", 2) and isinstance(value, Seq):
-            meant = "roles" if set(map(str, value)) & set(self.roles.names) else None
-        return _misnamed(name, value, meant, where, owner) if meant else None
-
-
-def _misnamed(name: str, value: Any, meant: str, where: str, owner: str) -> Finding:
-    """A name close to a role's; only a mapping can be that role's settings."""
-    if meant != "roles" and value is not None and not isinstance(value, Map):
-        return Finding(where, owner, f"{name} is taken as nobody's", f"settings of {meant} are a mapping", True)
-    return Finding(where, owner, f"{name} is no role", f"did you mean {meant!r}?")
 
 
 def resolve(

@@ -7,6 +7,7 @@ in all files, is reported at once.
 
 import json
 import shutil
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,8 @@ from provision.inventory.tree import UNGROUPED, Tree
 from provision.inventory.varfiles import ENDINGS, VariableFiles
 from provision.inventory.vault import Vault
 
+FILES_FIRST = "use_vars_plugins"
+"""A setting of the plugin `constructed`."""
 HOOKS = "move it elsewhere, or into a folder whose name begins with a dot; if it is an inventory, name it with -i"
 
 
@@ -108,6 +111,7 @@ class _Loading:
         if self._problems:
             found = [file for file in found if file in documents]  # what is wrong is told before anything is run
         elif any(_is_for_ansible(file, content) for file, content in documents.items()):
+            self._refuse_files_first(documents.values())
             self._through_ansible(found)
             return
         for file in found:
@@ -121,6 +125,14 @@ class _Loading:
                 self._ini.read(content.text, shown(file))
             elif content is not _UNREADABLE:
                 self._reader.yaml(content, shown(file))
+
+    def _refuse_files_first(self, contents: Iterable[Any]) -> None:
+        """A plugin that wants the files of variables gets none: they are read after it, so that they have places."""
+        for content in contents:
+            if isinstance(content, Map) and content.get(FILES_FIRST):
+                what = f"{FILES_FIRST}: files of group_vars and host_vars are not given to plugins here"
+                hint = "write what the plugin needs into the inventory itself"
+                self._problems.append(Problem(what, str(content.keys_at[FILES_FIRST]), hint))
 
     def _host_list(self, names: HostList) -> None:
         at = Mark(f"-i {names}")

@@ -23,19 +23,13 @@ from provision.inventory.references import Placeholder, References
 from provision.inventory.scalars import Unquoted, doubt, is_template
 from provision.inventory.spelling import closest
 from provision.inventory.tree import ROOT, HostEntry, Tree
+from provision.inventory.values import holds
 from provision.secrets import HIDDEN, Secret
 
 _UNDEFINED = re.compile(r"'([^']*)' is not defined")
 HIDDEN_HINT = "define it with !vault or !secret, or write here where the password is"
 Note = Callable[[tuple[Any, ...], Problem], None]
 """Told of each problem and of its path."""
-
-
-def holds(value: Any) -> bool:
-    """Is there a template anywhere in the value?"""
-    if isinstance(value, Map):
-        return any(map(holds, value.values()))
-    return any(map(holds, value)) if isinstance(value, Seq) else is_template(value)
 
 
 def _first(text: str | None) -> str:
@@ -213,7 +207,7 @@ class Templates:
             for key, item in result.items():
                 mapping.put(key, self._left(item, at, taint), at, at)
             return mapping
-        if isinstance(result, list):
+        if isinstance(result, list | tuple):
             items = Seq()
             items.extend(self._left(item, at, taint) for item in result)
             items.items_at = [at] * len(items)

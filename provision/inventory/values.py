@@ -64,6 +64,13 @@ class Plain:
         return None
 
 
+def holds(value: Any) -> bool:
+    """Is there a template anywhere in the value?"""
+    if isinstance(value, Map):
+        return any(map(holds, value.values()))
+    return any(map(holds, value)) if isinstance(value, Seq) else is_template(value)
+
+
 def undoubted(value: Any) -> Any:
     """A value that is used as it stands. Raises InputError for a number with a leading zero in it."""
     problems = _doubts(value)

@@ -7,18 +7,20 @@ only the host can answer are the agent's (agent/preflight/).
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
 
 from provision.agent.docker.flags import values
-from provision.agent.types import Asks
 from provision.daemon.command_line import expand
 from provision.daemon.options import FILE_SINCE, OPTIONS, version_of
 from provision.events import Error, Outcome, Preflight, Verdict
 from provision.facts import Facts
 from provision.preflight import subnets
 from provision.role import Settings
+
+if TYPE_CHECKING:
+    from provision.agent.types import Asks
 
 SKEW_WARN, SKEW_FAIL = 30.0, 300.0
 """Seconds between two clocks. Beyond the second, certificates and the dates of package lists are not valid any more."""
@@ -36,14 +38,14 @@ class Wanted:
     """features.containerd-snapshotter, where it is set."""
     data_root: str | None = None
 
-    def wired(self, deferred: list[str]) -> Asks:
+    def wired(self, deferred: list[str]) -> "Asks":
         """As it travels; `deferred`: roles that are planned when their turn comes."""
-        return Asks(
-            storage_driver=self.storage_driver,
-            containerd_store=self.containerd_store,
-            data_root=self.data_root,
-            deferred=deferred,
-        )
+        return {
+            "storage_driver": self.storage_driver,
+            "containerd_store": self.containerd_store,
+            "data_root": self.data_root,
+            "deferred": deferred,
+        }
 
 
 def wanted(daemon: Settings | None) -> Wanted:

@@ -35,7 +35,7 @@ class Unfinished(Answer):
 
 
 class LastRun(Answer):
-    """The last run that changed anything or failed; one that found all as asked leaves no trace on the host."""
+    """The last run that changed anything, failed or had to wait; one that found all as asked leaves no trace."""
 
     run: Text
     by: Text
@@ -45,6 +45,16 @@ class LastRun(Answer):
     seconds: float
     changed: int
     failed: Texts
+    waits: Texts = ()
+    """What it left to wait; none from an older agent."""
+
+
+class Gate(Answer):
+    """What others on the host are told: is /run/provision/gpu-proven there, and how old is what it rests on?"""
+
+    verdict: Text
+    open: bool
+    age: Age
 
 
 class Proof(Answer):
@@ -56,6 +66,8 @@ class Proof(Answer):
     gpus: int
     levels: Texts
     failed: Texts
+    gate: Gate | None = None
+    """None where nothing was proven since the boot, and from an older agent."""
 
 
 class Unmanaged(Answer):

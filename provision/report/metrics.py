@@ -37,6 +37,9 @@ def metrics(record: Record, before: str = "") -> str:
         ("provision_host_proof_age_seconds", "Age of the last proof that containers get the GPUs.",
          _each(record, _proof_age)),
         ("provision_gpus_proven", "GPUs of the last proof, 0 where it did not pass.", _each(record, _proven)),
+        ("provision_gpu_gate_open", "1 where /run/provision/gpu-proven is there, else 0.", _each(record, _gate_open)),
+        ("provision_gpu_gate_age_seconds", "Age of the oldest proof that the verdict for others rests on.",
+         _each(record, _gate_age)),
         ("provision_gpu_figure", "What a GPU reached when it was last measured, in GB/s or TFLOP/s.", _figures(record)),
         ("provision_gpu_slower_than_equals", "1 where a figure is too far under that of equal GPUs of the run.",
          _slower(record)),
@@ -86,11 +89,36 @@ def _proof_age(host: HostRecord, record: Record) -> float | None:
     if step is None:
         age: float | None = (_told(host) or {}).get("age")
         return age
+    return _age((step.proof or {}).get("time"), record)
+
+
+def _age(moment: object, record: Record) -> float | None:
+    """Seconds from a moment of a host to the end of the run."""
     try:
-        made = datetime.strptime(str((step.proof or {}).get("time")), "%Y-%m-%dT%H:%M:%SZ").replace(tzinfo=UTC)
+        made = datetime.strptime(str(moment), "%Y-%m-%dT%H:%M:%SZ").replace(tzinfo=UTC)
     except ValueError:
         return None
     return max(0.0, record.started.timestamp() + record.seconds - made.timestamp())
+
+
+def _gate_open(host: HostRecord, record: Record) -> float | None:
+    gate = _gate(host)
+    return None if gate is None else int(gate.get("open") is True)
+
+
+def _gate_age(host: HostRecord, record: Record) -> float | None:
+    gate = _gate(host)
+    if gate is None:
+        return None
+    age: float | None = gate["age"] if "age" in gate else _age(gate.get("time"), record)
+    return age
+
+
+def _gate(host: HostRecord) -> Mapping[str, Any] | None:
+    """What others on the host are told, as the last probe of the run or the answer to `status` says."""
+    told = [step.proof.get("gate") for step in reversed(host.steps) if step.proof is not None]
+    found = next((gate for gate in told if isinstance(gate, Mapping)), None)
+    return found if found is not None else (_told(host) or {}).get("gate")
 
 
 def _proven(host: HostRecord, record: Record) -> float | None:
@@ -125,7 +153,7 @@ def _of(gpu: gpu_fleet.Gpu) -> dict[str, str]:
 
 
 def _proof(host: HostRecord) -> ResourceDone | None:
-    found = (step for step in reversed(host.steps) if step.proof is not None and "speed" not in step.proof)
+    found = (step for step in reversed(host.steps) if step.proof is not None and step.kind == "gpu_proof")
     return next(found, None)
 
 

@@ -22,8 +22,8 @@ from provision.resources.docker import (
     Reload,
 )
 from provision.resources.files import Command, Directory, Download, File, LineInFile, Programs, Symlink, TomlValues
-from provision.resources.gpu import CdiSpec, GpuProof, GpuSpeed, GpuSurvival, NvidiaDriver
-from provision.resources.kernel import KernelModule, Mount, Sysctl
+from provision.resources.gpu import CdiSpec, GpuDcgm, GpuProof, GpuSpeed, GpuSurvival, NvidiaDriver
+from provision.resources.kernel import KernelModule, Limit, Mount, Sysctl
 from provision.resources.packages import AptConf, AptEffective, AptSource, Deb, Package, PackageAbsent, Packages
 from provision.resources.registries import ClientProxies, Image, ImageMirror, RegistryLogin, RegistryProof
 from provision.resources.resource import AbsolutePath, Mode, Resource
@@ -51,6 +51,7 @@ __all__ = [
     "Download",
     "File",
     "Flag",
+    "GpuDcgm",
     "GpuProof",
     "GpuSpeed",
     "GpuSurvival",
@@ -62,6 +63,7 @@ __all__ = [
     "JsonKeys",
     "KernelModule",
     "Key",
+    "Limit",
     "LineInFile",
     "Mode",
     "Mount",

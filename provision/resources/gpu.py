@@ -41,6 +41,8 @@ class GpuProof(Resource):
     """Directories of the host that a container must see through `-v`."""
     ignore_xids: tuple[int, ...] = ()
     require_persistence: bool = False
+    gate: tuple[int, ...] = (0, 1, 2, 3)
+    """The levels, those of other probes too, that must have passed for /run/provision/gpu-proven to be there."""
 
 
 class GpuSurvival(Resource):
@@ -54,6 +56,8 @@ class GpuSurvival(Resource):
     """One that is on the host and has the host's python3; None: made from the host."""
     timeout: int = 120
     """Seconds for each look into the container."""
+    gate: tuple[int, ...] = (0, 1, 2, 3, 4)
+    """As in gpu_proof."""
 
 
 class GpuSpeed(Resource):
@@ -79,3 +83,19 @@ class GpuSpeed(Resource):
     """By figure: the share of the GPU's own limit that it must reach."""
     slack: dict[str, float] = {}
     """By figure: how much slower than in its last proof a GPU may be, as a share."""
+    gate: tuple[int, ...] = (0, 1, 2, 3, 5)
+    """As in gpu_proof."""
+
+
+class GpuDcgm(Resource):
+    """A probe: NVIDIA's own diagnosis, `dcgmi diag`, passes (level 6; agent/gpu/dcgm.py)."""
+
+    kind = "gpu_dcgm"
+    suite: int = 1
+    """Of dcgmi diag -r: 1 loads no GPU."""
+    timeout: int = 300
+    """Seconds for it."""
+    max_age: int = 604800
+    """Seconds for which a proof holds."""
+    gate: tuple[int, ...] = (0, 1, 2, 3, 6)
+    """As in gpu_proof."""

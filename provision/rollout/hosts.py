@@ -234,6 +234,9 @@ def _install_python(job: Job, run: Run, connection: Any, sink: Sink, error: NoPy
         return
     sink(Progress(name, "bootstrap: packages python3"))
     started = time.monotonic()
-    bootstrap.install_python(connection, job.target, job.apt_configuration())
+    if run.bundle is not None:
+        bootstrap.install_python_offline(connection, job.target, run.bundle.python)
+    else:
+        bootstrap.install_python(connection, job.target, job.apt_configuration())
     seconds = round(time.monotonic() - started, 3)
     sink(ResourceDone(name, "bootstrap", "packages", "python3", Outcome.CHANGED, diff, seconds=seconds))

@@ -9,7 +9,7 @@ import json
 import re
 import secrets as random
 from functools import cached_property
-from typing import Any
+from typing import Any, NoReturn
 
 import pytest
 from testinfra.backend.base import CommandResult
@@ -103,6 +103,7 @@ class Dockerd:
     def __init__(self, host: Host) -> None:
         self._host = host
         self._image = ""
+        self._told = False
 
     @property
     def running(self) -> bool:
@@ -133,7 +134,10 @@ class Dockerd:
     @cached_property
     def pid(self) -> int:
         """Of dockerd, by its own pidfile: what it forks is called dockerd too, for a moment. Fails the test without."""
-        number = self._host.file("/var/run/docker.pid").content_string.strip()
+        file = self._host.file("/var/run/docker.pid")
+        if not file.exists:
+            pytest.fail("the Docker daemon does not run: there is no /var/run/docker.pid", pytrace=False)
+        number = file.content_string.strip()
         name = self._host.run("cat /proc/%s/comm", number).stdout.strip()
         if name not in ("dockerd", "docker"):
             pytest.fail(f"docker.pid names the process {number}, which is {name or 'gone'}", pytrace=False)
@@ -171,6 +175,13 @@ class Dockerd:
         name = image or self._own_image()
         return self._host.run(f"{CLIENT} run --rm {options} %s /bin/sh -c %s", name, script, timeout=RUN_LIMIT)
 
+    def _without_client(self) -> NoReturn:
+        """The first test that needs the client fails, the others are skipped."""
+        if self._told:
+            pytest.skip("there is no docker client on this host")
+        self._told = True
+        pytest.fail("there is no docker client on this host: install it (docker-cli, docker-ce-cli)", pytrace=False)
+
     def close(self) -> None:
         """Remove the image that was made."""
         if self._image:
@@ -188,7 +199,7 @@ class Dockerd:
     def _ask(self, command: str) -> str:
         done = self._host.run(f"{CLIENT} {command}")
         if done.rc == NOT_FOUND:
-            pytest.fail("there is no docker client on this host: install it (docker-cli, docker-ce-cli)", pytrace=False)
+            self._without_client()
         if done.rc:
             pytest.fail(f"docker {command.partition(' --')[0]}: {done.stderr.strip()[-300:]}", pytrace=False)
         return str(done.stdout)

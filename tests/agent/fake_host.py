@@ -20,6 +20,7 @@ class Host:
         self.files = {"/proc/sys/kernel/random/boot_id": BOOT, UNIT: "[Service]\nExecStart=/usr/bin/dockerd\n"}
         self.links = {}
         self.addresses = {"docker0": "192.168.127.1/24"}
+        self.down = []
         self.peers = {}  # who listens on a Unix socket
         self.changed = {}
         self.api = {}
@@ -68,6 +69,9 @@ class Host:
 
     def address_of(self, interface):
         return self.addresses.get(interface)
+
+    def is_up(self, interface):
+        return interface in self.addresses and interface not in self.down
 
     def unix_peer(self, path):
         return self.peers.get(path)

@@ -87,7 +87,10 @@ def _mapped(name):
     return method
 
 
-for _name in ("read", "sha256", "read_unlinked", "stat", "names", "link", "place", "keep", "set_mode", "remove"):
+for _name in (
+    *("read", "sha256", "read_unlinked", "stat", "names", "free", "link", "place", "keep", "append", "set_mode"),
+    "remove",
+):
     setattr(Rooted, _name, _mapped(_name))
 
 

@@ -1,5 +1,6 @@
 """What a running Docker has in effect, read from itself; what it does not tell is named, not claimed."""
 
+import json
 import os
 
 import pytest
@@ -12,6 +13,7 @@ from provision.agent.engine.resource import converge
 from provision.agent.questions import status
 
 from .fake_host import Host
+from .rooted import Rooted
 
 INFO = {
     "Driver": "overlay2",
@@ -199,6 +201,17 @@ def test_a_program_of_the_engine_that_is_gone_is_named(tmp_path):
     assert "/usr/bin/docker-that-is-gone is not there, or cannot be executed" in found["error"]["cause"]
 
 
+def test_an_engine_without_a_client_is_told_with_the_package_that_has_it(tmp_path):
+    host = Rooted(tmp_path)
+    host.put("/usr/sbin/dockerd", "x", 0o755)
+    host.put("/var/lib/dpkg/info/docker.io.list", "/usr\n/usr/sbin/dockerd\n")
+    found = converge(DockerPrograms(), host, False)
+    assert found["error"]["cause"] == "Docker is installed, and its client is not there"
+    assert found["error"]["fix"] == "apt-get install docker-cli"
+    host.put("/usr/bin/docker", "x", 0o755)
+    assert converge(DockerPrograms(), host, False)["outcome"] == "ok"
+
+
 # -- an upgrade that is not live
 
 
@@ -236,3 +249,14 @@ def test_status_tells_an_upgrade_that_no_run_has_seen():
     del host.links["/proc/{}/exe".format(host.pid)]
     host.memory.put("pending", "docker", {"reason": "of before"})
     assert status._waiting(host) == [], "it was restarted by hand since"
+
+
+def test_an_option_that_is_about_to_be_written_is_shown_with_the_file_alone(host):
+    options = dict(AS_IT_IS, bip="10.1.0.1/16", mtu=1400)
+    host.foreseen["/etc/docker/daemon.json"] = json.dumps({"bip": "10.1.0.1/16"}).encode("ascii")
+    result = converge(DockerLive(options=options), host, True)
+    assert result["outcome"] == "would-change"
+    assert [item["key"] for item in result["diff"]] == ["mtu"], "nobody writes that: only the probe tells of it"
+    result = converge(DockerLive(options=dict(AS_IT_IS, bip="10.1.0.1/16")), host, True)
+    assert (result["outcome"], result["diff"]) == ("would-change", [])
+    assert result["note"].endswith("proven after the change before it")

@@ -54,7 +54,9 @@ def host(tmp_path, monkeypatch):
 
 
 def run(host, check=False, **changes):
-    values = dict(full=True, max_age=3600, beside_jobs=False, limit=60, least={"read": 0.85}, slack={"read": 0.04})
+    values = dict(
+        full=True, max_age=3600, beside_jobs=False, gate=[0, 1, 5], limit=60, least={"read": 0.85}, slack={"read": 0.04}
+    )
     return converge(GpuSpeed(**dict(values, **changes)), host, check)
 
 

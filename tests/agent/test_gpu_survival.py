@@ -1,6 +1,7 @@
 """Level 4 as a resource: on which host it is tried, what is done to a container that runs, and what is told."""
 
 import contextlib
+import json
 
 import pytest
 
@@ -72,8 +73,17 @@ def host(tmp_path, monkeypatch):
     return found
 
 
+def test_a_docker_that_does_not_come_back_is_kept_as_the_verdict(host, monkeypatch):
+    def gone(*_):
+        raise survival.NotRunning("the Docker daemon does not run", "start it")
+
+    monkeypatch.setattr(survival, "_restart", gone)
+    assert run(host)["error"]["cause"] == "level 4: the Docker daemon does not run"
+    assert json.loads(host.text("/var/lib/provision/proofs/gpu-survival.json"))["verdict"] == "failed"
+
+
 def run(host, check=False):
-    return converge(survival.GpuSurvival(injection=(), image="proof", timeout=120), host, check)
+    return converge(survival.GpuSurvival(injection=(), image="proof", timeout=120, gate=[0, 1, 4]), host, check)
 
 
 def test_a_container_is_asked_after_each_step_and_the_pass_is_kept(host):

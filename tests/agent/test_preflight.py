@@ -319,6 +319,9 @@ def test_a_socket_that_cannot_start_is_told_before_docker_stops(host):
     verdict, text, fix = of_docker.socket(host, change(ENGINE))
     assert (verdict, fix) == ("fail", "groupadd --system no-such-group")
     assert "there is no group no-such-group, to which docker.socket is given" in text
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("provision.agent.packages.dpkg.broken", lambda system: ["docker.io"])
+        assert of_docker.socket(host, change(ENGINE))[0] == "n/a", "its scripts make the group, once dpkg is repaired"
     coming = ("site", {"kind": "group", "fields": {"name": "no-such-group"}}, {"diff": []})
     assert of_docker.socket(host, change(coming, ENGINE))[0] == "pass"
     host.put("/etc/systemd/system/docker.socket.d/group.conf", "[Socket]\nSocketGroup=root\n")
@@ -480,6 +483,8 @@ def test_a_key_that_is_gone_expires_soon_or_has_expired(host, monkeypatch):
     assert "a.gpg of /etc/apt/sources.list.d/a.list is not there" in of_packages.repositories(host, change(INSTALL))[1]
     host.put("/usr/share/keyrings/a.gpg", keys.GOOD)
     assert of_packages.repositories(host, change(INSTALL))[0] == "pass"
+    host.put("/usr/share/keyrings/a.gpg", keys.GOOD, 0o640)
+    assert "cannot be read by apt's own user, _apt" in of_packages.repositories(host, change(INSTALL))[1]
     host.put("/usr/share/keyrings/a.gpg", keys.OLD)
     assert "has expired on 2020-12-31" in of_packages.repositories(host, change(INSTALL))[1]
     end = openpgp.keys(keys.OLD.encode("ascii"))[0].expires

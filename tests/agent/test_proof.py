@@ -1,13 +1,16 @@
 """The proof as a resource: what it says on the run in which it ran, and on the next."""
 
 import json
+import os
 
 import pytest
 
 from provision.agent.engine.resource import converge
-from provision.agent.gpu import driver
+from provision.agent.gpu import driver, driver_kind
 from provision.agent.gpu.proof import gate, host_checks, runs
+from provision.agent.gpu.proof import receipt as proof_receipt
 from provision.agent.gpu.proof.kind import GpuProof
+from provision.agent.host.errors import Failed
 from tests.agent.rooted import Rooted
 
 GPU = {"uuid": "GPU-00000000-0000-0000-0000-000000000000", "index": 0}
@@ -42,12 +45,18 @@ def run(tmp_path, monkeypatch):
     monkeypatch.setattr(GpuProof, "_measure", lambda *_: dict(FOUND, levels=dict(FOUND["levels"])))
     host = Rooted(tmp_path)
     host.put("/var/lib/provision/x", "")
+    host.put("/proc/sys/kernel/random/boot_id", "b\n")
 
-    def run(check=False):
+    def run(check=False, **changes):
         values = dict.fromkeys(GpuProof.fields)
-        values.update(levels=[0, 1, 2, 3], max_age=86400)
+        values.update(levels=[0, 1, 2, 3], gate=[0, 1, 2, 3], max_age=86400)
+        values.update(changes)
         host.writable = not check
-        return converge(GpuProof(**values), host, check=check)
+        proof = GpuProof(**values)
+        result = converge(proof, host, check=check)
+        if not check:
+            proof.announce(host)
+        return result
 
     run.host = host
     return run
@@ -61,6 +70,21 @@ def test_the_run_that_proves_says_so_with_levels_and_way_and_the_next_says_how_o
     second = run()
     assert (second["outcome"], second["proof"]["ran"]) == ("ok", False)
     assert second["note"].startswith("proven 0 s ago: " + shown)
+
+
+def test_with_max_age_0_each_run_proves_anew_and_passes(run):
+    for _ in range(2):
+        proven = run(max_age=0)
+        assert (proven["outcome"], proven["proof"]["ran"]) == ("ok", True)
+
+
+def test_a_proof_names_what_it_did_not_look_at(run):
+    left = run(gate=[0, 1, 2, 3, 5])["proof"]["not_looked_at"]
+    assert left[:2] == ["level 4: survival of reloads", "level 6: DCGM's diagnosis"]
+    assert left[2:] == [
+        *("the way in: {}".format(way) for way in ("runtime", "gpus", "nvidia-docker")),
+        "libraries for graphics, video and display",
+    ]
 
 
 @pytest.mark.parametrize(
@@ -97,9 +121,90 @@ def test_a_pass_is_there_for_others_until_a_proof_fails(run, monkeypatch):
     monkeypatch.setattr(GpuProof, "_measure", lambda *_: dict(FOUND, levels=levels))
     assert run()["outcome"] == "failed"
     assert host.stat(gate.PROVEN) is None
-    assert json.loads(host.text(gate.VERDICT))["causes"] == [bad["cause"]]
+    assert json.loads(host.text(gate.VERDICT))["causes"] == [
+        bad["cause"],
+        "level 2 is not proven",
+        "level 3 is not proven",
+    ]
+    monkeypatch.setattr(GpuProof, "_measure", lambda *_: dict(FOUND, levels=dict(FOUND["levels"])))
+    assert run()["proof"]["ran"] is False
+    assert host.stat(gate.PROVEN) is not None, "what holds again is told again, though nothing was due"
+
+
+def test_no_gpu_is_a_proof_of_nothing_for_others(run, monkeypatch):
+    monkeypatch.setattr(GpuProof, "_measure", lambda *_: dict(FOUND, levels=dict(FOUND["levels"]), gpus=[]))
+    assert run()["outcome"] == "ok"
+    assert json.loads(run.host.text(gate.VERDICT))["verdict"] == "passed"
+    assert run.host.stat(gate.PROVEN) is None
+
+
+def test_a_proof_that_cannot_begin_closes_the_gate(run, monkeypatch):
+    def gone(*_):
+        raise Failed("the image nope:1 is not on this host", "name it in container_images.images")
+
+    run()
+    monkeypatch.setattr(runs, "Run", gone)
+    ended = run(image="nope:1")
+    assert ended["error"]["cause"] == "level 2: the image nope:1 is not on this host"
+    assert ended["error"]["fix"] == "name it in container_images.images"
+    assert run.host.stat(gate.PROVEN) is None
+
+
+LATER = {
+    "4": (proof_receipt.SURVIVAL, {"the kernel": os.uname().release}),
+    "5": (proof_receipt.SPEED, {"the boot": "b"}),
+}
+
+
+def keep(host, level, verdict="passed", **key):
+    """The receipt of a level that a probe of its own proves."""
+    name, known = LATER[level]
+    checks = [host_checks.check("x", verdict, "", "" if verdict == "passed" else "it is slow")]
+    receipt = {"schema": 1, "time": "2026-11-29T09:00:00Z", "verdict": verdict, "key": dict(known, **key)}
+    proof_receipt.keep(host, dict(receipt, levels={level: {"verdict": verdict, "checks": checks}}), name)
+
+
+@pytest.mark.parametrize("level", sorted(LATER))
+def test_the_gate_opens_when_the_last_level_that_is_asked_for_has_passed(run, level):
+    host, asked = run.host, [0, 1, 2, 3, int(level)]
+    run(gate=asked)
+    assert json.loads(host.text(gate.VERDICT))["causes"] == ["level {} is not proven".format(level)]
+    assert host.stat(gate.PROVEN) is None
+    keep(host, level)
+    assert gate.publish(host, asked) == {"verdict": "passed", "open": True, "time": "2026-11-29T09:00:00Z"}
+    keep(host, level, "failed")
+    assert gate.publish(host, asked)["open"] is False
+    assert json.loads(host.text(gate.PROVEN) or "null") is None
+    assert json.loads(host.text(gate.VERDICT))["causes"] == ["it is slow"]
+    assert run(gate=[0, 1, 2, 3])["proof"]["gate"]["open"], "a level that nobody asks for any more does not count"
+
+
+@pytest.mark.parametrize(("level", "name"), [("4", "the kernel"), ("4", "the driver"), ("5", "the boot")])
+def test_a_receipt_of_another_boot_kernel_or_driver_does_not_open_the_gate(run, level, name):
+    run()
+    keep(run.host, level, **{name: "another"})
+    assert gate.publish(run.host, [0, 1, 2, 3, int(level)])["verdict"] == "unknown"
 
 
 def test_a_check_leaves_the_verdict_for_others_alone(run):
     assert run(check=True)["outcome"] == "would-change"
     assert run.host.stat(gate.FOLDER) is None
+
+
+def test_a_driver_that_is_not_whole_withdraws_the_proof_and_makes_none_of_its_own(run, monkeypatch):
+    found = {"gpus": [], "loaded": "580.159.04"}
+    monkeypatch.setattr(driver, "look", lambda _: found)
+
+    def asserted():
+        resource = driver_kind.NvidiaDriver(expect_gpus=1)
+        result = converge(resource, run.host, check=True)
+        resource.announce(run.host)
+        return result["outcome"]
+
+    assert asserted() == "failed"
+    assert run.host.stat(gate.FOLDER) is None
+    run()
+    assert asserted() == "failed"
+    assert gate.last(run.host)["open"] is False
+    assert json.loads(run.host.text(gate.VERDICT))["causes"] == ["1 NVIDIA GPU is declared and 0 are on the PCI bus"]
+    assert run()["proof"]["gate"]["open"]

@@ -452,7 +452,7 @@ def test_containers_that_docker_promised_to_start_again_must_be_back(started, mo
     started.begin = begin_without
     result = run(started, reloading())
     assert result["outcome"] == "failed"
-    assert "containers that ran before are not back: db" in result["error"]["cause"]
+    assert result["error"]["cause"] == "containers that ran before are not back: db", "Docker did start"
     assert "once" not in result["error"]["cause"]
 
 
@@ -567,6 +567,12 @@ def test_without_its_bridge_in_the_kernel_it_is_restarted(host, address, why):
     assert why in result["note"]
 
 
+def test_a_bridge_that_is_down_is_none(host):
+    run(host)
+    host.down.append("docker0")
+    assert run(host, check=True)["note"] == "restarts docker: docker0 is down"
+
+
 @pytest.mark.parametrize("arguments", [("--bridge=none",), ("--bridge=br0",)])
 def test_a_daemon_without_docker0_has_another_bridge_or_none(host, arguments):
     host.begin(*arguments)
@@ -605,6 +611,8 @@ def test_a_lost_mount_is_told_before_the_restart(host):
 @pytest.mark.parametrize("answer", [Result([], 127, "", "no such file"), Result([], -11, "", ""), OSError(8, "Exec")])
 def test_a_runtime_that_does_not_start_is_told_before_the_restart(host, answer):
     def query(argv, timeout):
+        if "dockerd" in argv[0]:
+            return Result(argv, 0, "", "")
         if isinstance(answer, OSError):
             raise answer
         return answer
@@ -678,3 +686,26 @@ def test_a_service_whose_start_at_boot_nobody_asked_for_is_only_stopped():
 def test_docker_and_what_it_stands_on_stay_as_they_are_until_their_packages_go():
     assert undone(plain(platform="docker"), running=False) is None
     assert undone(service(), running=False) is None
+
+
+@pytest.mark.parametrize(
+    ("text", "cause"),
+    [
+        ("EnvironmentFile=/etc/gone.env", "its unit wants the file /etc/gone.env, which is not there"),
+        (
+            "ExecStart=\nExecStart=/usr/local/sbin/dockerd -H fd://",
+            "/usr/local/sbin/dockerd does not run (syntax error)",
+        ),
+    ],
+)
+def test_a_unit_that_others_have_broken_is_told_before_the_restart(host, text, cause):
+    resource = footing(host)
+    missing = Result([], 2, "", "syntax error")
+    host.query = lambda argv, timeout: missing if "local" in argv[0] else Result(argv, 0, "", "")
+    host.files["/etc/systemd/system/docker.service.d/site.conf"] = "[Service]\n" + text
+    with pytest.raises(Failed) as caught:
+        resource.prove(host)
+    assert caught.value.cause == "Docker would not come up again: " + cause
+    shell = "ExecStart=\nExecStart=/usr/local/bin/sh -c 'exec dockerd'\n"
+    host.files["/etc/systemd/system/docker.service.d/site.conf"] = "[Service]\nEnvironmentFile=-/etc/gone\n" + shell
+    resource.prove(host)

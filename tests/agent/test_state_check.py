@@ -182,3 +182,14 @@ def test_what_only_a_newer_version_knows_is_left_alone_and_said(start, folder, t
         assert "left as it is, for only a newer version knows it: file /y, newkind x" in result["note"]
         remembered = json.loads((folder / "state.json").read_text())["asked"]["r"]
         assert {key: remembered[key] for key in NEWER} == NEWER
+
+
+@pytest.mark.parametrize("way", WAYS[:3], ids=IDS[:3])
+@pytest.mark.parametrize("name", ["history.jsonl", "staged"])
+def test_what_only_a_change_writes_to_is_looked_at_before(start, folder, way, name):
+    path = folder / name
+    if path.exists():
+        is_dir(path)
+    else:
+        path.write_text("")
+    assert refused(start, way).startswith("{} is not a ".format(path))

@@ -333,3 +333,36 @@ def test_what_a_user_puts_beside_his_file_does_not_keep_us_from_writing_it(tmp_p
     safe_files.replace(str(tmp_path / "config.json"), b"new", 0o600, os.geteuid(), os.getegid())
     safe_files.remove(str(tmp_path / "config.json"))
     assert os.listdir(str(tmp_path)) == [".config.json.provision-x"]
+
+
+def test_several_at_once_are_no_more_than_each(lab, monkeypatch):
+    """A link, a second name that is gone, no state.json, no hard links any more, and an undo that dies half-way."""
+    lab.runs_with("old")
+    (lab.path / "target").write_text("behind")
+    (lab.path / "link").symlink_to("target")
+    lab.other.write_text("other")
+    left_open(lab, monkeypatch, at(lab.config, "new"), at(lab.path / "link", "new"), at(lab.other, None))
+    (lab.path / "state" / "state.json").unlink()
+    (lab.path / ".drop-in.provision-kept").unlink()
+    monkeypatch.setattr(os, "link", full)
+    for step in (1, 2):
+        with monkeypatch.context() as patch:
+            calls = []
+            real = before.put_back
+
+            def some(*args, real=real, calls=calls, step=step):
+                calls.append(real(*args))
+                if len(calls) == step:
+                    dies()
+
+            patch.setattr(before, "put_back", some)
+            with pytest.raises(Dies):
+                boots(lab)
+    boots(lab)
+    assert (lab.config.read_text(), (lab.path / "target").read_text(), lab.other.read_text()) == (
+        "old",
+        "behind",
+        "other",
+    )
+    assert os.readlink(str(lab.path / "link")) == "target"
+    assert "the files are as they were" in told(lab) and second_names(lab.path) == []

@@ -93,9 +93,8 @@ class Site:
 
 def deb(folder: Path, name: str, depends: str = "") -> Path:
     """An empty package."""
-    control = (
-        f"Package: {name}\nVersion: 1\nArchitecture: all\nMaintainer: lab <lab@lab.invalid>\nDescription: a stand-in\n"
-    )
+    control = f"Package: {name}\nVersion: 1\nArchitecture: all\nMaintainer: lab <lab@lab.invalid>\n"
+    control += "Description: a stand-in\n"
     root = folder / name / "DEBIAN"
     root.mkdir(parents=True)
     (root / "control").write_text(control + (f"Depends: {depends}\n" if depends else ""))

@@ -86,6 +86,17 @@ def proof(ended: Ended, host: str) -> dict[str, Any]:
     return receipt
 
 
+PROVEN = "/run/provision/gpu-proven"
+GATED = f"[Unit]\nConditionPathExists={PROVEN}\n[Service]\nType=oneshot\nRemainAfterExit=yes\nExecStart=/bin/true\n"
+
+
+def gate(host: LabHost) -> tuple[str, bool]:
+    """(the verdict for others, is a unit that wants it started)."""
+    host.run(["systemctl", "restart", "gated"])
+    started = host.run(["systemctl", "is-active", "gated"], check=False).stdout.strip() == "active"
+    return json.loads(host.read("/run/provision/gpu-proof.json"))["verdict"], started
+
+
 def containers(host: LabHost) -> str:
     return host.run(["docker", "ps", "--all", "--quiet"]).stdout
 
@@ -198,6 +209,27 @@ def test_the_speed_is_measured_on_the_host_and_the_slow_gpu_is_named(
     assert "under the median of 6 equal GPUs" in beside.explain()
     assert '"speed":[{"group":' in (tmp_path / "page.html").read_text("utf-8")
     lab.host("cdi").run("rm /run/false/gpus")
+
+
+def test_others_are_told_at_once_of_a_driver_that_is_not_whole_and_when_it_is_again(
+    lab: Lab, provision: Provision
+) -> None:
+    """The first look of an apply finds it, before anything is written; and no container has to run anew."""
+    host = lab.host("cdi")
+    host.write("/run/systemd/system/gated.service", GATED)
+    host.run(["systemctl", "daemon-reload"])
+    assert provision.apply("--limit", "cdi").status == 0
+    assert gate(host) == ("passed", True)
+    for roles in ("nvidia_docker", "gpu_smoke_test"):
+        host.run("echo 550.90.07 >/sys/module/nvidia/version")
+        try:
+            assert provision.apply("--limit", "cdi", "--roles", roles).status == 1
+            assert gate(host) == ("failed", False)
+        finally:
+            host.run(f"echo {nvidia.DRIVER} >/sys/module/nvidia/version")
+        again = provision.apply("--limit", "cdi")
+        assert (again.status, proof(again, "cdi")["ran"]) == (0, False), again.explain()
+        assert gate(host) == ("passed", True)
 
 
 def test_facts_have_what_nvml_answers(provision: Provision) -> None:
@@ -396,7 +428,7 @@ def test_a_toolkit_made_by_hand_is_asserted_and_registered(lab: Lab, settings: d
 def test_bad_input_ends_before_any_host_is_touched(lab: Lab, settings: dict[str, Any]) -> None:
     provision = settle(lab, settings)
     for wrong, words in (
-        ("gpu_smoke_test.levels=[6]", "level 6 is not there yet"),
+        ("gpu_smoke_test.levels=[7]", "level 7 is not there yet"),
         ("nvidia_docker.generation=nvidia-docker1", "needs `deb`"),
         ("nvidia_docker.generation=docker3", "generation"),
     ):

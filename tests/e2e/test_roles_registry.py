@@ -191,8 +191,6 @@ def test_images_are_pulled_once_with_the_users_login(host: LabHost, registry: Re
     assert_silent(ended, encodings(NEW, USER))
     assert files_with(host, encodings(NEW, USER)) == CONFIGS
     assert asked(NEW, roles=roles, container_images=wanted).apply().resources("changed") == []
-    verified = asked(NEW, roles=roles, container_images=wanted)("verify")
-    assert verified.status == 0, verified.explain()
     digest = host.run(["docker", "image", "inspect", "--format", "{{index .RepoDigests 0}}", image]).stdout.strip()
     host.run(["docker", "rmi", "-f", image])
     ended = asked(NEW, roles=roles, container_images={**IMAGES, "images": [digest]}).apply()

@@ -19,6 +19,7 @@ from provision.resources import (
     File,
     JsonKeys,
     Resource,
+    Service,
 )
 from provision.secrets import Secret
 
@@ -417,3 +418,19 @@ def test_the_gate_is_opened_with_the_daemon_s_files_right_before_its_start() -> 
     at = found.index(File(path=GATE, content=None))
     assert isinstance(found[at + 1], DockerService)
     assert File(path=GATE, content=None) not in fold(facts())
+
+
+@pytest.mark.parametrize(
+    ("packages", "flag", "asked"),
+    [
+        ({"docker.io": "1", "containerd": "1"}, "--containerd=/run/containerd/containerd.sock", True),
+        ({"docker-ce": "1", "containerd.io": "1"}, "--containerd=/var/run/containerd/containerd.sock", True),
+        ({"docker-ce": "1", "containerd.io": "1"}, "--containerd=/run/site/containerd.sock", False),
+        ({"docker-ce": "1", "containerd.io": "1"}, "--debug", False),
+        ({"docker.io": "1"}, "--containerd=/run/containerd/containerd.sock", False),
+    ],
+)
+def test_the_packages_containerd_runs_where_the_daemon_is_told_to_use_it(packages: Any, flag: str, asked: bool) -> None:
+    unit = Unit(path="/lib/systemd/system/docker.service", exec_start=("/usr/bin/dockerd", "-H", "fd://", flag))
+    found = [item for item in fold(facts(unit=unit, packages=packages)) if isinstance(item, Service)]
+    assert [item.platform for item in found] == (["docker"] if asked else [])

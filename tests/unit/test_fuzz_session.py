@@ -199,6 +199,7 @@ floods = {
     "beats": (MARKER + HELLO, beat * 60),
     "results": (MARKER + HELLO, result(note="x" * 1000) * 60),
     "a frame": (MARKER + HELLO + frame, b" " * 65536),
+    "values": (MARKER + HELLO + HEADER.pack(MAGIC, 8_000_000), b"[]," * 20000),
     "a login": (b"motd", b"x" * 65536),
     "replans": (MARKER + HELLO, encode({"type": "replan", "stage": 0, "facts": FACTS}) * 60),
 }
@@ -221,6 +222,7 @@ print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) // 1024)
         ("beats", "said more than 32 MiB"),
         ("results", "which was not planned"),
         ("a frame", "over the limit of 8388608"),
+        ("values", "said more than 1000000 values"),
         ("a login", "prints without end"),
         ("replans", "asked for stage 0 anew, and once more"),
     ],

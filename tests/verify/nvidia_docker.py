@@ -26,6 +26,8 @@ def packages(host, asked):
     if not asked["packages"]:
         pytest.skip("nvidia_docker.packages is false")
     names = {"toolkit": TOOLKIT, "nvidia-docker2": ("nvidia-docker2",), "nvidia-docker1": ("nvidia-docker",)}
+    if asked["base_only"]:
+        return ("nvidia-container-toolkit-base",)
     if asked["generation"] != "auto":
         return names[asked["generation"]]
     there = [found for found in names.values() if host.package(found[0]).is_installed]

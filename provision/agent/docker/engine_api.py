@@ -15,7 +15,7 @@ from . import daemon_socket
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, Iterator, Mapping
+    from typing import Any, Iterable, Iterator, Mapping
 
     from ..host.system import System
     from ..host.unix_http import Answer
@@ -85,7 +85,7 @@ class Engine:
         method: str,
         path: str,
         query: "Mapping[str, Any]",
-        body: bytes = b"",
+        body: "bytes | Iterable[bytes]" = b"",
         headers: "Mapping[str, str] | None" = None,
         timeout: float = 30,
     ) -> "Iterator[Answer]":

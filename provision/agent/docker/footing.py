@@ -9,6 +9,7 @@ import os
 
 from ..host import look
 from ..host.errors import Failed
+from ..services import unit_file
 from . import engine_facts, flags
 
 TYPE_CHECKING = False
@@ -58,6 +59,8 @@ def bridge_lost(system: "System", pid: int, options: "dict[str, Any]") -> str:
     asked = options.get("bip")
     if address is None:
         return "{} is not there, or has no address".format(name)
+    if not system.is_up(name):
+        return "{} is down".format(name)
     return "{} has the address {}".format(name, address) if asked not in (None, address) else ""
 
 
@@ -108,25 +111,41 @@ def _is_program(system: "System", path: str) -> bool:
     return status is not None and bool(status.st_mode & 0o111) and status.st_size > 0
 
 
-def refuse_restart(system: "System", pid: int, info: "dict[str, Any]") -> None:
+def refuse_restart(system: "System", info: "dict[str, Any]") -> None:
     """Failed where a daemon that runs would not come up again, or could start no container."""
+    _refuse_unit(system)
     lost = data_lost(system, info)
     if lost:
         raise Failed("Docker would not come up again: {}".format(lost), "mount it, then run again")
     for path in programs(system):
         if os.path.basename(path) in NEEDED:
-            _start(system, path)
+            _start(system, path, "no container would start")
 
 
-def _start(system: "System", path: str) -> None:
+def _refuse_unit(system: "System") -> None:
+    """Failed where the unit, with whatever others have put into it, has what no start gets over."""
+    unit = unit_file.load(system, "docker.service") if look.exists(system, "/run/systemd/system") else None
+    if unit is None:
+        return
+    for path in unit["environment_files"]:
+        if not path.startswith("-") and "*" not in path and not look.exists(system, path):
+            cause = "Docker would not come up again: its unit wants the file {}, which is not there".format(path)
+            raise Failed(cause, "make it, or put a dash before its name: systemctl cat docker names the drop-in")
+    if unit["exec_start"]:
+        program = unit["exec_start"][0]
+        ours = "docker" in os.path.basename(program)  # a shell with a script of its own may not know the flag
+        _start(system, program, "Docker would not come up again", (0,) if ours else (0, 1, 2))
+
+
+def _start(system: "System", path: str, what: str, good: "tuple[int, ...]" = (0, 1, 2)) -> None:
     """It has to run, whatever it makes of the flag: old ones know none for their version."""
     flag = "-v" if "shim" in path else "--version"
     try:
         answer = system.query([path, flag], timeout=10)
-        runs = not answer.timed_out and answer.status not in (126, 127) and answer.status >= 0
+        runs = not answer.timed_out and answer.status in good
         said = "it does not end" if answer.timed_out else answer.tail(1) or "status {}".format(answer.status)
     except OSError as error:  # no program at all
         runs, said = False, os.strerror(error.errno or 0)
     if not runs:
-        cause = "no container would start: {} does not run ({})".format(path, said)
-        raise Failed(cause, "install its package anew: apt-get install --reinstall PACKAGE (dpkg -S {})".format(path))
+        fix = "install its package anew (dpkg -S {} names it), or correct what runs it".format(path)
+        raise Failed("{}: {} does not run ({})".format(what, path, said), fix)

@@ -58,7 +58,7 @@ class DockerService(Service):
         if found is not None and found["running"]:  # one that does not run is started first
             cause = "Docker would not come up again: containerd runs, and {}".format(away)
             raise Failed(cause, "restart it: systemctl restart containerd")
-        footing.refuse_restart(system, pid, daemon_socket.get(system, pid, "/info") or {})
+        footing.refuse_restart(system, daemon_socket.get(system, pid, "/info") or {})
 
     def impact(self, system: "System", diff: "Diff") -> "Impact | None":
         """Others feel Docker's restart, and systemd's own reload."""
@@ -135,11 +135,11 @@ class DockerService(Service):
         self._record(system, self._process, self._started_with)
         return True
 
-    def _come_up(self, system: "System", manager: "Manager", log: str, restart: bool) -> None:
+    def _start(self, system: "System", manager: "Manager", log: str, restart: bool) -> None:
         from . import containers
 
         back = containers.expected(system) if restart else {}
-        Service._come_up(self, system, manager, log, restart)
+        Service._start(self, system, manager, log, restart)
         containers.wait_for(system, back)
 
     def _takes_sockets(self, system: "System") -> bool:

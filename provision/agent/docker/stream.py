@@ -15,7 +15,7 @@ from .engine_api import ApiError, Engine, NotRunning
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, Tuple
+    from typing import Any, Iterable, Tuple
 
     from ..host.system import System
     from ..host.unix_http import Answer
@@ -30,8 +30,26 @@ def post(
     system: "System", path: str, query: "dict[str, str]", login: "Login | None", what: str, timeout: float
 ) -> None:
     """POST and follow the stream to its end. Raises Failed."""
+    _post(system, path, query, b"", {"X-Registry-Auth": header(login)}, what, timeout)
+
+
+def load(system: "System", archive: "Iterable[bytes]", length: int, what: str, timeout: float) -> None:
+    """Give Docker an archive of images, in pieces, of so many bytes in all. Raises Failed."""
+    headers = {"Content-Type": "application/x-tar", "Content-Length": str(length)}
+    _post(system, "/images/load", {"quiet": "1"}, archive, headers, what, timeout)
+
+
+def _post(
+    system: "System",
+    path: str,
+    query: "dict[str, str]",
+    body: "bytes | Iterable[bytes]",
+    headers: "dict[str, str]",
+    what: str,
+    timeout: float,
+) -> None:
     try:
-        with Engine(system).asked("POST", path, query, b"", {"X-Registry-Auth": header(login)}, timeout) as answer:
+        with Engine(system).asked("POST", path, query, body, headers, timeout) as answer:
             _follow(system, answer, what)
     except ApiError as error:
         raise Failed("{}: {}".format(what, error.cause), fix_for(error.message)) from None

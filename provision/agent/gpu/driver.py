@@ -8,16 +8,13 @@ not guessed.
 import os
 import re
 
-from ..engine.resource import Resource
 from ..facts import gather
-from ..host.errors import Failed
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any, Iterator
 
     from ..host.system import System
-    from ..types import Diff, State
 
 GPU_CLASSES = ("0300", "0302")
 SWITCH_CLASS = "0680"
@@ -110,33 +107,3 @@ def _fabric_problems(manager: "dict[str, Any]", loaded: str) -> "Iterator[Any]":
             "the fabric manager does not run",
             "systemctl enable --now nvidia-fabricmanager; its log is /var/log/fabricmanager.log",
         )
-
-
-class NvidiaDriver(Resource):
-    """A probe: the driver is whole."""
-
-    expect_gpus: "int | None"
-    probe = True
-
-    def identity(self) -> str:
-        return "nvidia"
-
-    def desired(self) -> "State":
-        """whole: true."""
-        return {"whole": True}
-
-    def actual(self, system: "System") -> "State | None":
-        """As `desired`; what is wrong is Failed."""
-        self._found = look(system)
-        wrong = problems(self._found, self.expect_gpus)
-        if wrong:
-            raise Failed(wrong[0][0], wrong[0][1], "\n".join("{}; {}".format(*problem) for problem in wrong))
-        return {"whole": True}
-
-    def apply(self, system: "System", diff: "Diff") -> None:
-        """Never called: a driver is asserted."""
-        raise AssertionError("a driver is asserted, never changed")
-
-    def note(self, diff: "Diff") -> str:
-        found = getattr(self, "_found", None)
-        return "driver {}, {}".format(found["loaded"], counted(len(found["gpus"]), "GPU")) if found else ""

@@ -16,7 +16,7 @@ from ..engine.resource import Resource
 from ..host import look
 from ..host.errors import Failed, TimedOut, Unknown
 from . import injection, nvml
-from .proof import container, container_checks, image
+from .proof import container, container_checks, gate, image
 from .proof import receipt as proof_receipt
 from .proof.host_checks import FAILED, PASSED, UNKNOWN, check, uuids, verdict_of
 
@@ -30,7 +30,6 @@ if TYPE_CHECKING:
     Checks = List[Dict[str, Any]]
     Steps = List[Tuple[str, Callable[[], object]]]
 
-RECEIPT = "proofs/gpu-survival.json"
 RELOAD = "systemctl daemon-reload"
 SETTLE = 1.0
 """Seconds for a reload to take effect: neither systemd nor Docker says when it has."""
@@ -43,6 +42,7 @@ class GpuSurvival(Resource):
     injection: "list[str]"
     image: "str | None"
     timeout: int
+    gate: "list[int]"
 
     def __init__(self, **values: "Any") -> None:
         Resource.__init__(self, **values)
@@ -58,7 +58,7 @@ class GpuSurvival(Resource):
 
     def actual(self, system: "System") -> "dict[str, Any]":
         """{"level 4": "passed", or "due: " and why}."""
-        self._receipt = proof_receipt.read(system, RECEIPT)
+        self._receipt = proof_receipt.read(system, proof_receipt.SURVIVAL)
         try:
             due = self._due(_key(self, system, Engine(system).get("/info")))
         except Failed as error:
@@ -90,16 +90,24 @@ class GpuSurvival(Resource):
         info = engine.get("/info")
         left: "list[str]" = []
         checks = _alone(system)
-        if not checks:
-            checks, left = self._through(system, engine, info)
-            info = engine.get("/info")
+        try:
+            if not checks:
+                checks, left = self._through(system, engine, info)
+                info = engine.get("/info")
+        except Failed as error:  # a Docker that does not come back is the verdict, too
+            checks = [check("Docker", FAILED, "", error.cause, error.fix)]
         level = {"verdict": verdict_of(checks), "checks": checks, "seconds": round(time.monotonic() - started, 3)}
         receipt: "dict[str, Any]" = {"schema": 1, "time": proof_receipt.now(), "levels": {"4": level}}
         receipt.update(verdict=level["verdict"], key=_key(self, system, info), warnings=left)
         receipt["failed_checks"] = [item["cause"] for item in checks if item["verdict"] != PASSED]
+        proof_receipt.keep(system, receipt, proof_receipt.SURVIVAL)
         self._ran, self.proof = True, receipt
-        proof_receipt.keep(system, receipt, RECEIPT)
         _raise(checks)
+
+    def announce(self, system: "System") -> None:
+        told = gate.publish(system, self.gate)
+        if self.proof is not None:
+            self.proof["gate"] = told
 
     def _through(self, system: "System", engine: Engine, info: "dict[str, Any]") -> "tuple[Checks, list[str]]":
         """(checks, what was not tried): one container for each way in, asked again after each step."""

@@ -21,7 +21,7 @@ from .results import PATH
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import ContextManager, Mapping
+    from typing import ContextManager, Iterable, Mapping
 
 
 class Reader:
@@ -87,6 +87,11 @@ class Reader:
         except (FileNotFoundError, NotADirectoryError):
             return None
 
+    def free(self, path: str) -> int:
+        """Bytes that are free where `path` is."""
+        status = os.statvfs(path)
+        return status.f_bavail * status.f_frsize
+
     def names(self, directory: str) -> "list[str]":
         """Sorted names in a directory; [] when there is none."""
         try:
@@ -138,7 +143,7 @@ class Reader:
         method: str,
         path: str,
         target: str,
-        body: bytes = b"",
+        body: "bytes | Iterable[bytes]" = b"",
         headers: "Mapping[str, str] | None" = None,
         timeout: float = 10,
     ) -> "ContextManager[unix_http.Answer]":
@@ -155,6 +160,11 @@ class Reader:
                 return None
             credentials = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12)
             return int(struct.unpack("3i", credentials)[0])
+
+    def is_up(self, interface: str) -> bool:
+        """Is the network interface there, and up?"""
+        status = self.text("/sys/class/net/{}/flags".format(interface))
+        return status is not None and bool(int(status, 16) & 1)
 
     def address_of(self, interface: str) -> "str | None":
         """The first IPv4 address of a network interface with its prefix, as the kernel has it; None without one."""

@@ -376,6 +376,7 @@ def forget(path: str) -> None:
     """Nothing of ours stays beside `path`."""
     with contextlib.suppress(FileNotFoundError, NotADirectoryError), parent(path) as (directory, name):
         _sweep(directory, name)
+        os.fsync(directory)  # before the journal that names them is gone
 
 
 def rename(source: str, destination: str) -> None:

@@ -40,6 +40,7 @@ SECTIONS = {
     "asked": ("run/run.py", "role", {ANY: {"kind": str, "fields": dict}}),
     "daemon_flags": ("docker/default_file.py", "path", {"flags": [_flag], "variables": LIST}),
     "holds": ("packages/install.py", "package", object),
+    "images": ("registries/images.py", "reference", {"id": str}),
     "installed": ("packages/given.py", "package", {"with": str}),
     "json_keys": ("docker/daemon_json.py", "path", {ANY: {"role": str, "digest": str}}),
     "pending": ("run/pending.py", "role", {"staged": [str]}),

@@ -34,6 +34,7 @@ class System(Reader):
         self.foreseen: "dict[str, bytes | None]" = {}  # in check mode: {path: what would stand there by now}
         self.journal: "Any" = None  # of the change that is at work: rollback/transaction.py hears of each write first
         self.sources: "Any" = None  # our own sources, for what has to run when we are gone; main.py gives them
+        self.bundle: "Any" = None  # what packages and images are taken from in place of a network (parcels.py)
         self.modules: "dict[str, str]" = {}  # source of modules that only some hosts need, by name: pynvml
         self.progress: "Callable[[str], None]" = lambda text: (
             None
@@ -123,6 +124,15 @@ class System(Reader):
         """Replace a file of our own, in the state directory or in /run."""
         safe_files.replace(path, data, mode, os.geteuid(), os.getegid())
 
+    def append(self, path: str, data: bytes) -> None:
+        """More bytes for a file in our own state directory, which is made where there is none: 0600, ours."""
+        fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+        try:
+            while data:
+                data = data[os.write(fd, data) :]
+        finally:
+            os.close(fd)
+
     def set_mode(self, path: str, mode: int) -> None:
         with safe_files.opened(self.place(path)) as fd:
             os.fchmod(fd, mode)
@@ -175,7 +185,6 @@ class ReadOnly(System):
     def ask_unix(self, method: str, *words: "Any", **more: "Any") -> "ContextManager[unix_http.Answer]":
         return Reader.ask_unix(self, method, *words, **more) if method in unix_http.READING else self._refuse()
 
-    run = detach = write = receive = keep = set_mode = set_owner = make_directory = make_link = remove = try_out = (
-        rename
-    ) = _refuse
+    run = detach = write = receive = keep = append = set_mode = set_owner = make_directory = make_link = _refuse
+    remove = try_out = rename = _refuse
     signal = keep_old = put_back = forget_old = _refuse

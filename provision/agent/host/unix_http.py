@@ -10,7 +10,7 @@ import time
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Iterator, Mapping
+    from typing import Iterable, Iterator, Mapping
 
 LIMIT = 16 * 1024 * 1024
 """Bytes of an answer that is read whole, and of one line of another."""
@@ -62,16 +62,25 @@ class Answer:
 
 @contextlib.contextmanager
 def asked(
-    method: str, path: str, target: str, body: bytes, headers: "Mapping[str, str]", timeout: float
+    method: str,
+    path: str,
+    target: str,
+    body: "bytes | Iterable[bytes]",
+    headers: "Mapping[str, str]",
+    timeout: float,
 ) -> "Iterator[Answer]":
-    """The answer of who listens on the socket `path`; `timeout`: seconds for all of it."""
+    """The answer of who listens on the socket `path`; `timeout`: seconds for all of it. A body in pieces has its length
+    among the headers."""
     end = time.monotonic() + timeout
     head = ["{} {} HTTP/1.0".format(method, target), "Host: localhost"]
     head += ["{}: {}".format(name, value) for name, value in headers.items()]
-    if method not in READING:
+    if method not in READING and isinstance(body, bytes):
         head.append("Content-Length: {}".format(len(body)))
     with contextlib.closing(socket.socket(socket.AF_UNIX)) as connection:
         connection.settimeout(timeout)
         connection.connect(path)
-        connection.sendall("\r\n".join([*head, "", ""]).encode("ascii") + body)
+        start = "\r\n".join([*head, "", ""]).encode("ascii")
+        connection.sendall(start + body if isinstance(body, bytes) else start)
+        for piece in body if not isinstance(body, bytes) else ():
+            connection.sendall(piece)
         yield Answer(connection, path, end)

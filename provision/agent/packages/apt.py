@@ -116,9 +116,9 @@ def candidates(
     return found
 
 
-def available(system: "System", name: str) -> "list[str]":
+def available(system: "System", name: str, options: "list[str]" = NO_CACHE) -> "list[str]":
     """All versions of a package that apt knows where to get, the newest first."""
-    return list(dict.fromkeys(version for version, _ in offers(system, [name])[name]))
+    return list(dict.fromkeys(version for version, _ in offers(system, [name], options)[name]))
 
 
 def offers(

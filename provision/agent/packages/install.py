@@ -103,6 +103,10 @@ class Packages(Resource):
 
     def _newest(self, system: "System", found: "dict[str, Package]") -> "dict[str, str | None]":
         names = [name for name, version in self._asked().items() if version is None and _there(found, name)]
+        if system.bundle is not None and self.latest and names:
+            from . import bundled
+
+            return bundled.newest(system, names)
         if not (self.latest and names) or self.update and not apt.updated(system):
             return {}
         return apt.candidates(system, names)
@@ -148,44 +152,71 @@ class Packages(Resource):
     def _install(self, system: "System", wrong: "list[str]", unwanted: "list[str]") -> None:
         with policy_rc.forbidden(system, self.no_start, unwanted) as env:
             apt.repair(system, self.lock_timeout, env)
+            if system.bundle is not None:
+                from . import bundled
+
+                with bundled.source(system) as where:
+                    self._change(system, wrong, unwanted, None, env, where)
+                return
             problem = None
             if self.update and not apt.updated(system, None):
                 problem = apt.update(system, self.lock_timeout)
             if problem is not None and self.latest:
                 raise problem  # old lists cannot tell what is the newest
-            targets = self._targets(system, wrong)
-            removals = [name for name in unwanted if _there(dpkg.packages(system, [name]), name)]
-            if targets or removals:
-                with given.Noted(system, self.identity(), dict(targets)):
-                    self._released(system, targets, removals, problem, env)
+            self._change(system, wrong, unwanted, problem, env, [])
+
+    def _change(
+        self,
+        system: "System",
+        wrong: "list[str]",
+        unwanted: "list[str]",
+        problem: "Failed | None",
+        env: "Env",
+        where: "list[str]",
+    ) -> None:
+        """`where`: options that say where apt looks, in place of the host's own sources."""
+        targets = self._targets(system, wrong, where)
+        removals = [name for name in unwanted if _there(dpkg.packages(system, [name]), name)]
+        if targets or removals:
+            with given.Noted(system, self.identity(), dict(targets)):
+                self._released(system, targets, removals, problem, env, where)
 
     def when_removed(self, role: str) -> "Undo":
         return given.undo(role, self.identity(), self._asked(), self.timeout, self.lock_timeout)
 
-    def _targets(self, system: "System", wrong: "list[str]") -> "Targets":
+    def _targets(self, system: "System", wrong: "list[str]", where: "list[str]") -> "Targets":
         """[(name, version or None)] of what is still to be installed, now that dpkg is whole and the lists are new."""
         found = dpkg.packages(system, self._asked())
-        newest = apt.candidates(system, wrong) if self.latest else {}
+        newest = apt.candidates(system, wrong, where or apt.NO_CACHE) if self.latest else {}
         targets = []
         for name in wrong:
             asked, package, latest = self._asked()[name], found.get(name), newest.get(name)
             if package is None or not package.installed:
-                targets.append((name, asked or self._version_of_a_peer(system, name, found)))
+                targets.append((name, asked or self._version_of_a_peer(system, name, found, where)))
             elif asked is not None and dpkg.compare(package.version, asked) != 0:
                 targets.append((name, asked))
             elif asked is None and latest and dpkg.compare(package.version, latest) < 0:
                 targets.append((name, None))
         return targets
 
-    def _version_of_a_peer(self, system: "System", name: str, found: "dict[str, Package]") -> "str | None":
+    def _version_of_a_peer(
+        self, system: "System", name: str, found: "dict[str, Package]", where: "list[str]"
+    ) -> "str | None":
         """A lost docker-ce-cli comes back at the version of the docker-ce that is there, where it can still be had."""
         peers = [package.version for package in found.values() if package.installed]
         if self.latest or not peers:
             return None
-        return next((version for version in apt.available(system, name) if version in peers), None)
+        versions = apt.available(system, name, where or apt.NO_CACHE)
+        return next((version for version in versions if version in peers), None)
 
     def _released(
-        self, system: "System", targets: "Targets", removals: "list[str]", problem: "Failed | None", env: "Env"
+        self,
+        system: "System",
+        targets: "Targets",
+        removals: "list[str]",
+        problem: "Failed | None",
+        env: "Env",
+        where: "list[str]",
     ) -> None:
         """Simulate and install without the holds of what is to change; a failure puts them back."""
         changing = list(dict(targets)) + removals
@@ -193,7 +224,7 @@ class Packages(Resource):
         if held:
             self._mark(system, "unhold", held)
         try:
-            self._transaction(system, targets, removals, problem, env)
+            self._transaction(system, targets, removals, problem, env, where)
         except Failed:
             if held:
                 self._mark(system, "hold", held)
@@ -206,7 +237,7 @@ class Packages(Resource):
         """
         wrong = [name for name in self._asked() if name in diff and not _only_hold(*diff[name])]
         removals = [name for name in self._unwanted() if name in diff]
-        targets = [] if dpkg.broken(system) else self._targets(system, wrong)
+        targets = [] if dpkg.broken(system) else self._targets(system, wrong, options)
         if not targets:
             return
         words = options + self._words(targets, removals)
@@ -221,7 +252,7 @@ class Packages(Resource):
         except TimedOut:
             raise
         except Failed as error:
-            raise _with_versions(system, error) from None
+            raise _with_versions(system, error, options) from None
 
     def _words(self, targets: "Targets", removals: "list[str]") -> "list[str]":
         """apt-get's options and names; it refuses removals and downgrades, unless some are asked for."""
@@ -235,17 +266,27 @@ class Packages(Resource):
         return bool(self.replace or self.allow_downgrade)
 
     def _transaction(
-        self, system: "System", targets: "Targets", removals: "list[str]", problem: "Failed | None", env: "Env"
+        self,
+        system: "System",
+        targets: "Targets",
+        removals: "list[str]",
+        problem: "Failed | None",
+        env: "Env",
+        where: "list[str]",
     ) -> None:
-        words = self._words(targets, removals)
+        words = where + self._words(targets, removals)
         system.progress("installing {}".format(" ".join(words[words.index("install") + 1 :])))
         try:
             if self._asks_for_more():
                 self._refuse_surprises(system, apt.simulate(system, words))
+            if system.bundle is not None:
+                from . import bundled
+
+                bundled.bring(system, words)
             argv = ["apt-get"] + apt.NETWORK + ["-o", "DPkg::Lock::Timeout=60"] + words
             apt.change(system, argv, self.timeout, self.lock_timeout, env)
         except Failed as error:
-            error = _with_versions(system, error)
+            error = _with_versions(system, error, where)
             if problem is None or problem.cause == error.cause:
                 raise error from None
             cause = "{}, and {}".format(problem.cause, error.cause)
@@ -288,14 +329,14 @@ def _listed(names: "list[str]", found: "dict[str, Package]") -> str:
     return ", ".join("{} {}".format(name, found[name].version) for name in names)
 
 
-def _with_versions(system: "System", error: Failed) -> Failed:
+def _with_versions(system: "System", error: Failed, where: "list[str]") -> Failed:
     """A version that is not there: name those that are. A package that is there, and kept out: name what does that."""
     kept_out = re.search(r"Package '([^']+)' has no installation candidate", error.output)
-    if kept_out and apt.available(system, kept_out.group(1)):
+    if kept_out and apt.available(system, kept_out.group(1), where or apt.NO_CACHE):
         refused = apt_pins.refusal(system, kept_out.group(1))
         return Failed(refused.cause, refused.fix, error.output)
     match = re.search(r"Version '[^']+' for '([^']+)' was not found", error.output)
-    versions = apt.available(system, match.group(1)) if match else []
+    versions = apt.available(system, match.group(1), where or apt.NO_CACHE) if match else []
     if not versions:
         return error
     fix = "ask for one that there is: {}".format(", ".join(versions[:10]))

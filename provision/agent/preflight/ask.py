@@ -46,7 +46,12 @@ def answers(system: "System", wanted: "Asks", found: "Sequence[Found]") -> "list
     """The answers, as the wire takes them."""
     change = Change(wanted, found)
     end = time.monotonic() + TOGETHER
-    return [_asked(name, question, system, change, min(LIMIT, end - time.monotonic())) for name, question in QUESTIONS]
+    questions: "tuple[tuple[str, Question], ...]" = QUESTIONS
+    if system.bundle is not None:
+        from . import of_bundle
+
+        questions = of_bundle.instead(QUESTIONS)
+    return [_asked(name, question, system, change, min(LIMIT, end - time.monotonic())) for name, question in questions]
 
 
 def _asked(name: str, question: "Question", system: "System", change: Change, limit: float) -> "Judged":

@@ -13,6 +13,7 @@ from ..docker.daemon_json import JsonKeys
 from ..docker.daemon_socket import process
 from ..host import look
 from ..host.errors import Failed, Unknown
+from ..packages import dpkg
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -65,6 +66,8 @@ def socket(system: "System", change: "Change") -> "Judgement":
     groups = re.findall(r"^SocketGroup=(\S+)", _unit(system, "docker.socket"), re.M)
     coming = [fields["name"] for fields, _ in change.of("group")]
     missing = [name for name in groups[-1:] if not name.isdigit() and system.gid(name) is None and name not in coming]
+    if missing and dpkg.broken(system):
+        return "n/a", "the group {} comes once dpkg is repaired".format(missing[0]), ""
     if missing:
         cause = "there is no group {0}, to which docker.socket is given: it does not start, nor does docker.service"
         return "fail", cause.format(missing[0]), "groupadd --system {}".format(missing[0])

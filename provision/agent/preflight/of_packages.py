@@ -143,6 +143,9 @@ def _problem(system: "System", path: str) -> "str | None":
     data = system.read(path, apt_key.LIMIT)
     if data is None:
         return "is not there"
+    status = system.stat(system.place(path))
+    if status is not None and not status.st_mode & 0o004:
+        return "cannot be read by apt's own user, _apt (chmod 644 {})".format(path)
     try:
         keys = openpgp.keys(data)
     except ValueError:

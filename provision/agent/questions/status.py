@@ -9,8 +9,8 @@ import json
 import os
 
 from ..docker import current
-from ..gpu import speed
-from ..gpu.proof.receipt import RECEIPT
+from ..gpu.proof import gate
+from ..gpu.proof.receipt import DCGM, RECEIPT, SPEED, SURVIVAL
 from ..host import lock, look, times
 from . import left
 
@@ -85,7 +85,7 @@ def _unfinished(system: "System") -> "dict[str, Any] | None":
 
 
 def _last_run(system: "System") -> "dict[str, Any] | None":
-    """The last run that changed anything or failed: only those are in the host's history."""
+    """The last run that changed anything, failed or had to wait: only those are in the host's history."""
     lines = (look.text(system, os.path.join(system.state, "history.jsonl")) or "").splitlines()
     record = _json(lines[-1]) if lines else {}
     if not record:
@@ -100,6 +100,7 @@ def _last_run(system: "System") -> "dict[str, Any] | None":
         "seconds": _number(record.get("seconds")),
         "changed": (len(changed) if isinstance(changed, list) else 0) + int(_number(more)),
         "failed": _texts(record.get("failed")),
+        "waits": _texts(record.get("waits")),
     }
 
 
@@ -108,11 +109,11 @@ def _proof(system: "System") -> "dict[str, Any] | None":
     receipt = _json(look.text(system, os.path.join(system.state, RECEIPT)))
     if not receipt:
         return None
-    fast = _json(look.text(system, os.path.join(system.state, speed.RECEIPT)))
+    others = [_json(look.text(system, os.path.join(system.state, name))) for name in (SURVIVAL, SPEED, DCGM)]
     gpus = receipt.get("gpus")
     levels: "list[str]" = []
     failed, verdicts = [], []
-    for item in (receipt, fast) if fast else (receipt,):
+    for item in [receipt, *filter(None, others)]:
         levels += item["levels"] if isinstance(item.get("levels"), dict) else ()
         failed += _texts(item.get("failed_checks"))
         verdicts.append(_text(item.get("verdict")))
@@ -123,7 +124,14 @@ def _proof(system: "System") -> "dict[str, Any] | None":
         "gpus": len(gpus) if isinstance(gpus, list) else 0,
         "levels": sorted(_text(level) for level in levels),
         "failed": failed,
+        "gate": _gate(system),
     }
+
+
+def _gate(system: "System") -> "dict[str, Any] | None":
+    """What others on the host are told of the proof; None where nothing was proven since the boot."""
+    found = gate.last(system)
+    return found and {"verdict": _text(found["verdict"]), "open": found["open"], "age": times.age(found["time"])}
 
 
 def _unmanaged(system: "System", roles: "list[str]") -> "list[dict[str, Any]]":

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from ..host.system import System
     from ..types import Diff, State
 
+LOADED = "images"
+"""Section of the memory: IDs of images that came from a bundle. Docker forgets the digest that they were asked by."""
 UNPACKED = 3
 """Space that a pull takes, in sizes of the compressed image: the download itself, and its layers unpacked."""
 
@@ -41,7 +43,13 @@ class Image(Resource):
         return {"present": inspect(system, self.reference) is not None}
 
     def apply(self, system: "System", diff: "Diff") -> None:
-        """Pull it with the user's login, where there is room."""
+        """Pull it with the user's login, where there is room; or take it from the bundle."""
+        if system.bundle is not None:
+            from .bundled_images import load
+
+            loaded = load(system, self.reference, self.minimum_free, self.timeout)
+            system.memory.put(LOADED, self.reference, {"id": loaded})
+            return
         reference = Reference(self.reference)
         login = login_for(system, self.login_of, reference.host)
         self._check_space(system, reference, login)
@@ -117,9 +125,10 @@ def inspect(system: "System", reference: str) -> "dict[str, Any] | None":
     except NotRunning:
         return None
     except ApiError as error:
-        if error.status == 404:
-            return None
-        raise
+        if error.status != 404:
+            raise
+    loaded = system.memory.get(LOADED, reference) if "@" in reference else None
+    return inspect(system, loaded["id"]) if loaded else None
 
 
 def login_for(system: "System", user: str, host: str) -> "tuple[str, str] | None":

@@ -16,7 +16,9 @@ if TYPE_CHECKING:
 
     from ..host.system import System
 
-FILES = ("lock", "state.json", UNDO + "/journal.json", UNDO + "/done.json", UNDO + "/agent", UNDO + "/undo.py")
+IN_UNDO = ("journal.json", "done.json", "agent", "undo.py")
+FILES = ("lock", "state.json", "history.jsonl") + tuple("{}/{}".format(UNDO, name) for name in IN_UNDO)
+FOLDERS = (UNDO, "staged")
 LOOK = "look at what is in it, then give it to root alone (chown, chmod), or move it away"
 
 
@@ -49,7 +51,8 @@ def check(system: "System") -> None:
     if status is None or not stat.S_ISDIR(status.st_mode):
         raise Failed("{} is not a directory".format(path), "move it away, then run again")
     _refuse_others(path, status)
-    _check_inside(system, UNDO, stat.S_ISDIR, "a directory")
+    for name in FOLDERS:
+        _check_inside(system, name, stat.S_ISDIR, "a directory")
     for name in FILES:
         _check_inside(system, name, stat.S_ISREG, "a regular file")
 

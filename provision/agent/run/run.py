@@ -73,7 +73,8 @@ class Run:
         self._stages = plan["stages"]
         self._changed = False
         self._waiting: "set[str]" = set()
-        self._history = History(writer or system, options["run"])
+        self.writer = writer or system
+        self._history = History(self.writer, options["run"])
         self._reviewed = _reviewed(options)
         self._last: "Record | None" = None  # what the next run is told of, if nobody hears the end of this one
 

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
         """What is asked of run.py here."""
 
         system: System
+        writer: System
         options: Options
         line: Link
         check: bool
@@ -205,6 +206,8 @@ class Stage:
     def _report(self, position: int, result: "ResourceResult", settled: bool = False) -> None:
         if not settled:
             self._settle(self._resources[position], result)
+        self._announce(self._resources[position], result)
+        if not settled:
             self._note(position, result)
         shown: "dict[str, Any]" = {key: value for key, value in result.items() if key not in INSIDE}
         newer, self._of_newer = self._of_newer, ""  # said once
@@ -231,6 +234,15 @@ class Stage:
         except (Failed, OSError) as error:
             result["outcome"] = FAILED
             result["error"] = {"cause": str(error), "fix": "", "output": "", "trace": ""}
+
+    def _announce(self, resource: "Resource", result: "ResourceResult") -> None:
+        if not self._run.keeps:
+            return
+        try:
+            resource.announce(self._run.writer)
+        except (Failed, OSError) as error:
+            result["outcome"] = FAILED
+            result["error"] = _told(error)
 
     def _place(self, position: int) -> "dict[str, Any]":
         identity = self._resources[position].identity()

@@ -303,6 +303,12 @@ def test_with_a_plugin_ansible_reads_all_inventories_but_no_variable_files(
     assert (found.hosts, found.variable("a", "v")) == (("a", "b", "c"), "file")
 
 
+def test_a_plugin_that_wants_the_files_of_variables_is_refused(write: Write) -> None:
+    folder = write({"hosts": "a\n", "z.yml": "plugin: constructed\nuse_vars_plugins: true\n"})
+    told = "z.yml:2:1: use_vars_plugins: files of group_vars and host_vars are not given to plugins here; write what"
+    assert told in error(str(folder))
+
+
 def test_json_is_yaml(write: Write) -> None:
     text = json.dumps({"all": {"hosts": {"a": {"ansible_port": 22}}}}, indent="\t")
     assert inventory.load(str(write({"x.json": text}) / "x.json")).hosts == ("a",)

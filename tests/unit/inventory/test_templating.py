@@ -31,6 +31,7 @@ all:
     back: "x{{ loop }}"
     when: 22:30
     nothing:
+    pair: "{{ (1, 2) }}"
     literal: !unsafe "{{ text }}"
     quoted: "{{ '{{ text }}' }}"
   hosts: {h1.example.com: {ansible_host: 10.0.0.1, x: one}, h2: {x: "{{ inventory_hostname }}"}, 10.0.0.9: {x: z}}
@@ -63,6 +64,8 @@ def value(found: Inventory, template: str) -> Any:
         ("{{ lst + [3] }}", [1, "abc", 3]),
         ("{{ lst.1 }}", "abc"),
         ("{{ (1, 2) }}", [1, 2]),
+        ("{{ pair }}", [1, 2]),
+        ("{{ pair | string }}", "(1, 2)"),
         ("{{ lst | map('upper') }}", ["1", "ABC"]),
         ("{{ cfg.c }}", "abc"),
         ("{{ cfg['d-e'] }}", {"f": 1}),
@@ -276,6 +279,9 @@ def test_the_inventory_shows_what_a_template_gives(loaded: Loaded, roles: list[P
     text = "all: {vars: {ansible_host: '{{ d }}.x', d: a, ansible_user: '{{ no }}', o: '{{ d }}'}, hosts: {h: }}"
     rows = {row.variable: row.value for row in loaded(text).explain("h", role_path=roles)}
     assert (rows["ansible_host"], rows["ansible_user"], rows["o"]) == ("a.x", "{{ no }}", "{{ d }}")
+    text = "all: {vars: {roles: '{{ r }}', r: [docker_daemon], docker_daemon: {mtu: '{{ 9 * 9 }}'}}, hosts: {h: }}"
+    rows = {row.variable: row.value for row in loaded(text).explain("h", role_path=roles)}
+    assert (rows["docker_daemon.mtu"], rows["docker_daemon.storage_driver"]) == (81, "overlay2")
 
 
 def test_racks_are_templates_and_a_rollout_is_none(loaded: Loaded) -> None:

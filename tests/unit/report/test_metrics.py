@@ -99,7 +99,8 @@ def test_status_tells_what_is_pending_and_how_old_the_proof_is() -> None:
     answers = [
         Answered("a", "status", Outcome.PENDING, {
             "pending": [{"age": 60.0}, {"age": 3600.0}, {"age": None}],
-            "proof": {"verdict": "passed", "age": 7200.0, "gpus": 8},
+            "proof": {"verdict": "passed", "age": 7200.0, "gpus": 8,
+                      "gate": {"verdict": "passed", "open": True, "age": 7300.0}},
         }),
         Answered("b", "status", Outcome.OK, {"pending": [], "proof": {"verdict": "failed", "age": None, "gpus": 8}}),
         Answered("c", "status", Outcome.OK, {"pending": [], "proof": None}),
@@ -110,6 +111,8 @@ def test_status_tells_what_is_pending_and_how_old_the_proof_is() -> None:
         ("provision_host_pending_seconds", "a"): 3600,
         ("provision_host_proof_age_seconds", "a"): 7200,
         ("provision_gpus_proven", "a"): 8,
+        ("provision_gpu_gate_open", "a"): 1,
+        ("provision_gpu_gate_age_seconds", "a"): 7300,
         ("provision_gpus_proven", "b"): 0,
     }
 
@@ -125,6 +128,20 @@ def test_a_proof_of_a_run_counts_only_where_it_holds(outcome: Outcome, verdict: 
     text = metrics(run("apply", step, a=outcome))
     assert value(text, "provision_gpus_proven", verb="apply", host="a") == proven
     assert value(text, "provision_host_proof_age_seconds", verb="apply", host="a") == 3600.5
+
+
+def test_the_gate_is_told_as_the_last_probe_of_the_host_has_left_it() -> None:
+    def step(kind: str, opened: bool, made: str) -> ResourceDone:
+        proof = {"verdict": "passed", "time": "2026-11-29T08:00:12Z", "gpus": [{}, {}]}
+        told = {"verdict": "passed" if opened else "unknown", "open": opened, "time": made}
+        return ResourceDone("a", "gpu_smoke_test", kind, "gpu", Outcome.OK, proof={**proof, "gate": told})
+
+    first, last = step("gpu_proof", False, "yesterday"), step("gpu_survival", True, "2026-11-29T08:00:12Z")
+    text = metrics(run("apply", first, last, a=Outcome.OK))
+    assert value(text, "provision_gpu_gate_open", verb="apply", host="a") == 1
+    assert value(text, "provision_gpu_gate_age_seconds", verb="apply", host="a") == 3600.5
+    assert value(text, "provision_gpus_proven", verb="apply", host="a") == 2, "of containers, not of level 4"
+    assert value(metrics(run("apply", first, a=Outcome.OK)), "provision_gpu_gate_open", verb="apply", host="a") == 0
 
 
 def test_what_a_host_tells_of_another_form_is_left_out() -> None:

@@ -8,7 +8,7 @@ from pydantic import ValidationError
 
 from provision import role
 from provision.facts import Docker, Facts, Os, Unit
-from provision.resources import AptSource, DockerPrograms, Packages, Programs
+from provision.resources import AptSource, DockerPrograms, Packages
 
 ENGINE = role.load("docker_engine", [Path(__file__).parents[3] / "roles"])
 FINGERPRINT = "9DC858229FC7DD38854AE2D88D81803C0EBFCD88"
@@ -25,7 +25,7 @@ def facts(os: Os = NOBLE, apt_version: str | None = "2.7.14", **docker: Any) -> 
 
 def plan(found: Facts, **settings: Any) -> tuple[AptSource | None, Packages]:
     resources = ENGINE.resources(found, ENGINE.settings.model_validate(settings))
-    *sources, packages = (item for item in resources if not isinstance(item, Programs | DockerPrograms))
+    *sources, packages = (item for item in resources if not isinstance(item, DockerPrograms))
     assert isinstance(packages, Packages)
     if not sources:
         return None, packages
@@ -70,22 +70,6 @@ def test_out_of_the_box_the_engine_that_is_there_stays() -> None:
 def test_the_client_is_asked_for_where_docker_io_only_recommends_it(os: Os, names: list[str]) -> None:
     assert list(versions(plan(facts(os), flavour="docker.io")[1])) == names
     assert versions(plan(facts(os), version="26.1.5+dfsg1-9")[1]) == dict.fromkeys(names, "26.1.5+dfsg1-9")
-
-
-@pytest.mark.parametrize(
-    ("os", "settings", "asked"),
-    [
-        (NOBLE, {"flavour": "docker.io", "repository": {**MIRROR, "suite": "./"}}, [("docker",)]),
-        (TRIXIE, {"flavour": "docker.io", "repository": {**MIRROR, "suite": "./"}}, []),
-        (NOBLE, {"flavour": "docker.io"}, []),
-        (NOBLE, {"flavour": "docker-ce"}, []),
-    ],
-)
-def test_the_client_is_looked_for_where_a_repository_of_another_release_may_have_it_apart(
-    os: Os, settings: dict[str, Any], asked: list[tuple[str, ...]]
-) -> None:
-    found = ENGINE.resources(facts(os), ENGINE.settings.model_validate(settings))
-    assert [item.names for item in found if isinstance(item, Programs)] == asked
 
 
 @pytest.mark.parametrize("os", [NOBLE, BOOKWORM])

@@ -65,6 +65,14 @@ def test_the_toolkit_is_one_set_at_one_version_and_registered_after_it_is_there(
     }
 
 
+def test_the_base_package_alone_brings_cdi_and_the_runtime_without_the_hook() -> None:
+    found = asked(facts(), base_only=True, version="1.20.0-1")
+    [packages] = [item for item in found if isinstance(item, r.Packages)]
+    assert [(item.name, item.version) for item in packages.packages] == [("nvidia-container-toolkit-base", "1.20.0-1")]
+    assert "cdi_spec" in kinds(found)
+    assert "runtimes.nvidia" in options(found)
+
+
 @pytest.mark.parametrize(
     ("version", "cdi", "option", "spec"),
     [
@@ -162,6 +170,7 @@ def test_a_host_without_gpu_is_skipped_unless_there_should_be_one(
     [
         (facts("1.12.6"), {}, "needs nvidia-docker 1.0"),
         (facts("20.10.24"), {"cdi": True}, "has no CDI"),
+        (facts("20.10.24"), {"base_only": True}, "all that base_only is for"),
         (facts("1.12.6"), {"generation": "toolkit"}, "cannot use the generation toolkit"),
         (facts("1.12.6", docker={"packages": {"docker.io": "1"}}), {"deb": DEB}, "depends on docker-engine"),
         (facts("1.12.6", architecture="arm64"), {"deb": DEB}, "is for amd64"),
@@ -180,6 +189,9 @@ def test_what_cannot_be_is_refused_with_what_to_do(host: Facts, settings: dict[s
         {"generation": "nvidia-docker1"},
         {"generation": "nvidia-docker1", "deb": DEB, "default_runtime": True},
         {"generation": "docker3"},
+        {"base_only": True, "cdi": False},
+        {"base_only": True, "packages": False},
+        {"base_only": True, "generation": "nvidia-docker2"},
         {"deb": {"source": "nvidia.deb", "sha256": "0" * 64}},
         {"version": "latest!"},
         {"config": {"a b": 1}},
@@ -212,12 +224,11 @@ def test_unlimited_is_what_getrlimit_says() -> None:
 
 def test_a_host_without_gpu_is_proven_as_far_as_it_goes_unless_one_is_required() -> None:
     assert not proof(gpus=0).require_gpu
-    with pytest.raises(role.Refuse):
-        proof(gpus=0, expect_gpus=8)
+    assert proof(gpus=0, expect_gpus=8).require_gpu, "level 1 fails, and others on the host are told"
     assert proof(gpus=0, require_gpu=False, expect_gpus=0).expect_gpus == 0
 
 
-@pytest.mark.parametrize("levels", [[6], [0, 7], [-1], []])
+@pytest.mark.parametrize("levels", [[7], [0, 8], [-1], []])
 def test_levels_that_are_not_there_are_refused_with_the_reason(levels: list[int]) -> None:
     with pytest.raises(ValidationError) as error:
         SMOKE.settings(levels=levels)
@@ -228,6 +239,10 @@ def test_levels_that_are_not_there_are_refused_with_the_reason(levels: list[int]
 def test_the_speed_is_measured_only_where_the_levels_name_it_and_there_are_gpus() -> None:
     assert kinds(list(SMOKE.resources(facts(), SMOKE.settings()))) == ["gpu_proof"]
     asked = SMOKE.settings(levels=[0, 1, 2, 3, 5], speed={"mode": "lean", "least": {"read": 0.7}})
+    assert [item.model_dump()["gate"] for item in SMOKE.resources(facts(), asked)] == [(0, 1, 2, 3, 5)] * 2
+    [none] = SMOKE.resources(facts(gpus=0), asked)
+    assert isinstance(none, r.GpuProof)
+    assert none.gate == (0, 1, 2, 3)
     assert kinds(list(SMOKE.resources(facts(gpus=0), asked))) == ["gpu_proof"]
     proof, speed = SMOKE.resources(facts(), asked)
     assert isinstance(proof, r.GpuProof)
@@ -254,3 +269,5 @@ def test_survival_is_tried_only_where_the_levels_ask_for_it() -> None:
     assert "gpu_survival" not in kinds_of(facts(), 0, 1, 2, 3)
     assert kinds_of(facts(), 0, 1, 2, 3, 4, 5) == ["gpu_proof", "gpu_survival", "gpu_speed"]
     assert kinds_of(facts(gpus=0), 0, 1, 4) == ["gpu_proof"]
+    assert kinds_of(facts(), 0, 1, 6) == ["gpu_proof", "gpu_dcgm"]
+    assert kinds_of(facts(gpus=0), 6) == ["gpu_proof"]

@@ -29,6 +29,9 @@ class Host:
     def service(self, name: str) -> SimpleNamespace:
         return SimpleNamespace(is_running=True)
 
+    def file(self, path: str) -> SimpleNamespace:
+        return SimpleNamespace(exists=False)
+
     def exists(self, program: str) -> bool:
         return True
 
@@ -94,7 +97,15 @@ def test_a_bridge_without_a_subnet_is_one_sentence(answer: Any) -> None:
         _ = dockerd.bridge
 
 
-def test_a_host_without_a_client_is_one_sentence() -> None:
-    missing = Host(None, rc=127, stderr="env: 'docker': No such file or directory")
+def test_a_host_without_a_client_fails_once_with_one_sentence() -> None:
+    missing = Dockerd(Host(None, rc=127, stderr="env: 'docker': No such file or directory"))
     with pytest.raises(pytest.fail.Exception, match=r"^there is no docker client on this host: install it"):
-        _ = Dockerd(missing).info
+        _ = missing.info
+    for _ in range(2):
+        with pytest.raises(pytest.skip.Exception, match=r"^there is no docker client on this host$"):
+            _ = missing.info
+
+
+def test_a_daemon_without_a_pidfile_is_one_sentence() -> None:
+    with pytest.raises(pytest.fail.Exception, match=r"^the Docker daemon does not run: there is no /var/run/docker.p"):
+        _ = Dockerd(Host(None)).pid

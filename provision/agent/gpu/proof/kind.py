@@ -15,7 +15,7 @@ import os
 import time
 
 from ...docker import daemon_socket
-from ...docker.engine_api import ApiError, Engine
+from ...docker.engine_api import Engine
 from ...engine.resource import Resource
 from ...host.errors import Failed, TimedOut, Unknown
 from .. import driver, injection, nvml
@@ -45,6 +45,7 @@ class GpuProof(Resource):
     volumes: "list[str]"
     ignore_xids: "list[int]"
     require_persistence: bool
+    gate: "list[int]"
     probe = True
 
     def __init__(self, **values: "Any") -> None:
@@ -65,15 +66,14 @@ class GpuProof(Resource):
         measured = self._measured = self._measured or self._measure(system)
         state = {"level 0": _said(measured["levels"]["0"]), "level 1": PASSED}
         if 1 in self.levels:
-            if system.writable and measured["levels"]["1"]["verdict"] != PASSED:
-                gate.publish(system, measured, proof_receipt.now())
             self._raise(measured, "1")
-        self.proof, due = proof_receipt.last(self, system, measured)
+        self.proof, due = proof_receipt.last(self, system, measured, self._ran)
         for level in self.levels:
             if level not in CHEAP:
                 state["level {}".format(level)] = PASSED if due is None else "due: {}".format(due)
         if self.proof is not None:
             self.proof["ran"] = self._ran
+            self.proof["gate"] = gate.last(system)
         self._said = proof_receipt.sentence(self.proof, self._ran) if due is None and self.proof else ""
         return state
 
@@ -82,16 +82,25 @@ class GpuProof(Resource):
         measured = self._measured or self._measure(system)
         receipt = dict(measured, schema=1, time=proof_receipt.now(), image=self.image)
         receipt["key"] = proof_receipt.key(self, system, measured)
+        receipt["not_looked_at"] = self._left_out(measured["docker"])
         self._climb(system, measured, receipt)
         receipt["verdict"] = verdict_of([{"verdict": item["verdict"]} for item in receipt["levels"].values()])
         tried = [level for level in receipt["levels"].values() if not level.get("skipped")]
         receipt["failed_checks"] = [item["cause"] for level in tried for item in _bad(level)]
         self.proof = receipt
         proof_receipt.keep(system, receipt)
-        gate.publish(system, receipt, receipt["time"])
         self._ran = True
         for level in sorted(receipt["levels"]):
             self._raise(receipt, level)
+
+    def announce(self, system: "System") -> None:
+        """The verdict for others: of the receipts, or of levels 0 and 1 where one of them has ended this proof."""
+        measured = self._measured
+        broken = measured and any(item["verdict"] != PASSED for item in measured["levels"].values())
+        now = dict(measured or {}, time=proof_receipt.now()) if broken and not self._ran else None
+        told = gate.publish(system, self.gate, now)
+        if self.proof is not None:
+            self.proof["gate"] = told
 
     def note(self, diff: "Diff") -> str:
         return self._said
@@ -196,11 +205,20 @@ class GpuProof(Resource):
                 cause = str(error) or "Docker does not answer in time"
                 fix = "look at dmesg for Xid lines and at {}".format(daemon_socket.log(system))
                 checks = [check("level", UNKNOWN, "", cause, fix)]
-            except ApiError as error:
-                checks = [check("level", FAILED, "", error.cause, "look at {}".format(daemon_socket.log(system)))]
+            except Failed as error:
+                fix = error.fix or "look at {}".format(daemon_socket.log(system))
+                checks = [check("level", FAILED, "", error.cause, fix)]
             levels[str(level)] = dict(_level(checks), seconds=round(time.monotonic() - started, 3))
         receipt["containers"] = run.containers if run else []
         receipt["exited"] = run.exited() if run else None
+
+    def _left_out(self, docker: "dict[str, Any]") -> "list[str]":
+        """What this proof says nothing of."""
+        levels = {2: "containers", 3: "isolation", 4: "survival of reloads", 5: "speed", 6: "DCGM's diagnosis"}
+        left = ["level {}: {}".format(level, what) for level, what in sorted(levels.items()) if level not in self.gate]
+        ways = [way for way in injection.ORDER if way not in (docker.get("ways") or ())]
+        left += ["the way in: {}".format(way) for way in ways]
+        return left + ["libraries for graphics, video and display"]
 
     def _raise(self, receipt: "dict[str, Any]", level: str) -> None:
         item = receipt["levels"][level]

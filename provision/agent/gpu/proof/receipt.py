@@ -30,6 +30,11 @@ if TYPE_CHECKING:
 
 
 RECEIPT = "proofs/gpu.json"
+SURVIVAL = "proofs/gpu-survival.json"
+SPEED = "proofs/gpu-speed.json"
+DCGM = "proofs/gpu-dcgm.json"
+UNKEYED = ("max_age", "gate")
+"""Settings that change nothing of what a proof is good for."""
 INPUTS = ("/etc/docker/daemon.json", injection.CONFIG, "/etc/default/docker")
 PROGRAMS = (
     "nvidia-container-runtime",
@@ -40,8 +45,10 @@ PROGRAMS = (
 )
 
 
-def last(proof: "Proof", system: "System", measured: "dict[str, Any]") -> "tuple[dict[str, Any] | None, str | None]":
-    """(the kept receipt or None, why a proof is due or None)."""
+def last(
+    proof: "Proof", system: "System", measured: "dict[str, Any]", ran: bool = False
+) -> "tuple[dict[str, Any] | None, str | None]":
+    """(the kept receipt or None, why a proof is due or None). `ran`: it was made now, so that it has no age."""
     receipt = read(system, RECEIPT)
     if receipt is None:
         return None, "never proven"
@@ -51,6 +58,8 @@ def last(proof: "Proof", system: "System", measured: "dict[str, Any]") -> "tuple
         return receipt, "{} changed since the last proof".format(" and ".join(changed))
     if receipt["verdict"] != PASSED or not set(map(str, proof.levels)) <= set(receipt["levels"]):
         return receipt, "the last proof did not pass"
+    if ran:
+        return receipt, None
     age = time.time() - receipt["key_time"]
     if not 0 <= age <= proof.max_age:
         return receipt, "the last proof is {} old".format(_age(age))
@@ -69,7 +78,7 @@ def read(system: "System", name: str) -> "dict[str, Any] | None":
 
 def key(proof: "Proof", system: "System", measured: "dict[str, Any]") -> "dict[str, Any]":
     """What a proof is good for: none of these may differ."""
-    settings = {name: getattr(proof, name) for name in proof.fields if name != "max_age"}
+    settings = {name: getattr(proof, name) for name in proof.fields if name not in UNKEYED}
     return {
         "the settings": _digest(settings),
         "the configuration": configuration(system),

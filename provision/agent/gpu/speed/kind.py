@@ -15,8 +15,9 @@ from ...facts import gather
 from ...host import child
 from ...host.errors import Failed, Unknown
 from ..driver import GPU_CLASSES, counted
+from ..proof import gate
 from ..proof.host_checks import FAILED, PASSED, UNKNOWN, check, verdict_of
-from . import RECEIPT
+from ..proof.receipt import SPEED
 
 PACKAGE = "provision.agent.gpu.speed.program"
 PARTS = ("", ".causes", ".ptx", ".kernels", ".tensor", ".cuda", ".nvml", ".memory", ".link")
@@ -26,7 +27,7 @@ SHOWN = (("read", "read"), ("fma32", "FP32"), ("sustained", "sustained"), ("dtoh
 
 
 class GpuSpeed(Resource):
-    fields = ("full", "max_age", "beside_jobs", "limit", "least", "slack")
+    fields = ("full", "max_age", "beside_jobs", "limit", "least", "slack", "gate")
     probe = True
 
     def __init__(self, **values):
@@ -68,6 +69,11 @@ class GpuSpeed(Resource):
         self._keep(system, receipt)
         _raise(checks, receipt["verdict"])
 
+    def announce(self, system):
+        told = gate.publish(system, self.gate)
+        if self.proof is not None:
+            self.proof["gate"] = told
+
     # -- measuring
 
     def _measure(self, system, last):
@@ -92,7 +98,7 @@ class GpuSpeed(Resource):
     # -- the receipt
 
     def _read(self, system):
-        data = system.text(os.path.join(system.state, RECEIPT))
+        data = system.text(os.path.join(system.state, SPEED))
         try:
             found = json.loads(data) if data else None
         except ValueError:
@@ -126,11 +132,11 @@ class GpuSpeed(Resource):
         }
 
     def _keep(self, system, receipt):
-        folder = os.path.join(system.state, os.path.dirname(RECEIPT))
+        folder = os.path.join(system.state, os.path.dirname(SPEED))
         if system.stat(folder) is None:
             system.make_directory(folder, 0o700, os.geteuid(), os.getegid())
         data = (json.dumps(receipt, indent=1, sort_keys=True) + "\n").encode("ascii")
-        system.keep(os.path.join(system.state, RECEIPT), data)
+        system.keep(os.path.join(system.state, SPEED), data)
 
 
 def _addresses(system, found=None):

@@ -1,0 +1,190 @@
+"""Level 6: NVIDIA's own diagnosis (`dcgmi diag`) finds nothing wrong, on hosts that have DCGM. A probe.
+
+The law: nothing but Pass is a pass; a test that was skipped was not made, and is named; what cannot be read, a DCGM
+that does not answer and one that ends at its time limit are unknown. Its JSON has no published schema, so results are
+looked for by their form, which 3.x and 4.x share: {"name", "results": [{"status", "warnings", …}]}.
+"""
+
+import json
+import time
+
+from ..docker import in_use
+from ..engine.resource import Resource
+from ..host import look
+from ..host.errors import Failed, TimedOut, Unknown
+from .proof import gate
+from .proof import receipt as proof_receipt
+from .proof.host_checks import FAILED, PASSED, UNKNOWN, check, verdict_of
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, Dict, Iterator, List
+
+    from ..host.results import Result
+    from ..host.system import System
+    from ..types import Diff
+
+    Checks = List[Dict[str, Any]]
+
+WORDS = {"pass": PASSED, "fail": FAILED, "warn": FAILED, "skip": "skipped", "skipped": "skipped"}
+"""By DCGM's word for a result; each other one is unknown."""
+LIGHT = 1
+"""The suite that loads no GPU."""
+
+
+class GpuDcgm(Resource):
+    probe = True
+    suite: int
+    timeout: int
+    max_age: int
+    gate: "list[int]"
+
+    def __init__(self, **values: "Any") -> None:
+        Resource.__init__(self, **values)
+        self._ran = False
+        self._receipt: "dict[str, Any] | None" = None
+
+    def identity(self) -> str:
+        return "gpu"
+
+    def desired(self) -> "dict[str, Any]":
+        """{"level 6": "passed"}."""
+        return {"level 6": PASSED}
+
+    def actual(self, system: "System") -> "dict[str, Any]":
+        """{"level 6": "passed", or "due: " and why}."""
+        self._receipt = proof_receipt.read(system, proof_receipt.DCGM)
+        if self._receipt is not None:
+            self.proof = dict(self._receipt, ran=self._ran)
+        due = self._due(system)
+        return {"level 6": PASSED if due is None else "due: {}".format(due)}
+
+    def _due(self, system: "System") -> "str | None":
+        if self._receipt is None:
+            return "never proven"
+        key = self._key(system)
+        changed = [name for name in sorted(key) if self._receipt["key"].get(name) != key[name]]
+        if changed:
+            return "{} changed since the last proof".format(" and ".join(changed))
+        if self._receipt["verdict"] != PASSED:
+            return "the last proof did not pass"
+        age = time.time() - self._receipt["key_time"]
+        if self._ran or 0 <= age <= self.max_age:
+            return None
+        return "the last proof is {} s old".format(int(age))
+
+    def _key(self, system: "System") -> "dict[str, Any]":
+        """What a proof is good for: none of these may differ."""
+        return {
+            "the settings": self.suite,
+            "the driver": look.word(system, "/sys/module/nvidia/version"),
+            "the boot": system.boot_id(),
+        }
+
+    def note(self, diff: "Diff") -> str:
+        if self._receipt is None or self._receipt["verdict"] != PASSED:
+            return ""
+        count = len(self._receipt["levels"]["6"]["checks"])
+        words = "{}: dcgmi diag -r {}, {} tests".format("passed now" if self._ran else "proven", self.suite, count)
+        return "; ".join([words] + self._receipt["warnings"])
+
+    def announce(self, system: "System") -> None:
+        told = gate.publish(system, self.gate)
+        if self.proof is not None:
+            self.proof["gate"] = told
+
+    def apply(self, system: "System", diff: "Diff") -> None:
+        """Run it and keep the receipt; what fails is Failed."""
+        started = time.monotonic()
+        checks, skipped = self._diagnosed(system)
+        level = {"verdict": verdict_of(checks), "checks": checks, "seconds": round(time.monotonic() - started, 3)}
+        receipt: "dict[str, Any]" = {"schema": 1, "time": proof_receipt.now(), "levels": {"6": level}}
+        receipt.update(verdict=level["verdict"], key=self._key(system))
+        receipt["failed_checks"] = [item["cause"] for item in checks if item["verdict"] != PASSED]
+        receipt["warnings"] = ["DCGM did not look at: {}".format(", ".join(skipped))] if skipped else []
+        self._ran, self.proof = True, receipt
+        proof_receipt.keep(system, receipt, proof_receipt.DCGM)
+        _raise(checks)
+
+    def _diagnosed(self, system: "System") -> "tuple[Checks, list[str]]":
+        """(checks, the tests that DCGM has skipped)."""
+        users = in_use.look_at(system)["processes"] if self.suite > LIGHT else []
+        if users:
+            cause = "shared with {}".format(in_use.named(users, "process", "processes"))
+            fix = "run again when nobody uses the GPUs, or set dcgm.suite: 1, which loads none"
+            return [check("alone", UNKNOWN, "", cause, fix)], []
+        system.progress("level 6: dcgmi diag -r {}".format(self.suite))
+        try:
+            result = system.query(["dcgmi", "diag", "-r", str(self.suite), "-j"], timeout=self.timeout)
+        except TimedOut:
+            cause = "dcgmi diag did not end within {} s".format(self.timeout)
+            return [check("dcgmi", UNKNOWN, "", cause, "set dcgm.timeout; look at dmesg for Xid lines")], []
+        return _read(result)
+
+
+def _read(result: "Result") -> "tuple[Checks, list[str]]":
+    """(checks, the tests that were skipped) of what dcgmi has left."""
+    found = list(_tests(_document(result.out)))
+    checks = [item for item in found if item["verdict"] != "skipped"]
+    skipped = sorted({item["name"] for item in found} - {item["name"] for item in checks})
+    if not checks or not result.ok and verdict_of(checks) == PASSED:
+        said = ((result.err.strip() or result.out.strip()).splitlines() or ["no output"])[-1][-300:]
+        cause = "dcgmi diag cannot tell (exit status {}: {})".format(result.status, said)
+        fix = "install datacenter-gpu-manager and start nvidia-dcgm, or take 6 out of levels"
+        checks = [*checks, check("dcgmi", UNKNOWN, "", cause, fix)]
+    return checks, skipped
+
+
+def _document(text: str) -> "Any":
+    """The JSON object in an output that may have other lines around it; None without one."""
+    try:
+        return json.loads(text[text.index("{") : text.rindex("}") + 1])
+    except ValueError:
+        return None
+
+
+def _tests(value: "Any") -> "Iterator[dict[str, Any]]":
+    """A check for each test with results, wherever it stands."""
+    if isinstance(value, dict) and isinstance(value.get("results"), list):
+        yield _check(str(value.get("name")), [item for item in value["results"] if isinstance(item, dict)])
+    elif isinstance(value, (dict, list)):
+        for item in value.values() if isinstance(value, dict) else value:
+            for found in _tests(item):
+                yield found
+
+
+def _check(name: str, results: "list[dict[str, Any]]") -> "dict[str, Any]":
+    verdicts = [WORDS.get(str(item.get("status")).lower(), UNKNOWN) for item in results]
+    for verdict in (FAILED, UNKNOWN, PASSED):
+        if verdict in verdicts:
+            break
+    else:
+        return check(name, "skipped" if verdicts else UNKNOWN, "", "{}: DCGM gives no result".format(name))
+    if verdict == PASSED:
+        return check(name, PASSED)
+    bad = results[verdicts.index(verdict)]
+    cause = "{}: {}".format(name, _words(bad))
+    return check(
+        name, verdict, [bad], cause, "dcgmi diag -r 1 -v; look the error up, then drain the host or replace the GPU"
+    )
+
+
+def _words(result: "dict[str, Any]") -> str:
+    """Which GPU, DCGM's word and its reasons: texts in 3.x, objects with a text in 4.x."""
+    gpu = result.get("gpu_ids", result.get("entity_id"))
+    reasons = [
+        item.get("warning", "") if isinstance(item, dict) else str(item) for item in result.get("warnings") or ()
+    ]
+    place = "" if gpu is None else "GPU {}: ".format(gpu)
+    return place + ("; ".join(reasons) or str(result.get("status")))
+
+
+def _raise(checks: "Checks") -> None:
+    verdict = verdict_of(checks)
+    bad = next((item for item in checks if item["verdict"] == verdict), None)
+    if verdict == PASSED or bad is None:
+        return
+    cause = "level 6: {}".format(bad["cause"])
+    if verdict == UNKNOWN:
+        raise Unknown("{}; {}".format(cause, bad["fix"]))
+    raise Failed(cause, bad["fix"], json.dumps(bad["detail"])[-600:])
