@@ -4,17 +4,16 @@ The law: the session owns the conversation and its time limits, and nothing else
 nothing that `messages.py` has not checked, and names the step in which a host hangs.
 """
 
-import contextlib
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import InitVar, dataclass, field
 from threading import Event as Flag
 from typing import TYPE_CHECKING, Any
 
-from provision import loader, messages
+from provision import conversation, loader, messages
 from provision.accounting import Accounting
 from provision.agent import protocol
-from provision.agent.wire import Decoder, WireError, encode
+from provision.agent.wire import Decoder, encode
 from provision.errors import ConnectionLost, Garbled, HostError, HostTimeout, ProtocolError, Refused
 from provision.events import (
     Answered,
@@ -111,10 +110,10 @@ class Session:
 
     def _converse(self, channel: Channel, rest: bytes) -> None:
         decoder = Decoder(FRAME)
-        data, said, values = rest, len(rest), _values(rest)
+        data, said, values = rest, len(rest), conversation.values(rest)
         while self._state != protocol.OVER:
-            for message in _decoded(decoder, data):
-                self._state = _following(self._state, message)
+            for message in conversation.decoded(decoder, data):
+                self._state = conversation.following(self._state, message)
                 if isinstance(message, messages.Listing | messages.Fetch):
                     self._hand_out(channel, message)
                 else:
@@ -131,7 +130,7 @@ class Session:
                     break
                 raise ConnectionLost("the connection ended", "run again to see where it stands")
             said += len(data)
-            values += _values(data)
+            values += conversation.values(data)
             if said > MOST or values > VALUES:
                 much = f"{MOST >> 20} MiB" if said > MOST else f"{VALUES} values"
                 raise Garbled(f"the agent has said more than {much}, in the step {self._step!r:.200}")
@@ -156,7 +155,7 @@ class Session:
                 self._cancelled = True
                 if self._state == protocol.START:
                     raise Interrupted(f"interrupted {where}", "nothing was changed")
-                _tell(channel, "cancel")
+                conversation.tell(channel, "cancel")
             try:
                 return channel.receive(min(SLICE, max(0.01, deadline - time.monotonic())))
             except TimeoutError:
@@ -168,7 +167,7 @@ class Session:
         match message:
             case messages.Beat():
                 self._step = message.step
-                _tell(channel, "heard")
+                conversation.tell(channel, "heard")
                 self.sink(Progress(self.target.name, message.step, message.seconds, message.text))
             case messages.Hello():
                 self._greet(channel, message)
@@ -184,7 +183,7 @@ class Session:
             case messages.Answer() | messages.Preflight() | messages.Looked():
                 self._answered(message)
             case messages.Refusal() | messages.Crash():
-                raise _blame(message)
+                raise conversation.blame(message)
             case messages.Bye():
                 self._part()
 
@@ -315,35 +314,3 @@ class Session:
         if result.outcome == "ok" and f"{result.role}: {result.kind} {result.name}" in self._told:
             return
         self.sink(result.event(self.target.name))
-
-
-def _blame(message: messages.Refusal | messages.Crash) -> HostError | ProtocolError:
-    if isinstance(message, messages.Refusal):
-        return Refused(message.cause, message.fix)
-    return ProtocolError(f"the agent crashed: {message.last}\n{message.trace}")
-
-
-def _values(data: bytes) -> int:
-    """How many values of JSON these bytes hold, about: each stands behind a comma or a bracket."""
-    return data.count(b",") + data.count(b"[") + data.count(b"{")
-
-
-def _tell(channel: Channel, word: str) -> None:
-    """Say what needs no answer. To an agent that has ended meanwhile it does not matter: its last words, or the way it
-    ended, are still to be read."""
-    with contextlib.suppress(ConnectionLost):
-        channel.send(encode({"type": word}))
-
-
-def _following(state: str, message: messages.Message) -> str:
-    try:
-        return protocol.agent_said(state, message.type)
-    except protocol.OutOfTurn as error:
-        raise ProtocolError(str(error)) from None
-
-
-def _decoded(decoder: Decoder, data: bytes) -> list[messages.Message]:
-    try:
-        return [messages.parse(raw) for raw in decoder.feed(data)]
-    except WireError as error:
-        raise Garbled(str(error)) from None

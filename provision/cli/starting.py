@@ -13,8 +13,8 @@ from provision.inventory import schema
 
 INVENTORY = """\
 # yaml-language-server: $schema=.inventory.schema.json
-# Hosts, and what they are asked for. `provision check -i .` looks at them and changes nothing; `provision roles` lists
-# the roles, and `provision roles NAME` what can be set for one.
+# Hosts, and what they are asked for. `provision check -i hosts.yml` looks at them and changes nothing;
+# `provision roles` lists the roles, and `provision roles NAME` what can be set for one.
 all:
   vars:
     ansible_become: {become}            # sudo on the hosts; -K asks for its password
@@ -73,5 +73,6 @@ def init(folder: Path) -> int:
         (folder / SCHEMA).write_text(json.dumps(schema(known), indent=1) + "\n", "utf-8")
     except OSError as error:
         raise InputError([Problem(f"cannot be written: {error.strerror}", str(error.filename))]) from None
-    report.warn(f"made {', '.join(str(folder / name) for name in files)}; next: provision check -i {folder} --diff")
+    made = ", ".join(str(folder / name) for name in files)
+    report.warn(f"made {made}; next: provision check -i {folder / 'hosts.yml'} --diff")
     return 0

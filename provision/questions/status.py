@@ -35,7 +35,7 @@ class Unfinished(Answer):
 
 
 class LastRun(Answer):
-    """The last run that changed anything or failed; one that found all as asked leaves no trace on the host."""
+    """The last run that changed anything, failed or had to wait; one that found all as asked leaves no trace."""
 
     run: Text
     by: Text
@@ -45,6 +45,8 @@ class LastRun(Answer):
     seconds: float
     changed: int
     failed: Texts
+    waits: Texts = ()
+    """What it left to wait; none from an older agent."""
 
 
 class Gate(Answer):

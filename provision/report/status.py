@@ -61,7 +61,8 @@ def _row(host: str, status: Status) -> tuple[str, ...]:
 def _last_run(run: LastRun | None) -> str:
     if run is None:
         return "-"
-    return f"{age(run.age)} ago, " + ("failed" if run.failed else f"{run.changed} changed")
+    done = "failed" if run.failed else f"{run.changed} changed" if run.changed or not run.waits else "waits"
+    return f"{age(run.age)} ago, {done}"
 
 
 def _proof(proof: Proof | None) -> str:

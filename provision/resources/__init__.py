@@ -23,7 +23,7 @@ from provision.resources.docker import (
 )
 from provision.resources.files import Command, Directory, Download, File, LineInFile, Programs, Symlink, TomlValues
 from provision.resources.gpu import CdiSpec, GpuDcgm, GpuProof, GpuSpeed, GpuSurvival, NvidiaDriver
-from provision.resources.kernel import KernelModule, Mount, Sysctl
+from provision.resources.kernel import KernelModule, Limit, Mount, Sysctl
 from provision.resources.packages import AptConf, AptEffective, AptSource, Deb, Package, PackageAbsent, Packages
 from provision.resources.registries import ClientProxies, Image, ImageMirror, RegistryLogin, RegistryProof
 from provision.resources.resource import AbsolutePath, Mode, Resource
@@ -63,6 +63,7 @@ __all__ = [
     "JsonKeys",
     "KernelModule",
     "Key",
+    "Limit",
     "LineInFile",
     "Mode",
     "Mount",

@@ -1,11 +1,16 @@
 """The kernel: sysctl settings, modules and mounts, each now and after the next boot."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from provision.resources.resource import Resource
 from provision.sentences import Spelled
 
 Word = Annotated[str, Spelled(r"^[^\s\"'#]+$", "should be one word without quotes")]
+
+ITEMS = (
+    *("core", "data", "fsize", "memlock", "nofile", "rss", "stack", "cpu", "nproc", "as", "maxlogins"),
+    *("maxsyslogins", "priority", "locks", "sigpending", "msgqueue", "nice", "rtprio"),
+)
 
 
 class Sysctl(Resource):
@@ -50,3 +55,22 @@ class Mount(Resource):
     """With `noauto` it is in fstab only. ro, nosuid, nodev and noexec are compared with the live mount."""
     absent: bool = False
     """It must not be in fstab with this source; what is mounted stays so."""
+
+
+class Limit(Resource):
+    """A limit of login sessions (pam_limits), in a file of its own in /etc/security/limits.d; it counts from then on.
+
+    Services have theirs from systemd (SystemdDropIn, LimitNOFILE=), containers from Docker (default_ulimits).
+    """
+
+    kind = "limit"
+    domain: Annotated[
+        str,
+        Spelled(r"^([@%]?[A-Za-z0-9_][A-Za-z0-9_.-]*|\*|@?[0-9]*:[0-9]*)$", "should be a user, @group or *"),
+    ]
+    item: Annotated[str, Spelled(f"^({'|'.join(ITEMS)})$", "should be an item of limits.conf(5), as in memlock")]
+    """As limits.conf(5) names it; sizes are in KiB there."""
+    value: Annotated[str, Spelled(r"^(-?[0-9]+|unlimited|infinity)$", "should be a number or unlimited")] | None
+    """None: our file must not be there."""
+    type: Literal["soft", "hard", "-"] = "-"
+    """-: both."""

@@ -106,6 +106,41 @@ def test_each_way_not_to_start_has_its_cause(cuda, code, words):
 
 
 @needs
+@pytest.mark.parametrize(
+    ("code", "cause", "fix"),
+    [
+        (34, "the CUDA toolkit's stub", "stubs directory"),
+        (304, "cannot be opened", "ls -l /dev/nvidia*"),
+        (803, "do not go with this driver", "compat libraries"),
+        (804, "do not go with this driver", "compat libraries"),
+        (805, "MPS", "nvidia-cuda-mps-control"),
+        (807, "MPS", "CUDA_MPS_PIPE_DIRECTORY"),
+    ],
+)
+def test_a_cuda_that_does_not_start_has_its_cause_and_its_fix(cuda, code, cause, fix):
+    found = sees(cuda(INIT=code), UUIDS)
+    assert (found["verdict"], cause in found["cause"], fix in found["fix"]) == ("failed", True, True), found
+
+
+@needs
+@pytest.mark.parametrize(
+    ("code", "cause", "fix"),
+    [
+        (214, "error in its memory", "ROW_REMAPPER"),
+        (220, "an NVLink", "nvlink -e"),
+        (222, "driver is too old", "upgrade the driver"),
+        (700, "a kernel that is right", "reset the GPU"),
+        (702, "did not end in time", "display"),
+        (715, "a kernel that is right", "reset the GPU"),
+        (719, "a kernel that is right", "replace it"),
+    ],
+)
+def test_a_kernel_that_does_not_run_has_its_cause_and_its_fix(cuda, code, cause, fix):
+    found = container_checks.computes(cuda(RETAIN=code))
+    assert (found["verdict"], cause in found["cause"], fix in found["fix"]) == ("failed", True, True), found
+
+
+@needs
 def test_a_gpu_too_few_and_one_too_many_are_named(cuda):
     answer = cuda()
     assert "does not see GPU-ff" in sees(answer, UUIDS + ["GPU-ff"])["cause"]
@@ -191,6 +226,17 @@ def test_sizes_as_docker_reads_them(text, size):
             'error mounting "/usr/lib/libEGL_nvidia.so.575.51.03" to rootfs at "/usr/lib/libEGL_nvidia.so.575.51.03": '
             "bind mount source stat: stat /usr/lib/libEGL_nvidia.so.575.51.03: no such file or directory",
             "the CDI spec is stale",
+        ),
+        ('failed to stat CDI host device "/dev/nvidia1": no such file or directory', "a device file of the GPU is not"),
+        ("nvidia-container-cli: mount error: stat failed: /dev/nvidia-uvm: no such file or directory", "a device file"),
+        (
+            "error running createContainer hook #0: fork/exec /usr/bin/nvidia-cdi-hook: no such file or directory",
+            "calls a",
+        ),
+        ("/bin/python3: /lib/libc.so.6: version `GLIBC_2.38' not found (required by /x.so)", "C library is older"),
+        (
+            "mount error: failed to add device rules: unable to find any existing device filters attached",
+            "device rules",
         ),
         ("something that nobody has seen", "the container did not run: something that nobody has seen"),
     ],

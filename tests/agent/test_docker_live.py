@@ -1,5 +1,6 @@
 """What a running Docker has in effect, read from itself; what it does not tell is named, not claimed."""
 
+import json
 import os
 
 import pytest
@@ -248,3 +249,14 @@ def test_status_tells_an_upgrade_that_no_run_has_seen():
     del host.links["/proc/{}/exe".format(host.pid)]
     host.memory.put("pending", "docker", {"reason": "of before"})
     assert status._waiting(host) == [], "it was restarted by hand since"
+
+
+def test_an_option_that_is_about_to_be_written_is_shown_with_the_file_alone(host):
+    options = dict(AS_IT_IS, bip="10.1.0.1/16", mtu=1400)
+    host.foreseen["/etc/docker/daemon.json"] = json.dumps({"bip": "10.1.0.1/16"}).encode("ascii")
+    result = converge(DockerLive(options=options), host, True)
+    assert result["outcome"] == "would-change"
+    assert [item["key"] for item in result["diff"]] == ["mtu"], "nobody writes that: only the probe tells of it"
+    result = converge(DockerLive(options=dict(AS_IT_IS, bip="10.1.0.1/16")), host, True)
+    assert (result["outcome"], result["diff"]) == ("would-change", [])
+    assert result["note"].endswith("proven after the change before it")

@@ -31,6 +31,12 @@ def test_a_run_that_wrote_nothing_is_none():
     assert lines(host) == []
 
 
+def test_a_run_that_had_to_wait_is_a_line():
+    host = Host()
+    run(host, "r1", "ok", "pending")
+    assert (lines(host)[0]["run"], lines(host)[0]["waits"]) == ("r1", ["role: file /1"])
+
+
 def test_it_is_bounded(monkeypatch):
     monkeypatch.setattr(history, "KEPT", 3)
     host = Host()

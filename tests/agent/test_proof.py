@@ -78,6 +78,15 @@ def test_with_max_age_0_each_run_proves_anew_and_passes(run):
         assert (proven["outcome"], proven["proof"]["ran"]) == ("ok", True)
 
 
+def test_a_proof_names_what_it_did_not_look_at(run):
+    left = run(gate=[0, 1, 2, 3, 5])["proof"]["not_looked_at"]
+    assert left[:2] == ["level 4: survival of reloads", "level 6: DCGM's diagnosis"]
+    assert left[2:] == [
+        *("the way in: {}".format(way) for way in ("runtime", "gpus", "nvidia-docker")),
+        "libraries for graphics, video and display",
+    ]
+
+
 @pytest.mark.parametrize(
     ("count", "declared", "words"),
     [

@@ -24,7 +24,7 @@ LAYERS = [
     {"site_kinds"},
     {"transport", "loader", "role", "messages", "journal"},
     {"daemon", "inventory"},
-    {"plan", "preflight", "bootstrap", "login", "reachability", "questions"},
+    {"plan", "preflight", "bootstrap", "login", "reachability", "questions", "conversation"},
     {"bundle"},
     {"run", "accounting"},
     {"session"},
@@ -148,6 +148,12 @@ def test_agent_folders_import_only_folders_below(path: Path) -> None:
         other = name.removeprefix(agent).split(".")[0]
         if other != own:
             assert rank(other, AGENT_LAYERS) < rank(own, AGENT_LAYERS), f"{agent_name(path)} must not import {name}"
+
+
+def test_each_module_of_the_controller_stands_in_a_layer() -> None:
+    for path in controller_files():
+        top = path.relative_to(PACKAGE).parts[0].removesuffix(".py")
+        assert top == "__init__" or rank(top) >= 0
 
 
 def test_agent_files_lie_in_folders() -> None:

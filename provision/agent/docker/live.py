@@ -7,7 +7,8 @@ What Docker does not tell is named, never claimed. A probe changes nothing: its 
 from ..engine.resource import Resource
 from ..host import look
 from ..host.errors import Failed, Unknown
-from . import daemon_socket, flags, footing
+from ..services import staleness
+from . import daemon_socket, engine_facts, flags, footing
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -59,6 +60,13 @@ class DockerLive(Resource):
         shown = "; ".join("{}: found {!r}, asked {!r}".format(key, *diff[key]) for key in options)
         fix = "look for a drop-in or a file that wins over ours: systemctl cat docker, and the daemon's log"
         raise Failed("written but not live: {}".format(shown), fix, shown)
+
+    def follows(self, system: "System", diff: "Diff") -> "set[str]":
+        """Options that are about to change in daemon.json, or as flags in /etc/default/docker."""
+        changed = staleness.changing(system, engine_facts.CONFIG)
+        changed |= {"bridge"} if "bip" in changed else set()  # docker0 has the other address
+        flagged = engine_facts.FILE in system.foreseen
+        return {key for key in diff if key.partition(".")[0] in changed or (flagged and key.startswith("--"))}
 
     def note(self, diff: "Diff") -> str:
         if not self._unseen:

@@ -46,6 +46,7 @@ MODULES = {
     "gpu_dcgm": ("gpu.dcgm", "GpuDcgm"),
     "gpu_speed": ("gpu.speed.kind", "GpuSpeed"),
     "sysctl": ("kernel.sysctl", "Sysctl"),
+    "limit": ("kernel.limits", "Limit"),
     "kernel_module": ("kernel.module", "KernelModule"),
     "package_absent": ("packages.absent", "PackageAbsent"),
     "line_in_file": ("files.line", "LineInFile"),

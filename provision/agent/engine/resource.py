@@ -84,6 +84,10 @@ class Resource:
         So check sees what follows from it: a service that would run something else than what is on disk.
         """
 
+    def follows(self, system: "System", diff: "Diff") -> "set[str]":
+        """In check mode: keys of `diff` that follow from what is foreseen, and were shown with that."""
+        return set()
+
     def unmet(self, left: "Diff") -> "Failed | None":
         """The failure to tell where `left` still differs after `apply`, or None for the engine's own words."""
         return None
@@ -167,6 +171,7 @@ def converge(
     except Exception as error:  # one resource's bug ends one host's run, with the trace in the result
         _failed(result, FAILED, *_blamed(error), trace=_trace())
     notes = [resource.note(diff) if diff or resource.probe else ""]
+    notes.append("proven after the change before it" if result["outcome"] == WOULD_CHANGE and not diff else "")
     notes.append(result["waits"] or (result["impact"]["effect"] if result["impact"] else ""))
     result["diff"] = [_shown(resource, key, pair) for key, pair in sorted(diff.items())]
     result["note"] = "; ".join(note for note in notes if note)
@@ -206,7 +211,7 @@ def _converge(
         result["waits"] = may(impact) or ""
     result["cuts"] = resource.cuts(diff)
     if check:
-        resource.foresee(system)
+        _foresee(resource, system, diff)
         result["outcome"] = WOULD_CHANGE
         return
     if result["waits"]:
@@ -233,6 +238,12 @@ def _blamed(error: Exception) -> "tuple[str, str]":
 
     where = line_of_site(error)
     return "{}{}: {}".format(where, type(error).__name__, error), "mend the kind" if where else ""
+
+
+def _foresee(resource: Resource, system: "System", diff: "Diff") -> None:
+    resource.foresee(system)
+    for key in resource.follows(system, diff):
+        del diff[key]
 
 
 def _trace() -> str:

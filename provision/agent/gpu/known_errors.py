@@ -53,6 +53,21 @@ KNOWN = (
         "apply the role nvidia_docker, or nvidia-ctk cdi generate --output=/etc/cdi/nvidia.yaml",
     ),
     KnownError(
+        r"failed to stat CDI host device|(?:stat failed|device information)\S*:? .*/dev/nvidia.*no such file",
+        "a device file of the GPU is not on this host: the GPU is gone, or the spec is of before a change of MIG",
+        "look for the GPU (lspci -d 10de:; dmesg); nvidia-modprobe -u -c=0; then apply the role nvidia_docker",
+    ),
+    KnownError(
+        r"hook.*(?:nvidia-cdi-hook|nvidia-ctk)\S*: (?:no such file|executable file not found|permission denied)",
+        "the CDI spec calls a program of the toolkit that is not on this host, or cannot be executed",
+        "install nvidia-container-toolkit-base anew, then apply the role nvidia_docker",
+    ),
+    KnownError(
+        r"version .GLIBC_[\d.]+' not found",
+        "the image's C library is older than the driver's libraries want",
+        "take an image of a newer distribution, or leave gpu_smoke_test.image out",
+    ),
+    KnownError(
         r"unresolvable CDI devices|failed to inject CDI devices|CDI device injection failed",
         "there is no CDI spec for this GPU, or it was made for another driver or other MIG devices",
         "apply the role nvidia_docker, or nvidia-ctk cdi generate --output=/etc/cdi/nvidia.yaml",
@@ -83,7 +98,7 @@ KNOWN = (
         "correct the selection; after a MIG change refresh the CDI spec",
     ),
     KnownError(
-        r"bpf_prog_query\(BPF_CGROUP_DEVICE\) failed",
+        r"bpf_prog_query\(BPF_CGROUP_DEVICE\) failed|unable to find any existing device filters",
         "the device rules of a container cannot be set: rootless, LXC, or an old libnvidia-container on cgroup v2",
         "upgrade libnvidia-container, or (rootless only) set no-cgroups = true",
     ),
@@ -137,6 +152,52 @@ KNOWN = (
         "install nvidia-fabricmanager in exactly the driver's version and start it",
     ),
     KnownError(
+        r"STUB_LIBRARY|failed with 34\b",
+        "the libcuda in the container is the CUDA toolkit's stub, made for linking only",
+        "take the stubs directory off the image's LD_LIBRARY_PATH",
+    ),
+    KnownError(
+        r"CUDA_ERROR_OPERATING_SYSTEM|failed with 304\b",
+        "the device files are there and cannot be opened: device rules, file modes, SELinux or AppArmor",
+        "ls -l /dev/nvidia*, in the container and on the host; inject by CDI or the nvidia runtime, not with --volume",
+    ),
+    KnownError(
+        r"CUDA_ERROR_MPS_|failed with 80[5-9]\b",
+        "CUDA is sent to MPS, whose server does not answer in this container",
+        "start nvidia-cuda-mps-control, or take CUDA_MPS_PIPE_DIRECTORY away",
+    ),
+    KnownError(
+        r"ECC_UNCORRECTABLE|failed with 214\b",
+        "the GPU has an error in its memory that ECC could not correct",
+        "drain the host and reset the GPU; replace it when nvidia-smi -q -d ROW_REMAPPER shows a failure",
+    ),
+    KnownError(
+        r"NVLINK_UNCORRECTABLE|failed with 220\b",
+        "an NVLink of the GPU has an error that could not be corrected",
+        "drain the host and reset its GPUs; look at nvidia-smi nvlink -e and the fabric manager's log",
+    ),
+    KnownError(
+        r"UNSUPPORTED_PTX_VERSION|failed with 222\b",
+        "the driver is too old for the kernels of this proof",
+        "upgrade the driver",
+    ),
+    KnownError(
+        r"LAUNCH_TIMEOUT|failed with 702\b",
+        "a kernel did not end in time: a display's watchdog, or a GPU that hangs",
+        "dmesg | grep -i xid; take the display off this GPU, or drain the host and reset the GPU",
+    ),
+    KnownError(
+        r"(?:ILLEGAL_ADDRESS|ILLEGAL_INSTRUCTION|MISALIGNED_ADDRESS|HARDWARE_STACK|LAUNCH_FAILED)"
+        r"|failed with 7(?:00|14|15|16|19)\b",
+        "the GPU broke off a kernel that is right: it, its memory or its driver is faulty",
+        "dmesg | grep -i xid; drain the host and reset the GPU; replace it when it happens again",
+    ),
+    KnownError(
+        r"cuInit failed with (?:35|803|804)\b|SYSTEM_DRIVER_MISMATCH|COMPAT_NOT_SUPPORTED|INSUFFICIENT_DRIVER",
+        "the CUDA libraries in the container do not go with this driver",
+        "upgrade the driver, or remove the compat libraries from the image",
+    ),
+    KnownError(
         r"CUDA_ERROR_UNKNOWN|cuInit failed with 999",
         "CUDA cannot start though NVML can: the nvidia-uvm device files are missing, or the CDI spec is stale",
         "nvidia-modprobe -u -c=0 on the host, refresh the CDI spec, make the container anew",
@@ -145,11 +206,6 @@ KNOWN = (
         r"CUDA_ERROR_NO_DEVICE|cuInit failed with 100\b",
         "CUDA sees no GPU in this container",
         "ask for a GPU; look at NVIDIA_VISIBLE_DEVICES and CUDA_VISIBLE_DEVICES",
-    ),
-    KnownError(
-        r"cuInit failed with (?:35|803|804)\b|SYSTEM_DRIVER_MISMATCH|COMPAT_NOT_SUPPORTED|INSUFFICIENT_DRIVER",
-        "the CUDA libraries in the container do not go with this driver",
-        "upgrade the driver, or remove the compat libraries from the image",
     ),
     KnownError(
         r"JIT_COMPILER_NOT_FOUND|cu\w+ failed with 221\b",

@@ -85,7 +85,7 @@ def _unfinished(system: "System") -> "dict[str, Any] | None":
 
 
 def _last_run(system: "System") -> "dict[str, Any] | None":
-    """The last run that changed anything or failed: only those are in the host's history."""
+    """The last run that changed anything, failed or had to wait: only those are in the host's history."""
     lines = (look.text(system, os.path.join(system.state, "history.jsonl")) or "").splitlines()
     record = _json(lines[-1]) if lines else {}
     if not record:
@@ -100,6 +100,7 @@ def _last_run(system: "System") -> "dict[str, Any] | None":
         "seconds": _number(record.get("seconds")),
         "changed": (len(changed) if isinstance(changed, list) else 0) + int(_number(more)),
         "failed": _texts(record.get("failed")),
+        "waits": _texts(record.get("waits")),
     }
 
 

@@ -8,7 +8,7 @@ import json
 import os
 import time
 
-from ..engine.resource import CHANGED, FAILED, UNKNOWN
+from ..engine.resource import CHANGED, FAILED, PENDING, UNKNOWN
 from ..host import times
 
 TYPE_CHECKING = False
@@ -33,6 +33,7 @@ class History:
         self._started = time.time()
         self._changed: "list[str]" = []
         self._failed: "list[str]" = []
+        self._waits: "list[str]" = []
 
     def add(self, role: str, name: str, outcome: str) -> None:
         """One resource has come to its end."""
@@ -40,10 +41,12 @@ class History:
             self._changed.append("{}: {}".format(role, name))
         elif outcome in (FAILED, UNKNOWN):
             self._failed.append("{}: {}".format(role, name))
+        elif outcome == PENDING:
+            self._waits.append("{}: {}".format(role, name))
 
     def keep(self) -> None:
-        """Write the line, where the run wrote anything or failed."""
-        if not self._changed and not self._failed:
+        """Write the line, where the run wrote anything, failed, or left something to wait."""
+        if not self._changed and not self._failed and not self._waits:
             return
         record = {
             "run": self._run.get("id"),
@@ -54,6 +57,7 @@ class History:
             "changed": self._changed[:NAMES],
             "more": max(0, len(self._changed) - NAMES),
             "failed": self._failed,
+            "waits": self._waits[:NAMES],
         }
         self._system.memory.directory()
         path = _path(self._system)

@@ -81,7 +81,16 @@ def needed(
 
 def planned(system: "System", path: str) -> "dict[str, Any]":
     """A JSON object as it will be; {} where there is none."""
-    data = system.foreseen[path] if path in system.foreseen else system.read(path)
+    return _object(system.foreseen[path] if path in system.foreseen else system.read(path))
+
+
+def changing(system: "System", path: str) -> "set[str]":
+    """The keys of a JSON object that will not be what they are."""
+    now, then = _object(system.read(path)), planned(system, path)
+    return {key for key in set(now) | set(then) if now.get(key) != then.get(key)}
+
+
+def _object(data: "bytes | None") -> "dict[str, Any]":
     try:
         document = json.loads(data.decode("utf-8")) if data and data.strip() else {}
     except (ValueError, RecursionError):

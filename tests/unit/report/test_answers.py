@@ -107,6 +107,11 @@ def test_each_thing_is_one_sentence(changes: dict[str, Any], sentence: str) -> N
     assert f"web1: {sentence}" in status({"web1": changes})
 
 
+def test_a_last_run_that_had_to_wait_says_so() -> None:
+    waited = {"last_run": RUN | {"changed": 0, "waits": ["docker_daemon: docker_service docker"]}, "reboot": []}
+    assert any("2 h ago, waits" in line for line in status({"web1": waited}))
+
+
 def test_five_hundred_hosts_take_few_lines_unless_all_are_asked_for() -> None:
     quiet: dict[str, dict[str, Any]] = {f"h{number}": {"last_run": RUN, "proof": PROOF} for number in range(500)}
     assert len(status(quiet | {"odd": {"reboot": []}})) <= 12
