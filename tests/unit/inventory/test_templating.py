@@ -133,6 +133,7 @@ def test_what_a_template_gives(loaded: Loaded, template: str, expected: Any) -> 
             "{{ lookup('env', 'HOME') }}",
             "lookups of Ansible's are not done here; write the value itself; a secret with",
         ),
+        ("{{ text is match('a') }}", "No test named 'match'; Ansible's own tests are not here: compare with == or in"),
         ("{{ text | password_hash }}", "the template is wrong: No filter named 'password_hash'; of Ansible's own"),
         (
             "{{ text",
