@@ -20,6 +20,8 @@ from provision.inventory.layers import Level
 from provision.inventory.wrong import Wrong
 
 FILE, ENVIRONMENT = "ansible.cfg", "environment"
+_QUOTED = re.compile(r"\A(['\"])(.*)(?<!\\)\1\Z")
+"""Text of a file that is in quotes as a whole, which Ansible takes off."""
 
 
 @dataclass(frozen=True)
@@ -171,7 +173,7 @@ class _Reader:
             return
         import configparser  # noqa: PLC0415 - where there is a file
 
-        parser = configparser.ConfigParser(inline_comment_prefixes=(";",), interpolation=None, strict=False)
+        parser = configparser.ConfigParser(inline_comment_prefixes=(";",), interpolation=None)
         try:
             text = self._file.read_text("utf-8")
             self._lines = text.splitlines()
@@ -182,6 +184,10 @@ class _Reader:
         except configparser.Error as error:
             line = getattr(error, "lineno", None) or next(iter(getattr(error, "errors", ())), (1,))[0]
             what = "is no line of the form KEY = VALUE, nor a [section]"
+            if isinstance(error, configparser.DuplicateOptionError):
+                what = f"{error.option} stands twice"
+            elif isinstance(error, configparser.DuplicateSectionError):
+                what = f"[{error.section}] stands twice"
             self._problems.append(Problem(what, f"{shown(self._file)}:{line}:1", "Ansible does not read it either"))
 
     def _raw(self, setting: Setting) -> tuple[str, Mark] | None:
@@ -230,7 +236,7 @@ class _Reader:
             return Tagged("secret", f"cmd:{path}" if os.access(path, os.X_OK) else f"file:{path}", at)
         if kind.startswith("prompt:"):
             return Tagged("secret", kind, at) if boolean(text) else None
-        return text
+        return text if at.file in self._environ else _QUOTED.sub(r"\2", text)
 
     def _path(self, text: str, at: Mark) -> str:
         """Of the file's paths relative to the file; of the environment's to where the user stands."""

@@ -177,7 +177,10 @@ class Environment(ImmutableSandboxedEnvironment):
 
     def hint(self, message: str) -> str:
         """What to do about a template that is wrong."""
-        if _NAMED.search(message):
+        named = _NAMED.search(message)
+        if named and named[1] == "test":
+            return "Ansible's own tests are not here: compare with == or in, or write the value itself"
+        if named:
             return f"of Ansible's own filters there are here: {', '.join(sorted(FILTERS))}; or write the value itself"
         return "tag text that is no template with !unsafe"
 

@@ -68,10 +68,13 @@ def _counts(file: Path, warnings: list[str]) -> bool:
         return True
     try:
         with file.open("rb") as stream:
-            first = first_word(stream.read(65536))
+            start = stream.read(65536).decode("utf-8-sig", "replace")
     except OSError:
         return True  # reading it says what is wrong
+    first = first_word(start)
     if _SECTION.match(first) or first == "---" or first.startswith("all:"):
+        return True
+    if _BARE.match(first) and any(_SECTION.match(line.strip()) for line in start.splitlines()):
         return True
     if not file.suffix and _BARE.match(first):
         warnings.append(f"{shown(file)} is not read: if it lists hosts, begin it with a section such as [ungrouped]")

@@ -1,11 +1,12 @@
 """YAML text to plain data that remembers where each part was written.
 
-The law: scalars are YAML 1.2's (`yes` and `22:30` are strings), nothing is guessed (a duplicate key, a leading-zero
-integer that is used, an unknown tag is an error with line and column), the work is bounded whatever the text is
-(depth, aliases, size), and the only exception that leaves this file is InputError. PyYAML's C parser makes the events;
-the data is built here.
+The law: scalars are those of scalars.py (`yes`, `22:30` and `1e3` are text, but `1e3` is a number in JSON), nothing is
+guessed (a duplicate key, a leading-zero integer that is used, an unknown tag is an error with line and column), the
+work is bounded whatever the text is (depth, aliases, size), and the only exception that leaves this file is InputError.
+PyYAML's C parser makes the events; the data is built here.
 """
 
+import json
 import re
 from typing import Any
 
@@ -54,6 +55,17 @@ def _from_utf8(content: bytes, name: str) -> str:
         raise InputError([Problem("is not UTF-8 here", f"{name}:{line}:{column}", "save it as UTF-8")]) from None
 
 
+def _is_json(text: str) -> bool:
+    """Is all of the text JSON? Ansible reads it as such, whatever the file is called."""
+    if text.lstrip()[:1] not in ("{", "["):
+        return False
+    try:
+        json.loads(text)
+    except (ValueError, RecursionError):
+        return False
+    return True
+
+
 class _Builder:
     """Builds the data of one document from the parser's events."""
 
@@ -61,6 +73,7 @@ class _Builder:
         self._hidden = hidden
         self._text = text
         self._name = name
+        self._core = _is_json(text)
         self._anchors: dict[str, tuple[Any, int] | None] = {}
         self._aliased = 0
         self._depth = 0
@@ -137,7 +150,7 @@ class _Builder:
     def _bare(self, event: Any, text: str) -> Any:
         """Without a tag: a number that YAML 1.1 and 1.2 read differently is an error only where it is used."""
         try:
-            return scalar(text)
+            return scalar(text, core=self._core)
         except ValueError as error:
             if text.lstrip("+-").startswith("0"):
                 return Tagged("doubtful", HIDDEN if self._hidden else text, self._mark(event))
@@ -146,7 +159,7 @@ class _Builder:
 
     def _plain(self, event: Any, text: str) -> Any:
         try:
-            return scalar(text)
+            return scalar(text, core=True)
         except ValueError as error:
             self._note(self._mark(event), str(error))
             return text

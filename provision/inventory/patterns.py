@@ -20,7 +20,7 @@ Failed = Callable[[str], Iterable[str]]
 """The hosts that failed in a run. Raises InputError for a run that is not known."""
 Note = Callable[[str], None]
 """Told of a word that could mean something else."""
-_WORD = re.compile(r"[!&]?@[^,]*|(?:[^\s,:\[\]]|\[[^\]]*\])+|[\[\]]")
+_WORD = re.compile(r"[!&]?@failed:[^,:]*|(?:[^\s,:\[\]]|\[[^\]]*\])+|[\[\]]")
 _SUBSCRIPT = re.compile(r"(?P<name>[^~].*)\[(?:(?P<one>-?[0-9]+)|(?P<first>[0-9]+)[:-](?P<last>[0-9]*))\]\Z")
 _GLOB = "*?["
 _RUN = "@failed:"
@@ -68,7 +68,7 @@ def _from_file(word: str, problems: list[_Wrong]) -> list[str]:
     if not word.startswith("@") or word.startswith(_RUN):
         return [word]
     try:
-        lines = Path(word[1:]).expanduser().read_text(encoding="utf-8").splitlines()
+        lines = Path(word[1:]).expanduser().read_text(encoding="utf-8-sig").splitlines()
     except (OSError, UnicodeDecodeError) as error:
         why = getattr(error, "strerror", None) or "it is no text"
         hint = "write @FILE for a file with one pattern a line, or @failed:RUN for the hosts that failed in a run"

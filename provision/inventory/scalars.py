@@ -1,6 +1,7 @@
-"""Plain scalars by the core schema of YAML 1.2.
+"""Plain scalars by the core schema of YAML 1.2, but for numbers that Ansible reads as text.
 
-The law: nothing is guessed; an integer that begins with zero is no integer.
+The law: nothing is guessed; an integer that begins with zero is no integer, and a number is what YAML 1.1 and 1.2 both
+call one. `1e3`, `-.5` and `0o17` are text, as in Ansible.
 """
 
 import re
@@ -30,29 +31,35 @@ _NUMBER_START = frozenset("+-.0123456789")
 _INTEGER = re.compile(r"[-+]?[0-9]+\Z")
 _PREFIXED = re.compile(r"0o[0-7]+\Z|0x[0-9a-fA-F]+\Z")
 _FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?\Z")
+_TO_BOTH = re.compile(r"(0x[0-9a-fA-F]+|([-+]?[0-9]+\.[0-9]*|\.[0-9]+)([eE][-+][0-9]+)?)\Z")
+"""Those of `_PREFIXED` and `_FLOAT` that are numbers in YAML 1.1 too: with a dot, and a sign after the e."""
 _SPECIAL = re.compile(r"[-+]?\.(inf|Inf|INF)\Z|\.(nan|NaN|NAN)\Z")
 
 
 _TEMPLATE = re.compile(r"\{\{(?!-?\s*\.)|\{%|\{#.*#\}", re.DOTALL)
 """Go's `{{.Name}}`, which Docker has, is text."""
 _OTHERS = re.compile(
-    r"[-+]?[1-9][0-9_]*(:[0-5]?[0-9])+(\.[0-9_]*)?\Z|[-+]?(0b[01_]+|0x[0-9a-fA-F_]+|[0-9][0-9_]*(\.[0-9_]*)?)\Z"
-    r"|[0-9]{4}-[0-9]{1,2}-[0-9]{1,2}([Tt \t].*)?\Z"
+    r"[-+]?([1-9][0-9_]*(:[0-5]?[0-9])+|[0-9][0-9_]*(:[0-5]?[0-9])+\.[0-9_]*|0b[01_]+|0x[0-9a-fA-F_]+|[0-9][0-9_]*)\Z"
+    r"|([-+]?[0-9][0-9_]*\.[0-9_]*|\.[0-9][0-9_]*)([eE][-+][0-9]+)?\Z"
+    r"|[0-9]{4}-([0-9]{2}-[0-9]{2}|[0-9]{1,2}-[0-9]{1,2}[Tt \t].*)\Z"
 )
 """Numbers and dates of YAML 1.1 alone: 22:30, 1_000, 0b1, 2026-01-31."""
 
 
-def scalar(text: str) -> Any:
-    """A plain scalar by the core schema of YAML 1.2. ValueError (with a sentence) for a leading-zero integer."""
+def scalar(text: str, *, core: bool = False) -> Any:
+    """The value of a plain scalar; `core`: with all numbers of YAML 1.2's core schema, as in JSON and under a tag.
+    ValueError (with a sentence) for a leading-zero integer."""
     if text in _WORDS:
         return _WORDS[text]
-    return _number(text) if text[0] in _NUMBER_START else text
+    return _number(text, core) if text[0] in _NUMBER_START else text
 
 
-def _number(text: str) -> Any:
+def _number(text: str, core: bool) -> Any:
     """A number, or text that begins like one."""
     if _INTEGER.match(text):
         return _integer(text)
+    if not core and not _TO_BOTH.match(text) and (_PREFIXED.match(text) or _FLOAT.match(text)):
+        return text
     if _PREFIXED.match(text):
         return int(text, 0)
     if _FLOAT.match(text):
@@ -76,7 +83,7 @@ def doubt(text: str) -> str:
     if text == HIDDEN:
         return "a number has a leading zero: quote it for text, or write it without the zero"
     plain = text.lstrip("+-0") or "0"
-    return f'{text} has a leading zero: write "{text}" for text, {plain} for a decimal number, or 0o…'
+    return f'{text} has a leading zero: write "{text}" for text, {plain} for a decimal number'
 
 
 def is_template(value: Any) -> bool:

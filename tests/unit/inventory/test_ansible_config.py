@@ -157,12 +157,25 @@ ignore_extensions = .bak
     )
 
 
+def test_quotes_around_the_text_of_a_file_are_not_part_of_it(here: Path) -> None:
+    (here / "ansible.cfg").write_text(
+        "[defaults]\nremote_user = \"deploy\"\n[ssh_connection]\nssh_args = '-o A=b'\nssh_common_args = -o X='y'\n"
+    )
+    (level,) = read().levels
+    assert (level.variables["ansible_user"], level.variables["ansible_ssh_args"]) == ("deploy", "-o A=b")
+    assert level.variables["ansible_ssh_common_args"] == "-o X='y'"
+    (level,) = read({"ANSIBLE_CONFIG": "/dev/null", "ANSIBLE_REMOTE_USER": "'q'"}).levels
+    assert level.variables["ansible_user"] == "'q'"
+
+
 @pytest.mark.parametrize(
     ("text", "problem"),
     [
         ("[privilege_escalation]\nbecome = maybe\n", "ansible.cfg:2:1: become: should be true or false"),
         ("[defaults]\nforks = many\n", "ansible.cfg:2:1: forks: 'many' is no number of 1 or more"),
         ("remote_user = x\n", "ansible.cfg:1:1: is no line of the form KEY = VALUE, nor a [section]"),
+        ("[defaults]\nforks = 1\nforks = 2\n", "ansible.cfg:3:1: forks stands twice; Ansible does not read it either"),
+        ("[defaults]\n[defaults]\n", "ansible.cfg:2:1: [defaults] stands twice"),
         ("[defaults]\nx\n", "ansible.cfg:2:1: is no line of the form"),
     ],
 )

@@ -23,7 +23,7 @@ from provision.inventory.loader import MAX_DEPTH, load
         ("22:30", "22:30"),
         ("2026-11-23", "2026-11-23"),
         ("1_000", "1_000"),
-        ("0o644", 420),
+        ("0o644", "0o644"),
         ("0x1F", 31),
         ("0b11", "0b11"),
         ("12", 12),
@@ -33,8 +33,13 @@ from provision.inventory.loader import MAX_DEPTH, load
         ("-0", 0),
         ("1.5", 1.5),
         (".5", 0.5),
-        ("1e3", 1000.0),
+        ("-.5", "-.5"),
+        ("1e3", "1e3"),
+        ("1.5e3", "1.5e3"),
+        ("1.5e+3", 1500.0),
         ("1.", 1.0),
+        ("!!float 1e3", 1000.0),
+        ("!!int 0o17", 15),
         (".inf", math.inf),
         ("-.INF", -math.inf),
         ("~", None),
@@ -61,11 +66,20 @@ from provision.inventory.loader import MAX_DEPTH, load
         ("!unsafe '{{ x }}'", Tagged("unsafe", "{{ x }}", Mark("f", 1, 4))),
     ],
 )
-def test_scalars_are_those_of_yaml_1_2(text: str, value: Any) -> None:
+def test_a_number_is_what_yaml_1_1_and_1_2_both_call_one(text: str, value: Any) -> None:
     found = load(f"a: {text}\n", "f")["a"] if text != "-" else load("-\n", "f")
     assert found == value
     assert isinstance(found, type(value))
     assert isinstance(found, bool) == isinstance(value, bool)
+
+
+@pytest.mark.parametrize("text", ['{"a": 1e3}', ' \n{"a": 1E+3, "b": [-0.5]}\n'])
+def test_json_has_its_own_numbers(text: str) -> None:
+    assert load(text, "f")["a"] == 1000.0
+
+
+def test_yaml_in_braces_is_no_json() -> None:
+    assert load("{a: 1e3}", "f") == {"a": "1e3"}
 
 
 def test_nan() -> None:

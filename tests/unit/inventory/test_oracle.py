@@ -320,3 +320,25 @@ def test_vaults_of_several_labels_open_as_in_ansible(tmp_path: Path) -> None:
         ours, theirs = inventory.load(str(folder), vault_ids=ids), Ansible(str(folder))
         values = {name: ours.variable("h", name) for name in NAMES}
         assert {name: value for name, value in values.items() if value is not None} == theirs.variables("h")
+
+
+def test_numbers_in_templates_are_those_of_ansible(tmp_path: Path) -> None:
+    """What is no number to us and one to Ansible is an error there; everything else is the same."""
+    rng = random.Random(SEED)
+    words = ["".join(rng.choices("0123456789..eE+-ox_:", k=rng.randint(1, 6))) for _ in range(min(ROUNDS, 500))]
+    words = [word for word in words if word not in ("-", ".") and not word.endswith(":")]
+    pairs = "".join(
+        f"    v{number}: {word}\n    t{number}: '{{{{ v{number} }}}}'\n" for number, word in enumerate(words)
+    )
+    (tmp_path / "hosts.yml").write_text(f"all:\n  hosts: {{h: }}\n  vars:\n{pairs}")
+    ours, theirs = inventory.load(str(tmp_path)), Ansible(str(tmp_path))
+    compared = 0
+    for number, word in enumerate(words):
+        try:
+            value = ours.variable("h", f"t{number}")
+        except InputError:
+            continue
+        expected = theirs.evaluate("h", f"{{{{ v{number} }}}}")
+        assert (type(value), value) == (type(expected), expected), word
+        compared += 1
+    assert compared > len(words) // 3

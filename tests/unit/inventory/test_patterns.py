@@ -153,6 +153,9 @@ def test_a_file_has_one_pattern_a_line(loaded: Callable[..., Inventory], tmp_pat
     found = loaded(HOSTS)
     assert found.select(f"@{file}") == ["web1", "db1", "db2"]
     assert found.select(f"lonely,@{file}") == ["lonely", "web1", "db1", "db2"]
+    assert found.select(f"@{file}:!db1") == found.select(f"@{file},!db1") == ["web1", "db2"]
+    file.write_text("web1\r\n", encoding="utf-8-sig")
+    assert found.select(f"@{file}") == ["web1"]
     file.write_text("web1\nnope\n")
     with pytest.raises(InputError, match="there is no host or group 'nope'"):
         found.select(f"@{file}")

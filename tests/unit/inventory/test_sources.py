@@ -130,6 +130,13 @@ def test_a_directory_with_one_inventory_of_another_name(write: Write) -> None:
     assert inventory.load(str(write({"ansible_inventory.yml": "all: {hosts: {a: }}"}))).hosts == ("a",)
 
 
+def test_bare_hosts_before_a_section_are_an_inventory(write: Write) -> None:
+    folder = write({"hosts": "[web]\nw1\n", "10-more": "# more\nw1 v=more\nw2\n\n[db]\nd1\n"})
+    found = inventory.load(str(folder))
+    assert set(found.hosts) == {"w1", "w2", "d1"}
+    assert (found.variable("w1", "v"), found.members("db")) == ("more", ("d1",))
+
+
 def test_all_inventories_of_a_directory_count_in_order_of_name(write: Write) -> None:
     folder = write(
         {

@@ -30,6 +30,10 @@ all:
     loop: "{{ back }}"
     back: "x{{ loop }}"
     when: 22:30
+    thousand: 1e3
+    mode: 0o17
+    parts: 685.230_15e+03
+    day: 2026-1-1
     nothing:
     pair: "{{ (1, 2) }}"
     literal: !unsafe "{{ text }}"
@@ -95,6 +99,9 @@ def value(found: Inventory, template: str) -> Any:
         ("{{ groups.web.index(inventory_hostname) }}", 0),
         ("{{ groups.all | map('extract', hostvars, 'x') | list }}", ["one", "h2", "z"]),
         ("{{ cfg | length }}", 4),
+        ("{{ thousand }}", "1e3"),
+        ("{{ mode }}-{{ thousand }}", "0o17-1e3"),
+        ("{{ day }}", "2026-1-1"),
         ("{{ 'yes' | bool }}", True),
         ("{{ flag | ternary('a', 'b') }}", "a"),
         ("{{ cfg['d-e'] | combine({'g': 2}) }}", {"f": 1, "g": 2}),
@@ -121,10 +128,12 @@ def test_what_a_template_gives(loaded: Loaded, template: str, expected: Any) -> 
         ("{{ loop }}", "templates refer to one another in a circle: loop > back > loop"),
         ("{{ loop | default('d') }}", "in a circle: loop > back > loop"),
         ("{{ when }}", "when is 22:30, which Ansible reads as a number or a date"),
+        ("{{ parts }}", "parts is 685.230_15e+03, which Ansible reads as a number or a date"),
         (
             "{{ lookup('env', 'HOME') }}",
             "lookups of Ansible's are not done here; write the value itself; a secret with",
         ),
+        ("{{ text is match('a') }}", "No test named 'match'; Ansible's own tests are not here: compare with == or in"),
         ("{{ text | password_hash }}", "the template is wrong: No filter named 'password_hash'; of Ansible's own"),
         (
             "{{ text",
