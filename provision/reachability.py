@@ -5,6 +5,7 @@ be heard any more; it puts everything back by itself unless it is told in time, 
 reached.
 """
 
+import time
 from collections.abc import Callable
 
 from provision.errors import ConnectionLost, HostError, HostTimeout
@@ -18,14 +19,17 @@ LAST_TRY = 1.0
 class Lifeline:
     """One host's."""
 
-    def __init__(self, reached: Reached) -> None:
+    def __init__(self, reached: Reached, now: Callable[[], float] = time.monotonic) -> None:
         self._reached = reached
+        self._now = now
         self._armed = 0.0
+        self._end = 0.0
         self._cut = False
 
     def arm(self, seconds: float) -> None:
         """The change comes now; the host will wait so long for a new connection."""
         self._armed = seconds
+        self._end = self._now() + seconds
 
     def reach(self, seconds: float) -> None:
         """The change was made: see whether a new connection gets through. The host hears of it by that one."""
@@ -35,7 +39,8 @@ class Lifeline:
 
     def explain(self, error: ConnectionLost | HostTimeout, step: str) -> HostError:
         """Why the connection ended: the transport knows how, the session in which step, and we whether it was cut."""
-        if self._armed and not self._cut and self._reached(LAST_TRY):
+        in_time = self._now() < self._end  # later it has put everything back, so that it is reached then says nothing
+        if self._armed and not self._cut and in_time and self._reached(LAST_TRY):
             cause = f"the change ended the connection to this host, and a new one gets through ({step!r})"
             return ConnectionLost(cause, "the change stands if it came up: run again to see")
         if self._armed:
