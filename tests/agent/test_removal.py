@@ -31,7 +31,7 @@ def asked(tmp_path):
 
 def directory(path):
     made = file(path)["fields"]
-    return {"kind": "directory", "fields": {key: made[key] for key in ("path", "owner", "group")} | {"mode": "0755"}}
+    return {"kind": "directory", "fields": dict({key: made[key] for key in ("path", "owner", "group")}, mode="0755")}
 
 
 def removal(role):
