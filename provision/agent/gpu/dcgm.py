@@ -60,18 +60,11 @@ class GpuDcgm(Resource):
         return {"level 6": PASSED if due is None else "due: {}".format(due)}
 
     def _due(self, system: "System") -> "str | None":
-        if self._receipt is None:
-            return "never proven"
-        key = self._key(system)
-        changed = [name for name in sorted(key) if self._receipt["key"].get(name) != key[name]]
-        if changed:
-            return "{} changed since the last proof".format(" and ".join(changed))
-        if self._receipt["verdict"] != PASSED:
-            return "the last proof did not pass"
+        why = proof_receipt.due(self._receipt, self._key(system))
+        if self._receipt is None or why is not None or self._ran:
+            return why
         age = time.time() - self._receipt["key_time"]
-        if self._ran or 0 <= age <= self.max_age:
-            return None
-        return "the last proof is {} s old".format(int(age))
+        return None if 0 <= age <= self.max_age else "the last proof is {} s old".format(int(age))
 
     def _key(self, system: "System") -> "dict[str, Any]":
         """What a proof is good for: none of these may differ."""

@@ -60,21 +60,12 @@ class GpuSurvival(Resource):
         """{"level 4": "passed", or "due: " and why}."""
         self._receipt = proof_receipt.read(system, proof_receipt.SURVIVAL)
         try:
-            due = self._due(_key(self, system, Engine(system).get("/info")))
+            due = proof_receipt.due(self._receipt, _key(self, system, Engine(system).get("/info")))
         except Failed as error:
             due = error.cause
         if self._receipt is not None:
             self.proof = dict(self._receipt, ran=self._ran)
         return {"level 4": PASSED if due is None else "due: {}".format(due)}
-
-    def _due(self, key: "dict[str, Any]") -> "str | None":
-        if self._receipt is None:
-            return "never proven"
-        known = self._receipt.get("key") or {}
-        changed = [name for name in sorted(key) if known.get(name) != key[name]]
-        if changed:
-            return "{} changed since the last proof".format(" and ".join(changed))
-        return None if self._receipt["verdict"] == PASSED else "the last proof did not pass"
 
     def note(self, diff: "Diff") -> str:
         if self._receipt is None or self._receipt["verdict"] != PASSED:

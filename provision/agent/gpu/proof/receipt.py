@@ -50,13 +50,10 @@ def last(
 ) -> "tuple[dict[str, Any] | None, str | None]":
     """(the kept receipt or None, why a proof is due or None). `ran`: it was made now, so that it has no age."""
     receipt = read(system, RECEIPT)
-    if receipt is None:
-        return None, "never proven"
-    current = key(proof, system, measured)
-    changed = [name for name in sorted(current) if receipt["key"].get(name) != current[name]]
-    if changed:
-        return receipt, "{} changed since the last proof".format(" and ".join(changed))
-    if receipt["verdict"] != PASSED or not set(map(str, proof.levels)) <= set(receipt["levels"]):
+    why = due(receipt, key(proof, system, measured))
+    if receipt is None or why is not None:
+        return receipt, why
+    if not set(map(str, proof.levels)) <= set(receipt["levels"]):
         return receipt, "the last proof did not pass"
     if ran:
         return receipt, None
@@ -64,6 +61,17 @@ def last(
     if not 0 <= age <= proof.max_age:
         return receipt, "the last proof is {} old".format(_age(age))
     return receipt, None
+
+
+def due(receipt: "dict[str, Any] | None", current: "dict[str, Any]") -> "str | None":
+    """Why a proof is due, its age aside, or None: there is none, what it was good for has changed, or it failed."""
+    if receipt is None:
+        return "never proven"
+    known = receipt.get("key") or {}
+    changed = [name for name in sorted(current) if known.get(name) != current[name]]
+    if changed:
+        return "{} changed since the last proof".format(" and ".join(changed))
+    return None if receipt.get("verdict") == PASSED else "the last proof did not pass"
 
 
 def read(system: "System", name: str) -> "dict[str, Any] | None":

@@ -5,7 +5,6 @@ last proof did not pass or is older than `max_age`; never in a check, and never 
 receipt (proofs/gpu-speed.json) keeps what each GPU did when it last passed: the next proof is held against that.
 """
 
-import json
 import os
 import time
 
@@ -16,8 +15,8 @@ from ...host import child
 from ...host.errors import Failed, Unknown
 from ..driver import GPU_CLASSES, counted
 from ..proof import gate
+from ..proof import receipt as proof_receipt
 from ..proof.host_checks import FAILED, PASSED, UNKNOWN, check, verdict_of
-from ..proof.receipt import SPEED
 
 PACKAGE = "provision.agent.gpu.speed.program"
 PARTS = ("", ".causes", ".ptx", ".kernels", ".tensor", ".cuda", ".nvml", ".memory", ".link")
@@ -43,7 +42,7 @@ class GpuSpeed(Resource):
 
     def actual(self, system):
         """level 5: passed, or why a measurement is due."""
-        self._receipt = self._read(system)
+        self._receipt = proof_receipt.read(system, proof_receipt.SPEED)
         due = self._due(system)
         if self._receipt is not None:
             self.proof = _told(self._receipt, self._ran)
@@ -60,13 +59,13 @@ class GpuSpeed(Resource):
         answer = self._measure(system, last)
         checks = [_titled(number, gpu, item) for number, gpu in enumerate(answer["gpus"]) for item in gpu["checks"]]
         checks += answer.get("checks", [])
-        receipt = {"schema": 1, "time": _now(), "key": self._key(system), "key_time": time.time(), "warnings": []}
+        receipt = {"schema": 1, "time": proof_receipt.now(), "key": self._key(system), "warnings": []}
         receipt.update(verdict=verdict_of(checks), driver=receipt["key"]["the driver"], speed=answer)
         level = {"verdict": receipt["verdict"], "checks": checks, "seconds": round(time.monotonic() - began, 3)}
         receipt.update(levels={"5": level}, last=dict(last, **_passed(answer["gpus"], receipt["time"])))
         receipt["failed_checks"] = [item["cause"] for item in checks if item["verdict"] != PASSED]
         self._ran, self.proof = True, _told(receipt, True)
-        self._keep(system, receipt)
+        proof_receipt.keep(system, receipt, proof_receipt.SPEED)
         _raise(checks, receipt["verdict"])
 
     def announce(self, system):
@@ -97,28 +96,12 @@ class GpuSpeed(Resource):
 
     # -- the receipt
 
-    def _read(self, system):
-        data = system.text(os.path.join(system.state, SPEED))
-        try:
-            found = json.loads(data) if data else None
-        except ValueError:
-            return None
-        return found if isinstance(found, dict) and found.get("schema") == 1 else None
-
     def _due(self, system):
         """Why a proof is due, or None."""
-        receipt = self._receipt
-        if receipt is None:
-            return "never proven"
-        current, known = self._key(system), receipt.get("key") or {}
-        changed = [name for name in sorted(current) if known.get(name) != current[name]]
-        if changed:
-            return "{} changed since the last proof".format(" and ".join(changed))
-        if receipt.get("verdict") != PASSED:
-            return "the last proof did not pass"
-        if self._ran:
-            return None
-        age = time.time() - receipt["key_time"]
+        why = proof_receipt.due(self._receipt, self._key(system))
+        if why is not None or self._ran:
+            return why
+        age = time.time() - self._receipt["key_time"]
         return None if 0 <= age <= self.max_age else "the last proof is {} s old".format(int(age))
 
     def _key(self, system):
@@ -130,13 +113,6 @@ class GpuSpeed(Resource):
             "the boot": system.boot_id(),
             "the set of GPUs": _addresses(system, found),
         }
-
-    def _keep(self, system, receipt):
-        folder = os.path.join(system.state, os.path.dirname(SPEED))
-        if system.stat(folder) is None:
-            system.make_directory(folder, 0o700, os.geteuid(), os.getegid())
-        data = (json.dumps(receipt, indent=1, sort_keys=True) + "\n").encode("ascii")
-        system.keep(os.path.join(system.state, SPEED), data)
 
 
 def _addresses(system, found=None):
@@ -219,7 +195,3 @@ def _sentence(receipt, ran):
             slowest = min(known, key=lambda figure: figure["best"])
             words.append("{} {:.4g} {}".format(shown, slowest["best"], slowest["unit"]))
     return ", ".join(words)
-
-
-def _now():
-    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
