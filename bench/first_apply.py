@@ -1,4 +1,4 @@
-"""A first apply on bare hosts, out of a bundle and over the network, beside the least that it can cost and beside others.
+"""A first apply on bare hosts, out of a bundle and over the network, beside the least that it can cost, and others.
 
     python -m bench.first_apply --release d0d0658               # one host, three rounds
     python -m bench.first_apply --hosts 10 --thin --only network,bundle
@@ -36,6 +36,7 @@ from tests.lab.processes import call
 ROOT = Path(__file__).parents[1]
 DIRECTORY = ROOT / ".lab" / "first"
 BUNDLE = ROOT / ".lab" / "first-bundle"
+LOG = ROOT / ".lab" / "first.log"
 STATE = ROOT / ".lab" / "first-state"
 LEAST = "dpkg and Docker's start"
 THIN = ("25mbit", 20)
@@ -118,13 +119,13 @@ def _measured(options: argparse.Namespace, prepare: Prepare) -> Cost:
         commands, environment = prepare(lab)
         before = Cost(0.0, _spent(), _cpu(lab.hosts), line.from_repository(), line.received())
         started = time.monotonic()
-        log = open(ROOT / ".lab" / "first.log", "w")
         env = os.environ | {"XDG_STATE_HOME": str(STATE)} | environment
-        running = [subprocess.Popen(argv, stdout=log, stderr=log, env=env, cwd=DIRECTORY) for argv in commands]
-        bad = [process.args for process in running if process.wait()]
+        with LOG.open("w") as log:
+            running = [subprocess.Popen(argv, stdout=log, stderr=log, env=env, cwd=DIRECTORY) for argv in commands]
+            bad = [process.args for process in running if process.wait()]
         wall = time.monotonic() - started
         if bad:
-            sys.exit(f"{bad[0]} failed: see {log.name}")
+            sys.exit(f"{bad[0]} failed: see {LOG}")
         after = Cost(wall, _spent(), _cpu(lab.hosts), line.from_repository(), line.received())
         return Cost(*(late - early for late, early in zip(astuple(after), astuple(before), strict=True)))
 

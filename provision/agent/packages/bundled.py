@@ -1,9 +1,9 @@
 """Packages out of a bundle: apt installs from stanzas that the vendor's own signature vouches for, and reads no list.
 
 The law: apt itself judges each InRelease, with the keys that this host has for its source; the digest of a list is read
-out of what apt took, and a package's stanza has to stand in that list, verbatim. So apt compares each .deb with what its
-vendor has signed, marks what comes along as automatic, and leaves the host's own lists, caches and sources alone. This
-is verified while packages come, and nothing is installed before it is. A bundle is as old as it is: the date until
+out of what apt took, and a package's stanza has to stand in that list, verbatim. So apt compares each .deb with what
+its vendor has signed, marks what comes along as automatic, and leaves the host's own lists, caches and sources alone.
+This is verified while packages come, and nothing is installed before it is. A bundle is as old as it is: the date until
 which a Release holds is not asked. This file travels only where there is a bundle.
 """
 
