@@ -27,7 +27,7 @@ demo-down: $(STAMP) ## Remove the demo's hosts, the lab's engine and its network
 	@$(BIN)/python -m tests.lab down --all
 
 STAGES := lint types docs unit oracle agent e2e verify molecule
-BY_FILE := -n 2 --dist loadfile # each file has a lab of its own
+BY_FILE := -n 3 --dist loadfile --no-loadscope-reorder # each file has a lab of its own; hosts wait more than they work
 FROM_OUTSIDE := tests/e2e/test_verify.py tests/e2e/test_mutations.py
 SCENARIOS := default legacy drift
 

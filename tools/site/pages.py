@@ -77,7 +77,7 @@ def kinds_page() -> str:
         "The verb `kinds` says the same; [a role of your own](roles.md) shows how they are used.",
     ]
     for name, kind in settings.KINDS.items():
-        [line] = settings.kinds_json([name])
+        [line] = settings.kinds_json({name: kind})
         rows = json.loads(line.text)["fields"]
         parts += [f"## `{name}` {{ #{name} }}", text(inspect.cleandoc(kind.__doc__ or ""))]
         parts += [_fields(row for row in rows if row["name"] != "sensitive")]
