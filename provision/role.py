@@ -11,20 +11,18 @@ names that one in `NEEDS`; one whose resources stand or fall together says `TRAN
 packages of a service says `INSTALLS`.
 """
 
-import ast
 import importlib.util
 import inspect
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 from pathlib import Path
 from types import ModuleType
 from typing import Any, get_args
 
 from pydantic import BaseModel, ConfigDict
 
-from provision import faults, site_kinds
+from provision import docstrings, faults, site_kinds
 from provision.errors import InputError, Problem, nearest
 from provision.facts import Facts
 from provision.resources import Resource
@@ -153,15 +151,9 @@ def _models(annotation: Any) -> Iterator[type[BaseModel]]:
 
 def _docstrings(owner: type) -> dict[str, str]:
     """{field: the text under it} of one class."""
-    source = Path(sys.modules[owner.__module__].__file__ or "").read_text("utf-8")
-    classes = (node for node in ast.walk(ast.parse(source)) if isinstance(node, ast.ClassDef))
-    body = next((node.body for node in classes if node.name == owner.__name__), [])
-    return {
-        field.target.id: inspect.cleandoc(under.value.value)
-        for field, under in pairwise(body)
-        if isinstance(field, ast.AnnAssign) and isinstance(field.target, ast.Name)
-        if isinstance(under, ast.Expr) and isinstance(under.value, ast.Constant) and isinstance(under.value.value, str)
-    }
+    return docstrings.under_fields(
+        Path(sys.modules[owner.__module__].__file__ or "").read_text("utf-8"), owner.__name__
+    )
 
 
 def _role(name: str, path: Path) -> Role:

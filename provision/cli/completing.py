@@ -92,9 +92,12 @@ def _runs(context: click.Context, word: str) -> Iterable[str]:
 
 
 def _kinds(context: click.Context, word: str) -> Iterable[str]:
+    from provision import site_kinds
+    from provision.inventory import places
     from provision.report.settings import KINDS
 
-    return KINDS
+    names = _named(context)
+    return (*KINDS, *(path.stem for path in site_kinds.files(places.find_all(names).directories if names else ())))
 
 
 inventories = _offered(_inventories)

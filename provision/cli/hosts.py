@@ -40,8 +40,13 @@ class Selection:
 
 def role_path(asked: Asked) -> list[Path]:
     """Where roles are looked for: beside the inventory, if one is named, then our own. Raises InputError."""
+    return shipped.role_path(directories(asked))
+
+
+def directories(asked: Asked) -> tuple[Path, ...]:
+    """Where the inventories lie that were asked for. Raises InputError."""
     names = _sources(asked)
-    return shipped.role_path(places.find_all(names).directories if names else ())
+    return places.find_all(names).directories if names else ()
 
 
 def _sources(asked: Asked) -> tuple[str, ...]:

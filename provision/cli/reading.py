@@ -4,7 +4,7 @@ import json
 import sys
 from collections.abc import Iterable
 
-from provision import report, role
+from provision import report, role, site_kinds
 from provision.cli import hosts
 from provision.cli.options import Asked
 from provision.errors import InputError, Problem, nearest
@@ -38,13 +38,15 @@ def roles(asked: Asked, names: Iterable[str]) -> int:
 def kinds(asked: Asked, names: Iterable[str]) -> int:
     """What kinds of resource a role may yield, or all fields of some."""
     names = list(names)
-    if unknown := [name for name in names if name not in settings.KINDS]:
-        hints = ((name, nearest(name, settings.KINDS)) for name in unknown)
+    known = settings.KINDS | site_kinds.beside(hosts.directories(asked))
+    if unknown := [name for name in names if name not in known]:
+        hints = ((name, nearest(name, known)) for name in unknown)
         hinted = ((name, f"did you mean {close!r}?" if close else "`kinds` lists them") for name, close in hints)
         raise InputError([Problem(f"no kind is called {name!r}", hint=hint) for name, hint in hinted])
+    chosen = {name: known[name] for name in names} if names else known
     if asked.as_json:
-        return show(settings.kinds_json(names or settings.KINDS))
-    return show(settings.kinds_described(names) if names else settings.kinds_listed())
+        return show(settings.kinds_json(chosen))
+    return show(settings.kinds_described(chosen) if names else settings.kinds_listed(chosen))
 
 
 def schema(asked: Asked, variables: bool) -> int:

@@ -17,7 +17,7 @@ ROOT = Path(__file__).parents[2]
 PACKAGE = ROOT / "provision"
 
 LAYERS = [
-    {"errors", "secrets", "shipped"},
+    {"docstrings", "errors", "secrets", "shipped"},
     {"sentences"},
     {"target", "facts", "events", "resources", "templates", "fact_summary", "gpu_fleet"},
     {"faults"},

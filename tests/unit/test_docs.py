@@ -115,14 +115,14 @@ def test_every_connection_variable_is_documented() -> None:
     assert [name for name in connection.KNOWN if f"`{name}`" not in content] == []
 
 
-@pytest.mark.parametrize("name", ["inventory.md", "secrets.md"])
+@pytest.mark.parametrize("name", ["quickstart.md", "inventory.md", "secrets.md", "../README.md"])
 def test_examples_of_inventories_are_valid(name: str, tmp_path: Path) -> None:
     class Loader(yaml.SafeLoader):
         pass
 
     Loader.add_multi_constructor("!", lambda loader, tag, node: node.value)
     schema = inventory.schema(role.load(known, [shipped.ROLES]) for known in role.available([shipped.ROLES]))
-    blocks = [block for block in re.findall(r"```yaml\n(.*?)```", text(name), re.DOTALL) if block.startswith("all:")]
+    blocks = re.findall(r"```yaml\n(?:# .*\n)?(all:\n.*?)```", text(name), re.DOTALL)
     assert blocks
     for block in blocks:
         assert list(jsonschema.Draft202012Validator(schema).iter_errors(yaml.load(block, Loader))) == []
