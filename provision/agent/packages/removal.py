@@ -90,7 +90,10 @@ class PackagesRemoval(Resource):
             system.progress("removing {}".format(" ".join(going)))
             self._apt(system, "remove", going)
             system.remove(NUKE)
-            self._apt(system, "purge", going)
+            found = dpkg.packages(system, going)
+            left = [name for name in going if name in found and found[name].status == "config-files"]
+            if left:  # one that is gone altogether apt knows only while a source has it
+                self._apt(system, "purge", left)
 
     def _apt(self, system: "System", verb: str, names: "list[str]") -> None:
         apt.change(system, ["apt-get"] + OPTIONS + [verb] + names, self.timeout, self.lock_timeout, {})
