@@ -10,7 +10,7 @@ import sys
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from provision import inventory, journal, report, shipped
 from provision.cli import resuming
@@ -23,8 +23,10 @@ from provision.inventory.references import Ask, Placeholder
 from provision.inventory.vault import identity
 from provision.journal import Past
 from provision.rollout.policy import Policy, Wanted, policy
-from provision.rollout.review import Plan
 from provision.secrets import Mask, secrets_in
+
+if TYPE_CHECKING:
+    from provision.rollout.review import Plan
 
 
 @dataclass(frozen=True)
@@ -102,7 +104,7 @@ def select(
     secrets: bool = True,
     past: Past | None = None,
     hooks: bool = False,
-    plan: Plan | None = None,
+    plan: "Plan | None" = None,
     choose: Callable[[set[str]], tuple[str, ...]] | None = None,
 ) -> Selection:
     """The hosts that were asked for; with `past`, those that it left unfinished; with `plan`, those that are in it;
@@ -134,7 +136,7 @@ def select(
     return Selection(hosts, role_path(asked), course, found)
 
 
-def _names(found: Inventory, asked: Asked, past: Past | None, plan: Plan | None) -> list[str]:
+def _names(found: Inventory, asked: Asked, past: Past | None, plan: "Plan | None") -> list[str]:
     def failed(run: str) -> list[str]:
         return journal.find(journal.folder(), run).failed()
 
@@ -156,7 +158,7 @@ def _roles(found: Inventory, names: Iterable[str]) -> set[str]:
     return {str(name) for host in names if isinstance(given.get(host), list) for name in given[host]}
 
 
-def _in_plan(plan: Plan, names: list[str], asked: Asked) -> list[str]:
+def _in_plan(plan: "Plan", names: list[str], asked: Asked) -> list[str]:
     """Those of these hosts that the plan has. Raises InputError where it has one that the inventory has not."""
     gone = [host for host in plan.hosts if host not in names] if asked.limit is None else []
     hint = "give --limit for those that are left"

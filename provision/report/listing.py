@@ -2,10 +2,13 @@
 
 import json
 from collections.abc import Iterable, Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from provision.inventory import Host, Node, Row
+from provision.inventory import Host
 from provision.report.text import Line, line, table, value
+
+if TYPE_CHECKING:
+    from provision.inventory.explain import Node, Row
 
 
 def hosts(found: Iterable[Host]) -> Iterator[Line]:
@@ -33,13 +36,13 @@ def hosts_json(found: Iterable[Host]) -> Iterator[Line]:
         yield _json({"type": "host", "host": host.name, "groups": host.groups, "roles": host.roles} | reached)
 
 
-def graph(node: Node) -> Iterator[Line]:
+def graph(node: "Node") -> Iterator[Line]:
     """The tree as `ansible-inventory --graph` draws it."""
     yield line(f"@{node.name}:")
     yield from _below(node, 1)
 
 
-def _below(node: Node, depth: int) -> Iterator[Line]:
+def _below(node: "Node", depth: int) -> Iterator[Line]:
     bars = "  |" * depth + "--"
     for child in node.children:
         yield line(f"{bars}@{child.name}:")
@@ -48,21 +51,21 @@ def _below(node: Node, depth: int) -> Iterator[Line]:
         yield line(f"{bars}{host}")
 
 
-def graph_json(node: Node) -> Line:
+def graph_json(node: "Node") -> Line:
     return _json({"type": "group"} | _tree(node))
 
 
-def _tree(node: Node) -> dict[str, Any]:
+def _tree(node: "Node") -> dict[str, Any]:
     return {"group": node.name, "children": [_tree(child) for child in node.children], "hosts": node.hosts}
 
 
-def values(rows: Iterable[Row]) -> Iterator[Line]:
+def values(rows: "Iterable[Row]") -> Iterator[Line]:
     """One row a value: what it is, who says so, and where."""
     cells = [(row.variable, value(row.value), row.level, row.origin) for row in rows]
     yield from table(("VARIABLE", "VALUE", "FROM", "WHERE"), cells)
 
 
-def values_json(host: str, rows: Iterable[Row]) -> Iterator[Line]:
+def values_json(host: str, rows: "Iterable[Row]") -> Iterator[Line]:
     for row in rows:
         told = {"variable": row.variable, "value": row.value, "level": row.level, "origin": row.origin}
         yield _json({"type": "value", "host": host} | told)

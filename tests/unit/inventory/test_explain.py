@@ -9,7 +9,8 @@ import pytest
 
 from provision import inventory, role
 from provision.errors import InputError
-from provision.inventory import Inventory, Node, Row
+from provision.inventory import Inventory
+from provision.inventory.explain import Node, Row
 
 TEXT = """
 all:
