@@ -147,7 +147,11 @@ def _packed(bundle: bool) -> tuple[str, bytes, str, list[str]]:
 
 @cache
 def _pack(bundle: bool) -> tuple[str, bytes, str, list[str]]:
-    sources = {name: text for name, text in _sources().items() if name not in (_NEVER if bundle else _NEVER + ONLY_WITH_A_BUNDLE)}
+    sources = {
+        name: text
+        for name, text in _sources().items()
+        if name not in (_NEVER if bundle else _NEVER + ONLY_WITH_A_BUNDLE)
+    }
     boot = sources.pop("boot")
     modules = {"agent": sources.pop("__init__")} | {f"agent.{name}": text for name, text in sources.items()}
     packed = "\0".join(text for item in sorted(modules.items()) for text in item)

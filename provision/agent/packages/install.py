@@ -11,7 +11,7 @@ import re
 from ..engine import impact
 from ..engine.resource import Resource
 from ..host.errors import Failed, TimedOut
-from . import apt, apt_locks, apt_pins, dpkg, given, policy_rc
+from . import apt, apt_locks, dpkg, given, policy_rc
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -333,6 +333,8 @@ def _with_versions(system: "System", error: Failed, where: "list[str]") -> Faile
     """A version that is not there: name those that are. A package that is there, and kept out: name what does that."""
     kept_out = re.search(r"Package '([^']+)' has no installation candidate", error.output)
     if kept_out and apt.available(system, kept_out.group(1), where or apt.NO_CACHE):
+        from . import apt_pins
+
         refused = apt_pins.refusal(system, kept_out.group(1))
         return Failed(refused.cause, refused.fix, error.output)
     match = re.search(r"Version '[^']+' for '([^']+)' was not found", error.output)
