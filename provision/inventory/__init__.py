@@ -16,7 +16,6 @@ from provision.inventory.ansible_config import NO_CONFIG, Config
 from provision.inventory.document import Map, Mark
 from provision.inventory.references import Ask, References
 from provision.inventory.resolve import Host, Resolution, resolve
-from provision.inventory.schema import schema
 from provision.inventory.sources import Source
 from provision.inventory.spelling import closest
 from provision.inventory.strangers import Roles
@@ -27,7 +26,7 @@ from provision.inventory.vault import Vault, identity
 if TYPE_CHECKING:
     from provision.inventory.explain import Node, Row
 
-__all__ = ["Host", "Inventory", "load", "schema"]
+__all__ = ["Host", "Inventory", "load"]
 
 
 def load(
@@ -163,14 +162,14 @@ class Inventory:
 
     def graph(self) -> "Node":
         """The tree of groups, from `all` down."""
-        from provision.inventory import explain  # noqa: PLC0415 - a run explains nothing
+        from provision.inventory import explain  # noqa: PLC0415 - and pydantic, where it is asked for
 
         return explain.graph(self._source.tree)
 
     def explain(self, host: str, *, role_path: Sequence[Path], overrides: Sequence[str] = ()) -> "list[Row]":
         """Every value of a host and where it comes from; secrets are hidden and none is resolved. Raises InputError
         for a host that is not there; mistakes in the values are for `resolve` to tell."""
-        from provision.inventory import explain  # noqa: PLC0415
+        from provision.inventory import explain  # noqa: PLC0415 - and pydantic, where it is asked for
 
         tree = self._source.tree
         if host not in tree.hosts:

@@ -4,14 +4,14 @@ import json
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
-from provision.inventory import Host
 from provision.report.text import Line, line, table, value
 
 if TYPE_CHECKING:
+    from provision.inventory import Host
     from provision.inventory.explain import Node, Row
 
 
-def hosts(found: Iterable[Host]) -> Iterator[Line]:
+def hosts(found: "Iterable[Host]") -> Iterator[Line]:
     """One row a host: how it is reached, its groups (all is everybody's), its roles in order."""
     rows = [
         (host.name, _reached(host), ",".join(name for name in host.groups if name != "all") or "-",
@@ -21,7 +21,7 @@ def hosts(found: Iterable[Host]) -> Iterator[Line]:
     yield from table(("HOST", "REACHED AS", "GROUPS", "ROLES"), rows)
 
 
-def _reached(host: Host) -> str:
+def _reached(host: "Host") -> str:
     target = host.target
     if target.connection == "local":
         return "local"
@@ -29,11 +29,19 @@ def _reached(host: Host) -> str:
     return user + target.address + (f":{target.port}" if target.port else "")
 
 
-def hosts_json(found: Iterable[Host]) -> Iterator[Line]:
+def hosts_json(found: "Iterable[Host]") -> Iterator[Line]:
+    """One object a host. What hosts have in common, all but name and address, is encoded once."""
+    encoded: dict[Any, tuple[str, str]] = {}
     for host in found:
-        reached: dict[str, Any] = {"connection": host.target.connection, "address": host.target.address}
-        reached |= {"port": host.target.port, "user": host.target.user, "become": host.target.become}
-        yield _json({"type": "host", "host": host.name, "groups": host.groups, "roles": host.roles} | reached)
+        target = host.target
+        common = host.groups, host.roles, target.connection, target.port, target.user, target.become
+        if common not in encoded:
+            given = {"groups": host.groups, "roles": host.roles, "connection": target.connection}
+            reached = {"port": target.port, "user": target.user, "become": target.become}
+            encoded[common] = json.dumps(given)[1:-1], json.dumps(reached)[1:-1]
+        before, after = encoded[common]
+        name, address = json.dumps(host.name), json.dumps(target.address)
+        yield Line(f'{{"type": "host", "host": {name}, {before}, "address": {address}, {after}}}')
 
 
 def graph(node: "Node") -> Iterator[Line]:

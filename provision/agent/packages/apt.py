@@ -135,8 +135,11 @@ def offers(
 
 
 def rehearse(system: "System", arguments: "list[str]", timeout: float) -> None:
-    """Raise Failed where apt would refuse `apt-get install ARGUMENTS`. Takes no lock, and a third of a simulation."""
-    answer = _in_time(system.query(["apt-get", "-q", "--print-uris"] + arguments, timeout=timeout))
+    """Raise Failed where apt would refuse `apt-get install ARGUMENTS`. Takes no lock, and a third of a simulation.
+
+    `-q` stands once, among the arguments: at the second one apt no longer says which dependency it cannot meet.
+    """
+    answer = _in_time(system.query(["apt-get", "--print-uris"] + arguments, timeout=timeout))
     if not answer.ok:
         raise explain(answer.out + answer.err, "apt cannot do that")
 
@@ -160,7 +163,7 @@ def simulate(system: "System", arguments: "list[str]", timeout: float = 300) -> 
 
     By itself only for `apply`: apt may write its cache, and the transaction that follows is the faster for it.
     """
-    argv = ["apt-get", "-s", "-q"] + arguments
+    argv = ["apt-get", "-s"] + arguments
     answer = _in_time(system.query(argv, timeout=timeout))
     if not answer.ok:
         raise explain(answer.out + answer.err, "apt cannot do that")
