@@ -11,7 +11,7 @@ from inventory import vaults  # tests/unit/inventory
 
 from provision import cli, inventory, role, shipped
 from provision.facts import Facts
-from provision.inventory import connection, references
+from provision.inventory import connection, references, schema
 from provision.plan import plan
 from provision.report import settings
 from provision.resources import File, Packages, Service
@@ -115,17 +115,17 @@ def test_every_connection_variable_is_documented() -> None:
     assert [name for name in connection.KNOWN if f"`{name}`" not in content] == []
 
 
-@pytest.mark.parametrize("name", ["inventory.md", "secrets.md"])
+@pytest.mark.parametrize("name", ["quickstart.md", "inventory.md", "secrets.md", "../README.md"])
 def test_examples_of_inventories_are_valid(name: str, tmp_path: Path) -> None:
     class Loader(yaml.SafeLoader):
         pass
 
     Loader.add_multi_constructor("!", lambda loader, tag, node: node.value)
-    schema = inventory.schema(role.load(known, [shipped.ROLES]) for known in role.available([shipped.ROLES]))
-    blocks = [block for block in re.findall(r"```yaml\n(.*?)```", text(name), re.DOTALL) if block.startswith("all:")]
+    made = schema.schema(role.load(known, [shipped.ROLES]) for known in shipped.role_names([shipped.ROLES]))
+    blocks = re.findall(r"```yaml\n(?:# .*\n)?(all:\n.*?)```", text(name), re.DOTALL)
     assert blocks
     for block in blocks:
-        assert list(jsonschema.Draft202012Validator(schema).iter_errors(yaml.load(block, Loader))) == []
+        assert list(jsonschema.Draft202012Validator(made).iter_errors(yaml.load(block, Loader))) == []
 
 
 def test_the_design_is_short_and_has_its_laws_in_order() -> None:

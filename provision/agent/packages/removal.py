@@ -10,7 +10,6 @@ from ..engine import impact
 from ..engine.resource import Resource
 from ..host.errors import Failed
 from . import apt, dpkg
-from .absent import ENGINES
 from .given import INSTALLED, KIND
 from .install import HOLDS, OPTIONS
 
@@ -62,6 +61,8 @@ class PackagesRemoval(Resource):
         going = _found(diff, "installed")
         if not going:
             return None
+        from .absent import ENGINES
+
         level = impact.RESTART if any(name in ENGINES for name in going) else impact.NONE
         return impact.impact(level, going, systemd=True)
 

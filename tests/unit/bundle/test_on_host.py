@@ -114,6 +114,22 @@ def test_a_package_that_no_list_has_is_named(made: Any, bundle: Path, host: Call
         pass
 
 
+def test_what_the_bundle_says_of_a_package_is_what_the_list_says(
+    made: Any, bundle: Path, host: Callable[[], System]
+) -> None:
+    path = made.manifest.targets[0].stanzas.path
+    forge(bundle, path, (bundle / path).read_bytes().replace(b"Depends: lib", b"Depends: lob"))
+    system = host()
+
+    def install() -> None:
+        with bundled.source(system) as options:
+            bundled.bring(system, [*options, "-y", "install", "lib"])
+            raise AssertionError("apt would install it")
+
+    with pytest.raises(Failed, match=r"what the bundle says of .*app_1\.0_.*deb is not"):
+        install()
+
+
 def test_a_package_that_was_changed_is_named(made: Any, bundle: Path, host: Callable[[], System]) -> None:
     path = path_of(made, "package")
     data = (bundle / path).read_bytes()
