@@ -125,7 +125,7 @@ def test_the_move_of_a_public_inventory_of_the_document_works(site: Site) -> Non
     head, node = found.resolve(["head01", "node02"], role_path=[shipped.ROLES])
     assert found.warnings == ["nothing is asked of head01; list its roles under roles:"]
     settings: Any = node.settings["docker_daemon"]
-    assert (settings.storage_driver, settings.registry_mirrors) == ("overlay2", ["http://head01:5000"])
+    assert (settings.storage_driver, settings.registry_mirrors) == ("overlay2", ("http://head01:5000",))
     assert (head.target.address, node.target.address) == ("10.20.0.1", "10.20.1.2")
     assert node.target.common_args == ("-o", "ProxyCommand=ssh -W %h:%p -q ops@gate.example.com")
 
