@@ -12,6 +12,7 @@ from provision.cli import completing, options
 from provision.cli.options import Asked
 from provision.cli.screen import Verb
 from provision.cli.verb_bundle import bundle
+from provision.cli.verb_runs import runs
 from provision.cli.verbs_seldom import completion, init, kinds, man, schema
 
 
@@ -169,37 +170,6 @@ def verify(junit: Path | None, **given: Any) -> int:
     from provision.cli import verifying
 
     return verifying.verify(Asked(**given), junit)
-
-
-@click.group(params=[options.JSON], invoke_without_command=True, short_help="List runs, or show one again.")
-@click.pass_context
-def runs(context: click.Context, as_json: bool) -> int:
-    """List the runs that are recorded: when, what, and how they ended.
-
-    Example: provision.py runs show last --report last.html
-    """
-    from provision.cli.runs import listed
-
-    return 0 if context.invoked_subcommand else listed(as_json)
-
-
-@runs.command(
-    params=[
-        click.Argument(["run"], default="last", shell_complete=completing.runs),
-        options.DIFF, options.VERBOSE, options.JSON, options.REPORT,
-        options.JUNIT,
-    ],
-    short_help="Show a run again: an ID, its beginning, or last.",
-)  # fmt: skip
-def show(run: str, **given: Any) -> int:
-    """Show a run again as it was shown, or write its reports. RUN is an ID, its beginning, last, or a file of
-    check --out.
-
-    Example: provision.py runs show last --diff
-    """
-    from provision.cli.runs import show
-
-    return show(run, Asked(**given))
 
 
 @click.command(
