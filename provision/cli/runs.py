@@ -12,10 +12,11 @@ from provision.cli import hosts
 from provision.cli.options import Asked
 from provision.errors import InputError
 from provision.journal import Past
-from provision.report import Story, files, runs
+from provision.report import files, runs
 from provision.report.jsonlines import JsonLines
 from provision.report.plain import Plain
 from provision.report.record import Record
+from provision.report.transcript import Story
 from provision.rollout import review
 from provision.rollout.review import Plan
 

@@ -81,6 +81,21 @@ def test_help_imports_nothing_heavy() -> None:
     assert not loaded & {"fabric", "paramiko", "pydantic", "rich", "yaml", "jinja2", "cryptography", "asyncio"}
 
 
+def test_listing_hosts_imports_nothing_for_runs(tmp_path: Path) -> None:
+    (tmp_path / "hosts").write_text("[web]\nw1 rack=1\n")
+    code = (
+        "import sys, provision.cli\n"
+        f"sys.argv[1:] = ['inventory', '-i', '{tmp_path}/hosts', '--json']\n"
+        "try: provision.cli.main()\n"
+        "finally: print(*sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)
+    host, modules = done.stdout.splitlines()
+    assert json.loads(host)["groups"] == ["all", "web"]
+    heavy = {"pydantic", "jinja2", "paramiko", "rich", "provision.rollout", "provision.events", "provision.role"}
+    assert not heavy & set(modules.split())
+
+
 def test_facts_of_this_machine(start: Start, here: Path) -> None:
     status, out, err = ended(start("facts", "-i", here, "--json"))
     assert (status, err) == (0, "")

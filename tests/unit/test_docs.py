@@ -11,7 +11,7 @@ from inventory import vaults  # tests/unit/inventory
 
 from provision import cli, inventory, role, shipped
 from provision.facts import Facts
-from provision.inventory import connection, references
+from provision.inventory import connection, references, schema
 from provision.plan import plan
 from provision.report import settings
 from provision.resources import File, Packages, Service
@@ -121,11 +121,11 @@ def test_examples_of_inventories_are_valid(name: str, tmp_path: Path) -> None:
         pass
 
     Loader.add_multi_constructor("!", lambda loader, tag, node: node.value)
-    schema = inventory.schema(role.load(known, [shipped.ROLES]) for known in role.available([shipped.ROLES]))
+    made = schema.schema(role.load(known, [shipped.ROLES]) for known in shipped.role_names([shipped.ROLES]))
     blocks = re.findall(r"```yaml\n(?:# .*\n)?(all:\n.*?)```", text(name), re.DOTALL)
     assert blocks
     for block in blocks:
-        assert list(jsonschema.Draft202012Validator(schema).iter_errors(yaml.load(block, Loader))) == []
+        assert list(jsonschema.Draft202012Validator(made).iter_errors(yaml.load(block, Loader))) == []
 
 
 def test_the_design_is_short_and_has_its_laws_in_order() -> None:

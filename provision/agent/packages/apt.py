@@ -36,7 +36,7 @@ UPDATE_LIMITS = (100, 100, 300)
 end a silent connection) did not help. The last limit is for a slow line."""
 FRESH = 24 * 3600
 """Seconds for which lists that we updated are believed when the newest version is asked for."""
-BUSY = re.compile(r"Could not get lock|Unable to (?:acquire|lock)|lock was locked|is another process using it")
+BUSY = r"Could not get lock|Unable to (?:acquire|lock)|lock was locked|is another process using it"
 
 
 def version(system: "System") -> "str | None":
@@ -210,7 +210,7 @@ def _attempt(
             return None
         except Failed as error:
             text = _log(system, argv[0])
-            if BUSY.search(text) and time.monotonic() < deadline:
+            if re.search(BUSY, text) and time.monotonic() < deadline:
                 time.sleep(1)
                 continue
             return explain(text, error.cause, type(error))
