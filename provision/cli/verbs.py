@@ -155,7 +155,7 @@ def roles(names: tuple[str, ...], **given: Any) -> int:
             help="Processes, each with a host at a time.",
         ),
         click.Option(["--junit"], metavar="FILE", type=click.Path(path_type=Path), help="Write JUnit's XML there."),
-        options.METRICS,
+        options.REPORT, options.METRICS,
         options.JSON, options.VERBOSE, options.QUIET, *options.LOGIN, options.VAULT, options.VAULT_ID, options.NO_EXEC,
     ],
     short_help="Test hosts from outside, with testinfra.",
@@ -175,8 +175,8 @@ def verify(junit: Path | None, **given: Any) -> int:
 @click.command(
     cls=Verb,
     params=[
-        options.INVENTORY, options.LIMIT, options.FORKS, options.TIMEOUT, options.JSON, options.METRICS,
-        options.VERBOSE, *options.LOGIN,
+        options.INVENTORY, options.LIMIT, options.FORKS, options.TIMEOUT, options.JSON, options.REPORT,
+        options.METRICS, options.VERBOSE, *options.LOGIN,
         options.ACCEPT, options.VAULT, options.VAULT_ID, options.NO_EXEC,
     ],
     short_help="Show what is pending, done and proven, and who is at work.",
