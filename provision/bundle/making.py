@@ -8,7 +8,7 @@ import contextlib
 import fcntl
 import re
 import shutil
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from hashlib import sha256
 from pathlib import Path
@@ -20,6 +20,7 @@ from provision.bundle.manifest import NAME, File, Image, Index, Manifest, Packag
 from provision.bundle.mirroring import WORK, Mirrors
 from provision.bundle.needs import Member, Needs, needs, with_engine
 from provision.bundle.packages_file import Stanza, stanzas
+from provision.bundle.programs import Programs
 from provision.bundle.resolving import OwnApt, without
 from provision.bundle.sources import Source, sources
 from provision.errors import Refused
@@ -57,9 +58,11 @@ class _Found:
 class Maker:
     """Makes or renews the bundle in `folder`."""
 
-    def __init__(self, folder: Path, say: Told) -> None:
+    def __init__(self, folder: Path, say: Told, programs: Callable[[Sequence[Member]], Programs] | None = None) -> None:
+        """`programs`: where those of a target run that fetch for it; None: here."""
         self._folder = folder.absolute()
         self._say = say
+        self._programs = programs
         self._fetcher = Fetcher(self._folder, say)
         self._registry = Registry(self._folder, say)
         self._mirrors = Mirrors(self._folder, self._fetcher, say)
@@ -98,6 +101,8 @@ class Maker:
 
     def _target(self, label: str, members: Sequence[Member]) -> tuple[_Found, Target, list[Package]]:
         facts = members[0].facts
+        if self._programs is not None:
+            self._fetcher.programs = self._registry.programs = self._programs(members)
         self._say(f"{label}: {len(members)} {'host' if len(members) == 1 else 'hosts'}")
         found = _Found()
         for member in members:
