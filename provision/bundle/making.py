@@ -58,8 +58,17 @@ class _Found:
 class Maker:
     """Makes or renews the bundle in `folder`."""
 
-    def __init__(self, folder: Path, say: Told, programs: Callable[[Sequence[Member]], Programs] | None = None) -> None:
-        """`programs`: where those of a target run that fetch for it; None: here."""
+    def __init__(
+        self,
+        folder: Path,
+        say: Told,
+        programs: Callable[[Sequence[Member]], Programs] | None = None,
+        *,
+        mends: bool = True,
+    ) -> None:
+        """`programs`: where those of a target run that fetch for it; None: here. `mends`: it has what hosts are asked
+        to have, whether they have it or not, and images; else what they lack now, and no images."""
+        self._mends = mends
         self._folder = folder.absolute()
         self._say = say
         self._programs = programs
@@ -87,7 +96,7 @@ class Maker:
             targets.append(target)
             packages += debs
             elsewhere |= found.elsewhere
-            for reference in sorted(found.images):
+            for reference in sorted(found.images) if self._mends else ():
                 key = reference, target.architecture
                 images[key] = images.get(key) or self._registry.image(*key)
         used = {package.repository for package in packages}
@@ -153,7 +162,8 @@ class Maker:
         found.packages.clear()
         done = set[tuple[str, ...]]()
         for member, need in asked:
-            status = without(member.status, [name.partition("=")[0] for name in need.packages])
+            again = [name.partition("=")[0] for name in need.packages] if self._mends else []
+            status = without(member.status, again)
             key = (*need.packages, sha256(status).hexdigest(), str(member.has_python))
             if key in done:
                 continue

@@ -59,7 +59,7 @@ def host(
     def given() -> System:
         system = System(str(tmp_path / "state"))
         system.scratch = lambda files, copies: safe_files.scratch(files, copies, place=str(tmp_path))  # type: ignore[method-assign,assignment]
-        system.bundle = Parcels(Line(Shelf(bundle)), {"problem": None}, OSError)
+        system.bundle = Parcels(Line(Shelf(bundle)), {"problem": None, "images": True}, OSError)
         return system
 
     return given
