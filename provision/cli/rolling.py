@@ -24,6 +24,7 @@ from provision.events import Event, Looked, Notice, Progress, Sink
 from provision.report.facts import FactsStory
 from provision.report.summary import exit_status
 from provision.report.text import Line
+from provision.report.transcript import Story
 from provision.rollout import Job, Rollout, order
 from provision.run import Limits, Run
 from provision.transport import Pool
@@ -56,7 +57,7 @@ def converge(verb: str, asked: Asked) -> int:
         return 0
     if verb == "apply" and not asked.yes:
         _confirm(len(selection.hosts))
-    story = report.Story(diff=asked.diff, verbose=asked.verbose, quiet=asked.quiet)
+    story = Story(diff=asked.diff, verbose=asked.verbose, quiet=asked.quiet)
     jobs = order.jobs(selection.hosts, selection.role_path, asked.roles)
     if plan is not None:
         jobs = reviewing.bound(plan, jobs, selection)
@@ -87,7 +88,7 @@ def roll_out(  # noqa: PLR0917
     asked: Asked,
     jobs: Sequence[Job],
     selection: hosts.Selection,
-    story: report.Story,
+    story: Story,
     watch: Sink = lambda event: None,
 ) -> int:
     """Ask or change these hosts while people or programs watch; `watch` hears of everything, too."""
