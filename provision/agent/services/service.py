@@ -316,7 +316,7 @@ class Service(Resource):
                 raise Failed("it has ended at its start", "look at its log")
             if time.monotonic() > end:
                 raise Failed("it is not ready within {} s".format(self.timeout), "look at its log")
-            time.sleep(0.1)
+            time.sleep(0.05)
 
     def _up(self, system: "System", manager: "Manager") -> bool:
         found = manager.look(system)
