@@ -26,8 +26,8 @@ demo: $(STAMP) ## Three throwaway hosts, from bare Debian to Docker verified, be
 demo-down: $(STAMP) ## Remove the demo's hosts, the lab's engine and its network
 	@$(BIN)/python -m tests.lab down --all
 
-STAGES := lint types unit oracle agent e2e verify molecule
-BY_FILE := -n 2 --dist loadfile # each file has a lab of its own
+STAGES := lint types docs unit oracle agent e2e verify molecule
+BY_FILE := -n 3 --dist loadfile --no-loadscope-reorder # each file has a lab of its own; hosts wait more than they work
 FROM_OUTSIDE := tests/e2e/test_verify.py tests/e2e/test_mutations.py
 SCENARIOS := default legacy drift
 
@@ -50,6 +50,15 @@ lint: $(STAMP) ## Style, and the agent's syntax against Python 3.6
 types: $(STAMP) ## Static types
 	@echo "== types"
 	@$(BIN)/mypy
+
+.PHONY: docs
+docs: $(BIN)/mkdocs ## The documents as a site, in build/site; a dead link is an error
+	@echo "== docs"
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build
+
+$(BIN)/mkdocs: $(STAMP)
+	@$(BIN)/pip install -q --disable-pip-version-check -e '.[dev,docs]'
+	@touch -c $@
 
 .PHONY: unit
 unit: $(STAMP) ## Tests that need no host (some: make unit ARGS='tests/unit/test_cli.py -k name')

@@ -88,7 +88,8 @@ class _Sources:
 
 def build(directory: Path, hosts: int, old: int = 50) -> list[str]:
     """Make the folders of so many hosts, an inventory, and a role; each `old`th host has an older system."""
-    names = [f"sim{number:04d}" for number in range(1, hosts + 1)]
+    width = len(str(hosts))  # Ansible's ranges have one width
+    names = [f"sim{number:0{width}d}" for number in range(1, hosts + 1)]
     for number, name in enumerate(names, 1):
         etc = directory / "hosts" / name / "etc"
         etc.mkdir(parents=True)
@@ -96,7 +97,7 @@ def build(directory: Path, hosts: int, old: int = 50) -> list[str]:
         (etc / "os-release").write_text(OS_RELEASE.format("22.04.1" if number % old == 0 else "22.04.4"))
     (directory / "roles").mkdir()
     (directory / "roles" / "files.py").write_text(ROLE)
-    variables = f"    roles: [files]\n    ansible_user: root\n  hosts:\n    sim[0001:{hosts:04d}]:\n"
+    variables = f"    roles: [files]\n    ansible_user: root\n  hosts:\n    sim[{1:0{width}d}:{hosts}]:\n"
     (directory / "hosts.yml").write_text("all:\n  vars:\n" + variables)
     for name in ("down", "bad"):
         (directory / name).write_text("")
@@ -149,8 +150,9 @@ def _agent(directory: Path, connection: socket.socket) -> None:
         connection.close()
         name = _exactly(64).decode().strip()
         os.write(1, b"Welcome to a simulated host\r\n" + MARKER)
-        payload, sources = (json.loads(zlib.decompress(_exactly(int(_exactly(8), 16)))) for _ in range(2))
-        assert "agent.main" in sources
+        head, sources = (zlib.decompress(_exactly(int(_exactly(8), 16))) for _ in range(2))
+        payload = json.loads(head)
+        assert b"agent.main" in sources.split(b"\0")[::2]
         state = str(directory / "hosts" / name / "var" / "lib" / "provision")
         main.start(dict(payload["options"], state=state), _Sources())
     finally:

@@ -11,20 +11,18 @@ names that one in `NEEDS`; one whose resources stand or fall together says `TRAN
 packages of a service says `INSTALLS`.
 """
 
-import ast
 import importlib.util
 import inspect
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 from pathlib import Path
 from types import ModuleType
 from typing import Any, get_args
 
 from pydantic import BaseModel, ConfigDict
 
-from provision import faults, site_kinds
+from provision import docstrings, faults, shipped, site_kinds
 from provision.errors import InputError, Problem, nearest
 from provision.facts import Facts
 from provision.resources import Resource
@@ -40,7 +38,6 @@ __all__ = [
     "Settings",
     "Skip",
     "Spelled",
-    "available",
     "document",
     "kind",
     "load",
@@ -107,19 +104,13 @@ def kind(file: str, name: str) -> type[Resource]:
     return site_kinds.load(Path(file).absolute().parents[1] / "kinds" / f"{name}.py")
 
 
-def available(search_path: Sequence[Path]) -> list[str]:
-    """The names of all roles in these folders, sorted."""
-    files = (file for folder in search_path for file in folder.glob("*.py"))
-    return sorted({file.stem for file in files if not file.stem.startswith("_")})
-
-
 def load(name: str, search_path: Sequence[Path]) -> Role:
     """The role of that name; the first folder that has it wins. Raises InputError with what was probably meant."""
     for folder in search_path:
         path = folder / f"{name}.py"
         if path.is_file():
             return _role(name, path)
-    known = available(search_path)
+    known = shipped.role_names(search_path)
     close = nearest(name, known)
     hint = f"did you mean {close!r}?" if close else f"there are: {', '.join(known)}"
     raise InputError([Problem(f"no role is called {name!r}", hint=hint)])
@@ -153,15 +144,9 @@ def _models(annotation: Any) -> Iterator[type[BaseModel]]:
 
 def _docstrings(owner: type) -> dict[str, str]:
     """{field: the text under it} of one class."""
-    source = Path(sys.modules[owner.__module__].__file__ or "").read_text("utf-8")
-    classes = (node for node in ast.walk(ast.parse(source)) if isinstance(node, ast.ClassDef))
-    body = next((node.body for node in classes if node.name == owner.__name__), [])
-    return {
-        field.target.id: inspect.cleandoc(under.value.value)
-        for field, under in pairwise(body)
-        if isinstance(field, ast.AnnAssign) and isinstance(field.target, ast.Name)
-        if isinstance(under, ast.Expr) and isinstance(under.value, ast.Constant) and isinstance(under.value.value, str)
-    }
+    return docstrings.under_fields(
+        Path(sys.modules[owner.__module__].__file__ or "").read_text("utf-8"), owner.__name__
+    )
 
 
 def _role(name: str, path: Path) -> Role:

@@ -9,13 +9,14 @@ import importlib.util
 import inspect
 import sys
 import typing
+from collections.abc import Iterable
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from pydantic import create_model
+from pydantic import Field, create_model
 
-from provision import faults
+from provision import docstrings, faults
 from provision.errors import InputError, Problem, nearest
 from provision.resources import Resource
 from provision.secrets import Secret
@@ -43,6 +44,25 @@ def load(path: Path) -> type[Resource]:
         _LOADED[path] = kept = (text, _declared(path, _module(path)))
     SOURCES[MODULE + path.stem] = text
     return kept[1]
+
+
+def files(directories: Iterable[Path]) -> list[Path]:
+    """The kinds beside inventories in these directories; of two with one name, the first."""
+    found = [path for directory in directories for path in sorted(directory.glob("kinds/*.py"))]
+    return list({path.stem: path for path in reversed(found) if not path.stem.startswith("_")}.values())[::-1]
+
+
+def beside(directories: Iterable[Path]) -> dict[str, type[Resource]]:
+    """Their declarations, by the name that a role gives to `role.kind`. Raises InputError with all that is wrong."""
+    found, problems = dict[str, type[Resource]](), list[Problem]()
+    for path in files(directories):
+        try:
+            found[path.stem] = load(path)
+        except InputError as error:
+            problems += error.problems
+    if problems:
+        raise InputError(problems)
+    return found
 
 
 def _read(path: Path) -> str:
@@ -100,8 +120,9 @@ def _declared(path: Path, module: ModuleType) -> type[Resource]:
         raise InputError([Problem(f"{kind.__name__}: {error}", where, "correct the type")]) from None
     secret = bool(kind.secret_keys) or "sensitive" in kind.fields
     types = {name: str | Secret if secret and hints[name] is str else hints[name] for name in kind.fields}
-    fields: dict[str, Any] = {name: (given, ...) for name, given in types.items()}
-    model = create_model(kind.__name__, __base__=SiteKind, __doc__=kind.__doc__, **fields)
+    texts = docstrings.under_fields(path.read_text("utf-8"), kind.__name__)
+    fields: dict[str, Any] = {name: (given, Field(description=texts.get(name))) for name, given in types.items()}
+    model = create_model(kind.__name__, __base__=SiteKind, __doc__=kind.__doc__ or module.__doc__, **fields)
     model.kind = f"site.{path.stem}"
     model.modules = (MODULE + path.stem,)
     return model

@@ -70,18 +70,18 @@ def _hosts(context: click.Context, word: str) -> Iterable[str]:
 
 
 def _roles(context: click.Context, word: str) -> Iterable[str]:
-    from provision import role
+    from provision import shipped
 
-    return role.available(_role_path(context))
+    return shipped.role_names(_role_path(context))
 
 
 def _settings(context: click.Context, word: str) -> Iterable[str]:
-    from provision import role
+    from provision import role, shipped
 
     path = _role_path(context)
     name, dot, _ = word.partition(".")
     if not dot:
-        return [f"{found}." for found in role.available(path)]
+        return [f"{found}." for found in shipped.role_names(path)]
     return [f"{name}.{field}=" for field in role.load(name, path).settings.model_fields]
 
 
@@ -92,9 +92,12 @@ def _runs(context: click.Context, word: str) -> Iterable[str]:
 
 
 def _kinds(context: click.Context, word: str) -> Iterable[str]:
+    from provision import site_kinds
+    from provision.inventory import places
     from provision.report.settings import KINDS
 
-    return KINDS
+    names = _named(context)
+    return (*KINDS, *(path.stem for path in site_kinds.files(places.find_all(names).directories if names else ())))
 
 
 inventories = _offered(_inventories)

@@ -65,11 +65,17 @@ def man(context: click.Context) -> int:
 
 
 @click.command(
-    params=[click.Argument(["names"], nargs=-1, metavar="[NAME]...", shell_complete=completing.kinds), options.JSON],
+    params=[
+        click.Argument(["names"], nargs=-1, metavar="[NAME]...", shell_complete=completing.kinds),
+        options.INVENTORY,
+        options.JSON,
+    ],
     short_help="Show what kinds of resource a role may yield.",
 )
 def kinds(names: tuple[str, ...], **given: Any) -> int:
     """Show what kinds of resource a role may yield; of those named, each field with type, default and meaning.
+
+    With an inventory, the kinds beside it are shown, too.
 
     Example: provision.py kinds File Service
     """

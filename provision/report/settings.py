@@ -54,23 +54,23 @@ def described(roles: Iterable[Role]) -> Iterator[Line]:
         yield from _described(role.name, role.doc, role.settings, f"{role.name}.")
 
 
-def kinds_listed() -> list[Line]:
+def kinds_listed(kinds: Mapping[str, type[Resource]]) -> list[Line]:
     """One row a kind of resource that roles may yield."""
-    rows = [(name, _doc(kind).split("\n\n")[0].replace("\n", " ")) for name, kind in KINDS.items()]
+    rows = [(name, _doc(kind).split("\n\n")[0].replace("\n", " ")) for name, kind in kinds.items()]
     return table(("KIND", "WHAT IT IS"), rows)
 
 
-def kinds_described(names: Iterable[str]) -> Iterator[Line]:
+def kinds_described(kinds: Mapping[str, type[Resource]]) -> Iterator[Line]:
     """Each of these kinds with all its fields, those inside of fields included."""
-    for number, name in enumerate(names):
+    for number, (name, kind) in enumerate(kinds.items()):
         if number:
             yield Line("")
-        yield from _described(name, _doc(KINDS[name]), KINDS[name])
+        yield from _described(name, _doc(kind), kind)
 
 
-def kinds_json(names: Iterable[str]) -> Iterator[Line]:
-    for name in names:
-        yield Line(json.dumps({"type": "kind", "kind": name, "doc": _doc(KINDS[name]), "fields": _rows(KINDS[name])}))
+def kinds_json(kinds: Mapping[str, type[Resource]]) -> Iterator[Line]:
+    for name, kind in kinds.items():
+        yield Line(json.dumps({"type": "kind", "kind": name, "doc": _doc(kind), "fields": _rows(kind)}))
 
 
 def _doc(kind: type[Resource]) -> str:

@@ -41,7 +41,7 @@ def test_a_package_that_apt_can_install_passes(host):
     assert of_sources.versions(host, asked())[0] == "n/a", "there are no lists yet"
     for version in (None, "20.10.24+dfsg1-1"):
         apt_says(host, MADISON, "20.10.24+dfsg1-1")
-        host.commands.append((["apt-get", "-q", "--print-uris"], answer()))
+        host.commands.append((["apt-get", "--print-uris"], answer()))
         assert of_sources.versions(host, asked(version))[0] == "pass"
     source = ("docker_engine", {"kind": "apt_source", "fields": {"name": "docker", "replaces": []}}, {"diff": []})
     assert of_sources.versions(host, change(INSTALL, source))[0] == "n/a", "its lists are not read yet"
@@ -79,10 +79,54 @@ def test_a_version_and_a_package_that_no_source_has_are_told(host):
 def test_what_apt_would_not_do_is_told(host):
     apt_says(host, MADISON, "20.10.24+dfsg1-1")
     told = "The following packages have unmet dependencies:\n docker.io : Depends: runc but it is not going to be\n"
-    host.commands.append((["apt-get", "-q", "--print-uris"], answer(told, "", 100)))
+    host.commands.append((["apt-get", "--print-uris"], answer(told, "", 100)))
     verdict, text, _ = of_sources.versions(host, asked())
     assert verdict == "warn"
     assert text.startswith("the packages' dependencies cannot be met: docker.io : Depends: runc")
+
+
+UNMET = (
+    "The following packages have unmet dependencies:\n docker.io : Depends: containerd (>= 2) but 1 is to be installed"
+)
+PIN = "Package: {}\nPin: version 1\nPin-Priority: {}\n"
+
+
+@pytest.mark.parametrize(
+    ("want", "pin", "said"),
+    [
+        (
+            "hold",
+            "",
+            "apt would have to change containerd, which somebody holds (docker.io : Depends: containerd (>= 2)",
+        ),
+        (
+            "install",
+            PIN.format("containerd", 1001),
+            "a preference of apt keeps containerd out: /etc/apt/preferences.d/x",
+        ),
+        ("install", PIN.format("*", -1), "a preference of apt keeps containerd out: /etc/apt/preferences.d/x ("),
+    ],
+)
+def test_a_dependency_that_is_held_or_pinned_keeps_the_host_out(host, want, pin, said):
+    host.put(STATUS, STANZA.format("containerd", want, "installed", "1"))
+    host.put("/etc/apt/preferences.d/x", pin)
+    apt_says(host, MADISON, "20.10.24+dfsg1-1")
+    more = "\nE: Unable to correct problems, you have held broken packages.\n" + "   1. a solver's reasons\n" * 20
+    host.commands.append((["apt-get", "--print-uris"], answer(UNMET + more, "", 100)))
+    verdict, text, _ = of_sources.versions(host, asked())
+    assert (verdict, text[: len(said)]) == ("fail", said)
+
+
+def test_a_preference_for_everything_is_not_why_a_dependency_lacks(host):
+    host.put("/etc/apt/preferences.d/x", PIN.format("*", 900))
+    apt_says(host, MADISON, "20.10.24+dfsg1-1")
+
+    def refuse(system, argv):
+        assert argv.count("-q") == 1, "at two, apt does not say which dependency it cannot meet"
+        return answer(UNMET + "\n", "", 100)
+
+    host.commands.append((["apt-get", "--print-uris"], refuse))
+    assert of_sources.versions(host, asked())[0] == "warn"
 
 
 def test_an_apt_that_takes_its_time_keeps_nobody_out(host):
@@ -92,7 +136,7 @@ def test_an_apt_that_takes_its_time_keeps_nobody_out(host):
     verdict, text, _ = of_sources.versions(host, asked())
     assert (verdict, text) == ("n/a", "what apt could install is not known: apt-cache madison did not end in time")
     apt_says(host, MADISON, "20.10.24+dfsg1-1")
-    host.commands.append((["apt-get", "-q", "--print-uris"], late))
+    host.commands.append((["apt-get", "--print-uris"], late))
     assert of_sources.versions(host, asked())[0] == "pass"
 
 

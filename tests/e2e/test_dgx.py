@@ -100,6 +100,14 @@ def test_the_second_run_changes_nothing_and_check_agrees(provision: Provision) -
     assert provision.check(*ONLY).status == 0
 
 
+def test_verify_agrees_on_both_releases(provision: Provision) -> None:
+    ended = provision("verify", *ONLY)
+    assert ended.status == 0, ended.explain()
+    for name in ("dgx1", "dgx2"):
+        passed = {event["role"] for event in ended.of("resource", host=name, outcome="ok")}
+        assert {"docker_engine", "docker_daemon", "registry_login", "container_images"} <= passed
+
+
 def test_the_inventory_as_it_stands_is_right(tmp_path: Path) -> None:
     """With its eight hosts that nobody can reach: it is the input that is judged."""
     runner = Provision(ROOT / "inventories" / "dgx.yml", {"NGC_API_KEY": KEY})

@@ -69,6 +69,18 @@ STATES = {
         f"printf '{PIN}' >/etc/apt/preferences.d/site",
         "rm /etc/apt/preferences.d/site",
     ),
+    "a dependency that somebody holds": State(
+        both("apt would have to change site-lib, which somebody holds"),
+        "apt-get install -qy site-lib=1 && apt-mark hold site-lib",
+        "apt-get purge -qy --allow-change-held-packages site-lib",
+        packages={"site-top": None},
+    ),
+    "a dependency that a preference keeps out": State(
+        both("a preference of apt keeps site-lib out: /etc/apt/preferences.d/site"),
+        f"printf '{PIN}' | sed s/site-./site-lib/ >/etc/apt/preferences.d/site",
+        "rm /etc/apt/preferences.d/site",
+        packages={"site-top": None},
+    ),
     "a wrong suite": State(both("has no signed Release file"), source={"suite": "nosuch"}),
     "a key that is not there": State(both("answers 404"), source={"key": "{uri}/none.asc"}),
     "another key": State(both("is asked"), source={"fingerprint": "A" * 40}),
@@ -91,26 +103,29 @@ class Site:
     old: AptRepository
 
 
-def deb(folder: Path, name: str, depends: str = "") -> Path:
+def deb(folder: Path, name: str, depends: str = "", version: str = "1") -> Path:
     """An empty package."""
-    control = f"Package: {name}\nVersion: 1\nArchitecture: all\nMaintainer: lab <lab@lab.invalid>\n"
+    control = f"Package: {name}\nVersion: {version}\nArchitecture: all\nMaintainer: lab <lab@lab.invalid>\n"
     control += "Description: a stand-in\n"
     root = folder / name / "DEBIAN"
     root.mkdir(parents=True)
     (root / "control").write_text(control + (f"Depends: {depends}\n" if depends else ""))
     call([program("dpkg-deb"), "--root-owner-group", "-b", str(folder / name), str(folder)])
-    return folder / f"{name}_1_all.deb"
+    return folder / f"{name}_{version}_all.deb"
 
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     folder = tmp_path_factory.mktemp("promises")
-    debs = [deb(folder / "debs", "site-agent"), deb(folder / "debs", "site-broken", "nobody-has-this")]
+    needs = {"site-agent": "", "site-broken": "nobody-has-this", "site-top": "site-lib (>= 2)"}
+    debs = [deb(folder / "debs", name, depends) for name, depends in needs.items()]
+    debs.append(deb(folder / "new", "site-lib", version="2"))
     with Lab.up("promises", [HostSpec(release, release) for release in HOSTS], folder / "lab") as lab:
         (lab.directory / "roles").mkdir()
         (lab.directory / "roles" / "site_packages.py").write_text(ROLE)
         for host in lab.hosts:
-            only(host, lab.apt_repository("base", [deb(folder / host.name, "site-base")]))
+            base = [deb(folder / host.name, name) for name in ("site-base", "site-lib")]
+            only(host, lab.apt_repository("base", base))
         yield Site(lab, lab.apt_repository("site", debs), lab.apt_repository("old", debs, sha1=True))
 
 
@@ -142,7 +157,7 @@ def test_apply_does_what_check_said(site: Site, name: str) -> None:
             continue
         assert ended["outcome"] == "failed"
         assert told in ended["error"]
-        assert any(told in text for text in said(check, host.name)), check.explain()
+        assert any(told in text for text in said(check, host.name)), str(check.of("preflight", host=host.name))
         if check.host(host.name)["outcome"] == "failed":
             assert host.run("ls -lR --full-time /etc/apt").stdout == before[host.name]
     for host in site.lab.hosts:

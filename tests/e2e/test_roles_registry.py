@@ -166,6 +166,12 @@ def test_drift_is_found_and_repaired(host: LabHost, registry: Registry, asked: A
     assert set(asked(NEW).apply().resources("changed")) == drifted
 
 
+def test_a_login_of_a_user_who_may_not_use_docker_is_verified(host: LabHost, asked: Any) -> None:
+    assert "docker" not in host.run(["id", "-nG", "alice"]).stdout.split()
+    ended: Ended = asked(NEW)("verify")
+    assert ended.status == 0, ended.explain()
+
+
 def test_a_registry_that_does_not_answer_is_not_ok(host: LabHost, asked: Any) -> None:
     entry = {"username": "ann", "password": SecretTag("env:REGISTRY_PASSWORD"), "users": ["root"]}
     ended: Ended = asked(NEW, {"10.213.255.254:5000": entry}).apply(timeout=120)

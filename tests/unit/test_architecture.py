@@ -17,13 +17,13 @@ ROOT = Path(__file__).parents[2]
 PACKAGE = ROOT / "provision"
 
 LAYERS = [
-    {"errors", "secrets", "shipped"},
+    {"docstrings", "errors", "secrets", "shipped"},
     {"sentences"},
     {"target", "facts", "events", "resources", "templates", "fact_summary", "gpu_fleet"},
     {"faults"},
     {"site_kinds"},
     {"transport", "loader", "role", "messages", "journal", "allowance"},
-    {"daemon", "inventory"},
+    {"daemon", "inventory", "as_root"},
     {"plan", "preflight", "bootstrap", "login", "reachability", "questions", "conversation"},
     {"bundle"},
     {"run", "accounting"},

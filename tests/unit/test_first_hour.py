@@ -74,6 +74,9 @@ def test_names_of_hosts_groups_roles_settings_runs_and_kinds_are_offered(site: P
     assert offered("apply", "--set", "docker_daemon.bi") == ["docker_daemon.bip="]
     assert offered("apply", "--resume", "la") == ["last"]
     assert offered("kinds", "Syst") == ["SystemdDropIn", "SystemdUnit"]
+    (site / "inventories" / "kinds").mkdir()
+    (site / "inventories" / "kinds" / "hosts_entry.py").touch()
+    assert offered("kinds", "-i", "fleet", "host") == ["hosts_entry"]
 
 
 def test_nothing_is_offered_and_nothing_said_where_the_inventory_is_broken(

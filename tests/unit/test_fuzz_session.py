@@ -19,7 +19,7 @@ from provision.facts import Facts
 from provision.journal import codec
 from provision.plan import Stage
 from provision.questions.status import AskStatus
-from provision.report import Output, Story
+from provision.report import Output
 from provision.report.facts import FactsStory
 from provision.report.html import page
 from provision.report.jsonlines import JsonLines
@@ -27,6 +27,7 @@ from provision.report.junit import junit
 from provision.report.plain import Plain
 from provision.report.record import Record
 from provision.report.status import StatusStory
+from provision.report.transcript import Story
 from provision.resources import Directory
 from provision.rollout import Job, Policy, Rollout
 from provision.run import Limits, Run

@@ -1,12 +1,15 @@
 """A site's own kinds: what is wrong in them is told with its line; what a role yields travels with their text."""
 
+import json
 import re
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
+from click.testing import CliRunner
 
-from provision import loader, role
+from provision import cli, loader, role, site_kinds
 from provision.accounting import Accounting
 from provision.errors import InputError
 from provision.events import Outcome
@@ -75,7 +78,7 @@ def test_a_secret_is_taken_where_the_kind_says_that_it_may_be_one(site: Path) ->
     [
         ("class HostsEntry(Resource):", "class HostsEntry(Resource)", "kinds/hosts_entry.py:9: expected ':'"),
         ("PATH = ", "import requests\nPATH = ", "kinds/hosts_entry.py:6: imports requests, which hosts do not have"),
-        ("return self.name\n", "return (n := self.name)\n", "kinds/hosts_entry.py:16: "),
+        ("return self.name\n", "return (n := self.name)\n", "kinds/hosts_entry.py:17: "),
         ("def actual(", "def actuel(", "kinds/hosts_entry.py:9: HostsEntry has no actual"),
         ("name: str\n", "name: strr\n", "kinds/hosts_entry.py:12: the kind does not load: NameError"),
         ('PATH = "/etc/hosts"', "PATH = HOSTS", "kinds/hosts_entry.py:6: the kind does not load: NameError"),
@@ -114,3 +117,34 @@ def test_how_a_host_names_such_a_resource_is_its_own_affair(site: Path) -> None:
     accounting = Accounting()
     accounting.add(told, stages)
     accounting.close(stages)
+
+
+def test_the_verb_kinds_shows_those_beside_the_inventory(site: Path) -> None:
+    (site / "hosts.yml").write_text("all: {hosts: {web1: }}\n")
+    (site / "kinds" / "_shared.py").write_text("broken(\n")
+    run = partial(CliRunner().invoke, cli.provision)
+    rows = run(["kinds", "-i", str(site / "hosts.yml")]).stdout
+    assert "hosts_entry" in rows
+    assert "One address with one name, on a line of its own; all other lines stay." in rows
+    assert "_shared" not in rows
+    assert "hosts_entry" not in run(["kinds"]).stdout
+    told = run(["kinds", "-i", str(site / "hosts.yml"), "hosts_entry"]).stdout
+    assert "  address: text (required)\n      Empty: the name has no line.\n" in told
+    line = json.loads(run(["kinds", "-i", str(site / "hosts.yml"), "--json", "hosts_entry"]).stdout)
+    assert (line["kind"], [field["name"] for field in line["fields"]]) == ("hosts_entry", ["name", "address"])
+
+
+def test_a_fault_of_each_kind_beside_the_inventory_is_told(site: Path) -> None:
+    (site / "hosts.yml").write_text("all: {hosts: {web1: }}\n")
+    for name in ("one", "two"):
+        (site / "kinds" / f"{name}.py").write_text("class One(\n")
+    result = CliRunner().invoke(cli.provision, ["kinds", "-i", str(site / "hosts.yml")])
+    assert result.exit_code == 2
+    assert re.findall(r"kinds/(one|two)\.py:1: ", result.stderr) == ["one", "two"]
+
+
+def test_of_two_kinds_with_one_name_the_first_is_meant(tmp_path: Path) -> None:
+    for folder in ("a", "b"):
+        (tmp_path / folder / "kinds").mkdir(parents=True)
+        (tmp_path / folder / "kinds" / "x.py").touch()
+    assert site_kinds.files([tmp_path / "b", tmp_path / "a"]) == [tmp_path / "b" / "kinds" / "x.py"]

@@ -36,7 +36,7 @@ UPDATE_LIMITS = (100, 100, 300)
 end a silent connection) did not help. The last limit is for a slow line."""
 FRESH = 24 * 3600
 """Seconds for which lists that we updated are believed when the newest version is asked for."""
-BUSY = re.compile(r"Could not get lock|Unable to (?:acquire|lock)|lock was locked|is another process using it")
+BUSY = r"Could not get lock|Unable to (?:acquire|lock)|lock was locked|is another process using it"
 
 
 def version(system: "System") -> "str | None":
@@ -135,8 +135,11 @@ def offers(
 
 
 def rehearse(system: "System", arguments: "list[str]", timeout: float) -> None:
-    """Raise Failed where apt would refuse `apt-get install ARGUMENTS`. Takes no lock, and a third of a simulation."""
-    answer = _in_time(system.query(["apt-get", "-q", "--print-uris"] + arguments, timeout=timeout))
+    """Raise Failed where apt would refuse `apt-get install ARGUMENTS`. Takes no lock, and a third of a simulation.
+
+    `-q` stands once, among the arguments: at the second one apt no longer says which dependency it cannot meet.
+    """
+    answer = _in_time(system.query(["apt-get", "--print-uris"] + arguments, timeout=timeout))
     if not answer.ok:
         raise explain(answer.out + answer.err, "apt cannot do that")
 
@@ -160,7 +163,7 @@ def simulate(system: "System", arguments: "list[str]", timeout: float = 300) -> 
 
     By itself only for `apply`: apt may write its cache, and the transaction that follows is the faster for it.
     """
-    argv = ["apt-get", "-s", "-q"] + arguments
+    argv = ["apt-get", "-s"] + arguments
     answer = _in_time(system.query(argv, timeout=timeout))
     if not answer.ok:
         raise explain(answer.out + answer.err, "apt cannot do that")
@@ -207,7 +210,7 @@ def _attempt(
             return None
         except Failed as error:
             text = _log(system, argv[0])
-            if BUSY.search(text) and time.monotonic() < deadline:
+            if re.search(BUSY, text) and time.monotonic() < deadline:
                 time.sleep(1)
                 continue
             return explain(text, error.cause, type(error))

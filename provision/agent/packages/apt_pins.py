@@ -1,6 +1,7 @@
-"""Preferences of apt that keep a package out: a pin below zero, whatever the sources have.
+"""What keeps a package out that the sources have: a preference of apt (apt_preferences(5)), or a hold on a dependency.
 
-The law: reads only; apt itself says that it has no candidate, and here is only found which file may be why.
+The law: reads only; apt itself says that it has no candidate, or which dependency it cannot meet, and here is only
+found which file or hold may be why.
 """
 
 import re
@@ -8,6 +9,7 @@ from fnmatch import fnmatchcase
 
 from ..host import look
 from ..host.errors import Failed
+from . import dpkg
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -17,30 +19,60 @@ if TYPE_CHECKING:
 
 FILE = "/etc/apt/preferences"
 PARTS = "/etc/apt/preferences.d"
+UNMET = r"(\S+ : (?:Pre-?Depends|Depends|Conflicts|Breaks): ([^\s:]+).*)"
 
 
-def refusal(system: "System", name: str) -> Failed:
-    """The Failed for a package that sources have, and that apt has no candidate of."""
-    found = files(system, name)
-    cause = "a preference of apt keeps {} out{}".format(name, ": " + ", ".join(found) if found else "")
-    return Failed(cause, "change that preference (apt-cache policy {} shows it), then run again".format(name))
+class Kept(Failed):
+    """Somebody on this host keeps a package as it is, or out: newer lists change nothing about that."""
 
 
-def files(system: "System", name: str) -> "list[str]":
-    """Files with a pin below zero for this package."""
+def refusal(system: "System", name: str) -> Kept:
+    """The failure for a package that sources have, and that apt has no candidate of."""
+    return _preference(files(system, name), name)
+
+
+def held(names: "list[str]", told: str = "", output: str = "") -> Kept:
+    """The failure for packages that would have to change, and are held."""
+    cause = "apt would have to change {}, which somebody holds{}".format(", ".join(names), told)
+    fix = "release it (apt-mark unhold {}) or ask for versions that fit it".format(" ".join(names))
+    return Kept(cause, fix, output)
+
+
+def unmet(system: "System", error: Failed) -> "Kept | None":
+    """The failure for dependencies that apt says it cannot meet, where a hold or a preference of this host is why."""
+    found = {name: told for told, name in re.findall(UNMET, error.cause + "\n" + error.output)}
+    packages = dpkg.packages(system, list(found))
+    for name, told in found.items():
+        told = " ({})".format(told)
+        if name in packages and packages[name].present and packages[name].held:
+            return held([name], told, error.output)
+        pinned = files(system, name, any_priority=True)
+        if pinned:
+            return _preference(pinned, name, told, error.output)
+    return None
+
+
+def _preference(found: "list[str]", name: str, told: str = "", output: str = "") -> Kept:
+    cause = "a preference of apt keeps {} out{}{}".format(name, ": " + ", ".join(found) if found else "", told)
+    return Kept(cause, "change that preference (apt-cache policy {} shows it), then run again".format(name), output)
+
+
+def files(system: "System", name: str, any_priority: bool = False) -> "list[str]":
+    """Files with a pin below zero for this package; of any priority, with one that names it."""
     names = [FILE] + ["{}/{}".format(PARTS, part) for part in look.names(system, PARTS)]
-    return [path for path in names if any(_keeps_out(part, name) for part in _stanzas(look.text(system, path) or ""))]
+    return [path for path in names if any(_keeps_out(part, name, any_priority) for part in _stanzas(system, path))]
 
 
-def _stanzas(content: str) -> "Iterator[dict[str, str]]":
-    lines = [line for line in content.splitlines() if not line.startswith("#")]
+def _stanzas(system: "System", path: str) -> "Iterator[dict[str, str]]":
+    lines = [line for line in (look.text(system, path) or "").splitlines() if not line.startswith("#")]
     for stanza in re.split(r"\n\s*\n", "\n".join(lines)):
         yield {key.lower(): value.strip() for key, value in re.findall(r"^(\S+?):[ \t]*(.*)", stanza, re.M)}
 
 
-def _keeps_out(stanza: "dict[str, str]", name: str) -> bool:
-    packages = stanza.get("package", "").split()
-    return stanza.get("pin-priority", "").startswith("-") and any(_fits(pattern, name) for pattern in packages)
+def _keeps_out(stanza: "dict[str, str]", name: str, any_priority: bool) -> bool:
+    fitting = [pattern for pattern in stanza.get("package", "").split() if _fits(pattern, name)]
+    below = stanza.get("pin-priority", "").startswith("-")
+    return any(below or (any_priority and pattern != "*") for pattern in fitting)
 
 
 def _fits(pattern: str, name: str) -> bool:

@@ -1,13 +1,15 @@
 """Packages out of a bundle: apt installs from stanzas that the vendor's own signature vouches for, and reads no list.
 
 The law: apt itself judges each InRelease, with the keys that this host has for its source; the digest of a list is read
-out of what apt took, and a package's stanza out of that list, verbatim. So apt compares each .deb with what its vendor
-has signed, marks what comes along as automatic, and leaves the host's own lists, caches and sources alone. A bundle is
-as old as it is: the date until which a Release holds is not asked. This file travels only where there is a bundle.
+out of what apt took, and a package's stanza has to stand in that list, verbatim. So apt compares each .deb with what
+its vendor has signed, marks what comes along as automatic, and leaves the host's own lists, caches and sources alone.
+This is verified while packages come, and nothing is installed before it is. A bundle is as old as it is: the date until
+which a Release holds is not asked. This file travels only where there is a bundle.
 """
 
 import contextlib
 import re
+import threading
 
 from ..host import look
 from ..host.errors import Failed
@@ -42,15 +44,63 @@ DIGEST = re.compile(rb"\nSHA256: ([0-9a-f]{64})\n")
 
 @contextlib.contextmanager
 def source(system: "System") -> "Iterator[list[str]]":
-    """Options with which apt-get and apt-cache know the packages of the bundle, and nothing else. Raises Failed."""
-    stanzas = _verified(system)
-    packages = system.bundle.listing["packages"]
+    """Options with which apt-get and apt-cache know the packages of the bundle, and nothing else. Raises Failed.
+
+    They are for looks alone until `bring` has returned: what the bundle says is verified meanwhile.
+    """
+    listing = system.bundle.listing
+    wanted = [_wanted(repository["release"], repository["release"]["sha256"]) for repository in listing["repositories"]]
+    for repository in listing["repositories"]:
+        wanted += [_wanted(index, index["sha256"]) for index in repository["indices"].values()]
+    system.progress("receiving the bundle's indices")
+    system.bundle.receive(system, wanted)
+    stanzas = _stanzas(listing)
     places = {_filename(stanza): system.bundle.path(system, digest) for digest, stanza in stanzas.items()}
     if len(places) != len(stanzas):
-        names = ", ".join(sorted(packages[digest]["path"] for digest in stanzas))
+        names = ", ".join(sorted(listing["packages"][digest]["path"] for digest in stanzas))
         raise Failed("two packages of the bundle would have one name: {}".format(names), VERIFY)
-    with _known(system, b"\n\n".join(stanzas.values()), places) as options:
-        yield options
+    proof = system.bundle.proof = _Proof(system, stanzas)
+    try:
+        with _known(system, b"\n\n".join(stanzas.values()), places) as options:
+            yield options
+    except Failed:
+        proof.demand()  # what is wrong with the bundle comes first
+        raise
+    finally:
+        proof.wait()
+    proof.demand()
+
+
+class _Proof:
+    """The look at the vendors' signatures, in a thread of its own beside what comes over the wire."""
+
+    def __init__(self, system: "System", offered: "dict[str, bytes]") -> None:
+        self._system = system
+        self._offered = offered
+        self._error: "Exception | None" = None
+        self._thread = threading.Thread(target=self._run, daemon=True)
+        self._thread.start()
+
+    def _run(self) -> None:
+        try:
+            found = _verified(self._system)
+            packages = self._system.bundle.listing["packages"]
+            changed = [
+                packages[digest]["path"] for digest in packages if self._offered.get(digest) not in found[digest]
+            ]
+            if changed:
+                raise Failed("what the bundle says of {} is not what its vendor has signed".format(changed[0]), VERIFY)
+        except Exception as error:  # told by `demand`
+            self._error = error
+
+    def wait(self) -> None:
+        self._thread.join()
+
+    def demand(self) -> None:
+        """Wait for the end, and raise what was found wrong."""
+        self.wait()
+        if self._error is not None:
+            raise self._error
 
 
 @contextlib.contextmanager
@@ -77,13 +127,14 @@ def _known(system: "System", stanzas: bytes, places: "dict[str, str]") -> "Itera
 
 
 def bring(system: "System", arguments: "list[str]") -> None:
-    """Have in the cache what `apt-get ARGUMENTS` would take. Raises Failed."""
+    """Have in the cache what `apt-get ARGUMENTS` would take, and know it to be the vendor's. Raises Failed."""
     answer = system.query(["apt-get", "-o", "Acquire::ForceHash=SHA256", "--print-uris"] + arguments, timeout=SECONDS)
     if not answer.ok:
         raise explain(answer.out + answer.err, "apt cannot do that with what the bundle has")
     packages = system.bundle.listing["packages"]
     digests = re.findall(r"^'[^']+' \S+ \d+ SHA256:([0-9a-f]{64})$", answer.out, re.M)
     system.bundle.receive(system, [_wanted(packages[digest], digest) for digest in digests])
+    system.bundle.proof.demand()
     system.progress("installing {}".format(" ".join(arguments[arguments.index("install") + 1 :])))
 
 
@@ -102,6 +153,16 @@ def _wanted(file: "dict[str, Any]", digest: str) -> Wanted:
     return Wanted(digest, file["size"], file["path"])
 
 
+def _stanzas(listing: "dict[str, Any]") -> "dict[str, bytes]":
+    """{sha256: stanza} of the packages, as the bundle says them."""
+    found = {}
+    for stanza in listing["stanzas"].encode("utf-8").split(b"\n\n"):
+        match = DIGEST.search(b"\n" + stanza.strip(b"\n") + b"\n")
+        if match and match.group(1).decode("ascii") in listing["packages"]:
+            found[match.group(1).decode("ascii")] = stanza.strip(b"\n")
+    return found
+
+
 def _filename(stanza: bytes) -> str:
     """Where apt looks for the package, below the list."""
     match = re.search(rb"^Filename: (?:\./)*(\S+)$", stanza, re.M)
@@ -114,15 +175,11 @@ def _filename(stanza: bytes) -> str:
 # -- the vendors' signatures
 
 
-def _verified(system: "System") -> "dict[str, bytes]":
-    """{sha256: stanza, verbatim} of the bundle's packages, out of lists that their vendors have signed."""
+def _verified(system: "System") -> "dict[str, list[bytes]]":
+    """{sha256: its stanzas, verbatim} of the bundle's packages, out of lists that their vendors have signed: a package
+    may stand in two, of the release and of its security updates, with a path of its own in each."""
     listing = system.bundle.listing
-    wanted = [_wanted(repository["release"], repository["release"]["sha256"]) for repository in listing["repositories"]]
-    for repository in listing["repositories"]:
-        wanted += [_wanted(index, index["sha256"]) for index in repository["indices"].values()]
-    system.progress("verifying the bundle's indices")
-    system.bundle.receive(system, wanted)
-    found: "dict[str, bytes]" = {}
+    found: "dict[str, list[bytes]]" = {}
     for number, text in enumerate(_signed(system, listing["repositories"])):
         repository = listing["repositories"][number]
         for name, index in sorted(repository["indices"].items()):
@@ -132,7 +189,8 @@ def _verified(system: "System") -> "dict[str, bytes]":
                     index["path"], repository["release"]["path"]
                 )
                 raise Failed(cause, VERIFY)
-            found.update(_cut(system, index, set(listing["packages"])))
+            for digest, stanza in _cut(system, index, set(listing["packages"])):
+                found.setdefault(digest, []).append(stanza.decode("utf-8", "replace").encode("utf-8"))
     missing = sorted(package["path"] for digest, package in listing["packages"].items() if digest not in found)
     if missing:
         raise Failed("{} of the bundle is in no list that its vendor has signed".format(", ".join(missing)), VERIFY)
@@ -203,21 +261,19 @@ def _key(system: "System", repository: "dict[str, Any]", path: str) -> "tuple[st
     return " signed-by=" + ",".join(keys) if keys else "", b""
 
 
-def _cut(system: "System", index: "dict[str, Any]", wanted: "set[str]") -> "dict[str, bytes]":
-    """The stanzas of these packages, by their sha256."""
+def _cut(system: "System", index: "dict[str, Any]", wanted: "set[str]") -> "Iterator[tuple[str, bytes]]":
+    """The stanzas of these packages, each with its sha256."""
     data = system.read(system.bundle.path(system, index["sha256"]), INDEX_LIMIT) or b""
     try:
         data = b"\n" + _unpacked(index["path"], data)
     except Exception as error:  # zlib's, lzma's, bz2's
         raise Failed("{} of the bundle cannot be unpacked: {}".format(index["path"], error), VERIFY) from None
-    found = {}
     for match in DIGEST.finditer(data):
         digest = match.group(1).decode("ascii")
         if digest in wanted:
             end = data.find(b"\n\n", match.start())
             stanza = data[data.rfind(b"\n\n", 0, match.start()) + 1 : end if end >= 0 else None]
-            found[digest] = stanza.strip(b"\n")
-    return found
+            yield digest, stanza.strip(b"\n")
 
 
 def _unpacked(path: str, data: bytes) -> bytes:

@@ -11,7 +11,7 @@ import re
 from ..engine import impact
 from ..engine.resource import Resource
 from ..host.errors import Failed, TimedOut
-from . import apt, apt_locks, apt_pins, dpkg, given, policy_rc
+from . import apt, apt_locks, dpkg, given, policy_rc
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -304,10 +304,9 @@ class Packages(Resource):
         others = [name for name in change.installed if name not in self._asked()]
         held = [name for name, package in dpkg.packages(system, others).items() if package.held] if others else []
         if held:
-            cause = "apt would have to change {}, which somebody holds".format(", ".join(held))
-            raise Failed(
-                cause, "release it (apt-mark unhold {}) or ask for versions that fit it".format(" ".join(held))
-            )
+            from . import apt_pins  # only where apt refuses
+
+            raise apt_pins.held(held)
 
     def _mark(self, system: "System", verb: str, names: "list[str] | None" = None) -> None:
         """Hold or release; those that are so already are left alone."""
@@ -331,10 +330,17 @@ def _listed(names: "list[str]", found: "dict[str, Package]") -> str:
 
 def _with_versions(system: "System", error: Failed, where: "list[str]") -> Failed:
     """A version that is not there: name those that are. A package that is there, and kept out: name what does that."""
+    from . import apt_pins
+
+    kept = apt_pins.unmet(system, error)
+    if kept is not None:
+        return kept
     kept_out = re.search(r"Package '([^']+)' has no installation candidate", error.output)
     if kept_out and apt.available(system, kept_out.group(1), where or apt.NO_CACHE):
+        from . import apt_pins
+
         refused = apt_pins.refusal(system, kept_out.group(1))
-        return Failed(refused.cause, refused.fix, error.output)
+        return apt_pins.Kept(refused.cause, refused.fix, error.output)
     match = re.search(r"Version '[^']+' for '([^']+)' was not found", error.output)
     versions = apt.available(system, match.group(1), where or apt.NO_CACHE) if match else []
     if not versions:

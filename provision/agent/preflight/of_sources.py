@@ -84,7 +84,9 @@ def versions(system: "System", change: "Change") -> "Judgement":
     for answer in filter(None, (_missing(name, asked[name], offers) for name in judged)):
         return answer
     if offers.refused is not None:
-        return "warn", "{}, as far as apt's lists tell now".format(offers.refused.cause), offers.refused.fix
+        certain = isinstance(offers.refused, apt_pins.Kept)
+        until = "" if certain else ", as far as apt's lists tell now"
+        return "fail" if certain else "warn", offers.refused.cause + until, offers.refused.fix
     return "pass", "apt knows a version to install of each package", ""
 
 

@@ -8,7 +8,7 @@ can be found and removed, by this run or the next.
 import zlib
 
 from ..engine import kinds
-from ..engine.resource import CHANGED, OK, PENDING, WOULD_CHANGE, compare
+from ..engine.resource import CHANGED, FAILED, OK, PENDING, UNKNOWN, WOULD_CHANGE, compare
 from ..facts import gather
 from . import pending
 from .history import History
@@ -238,7 +238,8 @@ class Run:
 
     def note_removal(self, role: str, resource: "Resource", outcome: str) -> None:
         """Keep what only `remove` takes away; the first record counts, for it knows how the host was before us."""
-        undo = resource.when_removed(role) if self.keeps and outcome in (OK, CHANGED) else None
+        done = outcome in (OK, CHANGED) or resource.probe and outcome in (FAILED, UNKNOWN)
+        undo = resource.when_removed(role) if self.keeps and done else None
         if undo is not None:
             record = self.asked(role)
             key = key_of({"kind": undo[0], "fields": undo[1]})

@@ -222,8 +222,11 @@ class Stage:
 
     def _note(self, position: int, result: "ResourceResult") -> None:
         """Remember what was asked for and done, before anybody is told of it."""
-        if result["outcome"] in GOOD and not self._removes:
+        if self._removes:
+            return
+        if result["outcome"] in GOOD:
             self._run.remember(self.role, [self._items[position]], outcome=result["outcome"])
+        if result["outcome"] in GOOD or self._resources[position].probe:
             self._run.note_removal(self.role, self._resources[position], result["outcome"])
 
     def _settle(self, resource: "Resource", result: "ResourceResult") -> None:

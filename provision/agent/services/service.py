@@ -15,7 +15,6 @@ from ..host import look
 from ..host.errors import Failed
 from . import staleness
 from .systemd import Systemd
-from .sysv import Sysv
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -23,6 +22,7 @@ if TYPE_CHECKING:
 
     from ..host.system import System
     from ..types import Diff, Impact, Process, State, Undo
+    from .sysv import Sysv
 
     Manager = Systemd | Sysv
 
@@ -38,7 +38,6 @@ YOUNG = 120
 class Service(Resource):
     kind = "service"
     starts = True
-    sysv = Sysv
     name: str
     enabled: "bool | None"
     running: bool
@@ -177,7 +176,12 @@ class Service(Resource):
     def _manager(self, system: "System") -> "Manager":
         if system.stat("/run/systemd/system") is not None:
             return Systemd(self.name, self.also)
-        return self.sysv(self.name)
+        return self._sysv()
+
+    def _sysv(self) -> "Sysv":
+        from .sysv import Sysv  # only where systemd is not PID 1
+
+        return Sysv(self.name)
 
     def _glance(self, system: "System") -> "dict[str, Any] | None":
         """The look without a process (10 ms less), where the one that we recorded is still at work and all is well."""
