@@ -23,7 +23,7 @@ LAYERS = [
     {"faults"},
     {"site_kinds"},
     {"transport", "loader", "role", "messages", "journal"},
-    {"daemon", "inventory"},
+    {"daemon", "inventory", "as_root"},
     {"plan", "preflight", "bootstrap", "login", "reachability", "questions", "conversation"},
     {"bundle"},
     {"run", "accounting"},
