@@ -51,7 +51,7 @@ def verify(asked: Asked, junit: Path | None) -> int:
             record(event)
             view(event)
 
-        wanted = {"metrics": asked.metrics}
+        wanted = {"html": asked.report, "metrics": asked.metrics}
         try:
             summary = runner.verify(rolling.run_id(), found, sink, mask, forks=asked.forks, junit=junit)
         except KeyboardInterrupt:

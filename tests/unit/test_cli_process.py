@@ -173,12 +173,14 @@ def test_bad_input_is_one_line_a_problem_and_no_traceback(start: Start, tmp_path
     assert len(err.splitlines()) == 1
 
 
-def test_verify_writes_metrics(start: Start, here: Path) -> None:
+def test_verify_writes_metrics_and_a_page(start: Start, here: Path) -> None:
     (here / "tests").mkdir()
     (here / "tests" / "test_greeting.py").write_text("def test_it_is_there() -> None:\n    assert False\n")
     hosts = here / "hosts.yml"
     hosts.write_text(hosts.read_text().replace("roles:", "verify_tests: tests, roles:"))
-    status, _, err = ended(start("verify", "-i", here, "--metrics", here / "provision.prom"))
+    page = here / "page.html"
+    status, _, err = ended(start("verify", "-i", here, "--metrics", here / "provision.prom", "--report", page))
+    assert "<title>provision verify " in page.read_text()
     text = (here / "provision.prom").read_text()
     assert (status, err) == (1, "")
     assert 'provision_hosts{verb="verify",outcome="failed"} 1\n' in text
