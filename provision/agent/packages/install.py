@@ -245,7 +245,7 @@ class Packages(Resource):
         if held:
             words.insert(0, "--allow-change-held-packages")  # `apply` takes their holds away before
         try:
-            if self._asks_for_more():
+            if self._asks_for_more(removals):
                 self._refuse_surprises(system, apt.simulate(system, words, timeout))
             else:
                 apt.rehearse(system, words, timeout)
@@ -259,11 +259,11 @@ class Packages(Resource):
         names = [name if version is None else "{}={}".format(name, version) for name, version in targets]
         names += [name + "-" for name in removals]
         options = OPTIONS + (["--allow-downgrades"] if self.allow_downgrade else [])
-        return options + ([] if self._asks_for_more() else ["--no-remove"]) + ["install"] + names
+        return options + ([] if self._asks_for_more(removals) else ["--no-remove"]) + ["install"] + names
 
-    def _asks_for_more(self) -> bool:
-        """May something go, or become older? apt's own refusals know no exceptions: then we look for ourselves."""
-        return bool(self.replace or self.allow_downgrade)
+    def _asks_for_more(self, removals: "list[str]") -> bool:
+        """Does something go, or may it become older? apt's own refusals know no exceptions: then we look ourselves."""
+        return bool(removals or self.allow_downgrade)
 
     def _transaction(
         self,
@@ -277,7 +277,7 @@ class Packages(Resource):
         words = where + self._words(targets, removals)
         system.progress("installing {}".format(" ".join(words[words.index("install") + 1 :])))
         try:
-            if self._asks_for_more():
+            if self._asks_for_more(removals):
                 self._refuse_surprises(system, apt.simulate(system, words))
             if system.bundle is not None:
                 from . import bundled
