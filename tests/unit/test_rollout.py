@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from provision.errors import ProtocolError, RoleFault, Unreachable
+from provision.errors import ProtocolError, Refused, RoleFault, Unreachable
 from provision.events import (
     Event,
     HostFacts,
