@@ -8,7 +8,7 @@ from ..engine.resource import Resource
 from ..host import look
 from ..host.errors import Failed, Unknown
 from ..services import staleness
-from . import daemon_socket, engine_facts, flags, footing
+from . import command_line, daemon_socket, engine_facts, flags, footing
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -63,7 +63,7 @@ class DockerLive(Resource):
 
     def follows(self, system: "System", diff: "Diff") -> "set[str]":
         """Options that are about to change in daemon.json, or as flags in /etc/default/docker."""
-        changed = staleness.changing(system, engine_facts.CONFIG)
+        changed = staleness.changing(system, engine_facts.config_file(command_line.words(system)))
         changed |= {"bridge"} if "bip" in changed else set()  # docker0 has the other address
         flagged = engine_facts.FILE in system.foreseen
         return {key for key in diff if key.partition(".")[0] in changed or (flagged and key.startswith("--"))}

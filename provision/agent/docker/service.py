@@ -8,13 +8,13 @@ from ..engine import impact
 from ..host.errors import Failed
 from ..services.service import Service
 from ..services.systemd import Systemd
-from . import daemon_socket, footing, live
+from . import command_line, daemon_socket, footing, live
 from .known_errors import explain
 from .sysv import DockerSysv
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
+    from typing import Any, Sequence
 
     from ..host.system import System
     from ..services.service import Manager
@@ -32,6 +32,8 @@ class DockerService(Service):
 
     _lost = ""
     """What the kernel has in place of its bridge."""
+    _unlike: "Sequence[str]" = ()
+    """Flags in which a process that we have no record of differs from its unit."""
 
     def actual(self, system: "System") -> "State | None":
         """enabled, running, stale: as of any service; without its bridge in the kernel it needs a restart, too."""
@@ -46,6 +48,8 @@ class DockerService(Service):
         level, why = self._need
         if diff.get("stale", (False,))[0] and why == [self._lost]:
             return "{}s docker: {}".format(level, self._lost)
+        if diff.get("stale", (False,))[0] and self._unlike:
+            return "{}s docker: it runs with other flags than its unit has: {}".format(level, ", ".join(self._unlike))
         return Service.note(self, diff)
 
     def prove(self, system: "System") -> None:
@@ -101,7 +105,8 @@ class DockerService(Service):
             self._record(system, self._process, dict(tried, keys=dict(tried["keys"], **now["keys"])))
 
     def _shows_otherwise(self, system: "System", process: "Process") -> bool:
-        return live.differs(system, process[1], self.options)
+        self._unlike = command_line.otherwise(system, process[1])
+        return bool(self._unlike) or live.differs(system, process[1], self.options)
 
     # -- starting
 

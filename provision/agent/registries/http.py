@@ -16,7 +16,8 @@ import urllib.error
 import urllib.request
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
-from ..docker.engine_facts import process
+from ..docker import command_line
+from ..docker.engine_facts import config_file, process
 from ..host import look
 from ..host.errors import Failed
 from .client_config import HUB_NAMES
@@ -224,7 +225,8 @@ def daemon_proxies(system: "System") -> "dict[str, str]":
         if name.lower() in ("http_proxy", "https_proxy", "no_proxy") and value:
             found[name.lower().partition("_")[0]] = value.strip("\"'")
     try:
-        configured = json.loads(look.text(system, "/etc/docker/daemon.json") or "{}").get("proxies") or {}
+        path = config_file(command_line.words(system))
+        configured = json.loads(look.text(system, path) or "{}").get("proxies") or {}
     except (ValueError, AttributeError):
         configured = {}
     for name in ("http", "https", "no"):
