@@ -176,7 +176,7 @@ class Dockerd:
     def configuration(self) -> dict[str, Any]:
         """The daemon.json of its next start, as it is on disk; {} without one."""
         file = self._host.file(self.flags.get("config-file", ["/etc/docker/daemon.json"])[-1])
-        return json.loads(file.content_string or "{}") if file.exists else {}
+        return json.loads(file.content_string.lstrip("\ufeff") or "{}") if file.exists else {}
 
     @cached_property
     def container(self) -> Container:

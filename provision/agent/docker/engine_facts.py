@@ -41,6 +41,8 @@ PACKAGES = ENGINES + (
 )
 """Packages that are, belong to, or conflict with an engine."""
 CONFIG = "/etc/docker/daemon.json"
+MARK, MARK_SINCE = "\ufeff", 23
+"""A byte order mark, and the first engine that reads a daemon.json with one."""
 DAEMONS = ("dockerd", "dockerd-ce", "docker-daemon")
 PROCESSES = (
     "/sys/fs/cgroup/system.slice/docker.service/cgroup.procs",
@@ -69,7 +71,7 @@ def docker(system: "System", installed: "Mapping[str, Any]") -> "dict[str, Any]"
         facts["command_line"] = [look.without_secrets(word) for word in look.arguments(system, pid) or ()]
     facts["default_options"], facts["default_problem"] = default_file(look.text(system, FILE))
     facts["config"] = _config(system, facts["unit"], facts["default_options"])
-    facts["configured"], facts["config_problem"] = _configured(system, facts["config"])
+    facts["configured"], facts["config_problem"] = _configured(system, facts["config"], facts["version"] or "")
     facts["written"] = _written(system, facts["config"], facts["configured"])
     return facts
 
@@ -131,11 +133,22 @@ def is_daemon(system: "System", pid: str) -> bool:
     return words == ["docker", "daemon"] or any(word in DAEMONS for word in words)  # the second: a script of that name
 
 
-def _configured(system: "System", path: str) -> "tuple[dict[str, Any], str | None]":
+def document(system: "System", path: str) -> "dict[str, Any]":
+    """daemon.json as the daemon reads it; {} where there is none, or it cannot be read."""
+    try:
+        found = json.loads((look.text(system, path) or "").lstrip(MARK) or "{}")
+    except (ValueError, RecursionError):
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def _configured(system: "System", path: str, version: str) -> "tuple[dict[str, Any], str | None]":
     """(daemon.json without secrets, why it cannot be read)."""
     content = look.text(system, path)
     if content is None:
         return {}, "{} cannot be read".format(path) if look.exists(system, path) else None
+    if content.startswith(MARK) and int(version.partition(".")[0] or 0) < MARK_SINCE:
+        return {}, "{}:1: begins with a byte order mark, which Docker {} does not take".format(path, version)
     try:
         document = json_object.parse(content.encode("utf-8", "surrogateescape"), path)
     except Failed as error:

@@ -182,20 +182,12 @@ def _behind_a_link(system: "System", root: "str | None") -> "Judgement | None":
 def data_root(system: "System") -> str:
     """Where the engine keeps its data, running or not."""
     words = command_line.words(system)
-    for source in (flags.values(words), _configured(system, engine_facts.config_file(words))):
+    for source in (flags.values(words), engine_facts.document(system, engine_facts.config_file(words))):
         for name in ("data-root", "graph"):
             value = source.get(name)
             if value:
                 return value[-1] if isinstance(value, list) else str(value)
     return ROOT
-
-
-def _configured(system: "System", path: str) -> "dict[str, str]":
-    try:
-        document = json.loads(look.text(system, path) or "{}")
-    except ValueError:
-        return {}
-    return document if isinstance(document, dict) else {}
 
 
 def _store(system: "System") -> "dict[str, Any]":
