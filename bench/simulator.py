@@ -150,8 +150,9 @@ def _agent(directory: Path, connection: socket.socket) -> None:
         connection.close()
         name = _exactly(64).decode().strip()
         os.write(1, b"Welcome to a simulated host\r\n" + MARKER)
-        payload, sources = (json.loads(zlib.decompress(_exactly(int(_exactly(8), 16)))) for _ in range(2))
-        assert "agent.main" in sources
+        head, sources = (zlib.decompress(_exactly(int(_exactly(8), 16))) for _ in range(2))
+        payload = json.loads(head)
+        assert b"agent.main" in sources.split(b"\0")[::2]
         state = str(directory / "hosts" / name / "var" / "lib" / "provision")
         main.start(dict(payload["options"], state=state), _Sources())
     finally:

@@ -5,11 +5,20 @@ here, and nothing in them is trusted further than that.
 """
 
 from ipaddress import IPv4Address, IPv4Interface, IPv4Network, IPv6Address, IPv6Interface, IPv6Network
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, PlainValidator
 
 Network = IPv4Network | IPv6Network
+
+
+def _network(value: Any) -> Network:
+    """A host may have 20,000 routes: of each text one kind of network is tried."""
+    if isinstance(value, str):
+        return IPv6Network(value) if ":" in value else IPv4Network(value)
+    if isinstance(value, Network):
+        return value
+    raise ValueError("no network")
 
 
 class _Facts(BaseModel):
@@ -29,7 +38,7 @@ class Os(_Facts):
 class Route(_Facts):
     """One route of any table; a default route is 0.0.0.0/0 or ::/0."""
 
-    network: Network
+    network: Annotated[Network, PlainValidator(_network)]
     interface: str
 
     @property

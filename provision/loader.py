@@ -118,14 +118,16 @@ def _source(name: str) -> bytes:
 
 ONLY_WITH_A_BUNDLE = ("host.parcels", "packages.bundled", "registries.bundled_images", "preflight.of_bundle")
 """Modules of the agent that travel only in runs that have a bundle."""
+_NEVER = ("types",)
+"""Read by type checkers alone."""
 
 
 def block(options: Mapping[str, Any], *, bundle: bool = False) -> bytes:
     """The agent and its options, for the loader: two parts, each as eight hexadecimal digits of length, then zlib.
 
     The first is JSON: the options, the text that starts it all (agent/boot.py), which modules are packages, and a
-    digest of the sources. The second holds the sources, which a host that keeps them compiled (boot.py) has no need to
-    unpack.
+    digest of the sources. The second holds the sources, between zero bytes since JSON's escapes would be 3 % more to
+    send; a host that keeps them compiled (boot.py) has no need to unpack it.
     """
     boot, sources, digest, packages = _packed(bundle)
     head = {"boot": boot, "digest": digest, "packages": packages, "options": dict(options)}
@@ -145,15 +147,19 @@ def _packed(bundle: bool) -> tuple[str, bytes, str, list[str]]:
 
 @cache
 def _pack(bundle: bool) -> tuple[str, bytes, str, list[str]]:
-    sources = {name: text for name, text in _sources().items() if bundle or name not in ONLY_WITH_A_BUNDLE}
+    sources = {
+        name: text
+        for name, text in _sources().items()
+        if name not in (_NEVER if bundle else _NEVER + ONLY_WITH_A_BUNDLE)
+    }
     boot = sources.pop("boot")
     modules = {"agent": sources.pop("__init__")} | {f"agent.{name}": text for name, text in sources.items()}
-    texts = [boot, *(text for item in sorted(modules.items()) for text in item)]
-    digest = sha256("\0".join(texts).encode("utf-8")).hexdigest()
+    packed = "\0".join(text for item in sorted(modules.items()) for text in item)
+    digest = sha256((boot + "\0" + packed).encode("utf-8")).hexdigest()
     packages = sorted({name.rpartition(".")[0] for name in modules} - {""})
-    return boot, _part(json.dumps(modules)), digest, packages
+    return boot, _part(packed), digest, packages
 
 
 def _part(text: str) -> bytes:
-    body = zlib.compress(text.encode("ascii"), 4)  # 6: 5 % less to send, but twice the time
+    body = zlib.compress(text.encode("utf-8"), 5)  # 6: 2 % less to send, but half as much time again
     return b"%08x" % len(body) + body

@@ -18,9 +18,11 @@ from provision.resources import (
     DaemonEnvironment,
     DaemonInput,
     DaemonOption,
+    Directory,
     DockerCurrent,
     DockerLive,
     DockerService,
+    File,
     JsonKeys,
     Resource,
     Service,
@@ -139,8 +141,7 @@ class Removal:
     roles: tuple[str, ...]
     daemon: bool
     """May one of them have had a say in the Docker daemon?"""
-    loaded: tuple[Role, ...] = ()
-    """Those of them that are on disk still."""
+    loaded: tuple[Role, ...] = ()  # those of them that are on disk still
 
 
 def removal(
@@ -169,6 +170,10 @@ def removal(
         resources = _daemon_without(removed.roles, wanted, facts)
     except Refuse as refuse:
         raise RefusedByRole(wanted.role, refuse.cause, refuse.fix) from None
+    theirs = any(wanted.role in roles for roles in facts.docker.written.values())
+    if theirs and wanted.role not in (*removed.roles, *(item.name for item in staying)):  # its own files stay
+        kept = tuple(item for item in resources if not isinstance(item, File | Directory))
+        return (Stage(UPGRADED, kept, transaction=True, disrupt=disrupt, remove=True), *rest)
     gone = wanted.role in removed.roles or not staying
     return (Stage(wanted.role, resources, transaction=True, disrupt=disrupt, remove=gone), *rest)
 
@@ -240,7 +245,7 @@ def _take_daemon(stage: Stage, wanted: _Daemon, position: int) -> Stage:
 
 
 UPGRADED = "docker"
-"""The stage of a run without the daemon's own that asks whether an upgrade of Docker is live."""
+"""The stage of a run without the daemon's own that asks whether an upgrade of Docker is live, or takes out keys."""
 
 
 def _with_upgrade(stages: tuple[Stage, ...], wanted: _Daemon, facts: Facts) -> tuple[Stage, ...]:

@@ -22,7 +22,7 @@ from typing import Any, get_args
 
 from pydantic import BaseModel, ConfigDict
 
-from provision import docstrings, faults, site_kinds
+from provision import docstrings, faults, shipped, site_kinds
 from provision.errors import InputError, Problem, nearest
 from provision.facts import Facts
 from provision.resources import Resource
@@ -38,7 +38,6 @@ __all__ = [
     "Settings",
     "Skip",
     "Spelled",
-    "available",
     "document",
     "kind",
     "load",
@@ -105,19 +104,13 @@ def kind(file: str, name: str) -> type[Resource]:
     return site_kinds.load(Path(file).absolute().parents[1] / "kinds" / f"{name}.py")
 
 
-def available(search_path: Sequence[Path]) -> list[str]:
-    """The names of all roles in these folders, sorted."""
-    files = (file for folder in search_path for file in folder.glob("*.py"))
-    return sorted({file.stem for file in files if not file.stem.startswith("_")})
-
-
 def load(name: str, search_path: Sequence[Path]) -> Role:
     """The role of that name; the first folder that has it wins. Raises InputError with what was probably meant."""
     for folder in search_path:
         path = folder / f"{name}.py"
         if path.is_file():
             return _role(name, path)
-    known = available(search_path)
+    known = shipped.role_names(search_path)
     close = nearest(name, known)
     hint = f"did you mean {close!r}?" if close else f"there are: {', '.join(known)}"
     raise InputError([Problem(f"no role is called {name!r}", hint=hint)])

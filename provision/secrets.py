@@ -10,11 +10,12 @@ import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import fields, is_dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, quote_plus
 
-from pydantic import BaseModel, GetCoreSchemaHandler, GetJsonSchemaHandler
-from pydantic_core import CoreSchema, core_schema
+if TYPE_CHECKING:
+    from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler
+    from pydantic_core import CoreSchema
 
 HIDDEN = "********"
 SHORTEST_MASKED = 4
@@ -57,7 +58,9 @@ class Secret:
         self._value = state
 
     @classmethod
-    def __get_pydantic_core_schema__(cls, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+    def __get_pydantic_core_schema__(cls, source: Any, handler: "GetCoreSchemaHandler") -> "CoreSchema":
+        from pydantic_core import core_schema  # noqa: PLC0415 - it is there when this is called
+
         def take(value: object) -> "Secret":
             if isinstance(value, Secret):
                 return value
@@ -70,7 +73,7 @@ class Secret:
         )
 
     @classmethod
-    def __get_pydantic_json_schema__(cls, schema: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
+    def __get_pydantic_json_schema__(cls, schema: "CoreSchema", handler: "GetJsonSchemaHandler") -> dict[str, Any]:
         return {"type": "string", "writeOnly": True, "description": "A secret: use the tag !secret."}
 
 
@@ -106,6 +109,8 @@ class Mask:
         words = {word for secret in secrets for word in _encodings(secret.reveal()) if len(word) >= SHORTEST_MASKED}
         ordered = sorted(words, key=lambda word: (-len(word), word))
         self._pattern = re.compile("|".join(map(re.escape, ordered))) if ordered else None
+        dumped = [json.dumps(word)[1:-1] for word in ordered]
+        self._in_json = re.compile("|".join(map(re.escape, dumped))) if ordered else None
 
     def __bool__(self) -> bool:
         return self._pattern is not None
@@ -113,6 +118,10 @@ class Mask:
     def text(self, text: str) -> str:
         """`text` with every known secret hidden; the words around it stay."""
         return self._pattern.sub(HIDDEN, text) if self._pattern else text
+
+    def is_in(self, dumped: str) -> bool:
+        """May there be a secret in some text of this JSON, as `json.dumps` writes it?"""
+        return self._in_json is not None and self._in_json.search(dumped) is not None
 
     def value(self, value: Any) -> Any:
         """`value` (plain JSON types) with every string in it masked."""
@@ -131,8 +140,8 @@ def secrets_in(value: Any) -> Iterator[Secret]:
     """Every secret in targets and settings: what the mask has to know."""
     if isinstance(value, Secret):
         yield value
-    elif isinstance(value, BaseModel):
-        for name in type(value).model_fields:
+    elif model_fields := getattr(type(value), "model_fields", None):  # pydantic's, which need not be imported
+        for name in model_fields:
             yield from secrets_in(getattr(value, name))
     elif is_dataclass(value):
         for item in fields(value):

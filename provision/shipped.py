@@ -4,7 +4,7 @@ The one place that says where they are. In a clone, and for an editable install,
 they lie in the package, in provision/data/: setup.py copies them there when the wheel is built.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 _PACKAGE = Path(__file__).resolve().parent
@@ -20,3 +20,9 @@ TESTS = TOP / "tests" / "verify"
 def role_path(directories: Iterable[Path]) -> list[Path]:
     """Where the roles of an inventory in these directories are looked for: beside it, then among the shipped ones."""
     return [*dict.fromkeys(directory / "roles" for directory in directories), ROLES]
+
+
+def role_names(search_path: Sequence[Path]) -> list[str]:
+    """The names of all roles in these folders, sorted."""
+    files = (file for folder in search_path for file in folder.glob("*.py"))
+    return sorted({file.stem for file in files if not file.stem.startswith("_")})

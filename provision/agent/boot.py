@@ -1,7 +1,8 @@
 """Turns the shipped sources into importable modules, then starts the agent.
 
 The loader on the command line executes this text with `payload` (dict: "options", "digest", "packages": the modules
-that hold others, and "boot", this very text) and `packed` (the sources: zlib of JSON, {dotted name: text}) in its
+that hold others, and "boot", this very text) and `packed` (the sources: zlib of dotted names, each followed by its
+text, with a zero byte between any two) in its
 globals; so does the loader of an undo that was left on the host (rollback/deadman.py). Modules are compiled when they
 are first imported, so a run pays only for the kinds it uses; host/tracebacks.py gives their lines to a traceback.
 Unpacking and compiling costs a host more than all else that we do in a run without changes: so a run that may write
@@ -49,7 +50,8 @@ class Sources:
 
     def _texts(self) -> "dict[str, str]":
         if self._unpacked is None:
-            self._unpacked = json.loads(zlib.decompress(self._packed).decode("ascii"))
+            parts = zlib.decompress(self._packed).decode("utf-8").split("\0")
+            self._unpacked = dict(zip(parts[::2], parts[1::2]))
         return self._unpacked
 
     def exec_module(self, module: "ModuleType") -> None:

@@ -70,18 +70,18 @@ def _hosts(context: click.Context, word: str) -> Iterable[str]:
 
 
 def _roles(context: click.Context, word: str) -> Iterable[str]:
-    from provision import role
+    from provision import shipped
 
-    return role.available(_role_path(context))
+    return shipped.role_names(_role_path(context))
 
 
 def _settings(context: click.Context, word: str) -> Iterable[str]:
-    from provision import role
+    from provision import role, shipped
 
     path = _role_path(context)
     name, dot, _ = word.partition(".")
     if not dot:
-        return [f"{found}." for found in role.available(path)]
+        return [f"{found}." for found in shipped.role_names(path)]
     return [f"{name}.{field}=" for field in role.load(name, path).settings.model_fields]
 
 

@@ -9,8 +9,8 @@ import os
 import re
 from collections.abc import Callable
 from concurrent.futures import Executor, ThreadPoolExecutor
-from dataclasses import dataclass
 from importlib.util import find_spec
+from typing import NamedTuple
 
 from provision.cli import hosts
 from provision.cli.options import Asked
@@ -23,8 +23,7 @@ _REMOTE = re.compile(r"dask(?P<tls>\+tls)?://(?P<host>\[[0-9a-fA-F:]+\]|[^\[\]:/
 _LOCAL = re.compile(r"dask\+local(:(?P<processes>[1-9][0-9]{0,2}))?")
 
 
-@dataclass(frozen=True)
-class Wanted:
+class Wanted(NamedTuple):
     """What `--executor` names: a scheduler as Dask writes it, or so many processes of this machine."""
 
     address: str | None = None

@@ -7,13 +7,12 @@ import getpass
 import os
 import shutil
 import sys
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from provision import inventory, journal, report, shipped
-from provision.cli import resuming
+from provision import inventory, shipped
 from provision.cli.options import Asked
 from provision.errors import InputError, Problem
 from provision.inventory import Host, Inventory, ansible_config, places
@@ -21,10 +20,13 @@ from provision.inventory.ansible_config import Config
 from provision.inventory.document import Mark, Tagged
 from provision.inventory.references import Ask, Placeholder
 from provision.inventory.vault import identity
-from provision.journal import Past
-from provision.rollout.policy import Policy, Wanted, policy
-from provision.rollout.review import Plan
+from provision.report.output import warn
 from provision.secrets import Mask, secrets_in
+
+if TYPE_CHECKING:
+    from provision.journal import Past
+    from provision.rollout.policy import Policy
+    from provision.rollout.review import Plan
 
 
 @dataclass(frozen=True)
@@ -33,7 +35,7 @@ class Selection:
 
     hosts: list[Host]
     role_path: list[Path]
-    policy: Policy
+    policy: "Policy"
     source: Inventory
     """All of what was read."""
 
@@ -100,9 +102,9 @@ def select(
     asked: Asked,
     *,
     secrets: bool = True,
-    past: Past | None = None,
+    past: "Past | None" = None,
     hooks: bool = False,
-    plan: Plan | None = None,
+    plan: "Plan | None" = None,
     choose: Callable[[set[str]], tuple[str, ...]] | None = None,
 ) -> Selection:
     """The hosts that were asked for; with `past`, those that it left unfinished; with `plan`, those that are in it;
@@ -110,44 +112,71 @@ def select(
     Raises InputError with everything that is wrong; warnings go to standard error."""
     found = read(asked)
     problems = folders(asked) + _event_hook(asked)
-    try:
-        names = _names(found, asked, past, plan)
-    except InputError as error:
-        # What else is wrong is found over all hosts, but nobody's secrets are touched for that.
-        names = list(found.hosts)
-        problems += error.problems
-    wanted = Wanted(asked.waves, asked.max_failures, hooks, asked.no_exec)
-    course, wrong = policy(found.rollout, wanted, names, found.by_host)
-    problems += wrong
+    names = _names(found, asked, past, plan, problems)
+    course = _course(found, asked, names, problems, hooks=hooks)
     if choose is not None:
         asked = replace(asked, roles=choose(_roles(found, names)))
-    hosts: list[Host] = []
-    try:
-        hosts = _resolve(found, names, asked, secrets and not problems)
-    except InputError as error:
-        problems += error.problems
-    report.warn(*(f"warning: {text}" for text in found.warnings))
-    if problems:
-        raise InputError(problems)
+    hosts = _resolve(found, names, asked, problems, secrets=secrets)
     if past is not None:
+        from provision.cli import resuming
+
         hosts = resuming.left(past, hosts, limited=asked.limit is not None)
     return Selection(hosts, role_path(asked), course, found)
 
 
-def _names(found: Inventory, asked: Asked, past: Past | None, plan: Plan | None) -> list[str]:
-    def failed(run: str) -> list[str]:
-        return journal.find(journal.folder(), run).failed()
+def listed(asked: Asked) -> list[Host]:
+    """The hosts that were asked for, to be shown: what runs need is not loaded. Raises InputError with everything that
+    is wrong; warnings go to standard error."""
+    found = read(asked)
+    problems = list[Problem]()
+    names = _names(found, asked, None, None, problems)
+    if found.rollout is not None:
+        _course(found, asked, names, problems)
+    return _resolve(found, names, asked, problems, secrets=False)
 
-    names = found.select(asked.limit, failed)
+
+def _course(
+    found: Inventory, asked: Asked, names: Sequence[str], problems: list[Problem], *, hooks: bool = False
+) -> "Policy":
+    """How a run goes through these hosts; what is wrong with that is added to `problems`."""
+    from provision.rollout.policy import Wanted, policy
+
+    wanted = Wanted(asked.waves, asked.max_failures, hooks, asked.no_exec)
+    course, wrong = policy(found.rollout, wanted, names, found.by_host)
+    problems += wrong
+    return course
+
+
+def _names(
+    found: Inventory, asked: Asked, past: "Past | None", plan: "Plan | None", problems: list[Problem]
+) -> list[str]:
+    """The hosts that were asked for; all of them where that is wrong, for what else is: it is added to `problems`."""
+    try:
+        return _chosen(found, asked, past, plan)
+    except InputError as error:
+        problems += error.problems
+        return list(found.hosts)
+
+
+def _chosen(found: Inventory, asked: Asked, past: "Past | None", plan: "Plan | None") -> list[str]:
+    names = found.select(asked.limit, _failed)
     if plan is not None:
         names = _in_plan(plan, names, asked)
     if past is None:
         return names
+    from provision.cli import resuming
+
     if asked.limit is None and (gone := resuming.missing(past, names)):
         raise InputError(gone)
     if not (names := resuming.names(past, names)):
         raise InputError([Problem(f"--limit {asked.limit}: matches no host of run {past.run}")])
     return names
+
+
+def _failed(run: str) -> list[str]:
+    from provision import journal
+
+    return journal.find(journal.folder(), run).failed()
 
 
 def _roles(found: Inventory, names: Iterable[str]) -> set[str]:
@@ -156,7 +185,7 @@ def _roles(found: Inventory, names: Iterable[str]) -> set[str]:
     return {str(name) for host in names if isinstance(given.get(host), list) for name in given[host]}
 
 
-def _in_plan(plan: Plan, names: list[str], asked: Asked) -> list[str]:
+def _in_plan(plan: "Plan", names: list[str], asked: Asked) -> list[str]:
     """Those of these hosts that the plan has. Raises InputError where it has one that the inventory has not."""
     gone = [host for host in plan.hosts if host not in names] if asked.limit is None else []
     hint = "give --limit for those that are left"
@@ -190,16 +219,27 @@ def _event_hook(asked: Asked) -> list[Problem]:
     return []
 
 
-def _resolve(source: Inventory, names: list[str], asked: Asked, secrets: bool) -> list[Host]:
-    return source.resolve(
-        names,
-        role_path=role_path(asked),
-        roles=asked.roles,
-        overrides=asked.overrides,
-        secrets=secrets,
-        ask=asker(),
-        login=login(asked),
-    )
+def _resolve(
+    found: Inventory, names: Sequence[str], asked: Asked, problems: list[Problem], *, secrets: bool
+) -> list[Host]:
+    """These hosts, typed. Nobody's secrets are looked up where there are `problems` already; all are raised."""
+    hosts: list[Host] = []
+    try:
+        hosts = found.resolve(
+            names,
+            role_path=role_path(asked),
+            roles=asked.roles,
+            overrides=asked.overrides,
+            secrets=secrets and not problems,
+            ask=asker(),
+            login=login(asked),
+        )
+    except InputError as error:
+        problems += error.problems
+    warn(*(f"warning: {text}" for text in found.warnings))
+    if problems:
+        raise InputError(problems)
+    return hosts
 
 
 def login(asked: Asked) -> Mapping[str, Any]:

@@ -3,21 +3,23 @@
 import json
 import sys
 from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
-from provision import report, role, site_kinds
 from provision.cli import hosts
 from provision.cli.options import Asked
 from provision.errors import InputError, Problem, nearest
-from provision.inventory import schema as schema_of
-from provision.report import listing, settings
+from provision.report import listing
+from provision.report.output import Output, warn
 from provision.report.text import Line
-from provision.role import Role
+
+if TYPE_CHECKING:
+    from provision.role import Role
 
 
 def inventory(asked: Asked, graph: bool, host: str | None) -> int:
     """The hosts, or the tree of groups, or one host's values."""
     if host is None and not graph:
-        found = hosts.select(asked, secrets=False).hosts
+        found = hosts.listed(asked)
         return show(listing.hosts_json(found) if asked.as_json else listing.hosts(found))
     source = hosts.read(asked)
     if host is None:
@@ -29,6 +31,8 @@ def inventory(asked: Asked, graph: bool, host: str | None) -> int:
 
 def roles(asked: Asked, names: Iterable[str]) -> int:
     """What roles there are, or all settings of some."""
+    from provision.report import settings
+
     known = _known(asked, names)
     if asked.as_json:
         return show(settings.as_json(known))
@@ -37,6 +41,9 @@ def roles(asked: Asked, names: Iterable[str]) -> int:
 
 def kinds(asked: Asked, names: Iterable[str]) -> int:
     """What kinds of resource a role may yield, or all fields of some."""
+    from provision import site_kinds
+    from provision.report import settings
+
     names = list(names)
     known = settings.KINDS | site_kinds.beside(hosts.directories(asked))
     if unknown := [name for name in names if name not in known]:
@@ -51,15 +58,19 @@ def kinds(asked: Asked, names: Iterable[str]) -> int:
 
 def schema(asked: Asked, variables: bool) -> int:
     """The JSON Schema of inventories, or of files of variables."""
+    from provision.inventory.schema import schema as schema_of
+
     text = json.dumps(schema_of(_known(asked, ()), variables=variables), indent=2)
     return show(map(Line, text.splitlines()))
 
 
-def _known(asked: Asked, names: Iterable[str]) -> list[Role]:
+def _known(asked: Asked, names: Iterable[str]) -> "list[Role]":
     """These roles, or all. Raises InputError with every name that is none."""
+    from provision import role, shipped
+
     path = hosts.role_path(asked)
-    found, problems = list[Role](), list[Problem]()
-    for name in names or role.available(path):
+    found, problems = list[role.Role](), list[Problem]()
+    for name in names or shipped.role_names(path):
         try:
             found.append(role.load(name, path))
         except InputError as error:
@@ -71,9 +82,9 @@ def _known(asked: Asked, names: Iterable[str]) -> list[Role]:
 
 def show(lines: Iterable[Line]) -> int:
     """Write lines to standard output; 1 if that was not possible."""
-    output = report.Output(sys.stdout)
-    for found in lines:
-        output.line(found.text)
+    output = Output(sys.stdout)
+    output.write("".join(f"{found.text}\n" for found in lines))
+    output.flush()
     if output.problem:
-        report.warn(output.problem)
+        warn(output.problem)
     return 1 if output.problem else 0

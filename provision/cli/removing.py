@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 import click
 
-from provision import report, role
+from provision import report, role, shipped
 from provision.cli import hosts, reading
 from provision.cli.options import Asked
 from provision.cli.rolling import roll_out
@@ -17,6 +17,7 @@ from provision.errors import InputError, Problem, nearest
 from provision.inventory import Host
 from provision.plan import Removal
 from provision.report.text import Line, names
+from provision.report.transcript import Story
 from provision.rollout import Job
 from provision.rollout.order import templates
 
@@ -24,7 +25,7 @@ from provision.rollout.order import templates
 def remove(wanted: Sequence[str], asked: Asked) -> int:
     """Take these roles from hosts. Raises InputError before anything is connected to."""
     path = hosts.role_path(asked)
-    there = role.available(path)
+    there = shipped.role_names(path)
     _refuse_misspelt([name for name in wanted if name not in there], there)
     touches_daemon = any(name not in there or role.load(name, path).daemon for name in wanted)
 
@@ -44,7 +45,7 @@ def remove(wanted: Sequence[str], asked: Asked) -> int:
         for order in (_in_order(wanted, in_inventory.get(host.name) or []) for host in selection.hosts)
     ]
     jobs = [_job(host, removal, selection) for host, removal in zip(selection.hosts, removals, strict=True)]
-    story = report.Story(diff=asked.diff, verbose=asked.verbose, quiet=asked.quiet)
+    story = Story(diff=asked.diff, verbose=asked.verbose, quiet=asked.quiet)
     return roll_out("remove", asked, jobs, selection, story)
 
 

@@ -7,7 +7,7 @@ was interrupted leaves no file.
 from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -16,17 +16,21 @@ from provision.cli import resuming
 from provision.cli.hosts import Selection, mask
 from provision.cli.options import Asked
 from provision.errors import InputError, Problem
-from provision.rollout import Job, review
-from provision.rollout.review import Plan, Recorder
+from provision.rollout import Job
 from provision.run import Reviewed
 from provision.secrets import HIDDEN
 
+if TYPE_CHECKING:
+    from provision.rollout.review import Plan, Recorder
 
-def complete(asked: Asked) -> tuple[Asked, Plan | None]:
+
+def complete(asked: Asked) -> "tuple[Asked, Plan | None]":
     """What was asked, with the rest as the plan has it; and the plan. Raises InputError."""
     _refuse_mixed(asked)
     if asked.plan is None:
         return asked, None
+    from provision.rollout import review  # only for a saved plan
+
     plan = review.read(asked.plan)
     told = plan.asked
     kept: dict[str, Any] = {name: told.get(name) for name in ("user", "become") if getattr(asked, name) is None}
@@ -50,7 +54,7 @@ def _refuse_mixed(asked: Asked) -> None:
         raise click.UsageError(f"{odd[0]} does not go with a plan that is applied")
 
 
-def recorded(asked: Asked, jobs: list[Job], selection: Selection) -> tuple[list[Job], Recorder | None]:
+def recorded(asked: Asked, jobs: list[Job], selection: Selection) -> "tuple[list[Job], Recorder | None]":
     """The jobs of a check, and who makes a plan of it, where that is asked for. Raises InputError."""
     if asked.out is None:
         return jobs, None
@@ -58,12 +62,16 @@ def recorded(asked: Asked, jobs: list[Job], selection: Selection) -> tuple[list[
         if inventory.resolve() in asked.out.resolve().parents:
             what = f"--out: {asked.out} would be read as a part of the inventory {inventory}"
             raise InputError([Problem(what, hint="save it elsewhere")])
+    from provision.rollout.review import Recorder
+
     recorder = Recorder()
     return [replace(job, reviewed=Reviewed(recorder.salt)) for job in jobs], recorder
 
 
-def save(recorder: Recorder, asked: Asked, selection: Selection) -> bool:
+def save(recorder: "Recorder", asked: Asked, selection: Selection) -> bool:
     """Write the plan; False where that was not possible."""
+    from provision.rollout import review
+
     assert asked.out is not None
     told = resuming.told(asked, selection.hosts, mask(selection.hosts), selection.source)
     try:
@@ -74,6 +82,8 @@ def save(recorder: Recorder, asked: Asked, selection: Selection) -> bool:
     return True
 
 
-def bound(plan: Plan, jobs: Iterable[Job], selection: Selection) -> list[Job]:
+def bound(plan: "Plan", jobs: Iterable[Job], selection: Selection) -> list[Job]:
     """The jobs of an apply, each bound to what was reviewed."""
+    from provision.rollout import review
+
     return review.bound(plan, jobs, selection.hosts, selection.role_path)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from provision import report, role, shipped
 from provision.errors import InputError, Problem
-from provision.inventory import schema
+from provision.inventory.schema import schema
 
 INVENTORY = """\
 # yaml-language-server: $schema=.inventory.schema.json
@@ -69,7 +69,7 @@ def init(folder: Path) -> int:
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
             (folder / name).write_text(text, "utf-8")
         path = [folder / "roles", shipped.ROLES]
-        known = [role.load(name, path) for name in role.available(path)]
+        known = [role.load(name, path) for name in shipped.role_names(path)]
         (folder / SCHEMA).write_text(json.dumps(schema(known), indent=1) + "\n", "utf-8")
     except OSError as error:
         raise InputError([Problem(f"cannot be written: {error.strerror}", str(error.filename))]) from None

@@ -12,6 +12,7 @@ from provision.cli import completing, options
 from provision.cli.options import Asked
 from provision.cli.screen import Verb
 from provision.cli.verb_bundle import bundle
+from provision.cli.verb_runs import runs
 from provision.cli.verbs_seldom import completion, init, kinds, man, schema
 
 
@@ -21,8 +22,8 @@ from provision.cli.verbs_seldom import completion, init, kinds, man, schema
         click.Argument(["plan"], required=False, type=click.Path(path_type=Path)),
         options.INVENTORY, options.LIMIT, options.ROLES, options.CHECK, options.DIFF, options.SET, options.FORKS,
         options.WAVES, options.MAX_FAILURES, options.RESUME, options.TIMEOUT, options.WHAT_FOR, options.EXECUTOR,
-        options.YES, options.BUNDLE, options.BANDWIDTH, options.ON_EVENT, options.JSON, options.REPORT, options.JUNIT,
-        options.METRICS,
+        options.YES, options.BUNDLE, options.SHARE, options.BANDWIDTH, options.ON_EVENT, options.JSON, options.REPORT,
+        options.JUNIT, options.METRICS,
         options.VERBOSE, options.QUIET, options.LIST_HOSTS,
         *options.LOGIN, options.ACCEPT, options.VAULT, options.VAULT_ID, options.NO_EXEC,
     ],
@@ -154,7 +155,7 @@ def roles(names: tuple[str, ...], **given: Any) -> int:
             help="Processes, each with a host at a time.",
         ),
         click.Option(["--junit"], metavar="FILE", type=click.Path(path_type=Path), help="Write JUnit's XML there."),
-        options.METRICS,
+        options.REPORT, options.METRICS,
         options.JSON, options.VERBOSE, options.QUIET, *options.LOGIN, options.VAULT, options.VAULT_ID, options.NO_EXEC,
     ],
     short_help="Test hosts from outside, with testinfra.",
@@ -171,42 +172,11 @@ def verify(junit: Path | None, **given: Any) -> int:
     return verifying.verify(Asked(**given), junit)
 
 
-@click.group(params=[options.JSON], invoke_without_command=True, short_help="List runs, or show one again.")
-@click.pass_context
-def runs(context: click.Context, as_json: bool) -> int:
-    """List the runs that are recorded: when, what, and how they ended.
-
-    Example: provision.py runs show last --report last.html
-    """
-    from provision.cli.runs import listed
-
-    return 0 if context.invoked_subcommand else listed(as_json)
-
-
-@runs.command(
-    params=[
-        click.Argument(["run"], default="last", shell_complete=completing.runs),
-        options.DIFF, options.VERBOSE, options.JSON, options.REPORT,
-        options.JUNIT,
-    ],
-    short_help="Show a run again: an ID, its beginning, or last.",
-)  # fmt: skip
-def show(run: str, **given: Any) -> int:
-    """Show a run again as it was shown, or write its reports. RUN is an ID, its beginning, last, or a file of
-    check --out.
-
-    Example: provision.py runs show last --diff
-    """
-    from provision.cli.runs import show
-
-    return show(run, Asked(**given))
-
-
 @click.command(
     cls=Verb,
     params=[
-        options.INVENTORY, options.LIMIT, options.FORKS, options.TIMEOUT, options.JSON, options.METRICS,
-        options.VERBOSE, *options.LOGIN,
+        options.INVENTORY, options.LIMIT, options.FORKS, options.TIMEOUT, options.JSON, options.REPORT,
+        options.METRICS, options.VERBOSE, *options.LOGIN,
         options.ACCEPT, options.VAULT, options.VAULT_ID, options.NO_EXEC,
     ],
     short_help="Show what is pending, done and proven, and who is at work.",

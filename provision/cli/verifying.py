@@ -18,6 +18,7 @@ from provision.events import Event
 from provision.report import files
 from provision.report.record import Record
 from provision.report.summary import exit_status
+from provision.report.transcript import Story
 from provision.secrets import Mask, secrets_in
 
 NEEDED = {"pytest": "pytest", "testinfra": "pytest-testinfra", "xdist": "pytest-xdist"}
@@ -43,14 +44,14 @@ def verify(asked: Asked, junit: Path | None) -> int:
     # pytest captures standard output, so ours goes to a copy of it.
     with os.fdopen(os.dup(sys.stdout.fileno()), "w", encoding=sys.stdout.encoding) as stream:
         output = report.Output(stream)
-        view = report.view(output, report.Story(verbose=asked.verbose, quiet=asked.quiet), as_json=asked.as_json)
+        view = report.view(output, Story(verbose=asked.verbose, quiet=asked.quiet), as_json=asked.as_json)
         record = Record()
 
         def sink(event: Event) -> None:
             record(event)
             view(event)
 
-        wanted = {"metrics": asked.metrics}
+        wanted = {"html": asked.report, "metrics": asked.metrics}
         try:
             summary = runner.verify(rolling.run_id(), found, sink, mask, forks=asked.forks, junit=junit)
         except KeyboardInterrupt:

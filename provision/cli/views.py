@@ -6,15 +6,15 @@ also when it was interrupted.
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from provision import journal, report
 from provision.cli.options import Asked
 from provision.events import Event
 from provision.journal import Journal
-from provision.report import files
-from provision.report.record import Record
-from provision.rollout.event_hook import EventHook
+
+if TYPE_CHECKING:
+    from provision.report.record import Record
 
 
 class Views:
@@ -24,9 +24,11 @@ class Views:
         """`told` None: this run is not recorded."""
         self._view = view
         self._wanted: Mapping[str, Path | None] = {"html": asked.report, "junit": asked.junit, "metrics": asked.metrics}
-        self._record = Record() if any(self._wanted.values()) else None
-        self._hook: EventHook | None = None
+        self._record = _record() if any(self._wanted.values()) else None
+        self._hook = None
         if asked.on_event is not None and told is not None:
+            from provision.rollout.event_hook import EventHook
+
             about = {"run": run, **{name: told[name] for name in ("verb", "by", "comment")}}
             self._hook = EventHook(asked.on_event, about)
         self._journal = Journal(journal.folder(), run, told) if told is not None else None
@@ -41,6 +43,8 @@ class Views:
         self._view.close()
         complete = True
         if self._record is not None:
+            from provision.report import files
+
             complete = files.write(self._record, self._wanted)
             self._record = None
         if self._hook is not None and (problem := self._hook.close()):
@@ -51,3 +55,9 @@ class Views:
                 report.warn(f"warning: {self._journal.problem}")
             self._journal = None
         return complete
+
+
+def _record() -> "Record":
+    from provision.report.record import Record
+
+    return Record()

@@ -8,16 +8,14 @@ from collections.abc import Collection, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from provision.errors import InputError, Problem, nearest
-from provision.inventory import connection, explain, layers, patterns, places, sources
+from provision.inventory import connection, layers, patterns, places, sources
 from provision.inventory.ansible_config import NO_CONFIG, Config
 from provision.inventory.document import Map, Mark
-from provision.inventory.explain import Node, Row
 from provision.inventory.references import Ask, References
 from provision.inventory.resolve import Host, Resolution, resolve
-from provision.inventory.schema import schema
 from provision.inventory.sources import Source
 from provision.inventory.spelling import closest
 from provision.inventory.strangers import Roles
@@ -25,7 +23,10 @@ from provision.inventory.tree import ROOT
 from provision.inventory.values import holds, undoubted
 from provision.inventory.vault import Vault, identity
 
-__all__ = ["Host", "Inventory", "Node", "Row", "load", "schema"]
+if TYPE_CHECKING:
+    from provision.inventory.explain import Node, Row
+
+__all__ = ["Host", "Inventory", "load"]
 
 
 def load(
@@ -159,13 +160,17 @@ class Inventory:
             raise InputError([Problem("this inventory names no hosts", str(self._source.places), hint)])
         return patterns.select(self._source.tree, pattern, failed, self.warnings.append)
 
-    def graph(self) -> Node:
+    def graph(self) -> "Node":
         """The tree of groups, from `all` down."""
+        from provision.inventory import explain  # noqa: PLC0415 - and pydantic, where it is asked for
+
         return explain.graph(self._source.tree)
 
-    def explain(self, host: str, *, role_path: Sequence[Path], overrides: Sequence[str] = ()) -> list[Row]:
+    def explain(self, host: str, *, role_path: Sequence[Path], overrides: Sequence[str] = ()) -> "list[Row]":
         """Every value of a host and where it comes from; secrets are hidden and none is resolved. Raises InputError
         for a host that is not there; mistakes in the values are for `resolve` to tell."""
+        from provision.inventory import explain  # noqa: PLC0415 - and pydantic, where it is asked for
+
         tree = self._source.tree
         if host not in tree.hosts:
             close = closest(host, tree.hosts)

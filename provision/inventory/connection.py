@@ -207,6 +207,8 @@ def secret(value: Any) -> Secret:
 def address(value: Any) -> str:
     """A host name, an alias of ssh_config, or an IP address."""
     given = text(value)
+    if given[0].isalpha() and _ADDRESS.match(given):
+        return given
     bare = given.removeprefix("[").removesuffix("]") if ":" in given else given
     if is_address(bare):
         return str(ipaddress.ip_address(bare))

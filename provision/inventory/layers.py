@@ -39,7 +39,7 @@ class Layers:
         self._defaults = tuple(defaults)
         self._roles = frozenset(roles)
         self._overrides = tuple(overrides)
-        self._shared: dict[tuple[str, ...], tuple[tuple[Level, ...], Map, Map]] = {}
+        self._shared: dict[tuple[Group, ...], tuple[tuple[Level, ...], Map, Map]] = {}
 
     def of(self, host: HostEntry) -> tuple[tuple[Level, ...], Map]:
         """The levels of a host, and the merged variables."""
@@ -51,20 +51,19 @@ class Layers:
 
     def _of_groups(self, lineage: tuple[Group, ...]) -> tuple[tuple[Level, ...], Map, Map]:
         """The levels of these groups, merged, and merged with the overrides on top."""
-        key = tuple(group.name for group in lineage)
-        if key not in self._shared:
+        if lineage not in self._shared:
             inline = [(group.name, variables) for group in lineage for variables in group.variables]
             files = [(found[0], group.name, found[1]) for group in lineage for found in group.files]
             files.sort(key=lambda file: (file[1] != ROOT, file[0]))  # a later inventory's beat those of deeper groups
             given = inline + [(name, variables) for _, name, variables in files]
             levels = tuple(Level(ROOT if name == ROOT else f"group {name}", variables) for name, variables in given)
             base = self._merge(levels, Map())
-            self._shared[key] = (
+            self._shared[lineage] = (
                 self._defaults + levels,
                 base,
                 self._defaulted(self._merge(self._overrides, base)),
             )
-        return self._shared[key]
+        return self._shared[lineage]
 
     def _defaulted(self, merged: Map) -> Map:
         """The defaults where neither a variable nor its older name is set."""

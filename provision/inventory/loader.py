@@ -74,6 +74,8 @@ class _Builder:
         self._text = text
         self._name = name
         self._core = _is_json(text)
+        self._bare_values: dict[str, Any] = {}
+        """Those that were seen: of 10,000 hosts most say the same."""
         self._anchors: dict[str, tuple[Any, int] | None] = {}
         self._aliased = 0
         self._depth = 0
@@ -113,7 +115,9 @@ class _Builder:
     def _node(self, event: Any) -> tuple[Any, int]:
         """The value that starts with `event`, and its weight: how many nodes it stands for, aliases followed."""
         if isinstance(event, yaml.ScalarEvent):
-            value, weight = self._scalar(event), 1
+            text, weight = event.value, 1
+            bare = event.tag is None and event.implicit[0]
+            value = self._bare_values[text] if bare and text in self._bare_values else self._scalar(event, bare=bare)
         elif isinstance(event, yaml.AliasEvent):
             return self._alias(event)
         else:
@@ -139,10 +143,12 @@ class _Builder:
             raise self._hopeless(self._mark(event), f"aliases stand for more than {MAX_ALIASED} values")
         return held
 
-    def _scalar(self, event: Any) -> Any:
+    def _scalar(self, event: Any, *, bare: bool) -> Any:
         text: str = event.value
+        if bare:
+            return self._bare(event, text)
         if event.tag is None or event.tag == "!":
-            return self._bare(event, text) if event.implicit[0] and event.tag is None else text
+            return text
         if event.tag in _LOCAL_TAGS:
             return Tagged(_LOCAL_TAGS[event.tag], text, self._mark(event))
         return self._core_tagged(event, text)
@@ -150,7 +156,8 @@ class _Builder:
     def _bare(self, event: Any, text: str) -> Any:
         """Without a tag: a number that YAML 1.1 and 1.2 read differently is an error only where it is used."""
         try:
-            return scalar(text, core=self._core)
+            value = self._bare_values[text] = scalar(text, core=self._core)
+            return value
         except ValueError as error:
             if text.lstrip("+-").startswith("0"):
                 return Tagged("doubtful", HIDDEN if self._hidden else text, self._mark(event))
@@ -206,12 +213,7 @@ class _Builder:
             weight += more
             if merge:
                 merged += self._to_merge(value, self._mark(event))
-            elif isinstance(key, Map) and (key_at.line, key_at.column) == (
-                start.start_mark.line + 1,
-                start.start_mark.column + 2,
-            ):
-                self._note(self._mark(start), "{{ … }} is no text without quotes", 'quote it: "{{ … }}"')
-            elif self._usable(key, key_at, mapping):
+            elif (isinstance(key, str) and key not in mapping) or self._usable(key, key_at, mapping, start):
                 mapping.put(key, value, key_at, self._mark(event))
         for source in merged:
             for key in source:
@@ -219,8 +221,10 @@ class _Builder:
                     mapping.take(key, source)
         return mapping, weight
 
-    def _usable(self, key: Any, at: Mark, mapping: Map) -> bool:
-        if isinstance(key, Tagged) and key.tag == "doubtful":
+    def _usable(self, key: Any, at: Mark, mapping: Map, start: Any) -> bool:
+        if isinstance(key, Map) and at == self._mark(start)._replace(column=start.start_mark.column + 2):
+            self._note(self._mark(start), "{{ … }} is no text without quotes", 'quote it: "{{ … }}"')
+        elif isinstance(key, Tagged) and key.tag == "doubtful":
             self._note(at, doubt(key.text))
         elif isinstance(key, Map | Seq | Tagged):
             self._note(at, "a key must be a plain value", "quote text that begins with {, [ or !")

@@ -16,7 +16,7 @@ _RANGE = re.compile(r"\[([^\[\]:]*):([^\[\]:]+)(?::([^\[\]:]*))?\]")
 
 def expand(name: str) -> list[str]:
     """All names that `name` stands for. ValueError, with a sentence, for a range that is none."""
-    if "[" not in name and "]" not in name:
+    if ("[" not in name and "]" not in name) or is_address(name):
         return [name]
     parts: list[Sequence[str]] = []
     position = 0

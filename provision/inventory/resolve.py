@@ -5,24 +5,25 @@ The law: everything that is wrong is found and told at once; commands and questi
 
 import contextlib
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from provision import role
 from provision.errors import InputError, Problem, nearest
 from provision.inventory import connection
 from provision.inventory.document import Map, Mark, Seq, Tagged
 from provision.inventory.findings import Finding, Findings
 from provision.inventory.layers import Layers, Level, owner_of
 from provision.inventory.references import References
-from provision.inventory.settings import Validator, Wrong
 from provision.inventory.sources import Source
 from provision.inventory.strangers import Roles, Strangers
+from provision.inventory.tree import Group, HostEntry
 from provision.inventory.values import Plain, holds
 from provision.inventory.wrong import Wrong as Unfit
 from provision.target import Target
 
 if TYPE_CHECKING:
+    from provision import role
+    from provision.inventory.settings import Validator, Wrong
     from provision.inventory.templating import Templates
 
 COMMAND_LINE = Mark("command line")
@@ -39,7 +40,7 @@ class Host:
     roles: tuple[str, ...]
     """The roles of this run, in order; and, where one of them has a say in the Docker daemon, or installs it, the
     others that have a say: or the run would drop what those asked for."""
-    settings: Mapping[str, role.Settings]
+    settings: "Mapping[str, role.Settings]"
     """By role. A role is absent only where secrets are not resolved and its settings cannot be judged without them."""
 
 
@@ -59,11 +60,14 @@ class Resolution:
     def __post_init__(self) -> None:
         self.findings = Findings()
         self._idle = References(self.source.places, self.references.vault, resolve=False)
-        self._live_validator = Validator(self.references, self.source.places, self.source.vaulted)
-        self._idle_validator = Validator(self._idle, self.source.places, self.source.vaulted)
+        self._validators: dict[bool, Validator] = {}
         self._targets: dict[tuple[tuple[str, int], ...], Target] = {}
         self._made: dict[bool, Templates] = {}
         self._strangers = Strangers(self.roles)
+        self._found: list[Finding] = []
+        """What is wrong with the host in hand."""
+        self._alike: dict[tuple[Group, ...], tuple[Host, list[Finding]]] = {}
+        """By their groups, one of the hosts that have nothing of their own that counts, and what is wrong with it."""
         self._role_lists: dict[int, tuple[Any, tuple[str, ...], list[Finding]]] = {}
 
     def _templates(self, *, live: bool) -> "Templates":
@@ -74,6 +78,15 @@ class Resolution:
             references = self.references if live else self._idle
             self._made[live] = Templates(self.source.tree, self.layers, references, self.source.vaulted)
         return self._made[live]
+
+    def _validator(self, *, live: bool) -> "Validator":
+        """Made, and pydantic imported, where there are roles."""
+        if live not in self._validators:
+            from provision.inventory.settings import Validator  # noqa: PLC0415
+
+            references = self.references if live else self._idle
+            self._validators[live] = Validator(references, self.source.places, self.source.vaulted)
+        return self._validators[live]
 
     def hosts(self, names: Sequence[str]) -> list[Host]:
         """The hosts, typed. What is wrong is in `findings`."""
@@ -86,9 +99,36 @@ class Resolution:
 
     def _host(self, name: str) -> Host:
         entry = self.source.tree.hosts[name]
+        lineage = self.source.tree.lineage(entry)
+        known = self._alike.get(lineage)
+        if known is not None and self._strangers.harmless(entry.variables):
+            like, found = known
+            try:
+                target = _renamed(like.target, name)
+            except Unfit:
+                pass  # told below
+            else:
+                self.findings.add(*found)
+                return Host(name, like.groups, target, like.roles, like.settings)
+        host, merged = self._made_anew(name, entry, lineage)
+        if known is None and self._strangers.harmless(entry.variables) and self._is_of_groups(merged):
+            self._alike[lineage] = host, self._found
+        self.findings.add(*self._found)
+        return host
+
+    def _is_of_groups(self, merged: Map) -> bool:
+        """Is all that was made of a host's variables the same for each host of its groups, but for the name? Only
+        where it has no variables of its own that count."""
+        used = (name for name in merged if name in connection.KNOWN or name in self.roles.names or name == "roles")
+        own = any(name in connection.OWN or holds(merged[name]) for name in used)
+        return not own and not any(finding.owner.startswith("host ") for finding in self._found)
+
+    def _made_anew(self, name: str, entry: HostEntry, lineage: tuple[Group, ...]) -> tuple[Host, Map]:
+        """The host, and its variables; what is wrong is in `_found`."""
+        self._found = []
         levels, merged = self.layers.of(entry)
         for level in levels:
-            self.findings.add(*self._strangers.of(level))
+            self._found += self._strangers.of(level)
         roles = self._roles_of(name, merged, levels)
         chosen = self._chosen(roles)
         settings: dict[str, role.Settings] = {}
@@ -97,8 +137,8 @@ class Resolution:
             *(found for found in self.roles.names if found in merged and found not in roles),
         ):
             self._settings(known, name, merged, levels, settings, used=known in roles, chosen=known in chosen)
-        groups = tuple(group.name for group in self.source.tree.lineage(entry))
-        return Host(name, groups, self._target(name, merged, levels), chosen, settings)
+        groups = tuple(group.name for group in lineage)
+        return Host(name, groups, self._target(name, merged, levels), chosen, settings), merged
 
     def _chosen(self, roles: tuple[str, ...]) -> tuple[str, ...]:
         if self.wanted is None:
@@ -113,7 +153,7 @@ class Resolution:
         host: str,
         merged: Map,
         levels: Sequence[Level],
-        settings: dict[str, role.Settings],
+        settings: "dict[str, role.Settings]",
         *,
         used: bool,
         chosen: bool,
@@ -130,35 +170,33 @@ class Resolution:
                 told.append((path, Finding(problem.where, f"host {host}", problem.message, problem.hint)))
 
             raw, at = self._templates(live=chosen).expand(host, raw, at, (name,), noted)
-        validator = self._live_validator if chosen else self._idle_validator
-        checked = validator.check(self.roles.load(name), raw, levels, at, used=used, wrong=found)
-        self.findings.add(*checked.findings)
+        checked = self._validator(live=chosen).check(self.roles.load(name), raw, levels, at, used=used, wrong=found)
+        self._found += checked.findings
         if chosen and checked.settings is not None:
             settings[name] = checked.settings
 
     def _target(self, name: str, merged: Map, levels: Sequence[Level]) -> Target:
         """How to reach a host. Hosts of one group are reached alike, but for their addresses, and read once."""
-        alike = self._alike(merged)
+        alike = self._reached_alike(merged)
         known = self._targets.get(alike) if alike is not None else None
         if known is not None:
             with contextlib.suppress(Unfit):
-                return replace(known, name=name, address=connection.address(name))
+                return _renamed(known, name)
         target, found = self._read_target(name, merged, levels)
         if alike is not None and not found:
             self._targets[alike] = target
-        self.findings.add(*found)
+        self._found += found
         return target
 
-    def _alike(self, merged: Map) -> tuple[tuple[str, int], ...] | None:
+    def _reached_alike(self, merged: Map) -> tuple[tuple[str, int], ...] | None:
         """What is equal for hosts that are reached alike; None where that is not known before it is read."""
         found = []
-        for key, value in merged.items():
-            if key not in connection.KNOWN:
-                continue
+        for key in merged.keys() & connection.KNOWN:
+            value = merged[key]
             if key in connection.OWN or isinstance(value, Tagged) or holds(value):
                 return None
             found.append((key, id(value)))
-        return None if self.login or len(self.source.places.directories) > 1 else tuple(found)
+        return None if self.login or len(self.source.places.directories) > 1 else tuple(sorted(found))
 
     def _read_target(self, name: str, merged: Map, levels: Sequence[Level]) -> tuple[Target, list[Finding]]:
         found: list[Finding] = []
@@ -201,7 +239,7 @@ class Resolution:
 
     def _roles_of(self, host: str, merged: Map, levels: Sequence[Level]) -> tuple[str, ...]:
         def noted(path: tuple[Any, ...], problem: Problem) -> None:
-            self.findings.add(Finding(problem.where, f"host {host}", problem.message, problem.hint))
+            self._found.append(Finding(problem.where, f"host {host}", problem.message, problem.hint))
 
         given = merged.get("roles")
         if holds(given):
@@ -214,7 +252,7 @@ class Resolution:
         if known is None:
             roles, findings = self._role_list(given, merged.values_at["roles"], owner_of(levels, ("roles",)))
             known = self._role_lists[id(given)] = given, roles, findings
-        self.findings.add(*known[2])
+        self._found += known[2]
         return known[1]
 
     def _role_list(self, given: Any, at: Mark, owner: str) -> tuple[tuple[str, ...], list[Finding]]:
@@ -238,6 +276,13 @@ class Resolution:
     def _meant(self, name: str) -> str:
         close = nearest(name, self.roles.names)
         return f"did you mean {close!r}?" if close else f"there are: {', '.join(self.roles.names)}"
+
+
+def _renamed(like: Target, name: str) -> Target:
+    """How a host is reached that has nothing of its own but its name. Raises Wrong for a name that is no address."""
+    made = object.__new__(Target)  # as dataclasses.replace would, in a fifth of the time
+    vars(made).update(vars(like), name=name, address=connection.address(name))
+    return made
 
 
 def resolve(

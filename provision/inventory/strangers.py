@@ -5,9 +5,9 @@ The law: each is told once a level, and nobody's variable stops a run that does 
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from provision import role
+from provision import shipped
 from provision.errors import nearest
 from provision.inventory import connection
 from provision.inventory.document import Map, Seq
@@ -15,6 +15,9 @@ from provision.inventory.findings import Finding
 from provision.inventory.layers import Level
 from provision.inventory.spelling import within
 from provision.inventory.tree import ROOT
+
+if TYPE_CHECKING:
+    from provision.role import Role
 
 RESERVED = frozenset({"roles", "rollout"})
 
@@ -24,12 +27,14 @@ class Roles:
 
     def __init__(self, search_path: Sequence[Path]) -> None:
         self._path = search_path
-        self.names = role.available(search_path)
-        self._loaded: dict[str, role.Role] = {}
+        self.names = shipped.role_names(search_path)
+        self._loaded: dict[str, Role] = {}
         self._misspelt: dict[str, str | None] = {}
 
-    def load(self, name: str) -> role.Role:
+    def load(self, name: str) -> "Role":
         if name not in self._loaded:
+            from provision import role  # noqa: PLC0415 - and pydantic, where there are roles
+
             self._loaded[name] = role.load(name, self._path)
         return self._loaded[name]
 
@@ -49,6 +54,10 @@ class Strangers:
         self._harmless: set[str] = set()
         """Names that are nobody's, and are like nothing of ours."""
         self._seen: dict[int, list[Finding]] = {}
+
+    def harmless(self, own: Sequence[Map]) -> bool:
+        """Are all these variables nobody's, as far as `of` has seen them?"""
+        return all(map(self._harmless.issuperset, own))
 
     def of(self, level: Level) -> list[Finding]:
         """Variables that are nobody's but look like ours. Once a level."""

@@ -92,7 +92,7 @@ class Reader:
             return
         pattern, port = _split_port(pattern)
         try:
-            names = [pattern] if ranges.is_address(pattern) else ranges.expand(pattern)
+            names = ranges.expand(pattern)
         except ValueError as error:
             self._note(at, f"host range {error}")
             return
@@ -181,7 +181,7 @@ class Reader:
 
 def _split_port(name: str) -> tuple[str, int | None]:
     """`web1:2222` and `[::1]:22` are a name and a port, as Ansible reads them; an IPv6 address is a name."""
-    if ranges.is_address(name):
+    if (":" not in name and "[" not in name) or ranges.is_address(name):
         return name, None
     match = _PORT.match(name)
     host, port = (match["host"], int(match["port"])) if match else (name, None)

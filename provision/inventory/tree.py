@@ -15,7 +15,7 @@ UNGROUPED = "ungrouped"
 PRIORITY = "ansible_group_priority"
 
 
-@dataclass
+@dataclass(eq=False)
 class Group:
     """One group. `variables` stand in the inventory itself, `files` in group_vars/ beside an inventory of that number,
     both in order of appearance: the later one wins. `depth` is the longest way from `all`."""

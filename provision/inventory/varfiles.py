@@ -29,12 +29,12 @@ class VariableFiles:
         """What lies in the two folders of this directory, which is that of the inventory of this number."""
         folder = directory / "group_vars"
         present = _names_in(folder)
-        for name, group in self._tree.groups.items():
+        for name, group in self._tree.groups.items() if present else ():
             group.files += ((number, found) for found in self._of(folder, present, name))
         self._strangers(folder, present, self._tree.groups)
         folder = directory / "host_vars"
         present = _names_in(folder)
-        for name, host in self._tree.hosts.items():
+        for name, host in self._tree.hosts.items() if present else ():
             host.variables += self._of(folder, present, name)
         self._strangers(folder, present, self._tree.hosts)
 

@@ -5,8 +5,6 @@ with a label is tried with the passwords of that label first, then with all othe
 Format: docs.ansible.com, "Ansible Vault payload format": PBKDF2-SHA256, 10,000 rounds, AES-CTR, HMAC-SHA256.
 """
 
-import hashlib
-import hmac
 import os
 import re
 from binascii import Error as HexError
@@ -95,6 +93,9 @@ class Vault:
 
     def _first_that_opens(self, label: str, salt: bytes, digest: bytes, payload: bytes) -> bytes | Problem:
         """What is in the vault; or why a password could not be read; or an empty problem where none opens it."""
+        import hashlib  # noqa: PLC0415 - and OpenSSL, where there is a vault
+        import hmac  # noqa: PLC0415
+
         failure = Problem("")
         for known in sorted(self.identities, key=lambda known: known.label != label):
             password = self._password(known)

@@ -14,8 +14,7 @@ from provision.daemon.environment import FILE_KEYS
 from provision.daemon.options import BY_FLAG, MAPS, OPTIONS
 from provision.events import Outcome
 from provision.facts import Facts
-from provision.inventory import Row
-from provision.inventory.explain import SECRETIVE
+from provision.inventory.explain import SECRETIVE, Row
 from provision.questions import Question
 from provision.questions.option import Asked, Why
 from provision.questions.verdict import verdict

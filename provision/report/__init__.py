@@ -5,19 +5,21 @@ that came from a host reaches no terminal before `text.clean` has seen it. What 
 `transcript.py`, so that the live view and the plain one say the same.
 """
 
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
-from provision.events import Event
 from provision.report.output import Output, warn
-from provision.report.transcript import Story
 
-__all__ = ["Output", "Story", "View", "view", "warn"]
+if TYPE_CHECKING:
+    from provision.events import Event
+    from provision.report.transcript import Story
+
+__all__ = ["Output", "View", "view", "warn"]
 
 
 class View(Protocol):
     """A listener to events, in one thread at a time."""
 
-    def __call__(self, event: Event) -> None: ...
+    def __call__(self, event: "Event") -> None: ...
 
     def tell(self, text: str) -> None:
         """A line of our own, for the person who watches."""
@@ -29,7 +31,7 @@ class View(Protocol):
         """Leave the terminal usable, now, from a signal handler; nothing is written afterwards."""
 
 
-def view(output: Output, story: Story, *, as_json: bool = False) -> View:
+def view(output: Output, story: "Story", *, as_json: bool = False) -> View:
     """The view that suits the output: JSON lines if asked for, live on a terminal, and plain lines elsewhere."""
     if as_json:
         from provision.report.jsonlines import JsonLines

@@ -14,6 +14,8 @@ from importlib import resources
 from typing import Any
 
 from provision.events import BAD, Outcome, ResourceDone, Verdict, worst
+from provision.questions.status import Status
+from provision.report import status
 from provision.report.record import HostRecord, Record, checks, levels, measured
 from provision.report.speed import speeds
 from provision.report.text import details, headline
@@ -91,6 +93,7 @@ def data(record: Record) -> dict[str, Any]:
         },
         "outcomes": list(Outcome),
         "bad": sorted(BAD),
+        "columns": status.COLUMNS[1:] if any(host.status for host in record.hosts.values()) else [],
         "roles": list(dict.fromkeys(role for host in hosts for role in host["roles"])),
         "hosts": hosts,
         "steps": [{key: entry[key] for key in ("role", "step", "note")} for entry in shared["steps"].entries],
@@ -113,7 +116,7 @@ def _host(number: int, host: HostRecord, shared: Mapping[str, _Shared]) -> dict[
     steps = []
     for step in host.steps:
         outcomes.setdefault(step.role, []).append(step.outcome)
-        told = {"role": step.role, "step": _name(step), "note": step.note}
+        told = {"role": step.role, "step": _name(step), "note": step.note or str(step.error or "")}
         steps.append([shared["steps"].add(told, number), step.outcome, round(step.seconds, 2)])
         if step.outcome in DIFFERENT and step.kind != "role":
             difference = {"role": step.role, "step": _name(step), "outcome": step.outcome}
@@ -126,6 +129,7 @@ def _host(number: int, host: HostRecord, shared: Mapping[str, _Shared]) -> dict[
         shared["failures"].add(_failure(host), number)
     if host.traits:
         shared["groups"].add({"traits": dict(host.traits)}, number)
+    answer = Status.model_validate(host.status) if host.status else None
     reasons = {role.role: _told(role.reason, role.fix) for role in host.roles}
     return {
         "name": host.name,
@@ -139,6 +143,8 @@ def _host(number: int, host: HostRecord, shared: Mapping[str, _Shared]) -> dict[
         "reasons": reasons,
         "steps": steps,
         "notices": [*host.notices, *_warnings(host)],
+        "told": status.row(host.name, answer)[1:] if answer else [],
+        "says": [text for text, _ in status.said(answer)] if answer else [],
     }
 
 

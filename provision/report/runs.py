@@ -37,6 +37,15 @@ def _row(past: Past) -> tuple[str, ...]:
     )
 
 
+OUTCOMES = (*map(str, Outcome), "killed", "still running")
+"""How a run may stand in the list."""
+
+
+def outcome(past: Past) -> str:
+    """How a run ended, or that it has no end."""
+    return str(_end(past)["outcome"])
+
+
 def _end(past: Past) -> dict[str, Any]:
     """How the run ended; of one that did not, whether it lasts."""
     if past.end:

@@ -29,7 +29,7 @@ class StatusStory(AnswersStory):
         found = {name: self._found[name] for name in event.hosts if name in self._found}
         told = {name: status for name, status in found.items() if self.verbose or not status.quiet}
         if told:
-            yield from table(COLUMNS, [_row(name, status) for name, status in told.items()])
+            yield from table(COLUMNS, [row(name, status) for name, status in told.items()])
             yield from (line(f"{name}: {text}", style) for name, status in told.items() for text, style in said(status))
         quiet = [status for name, status in found.items() if name not in told]
         if quiet:
@@ -44,7 +44,8 @@ class StatusStory(AnswersStory):
 # -- a row
 
 
-def _row(host: str, status: Status) -> tuple[str, ...]:
+def row(host: str, status: Status) -> tuple[str, ...]:
+    """What stands in COLUMNS."""
     waits = [f"{item.role} {age(item.age)}" for item in status.pending]
     waits += ["an unfinished change"] if status.unfinished else []
     roles = [item.role for item in status.unmanaged]

@@ -7,9 +7,10 @@ import json
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from provision.events import Error
+if TYPE_CHECKING:
+    from provision.events import Error
 
 _ESCAPES = re.compile(
     r"(?:\x1b\[|\x9b)[0-?]*[ -/]*[@-~]"  # CSI: colours, cursor
@@ -107,13 +108,13 @@ def value(found: Any) -> str:
     return json.dumps(found, ensure_ascii=False, sort_keys=True, default=str)
 
 
-def headline(error: Error) -> str:
+def headline(error: "Error") -> str:
     """What is the matter and what to do, in one line."""
     cause = error.cause.strip().split("\n", 1)[0]
     return f"{cause}; {error.fix}" if error.fix else cause
 
 
-def details(error: Error) -> str:
+def details(error: "Error") -> str:
     """What else is known of an error: more lines of the cause, what the programs said, and a trace if it is a bug."""
     more = error.cause.strip().partition("\n")[2]
     expected = error.place or (error.fix and "bug of provision" not in error.fix)

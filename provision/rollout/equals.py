@@ -3,9 +3,12 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from threading import Lock
+from typing import TYPE_CHECKING
 
-from provision import gpu_fleet
 from provision.events import BAD, Error, Event, HostFinished, Outcome, ResourceDone
+
+if TYPE_CHECKING:
+    from provision.gpu_fleet import Gpu
 
 NAME = "beside its equals"
 """Of the step that fails where a GPU is slower than others."""
@@ -16,10 +19,12 @@ class Equals:
 
     def __init__(self) -> None:
         self._lock = Lock()
-        self._hosts: dict[str, tuple[str, list[gpu_fleet.Gpu]]] = {}
+        self._hosts: dict[str, tuple[str, list[Gpu]]] = {}
 
     def __call__(self, event: Event) -> None:
         if isinstance(event, ResourceDone) and event.kind == "gpu_speed" and event.proof is not None:
+            from provision import gpu_fleet  # noqa: PLC0415 - only where GPUs were measured
+
             found = gpu_fleet.gpus(event.host, event.proof)
             with self._lock:
                 self._hosts[event.host] = (event.role, found)
@@ -28,6 +33,10 @@ class Equals:
         """For each host that is well but for such a GPU: the step that fails, and the host's end as it is then."""
         with self._lock:
             hosts = dict(self._hosts)
+        if not hosts:
+            return
+        from provision import gpu_fleet  # noqa: PLC0415
+
         told: dict[str, list[str]] = {}
         for outlier in gpu_fleet.outliers(gpu for _, found in hosts.values() for gpu in found):
             told.setdefault(outlier.gpu.host, []).append(outlier.text)

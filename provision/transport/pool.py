@@ -6,9 +6,12 @@ answers from `ssh -G`, its parsed known_hosts and its loaded keys, and nothing e
 
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from types import ModuleType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+import yaml
 
 from provision.errors import Unreachable
 from provision.secrets import Secret
@@ -109,9 +112,8 @@ class Pool:
                 raise
 
         transport, way = self._gates.run(place, limit, attempt)
-        from provision.transport import ssh  # noqa: PLC0415 - fabric, while other hosts log in
-
-        return ssh.SshConnection(settings, transport, way.close)
+        connection: SshConnection = _ssh().SshConnection(settings, transport, way.close)
+        return connection
 
     def _key_files(self) -> "KeyFiles":
         """Made once, when the first host needs them."""
@@ -123,19 +125,35 @@ class Pool:
             return self._keys
 
 
+def _ssh() -> Any:
+    """ssh.py, with fabric, while other hosts log in. Not what invoke takes along for the tests of those who use it
+    (unittest.mock, and with that asyncio), nor its own copy of yaml: a tenth of a run without changes."""
+    mock: Any = ModuleType("unittest.mock")
+    mock.Mock = object
+    with _LOADING, _in_place_of_modules({"unittest.mock": mock, "invoke.vendor.yaml": yaml}):
+        from provision.transport import ssh  # noqa: PLC0415
+    return ssh
+
+
 def _protocol() -> ModuleType:
     """protocol.py. Not invoke, which paramiko would take along for the `Match exec` of an ssh_config (`ssh -G` reads
     ours): 35 ms before the first login. It comes with fabric, while other hosts log in."""
-    with _LOADING:
-        spared = "invoke" not in sys.modules
-        if spared:
-            sys.modules["invoke"] = None  # type: ignore[assignment] # as Python has it: there is no such module
-        try:
-            from provision.transport import protocol  # noqa: PLC0415
-        finally:
-            if spared:
-                del sys.modules["invoke"]
-        return protocol
+    with _LOADING, _in_place_of_modules({"invoke": None}):
+        from provision.transport import protocol  # noqa: PLC0415
+    return protocol
+
+
+@contextmanager
+def _in_place_of_modules(stand_ins: dict[str, ModuleType | None]) -> Iterator[None]:
+    """What an import finds meanwhile in place of modules that are not loaded; None, as Python has it: nothing."""
+    modules: dict[str, Any] = sys.modules
+    absent = {name: module for name, module in stand_ins.items() if name not in modules}
+    modules.update(absent)
+    try:
+        yield
+    finally:
+        for name in absent:
+            del modules[name]
 
 
 def _arguments(target: Target) -> tuple[str, ...]:

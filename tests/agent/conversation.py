@@ -36,7 +36,8 @@ class Agent:
             with open(path, encoding="utf-8") as file:
                 modules["agent." + (name[:-9] if name.endswith(".__init__") else name)] = file.read()
         boot = modules.pop("agent.boot")
-        modules.pop("agent.__init__")
+        for name in ("__init__", "types"):  # the latter does not travel
+            modules.pop("agent." + name)
         packages = sorted({name.rpartition(".")[0] for name in modules} - {""})
         modules.update(extra or {})
         state = str(tmp_path / "state")
@@ -46,7 +47,7 @@ class Agent:
         payload = tmp_path / "payload-{}.json".format(run)
         told = {
             "boot": boot,
-            "modules": json.dumps(modules),
+            "modules": "\0".join(text for item in sorted(modules.items()) for text in item),
             "options": options,
             "digest": digest,
             "packages": packages,

@@ -5,9 +5,11 @@ import os
 
 import pytest
 
+from provision.agent.docker.engine_api import NotRunning
+from provision.agent.engine import kinds
 from provision.agent.engine.resource import converge
 from provision.agent.gpu import driver, driver_kind
-from provision.agent.gpu.proof import gate, host_checks, runs
+from provision.agent.gpu.proof import gate, host_checks, left, runs
 from provision.agent.gpu.proof import receipt as proof_receipt
 from provision.agent.gpu.proof.kind import GpuProof
 from provision.agent.host.errors import Failed
@@ -208,3 +210,60 @@ def test_a_driver_that_is_not_whole_withdraws_the_proof_and_makes_none_of_its_ow
     assert gate.last(run.host)["open"] is False
     assert json.loads(run.host.text(gate.VERDICT))["causes"] == ["1 NVIDIA GPU is declared and 0 are on the PCI bus"]
     assert run()["proof"]["gate"]["open"]
+
+
+class Docker:
+    """A daemon with these images, or none that runs."""
+
+    def __init__(self, *tags):
+        self.tags = list(tags)
+        self.runs = True
+
+    def __call__(self, system):
+        return self
+
+    def get(self, path):
+        if not self.runs:
+            raise NotRunning("the Docker daemon does not run")
+        return [{"RepoTags": [tag]} for tag in self.tags] + [{"RepoTags": None}]
+
+    def delete(self, path):
+        self.tags.remove(path.partition("/images/")[2])
+
+
+def left_of(run, resource, monkeypatch, docker):
+    monkeypatch.setattr(left, "Engine", docker)
+    kind, fields = resource.when_removed("r")
+    return lambda check=False: converge(kinds.make(kind, fields), run.host, check)
+
+
+def test_the_proof_goes_with_its_role_gate_receipts_and_image(run, monkeypatch):
+    run()
+    docker = Docker("provision-proof:1", "theirs:1")
+    remove = left_of(run, GpuProof(**dict.fromkeys(GpuProof.fields)), monkeypatch, docker)
+    told = {item["key"]: item["before"] for item in remove(check=True)["diff"]}
+    assert told == {
+        "gate": ["/run/provision/gpu-proven", "/run/provision/gpu-proof.json"],
+        "receipts": ["proofs/gpu.json"],
+        "images": ["provision-proof:1"],
+    }
+    assert remove()["outcome"] == "changed"
+    assert docker.tags == ["theirs:1"]
+    assert run.host.stat("/run/provision") is None
+    assert remove()["outcome"] == "ok"
+
+
+def test_without_docker_the_gate_goes_all_the_same(run, monkeypatch):
+    run()
+    docker = Docker("provision-proof:1")
+    docker.runs = False
+    assert left_of(run, GpuProof(**dict.fromkeys(GpuProof.fields)), monkeypatch, docker)()["outcome"] == "changed"
+    assert run.host.stat("/run/provision/gpu-proven") is None
+
+
+def test_with_what_brings_gpus_into_containers_the_gate_goes_and_the_receipt_stays(run, monkeypatch):
+    run()
+    remove = left_of(run, driver_kind.NvidiaDriver(expect_gpus=None), monkeypatch, Docker("provision-proof:1"))
+    assert remove()["outcome"] == "changed"
+    assert run.host.stat("/run/provision/gpu-proven") is None
+    assert proof_receipt.read(run.host, proof_receipt.RECEIPT) is not None

@@ -97,3 +97,10 @@ def test_the_state_directory_goes_with_the_last_role(start, tmp_path):
     assert (tmp_path / "state").is_dir()
     run(start, "3", removal("s"))
     assert not (tmp_path / "state").exists()
+
+
+def test_what_a_probe_told_others_goes_though_it_failed(start, tmp_path):
+    driver = {"kind": "nvidia_driver", "fields": {"expect_gpus": 99}}
+    assert run(start, "1", stage("r", driver)) == [("nvidia_driver", "nvidia", "failed")]
+    assert asked(tmp_path)["r"]["proof_left gate"]["fields"] == {"gate_only": True}
+    assert run(start, "2", removal("r"))[0][:2] == ("proof_left", "gate")

@@ -410,6 +410,24 @@ def test_what_is_no_longer_asked_for_goes(lab: Lab, settings: dict[str, Any]) ->
     assert "default-runtime" not in json.loads(host.read(DAEMON_JSON))
 
 
+def test_removed_roles_leave_nothing_that_gives_gpus_or_says_that_they_are_proven(
+    lab: Lab, settings: dict[str, Any]
+) -> None:
+    host, only = lab.host("hook"), ("--limit", "hook")
+    provision = settle(lab, settings, hook={"roles": ROLES[:2]})
+    (before,) = provision("status", *only).of("status")
+    assert [item["role"] for item in before["unmanaged"]] == ["gpu_smoke_test", "nvidia_docker"]
+    assert "hold of nvidia-container-toolkit" in str(before["unmanaged"])
+    ended = provision("remove", "nvidia_docker", "gpu_smoke_test", "--yes", *only)
+    assert ended.status == 0, ended.explain()
+    assert nvidia.package_state(host, TOOLKIT) == {}
+    places = "/run/provision /etc/cdi/nvidia.yaml /etc/apt/sources.list.d/provision-nvidia*"
+    assert host.run(f"ls -d {places}; docker images -q provision-proof", check=False).stdout == ""
+    assert {"bip", "runtimes"} & json.loads(host.read(DAEMON_JSON)).keys() == {"bip"}
+    (after,) = provision("status", *only).of("status")
+    assert after["unmanaged"] == []
+
+
 def test_a_toolkit_made_by_hand_is_asserted_and_registered(lab: Lab, settings: dict[str, Any]) -> None:
     host = lab.host("none")
     nvidia.give_gpus(host, Path(lab.directory) / ".by-hand", 1)
@@ -426,7 +444,7 @@ def test_a_toolkit_made_by_hand_is_asserted_and_registered(lab: Lab, settings: d
 
 
 def test_bad_input_ends_before_any_host_is_touched(lab: Lab, settings: dict[str, Any]) -> None:
-    provision = settle(lab, settings)
+    provision = settle(lab, settings, hook={})
     for wrong, words in (
         ("gpu_smoke_test.levels=[7]", "level 7 is not there yet"),
         ("nvidia_docker.generation=nvidia-docker1", "needs `deb`"),

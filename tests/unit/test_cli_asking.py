@@ -195,10 +195,12 @@ def test_a_comment_is_one_clean_line(given: str, inventory: Path, monkeypatch: p
     assert run("apply", inventory, "--comment", "x" * 201).exit_code == 2
 
 
-def test_status_writes_metrics(inventory: Path, hosts: Hosts) -> None:
+def test_status_writes_metrics_and_a_page(inventory: Path, hosts: Hosts) -> None:
     hosts.answers["web2"] = {"pending": [PENDING]}
     path = inventory / "provision.prom"
-    assert run("status", inventory, "--metrics", str(path)).exit_code == 3
+    page = inventory / "page.html"
+    assert run("status", inventory, "--metrics", str(path), "--report", str(page)).exit_code == 3
+    assert "pending docker_daemon for " in page.read_text()
     text = path.read_text()
     assert 'provision_hosts{verb="status",outcome="pending"} 1\n' in text
     assert f'provision_host_pending_seconds{{verb="status",host="web2"}} {PENDING["age"]:g}\n' in text

@@ -81,6 +81,21 @@ def test_help_imports_nothing_heavy() -> None:
     assert not loaded & {"fabric", "paramiko", "pydantic", "rich", "yaml", "jinja2", "cryptography", "asyncio"}
 
 
+def test_listing_hosts_imports_nothing_for_runs(tmp_path: Path) -> None:
+    (tmp_path / "hosts").write_text("[web]\nw1 rack=1\n")
+    code = (
+        "import sys, provision.cli\n"
+        f"sys.argv[1:] = ['inventory', '-i', '{tmp_path}/hosts', '--json']\n"
+        "try: provision.cli.main()\n"
+        "finally: print(*sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)
+    host, modules = done.stdout.splitlines()
+    assert json.loads(host)["groups"] == ["all", "web"]
+    heavy = {"pydantic", "jinja2", "paramiko", "rich", "provision.rollout", "provision.events", "provision.role"}
+    assert not heavy & set(modules.split())
+
+
 def test_facts_of_this_machine(start: Start, here: Path) -> None:
     status, out, err = ended(start("facts", "-i", here, "--json"))
     assert (status, err) == (0, "")
@@ -158,12 +173,14 @@ def test_bad_input_is_one_line_a_problem_and_no_traceback(start: Start, tmp_path
     assert len(err.splitlines()) == 1
 
 
-def test_verify_writes_metrics(start: Start, here: Path) -> None:
+def test_verify_writes_metrics_and_a_page(start: Start, here: Path) -> None:
     (here / "tests").mkdir()
     (here / "tests" / "test_greeting.py").write_text("def test_it_is_there() -> None:\n    assert False\n")
     hosts = here / "hosts.yml"
     hosts.write_text(hosts.read_text().replace("roles:", "verify_tests: tests, roles:"))
-    status, _, err = ended(start("verify", "-i", here, "--metrics", here / "provision.prom"))
+    page = here / "page.html"
+    status, _, err = ended(start("verify", "-i", here, "--metrics", here / "provision.prom", "--report", page))
+    assert "<title>provision verify " in page.read_text()
     text = (here / "provision.prom").read_text()
     assert (status, err) == (1, "")
     assert 'provision_hosts{verb="verify",outcome="failed"} 1\n' in text

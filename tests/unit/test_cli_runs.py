@@ -132,6 +132,74 @@ def test_secrets_are_masked_in_the_journal(hosts: Hosts, monkeypatch: pytest.Mon
         assert "s3cret-word" not in file.read_text()
 
 
+RUNS = {
+    "1": {"verb": "check", "by": "alice@ctl", "inventory": ["/x/dgx.yml"], "time": "2020-11-20T10:00:00Z"},
+    "2": {"verb": "apply", "by": "alice@lab", "inventory": ["/x/dgx.yml"], "time": "2020-11-22T10:00:00Z"}
+    | {"limit": "rack1:!h2", "comment": "Kernel"},
+    "3": {"verb": "apply", "by": "bob@ctl", "inventory": ["/y/web", "/y/db.ini"], "time": "2020-11-25T10:00:00Z"},
+}
+
+
+@pytest.mark.parametrize(
+    ("filters", "found"),
+    [
+        ("", "123"),
+        ("--by alice", "12"),
+        ("--by ALICE@ctl", "1"),
+        ("--by @ctl", "13"),
+        ("-i dgx", "12"),
+        ("-i db.ini", "3"),
+        ("-i /y/web", "3"),
+        ("-l rack1", "2"),
+        ("--comment kern*", "2"),
+        ("--verb apply", "23"),
+        ("--outcome failed", "2"),
+        ("--outcome killed", "13"),
+        ("--host h1", "2"),
+        ("--host h?", "2"),
+        ("--host h9", ""),
+        ("--since 2020-11-25T10:00:00Z", "3"),
+        ("--since 2020-11-25T11:30:00+02:00", "3"),
+        ("--since 10d", ""),
+        ("--since 2000w", "123"),
+        ("-n 2", "23"),
+        ("--verb apply -n 1 --by alice", "2"),
+    ],
+)
+def test_the_list_of_runs_is_filtered(filters: str, found: str, hosts: Hosts) -> None:
+    hosts.ends["h1"] = "failed"
+    run("apply", "-i", "hosts.yml", "--limit", "h1,h2")
+    (played,) = journal.runs(journal.folder())
+    own = played.path.read_text("ascii").splitlines(keepends=True)
+    played.path.unlink()
+    for name, told in RUNS.items():
+        rest = own[1:] if name == "2" else []
+        head = json.loads(own[0]) | {"limit": None, "comment": ""} | told | {"run": name}
+        (journal.folder() / f"{name}.jsonl").write_text(json.dumps(head) + "\n" + "".join(rest))
+    result = run("runs", "--json", *filters.split())
+    assert result.exit_code == 0
+    assert [json.loads(line)["run"] for line in result.stdout.splitlines()] == list(found)
+    assert found or "none of the 3 that are recorded is like that" in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ("runs --since yesterday", "'yesterday' is no time: write an age, as in 12h or 3d, or a date"),
+        ("runs --since 999999w", "'999999w' is no time"),
+        ("runs --outcome fail", "--outcome: no run ends as 'fail'; did you mean 'failed'?"),
+        ("runs --by alice show last", "what is given before `show` chooses from the list"),
+    ],
+)
+def test_a_wrong_filter_is_told(words: str, said: str, hosts: Hosts) -> None:
+    result = run(*words.split())
+    assert (result.exit_code, said in result.stderr) == (2, True), result.stderr
+
+
+def test_where_no_run_is_recorded_that_is_said(hosts: Hosts) -> None:
+    assert "no runs: none is recorded yet" in run("runs").stderr
+
+
 def test_runs_are_listed_and_shown_again(hosts: Hosts) -> None:
     name = stopped(hosts, "--comment", "the first try", "--limit", "all")
     listed = run("runs").stdout.splitlines()

@@ -7,8 +7,8 @@ import pytest
 from provision.facts import Facts
 from provision.inventory import load
 from provision.plan import plan
-from provision.role import available
 from provision.role import load as load_role
+from provision.shipped import role_names
 
 ROOT = Path(__file__).parents[2]
 ROLES = [ROOT / "roles"]
@@ -57,4 +57,4 @@ def test_it_loads_and_can_be_planned(name: str) -> None:
 def test_the_example_has_every_role() -> None:
     inventory = load(str(ROOT / "inventories" / "example"))
     [host] = inventory.resolve(["dgx01.example.com"], role_path=ROLES)
-    assert set(host.roles) == set(available(ROLES))
+    assert set(host.roles) == set(role_names(ROLES))

@@ -1,6 +1,7 @@
 """How the agent travels: its sources without docstrings, and otherwise as they are, line by line."""
 
 import ast
+import zlib
 from pathlib import Path
 
 import pytest
@@ -31,6 +32,14 @@ def test_only_docstrings_stay_behind(path: Path) -> None:
     assert len(travels.splitlines()) == len(text.splitlines())
     assert not ast.get_docstring(ast.parse(travels))
     assert shape(travels) == shape(text)
+
+
+def test_sources_travel_by_name() -> None:
+    block = loader.block({})
+    parts = zlib.decompress(block[16 + int(block[:8], 16) :]).decode("utf-8").split("\0")
+    sent = dict(zip(parts[::2], parts[1::2], strict=True))
+    assert "start(" in sent["agent.main"]
+    assert not {"agent.boot", "agent.types", *(f"agent.{name}" for name in loader.ONLY_WITH_A_BUNDLE)} & set(sent)
 
 
 def test_a_text_in_the_code_travels_whole() -> None:

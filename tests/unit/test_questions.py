@@ -12,7 +12,7 @@ from provision import role
 from provision.errors import ProtocolError
 from provision.events import Outcome
 from provision.facts import Facts
-from provision.inventory import Row
+from provision.inventory.explain import Row
 from provision.questions import Question
 from provision.questions.status import AskStatus
 from provision.questions.unlock import AskUnlock

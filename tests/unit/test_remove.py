@@ -8,7 +8,7 @@ from provision import role, shipped
 from provision.events import Outcome, ResourceDone
 from provision.facts import Facts
 from provision.plan import RefusedByRole, Removal, Stage, removal
-from provision.resources import DockerLive, DockerService, JsonKeys
+from provision.resources import DockerLive, DockerService, File, JsonKeys
 from provision.role import Role, Settings
 from tests.unit.played import Fleet, Played
 from tests.unit.test_cli import ROLE, run
@@ -53,6 +53,19 @@ def test_what_the_roles_that_stay_want_of_the_daemon_stays() -> None:
     assert [key.path for key in keys(first).keys] == [("bip",)]
     assert keys(first).roles == ("apt_proxy",)
     assert (first.remove, second.role, second.remove) == (False, "apt_proxy", True)
+
+
+@pytest.mark.parametrize("staying", [(), ("container_images",)])
+def test_what_the_daemons_own_role_left_stays_though_the_inventory_does_not_ask_for_it(
+    staying: tuple[str, ...],
+) -> None:
+    known = docker_facts(configured={"bip": "192.168.127.1/24"}, written={"bip": ("docker_daemon",)})
+    first, *_ = stages(("nvidia_docker",), staying, facts=known)
+    assert (first.role, keys(first).roles) == ("docker", ("nvidia_docker",))
+    assert not [item for item in first.resources if isinstance(item, File)]
+    assert [item for item in first.resources if isinstance(item, DockerService)]
+    first, *_ = stages(("nvidia_docker", "docker_daemon"), staying, facts=known)
+    assert (first.role, first.remove) == ("docker_daemon", True)
 
 
 def test_roles_without_a_say_in_the_daemon_leave_it_alone() -> None:

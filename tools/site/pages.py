@@ -26,7 +26,7 @@ EXAMPLE = shipped.INVENTORIES / "example" / "group_vars" / "all.yml"
 
 def roles() -> list[role.Role]:
     """The shipped ones, in the order in which an inventory would ask for them."""
-    names = role.available([shipped.ROLES])
+    names = shipped.role_names([shipped.ROLES])
     order = [name for name in re.findall(r"^([a-z_]+):", EXAMPLE.read_text("utf-8"), re.M) if name in names]
     return [role.load(name, [shipped.ROLES]) for name in dict.fromkeys([*order, *names])]
 

@@ -11,7 +11,7 @@ from ..engine.resource import Resource
 from ..files import file, json_object
 from ..host.errors import Failed
 from ..host.results import MISSING
-from . import default_file, known_errors
+from . import default_file
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -120,6 +120,8 @@ class JsonKeys(Resource):
         result = system.query(argv, timeout=20)
         if result.ok or result.status == MISSING or NOT_ROOT in result.out + result.err:
             return
+        from . import known_errors
+
         words = result.tail().replace(staged, self.path)
         known = known_errors.explain(words)
         cause = "dockerd does not take it: {}".format(words.splitlines()[-1] if words else "no output")

@@ -8,7 +8,7 @@ from ..engine.resource import Resource
 from ..host import look
 from ..host.errors import Failed, Unknown
 from ..services import staleness
-from . import command_line, daemon_socket, engine_facts, flags, footing
+from . import daemon_socket, engine_facts, flags, footing
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -63,6 +63,8 @@ class DockerLive(Resource):
 
     def follows(self, system: "System", diff: "Diff") -> "set[str]":
         """Options that are about to change in daemon.json, or as flags in /etc/default/docker."""
+        from . import command_line  # only where something differs
+
         changed = staleness.changing(system, engine_facts.config_file(command_line.words(system)))
         changed |= {"bridge"} if "bip" in changed else set()  # docker0 has the other address
         flagged = engine_facts.FILE in system.foreseen

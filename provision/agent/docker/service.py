@@ -8,9 +8,7 @@ from ..engine import impact
 from ..host.errors import Failed
 from ..services.service import Service
 from ..services.systemd import Systemd
-from . import command_line, daemon_socket, footing, live
-from .known_errors import explain
-from .sysv import DockerSysv
+from . import daemon_socket, footing, live
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -19,11 +17,11 @@ if TYPE_CHECKING:
     from ..host.system import System
     from ..services.service import Manager
     from ..types import Diff, Impact, Process, State, Undo
+    from .sysv import DockerSysv
 
 
 class DockerService(Service):
     kind = "docker_service"
-    sysv = DockerSysv
     in_use = []
     platform = None
     may_cut = False
@@ -105,6 +103,8 @@ class DockerService(Service):
             self._record(system, self._process, dict(tried, keys=dict(tried["keys"], **now["keys"])))
 
     def _shows_otherwise(self, system: "System", process: "Process") -> bool:
+        from . import command_line  # only where the process is none that we know
+
         self._unlike = command_line.otherwise(system, process[1])
         return bool(self._unlike) or live.differs(system, process[1], self.options)
 
@@ -147,11 +147,18 @@ class DockerService(Service):
         Service._start(self, system, manager, log, restart)
         containers.wait_for(system, back)
 
+    def _sysv(self) -> "DockerSysv":
+        from .sysv import DockerSysv
+
+        return DockerSysv(self.name)
+
     def _takes_sockets(self, system: "System") -> bool:
         pid = daemon_socket.process(system)
         return pid is not None and not daemon_socket.is_given(system, pid)
 
     def _explained(self, words: str) -> "tuple[str, str] | None":
+        from .known_errors import explain
+
         return explain(words)
 
     def _up(self, system: "System", manager: "Manager") -> bool:

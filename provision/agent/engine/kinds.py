@@ -62,6 +62,7 @@ OWN = {
     "account_left": ("accounts.users", "AccountLeft"),
     "empty_object": ("docker.daemon_json", "EmptyObject"),
     "directory_gone": ("files.file", "DirectoryGone"),
+    "proof_left": ("gpu.proof.left", "ProofLeft"),
 }
 """What no plan names: the host makes these itself, of what it remembers, when a role is removed."""
 

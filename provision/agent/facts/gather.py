@@ -36,6 +36,8 @@ ARCHITECTURES = {
 }
 """uname's machine as dpkg names it; for a host where dpkg itself does not tell."""
 CAP_SYS_RESOURCE = 1 << 24
+ALL_USERS = "0 0 4294967295"
+"""The uid_map of the first user namespace."""
 NVIDIA = "10de"
 LIBRARY = r"libnvidia-ml\.so\.(\d+\.[\d.]+)$"
 MAX_LINKS = 8
@@ -107,11 +109,11 @@ def init(system: "System") -> str:
 
 def _can_raise_limits(system: "System") -> bool:
     """CAP_SYS_RESOURCE in the bounding sets, in the first user namespace: only there does it raise hard limits."""
-    if not re.match(r"\s*0\s+0\s+4294967295\s*$", look.text(system, "/proc/self/uid_map") or "0 0 4294967295"):
+    if (look.text(system, "/proc/self/uid_map") or ALL_USERS).split() != ALL_USERS.split():
         return False
     for process in ("self", "1"):
-        match = re.search(r"^CapBnd:\s*([0-9a-f]+)", look.text(system, "/proc/{}/status".format(process)) or "", re.M)
-        if match and not int(match.group(1), 16) & CAP_SYS_RESOURCE:
+        words = (look.text(system, "/proc/{}/status".format(process)) or "").split()
+        if "CapBnd:" in words and not int(words[words.index("CapBnd:") + 1], 16) & CAP_SYS_RESOURCE:
             return False
     return True
 
@@ -209,8 +211,9 @@ def _library_directories(system: "System") -> "Iterator[str]":
 def _resolvers(system: "System") -> "list[str]":
     found = []
     for path in RESOLVERS:
-        for word in re.findall(r"^\s*nameserver\s+(\S+)", look.text(system, path) or "", re.M):
-            address = _ip(word)
+        for line in (look.text(system, path) or "").splitlines():
+            words = line.split()
+            address = _ip(words[1]) if words[:1] == ["nameserver"] and words[1:] else None
             if address and address not in found:
                 found.append(address)
     return found

@@ -8,7 +8,7 @@ from .proof import gate
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from ..host.system import System
-    from ..types import Diff, State
+    from ..types import Diff, State, Undo
 
 
 class NvidiaDriver(Resource):
@@ -40,6 +40,10 @@ class NvidiaDriver(Resource):
         """Withdraw the last proof from others: this failure ends the run before the next one."""
         if getattr(self, "_wrong", ()):
             gate.withdraw(system, self._wrong[0][0], self._found["loaded"])
+
+    def when_removed(self, role: str) -> "Undo":
+        """Without what this role brings, no container gets a GPU."""
+        return "proof_left", {"gate_only": True}
 
     def note(self, diff: "Diff") -> str:
         found = getattr(self, "_found", None)

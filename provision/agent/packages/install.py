@@ -11,7 +11,7 @@ import re
 from ..engine import impact
 from ..engine.resource import Resource, compare
 from ..host.errors import Failed, TimedOut
-from . import apt, apt_locks, apt_pins, dpkg, given, policy_rc
+from . import apt, apt_locks, dpkg, given, policy_rc
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -251,7 +251,7 @@ class Packages(Resource):
         if held:
             words.insert(0, "--allow-change-held-packages")  # `apply` takes their holds away before
         try:
-            if self._asks_for_more():
+            if self._asks_for_more(removals):
                 self._refuse_surprises(system, apt.simulate(system, words, timeout))
             else:
                 apt.rehearse(system, words, timeout)
@@ -265,11 +265,11 @@ class Packages(Resource):
         names = [name if version is None else "{}={}".format(name, version) for name, version in targets]
         names += [name + "-" for name in removals]
         options = OPTIONS + (["--allow-downgrades"] if self.allow_downgrade else [])
-        return options + ([] if self._asks_for_more() else ["--no-remove"]) + ["install"] + names
+        return options + ([] if self._asks_for_more(removals) else ["--no-remove"]) + ["install"] + names
 
-    def _asks_for_more(self) -> bool:
-        """May something go, or become older? apt's own refusals know no exceptions: then we look for ourselves."""
-        return bool(self.replace or self.allow_downgrade)
+    def _asks_for_more(self, removals: "list[str]") -> bool:
+        """Does something go, or may it become older? apt's own refusals know no exceptions: then we look ourselves."""
+        return bool(removals or self.allow_downgrade)
 
     def _transaction(
         self,
@@ -283,7 +283,7 @@ class Packages(Resource):
         words = where + self._words(targets, removals)
         system.progress("installing {}".format(" ".join(words[words.index("install") + 1 :])))
         try:
-            if self._asks_for_more():
+            if self._asks_for_more(removals):
                 self._refuse_surprises(system, apt.simulate(system, words))
             if system.bundle is not None:
                 from . import bundled
@@ -310,6 +310,8 @@ class Packages(Resource):
         others = [name for name in change.installed if name not in self._asked()]
         held = [name for name, package in dpkg.packages(system, others).items() if package.held] if others else []
         if held:
+            from . import apt_pins  # only where apt refuses
+
             raise apt_pins.held(held)
 
     def _mark(self, system: "System", verb: str, names: "list[str] | None" = None) -> None:
@@ -334,11 +336,15 @@ def _listed(names: "list[str]", found: "dict[str, Package]") -> str:
 
 def _with_versions(system: "System", error: Failed, where: "list[str]") -> Failed:
     """A version that is not there: name those that are. A package that is there, and kept out: name what does that."""
+    from . import apt_pins
+
     kept = apt_pins.unmet(system, error)
     if kept is not None:
         return kept
     kept_out = re.search(r"Package '([^']+)' has no installation candidate", error.output)
     if kept_out and apt.available(system, kept_out.group(1), where or apt.NO_CACHE):
+        from . import apt_pins
+
         refused = apt_pins.refusal(system, kept_out.group(1))
         return apt_pins.Kept(refused.cause, refused.fix, error.output)
     match = re.search(r"Version '[^']+' for '([^']+)' was not found", error.output)

@@ -10,7 +10,6 @@ from ..engine import impact
 from ..engine.resource import Resource
 from ..host.errors import Failed
 from . import apt, dpkg
-from .absent import ENGINES
 from .given import INSTALLED, KIND
 from .install import HOLDS, OPTIONS
 
@@ -62,6 +61,8 @@ class PackagesRemoval(Resource):
         going = _found(diff, "installed")
         if not going:
             return None
+        from .absent import ENGINES
+
         level = impact.RESTART if any(name in ENGINES for name in going) else impact.NONE
         return impact.impact(level, going, systemd=True)
 
@@ -90,7 +91,10 @@ class PackagesRemoval(Resource):
             system.progress("removing {}".format(" ".join(going)))
             self._apt(system, "remove", going)
             system.remove(NUKE)
-            self._apt(system, "purge", going)
+            found = dpkg.packages(system, going)
+            left = [name for name in going if name in found and found[name].status == "config-files"]
+            if left:  # one that is gone altogether apt knows only while a source has it
+                self._apt(system, "purge", left)
 
     def _apt(self, system: "System", verb: str, names: "list[str]") -> None:
         apt.change(system, ["apt-get"] + OPTIONS + [verb] + names, self.timeout, self.lock_timeout, {})

@@ -17,7 +17,12 @@ if TYPE_CHECKING:
 
     from ..host.system import System
 
-WORDS = {"account_left": "account", "directory_gone": "directory", "empty_object": "file"}
+WORDS = {
+    "account_left": "account",
+    "directory_gone": "directory",
+    "empty_object": "file",
+    "proof_left": "proof of GPUs:",
+}
 """Kinds that only this host knows, in words for people."""
 
 

@@ -6,7 +6,6 @@ systemd has not read what stands on disk.
 """
 
 import contextlib
-import re
 import time
 
 from ..host import look
@@ -65,7 +64,7 @@ class Systemd:
         )
         masked = system.link("{}/{}".format(UNITS, self.unit)) == "/dev/null"
         groups = look.text(system, "/proc/{}/cgroup".format(pid)) or ""
-        if not enabled or masked or not re.search("/{}$".format(re.escape(self.unit)), groups, re.M):
+        if not enabled or masked or "/{}\n".format(self.unit) not in groups + "\n":
             return None
         return {"enabled": True, "running": True, "pid": pid, "masked": False, "also": []}
 

@@ -79,7 +79,14 @@ def _add_variables(system: "System", unit: "dict[str, Any]", environment: "dict[
             environment[name] = (value, path)
     if environment.get("DOCKER_OPTS", ("", ""))[1] == DEFAULT_FILE:
         del environment["DOCKER_OPTS"]
-    found = [name for word in unit["exec_start"] for pair in re.findall(VARIABLE, word) for name in pair if name]
+    found = [
+        name
+        for word in unit["exec_start"]
+        if "$" in word
+        for pair in re.findall(VARIABLE, word)
+        for name in pair
+        if name
+    ]
     used = {name: environment[name] for name in found if name in environment}
     unit["variables"] = {
         name: [look.without_secrets(word) for word in _split(value)] for name, (value, _) in used.items()

@@ -44,7 +44,7 @@ const groupOf = new Map();
 data.groups.forEach((group, number) => group.hosts.forEach((host) => groupOf.set(host, number)));
 const haystack = data.hosts.map((host, number) => {
   const traits = groupOf.has(number) ? Object.entries(data.groups[groupOf.get(number)].traits).flat() : [];
-  return [host.name, host.outcome, host.error, host.wave ? "wave " + host.wave : "", ...host.notices, ...traits].join(" ").toLowerCase();
+  return [host.name, host.outcome, host.error, host.wave ? "wave " + host.wave : "", ...host.notices, ...host.told, ...host.says, ...traits].join(" ").toLowerCase();
 });
 const rows = data.hosts.map(() => null);
 
@@ -54,10 +54,11 @@ function row(number) {
     const outcome = host.roles[role];
     return h("td", { class: "cell" }, outcome ? mark(outcome, role + ": " + outcome + (host.reasons[role] ? ": " + host.reasons[role] : "")) : "");
   });
+  const cause = host.error || host.says.join("; ");
   return h("tr", { tabindex: -1, "data-host": number, "aria-label": host.name + ", " + host.outcome },
-    h("td", { class: "cell" }, mark(host.outcome)), h("td", { class: "name" }, host.name), cells,
+    h("td", { class: "cell" }, mark(host.outcome)), h("td", { class: "name" }, host.name), cells, data.columns.map((_, place) => h("td", null, host.told[place] || "")),
     data.waves.length ? h("td", { class: "number" }, host.wave || "") : null, h("td", { class: "number" }, host.seconds ? duration(host.seconds) : ""),
-    h("td", { class: "cause", title: host.error }, host.error));
+    h("td", { class: "cause", title: cause }, cause));
 }
 function matches(number) {
   const host = data.hosts[number];
@@ -81,6 +82,10 @@ function show() {
   $("clear").hidden = !(filter.text || filter.role || filter.outcomes.size || filter.only);
   for (const tile of $("tiles").children) tile.setAttribute("aria-pressed", filter.outcomes.has(tile.dataset.outcome));
 }
+function move(next) {
+  for (const shown of next.parentElement.rows) shown.tabIndex = shown === next ? 0 : -1;
+  next.focus();
+}
 function clear() {
   Object.assign(filter, { text: "", role: "", only: null });
   filter.outcomes.clear();
@@ -99,7 +104,11 @@ function names(numbers) {
   const more = numbers.length > SHOWN ? h("span", { class: "soft" }, "and " + (numbers.length - SHOWN) + " more") : null;
   return h("div", { class: "names" }, buttons, more);
 }
-const showThese = (numbers) => h("button", { type: "button", onclick: (event) => { event.preventDefault(); only(numbers); } }, "Show " + count(numbers.length, "host"));
+const showThese = (numbers, what) => h("button", { type: "button", "aria-label": "Show " + count(numbers.length, "host") + (what ? ": " + what : ""), onclick: () => only(numbers) }, "Show " + count(numbers.length, "host"));
+// The button stands beside the summary, and not in it: an element that opens has nothing else in it to press.
+function entry(found, open, what, line, inside) {
+  return h("div", { class: "entry" }, h("details", { open }, h("summary", null, mark(found.outcome), h("b", null, count(found.hosts.length, "host")), line), h("div", { class: "inside" }, inside, names(found.hosts))), showThese(found.hosts, what));
+}
 
 // -- one host
 function open(number) {
@@ -115,10 +124,10 @@ function open(number) {
   const facts = groupOf.has(number) ? traits(data.groups[groupOf.get(number)]) : null;
   const part = (title, ...inside) => (inside.flat().some((item) => item) ? [h("h3", null, title), ...inside.flat()] : []);
   $("host").replaceChildren(
-    h("header", null, h("h2", { id: "host-name" }, mark(host.outcome), " ", host.name), h("button", { type: "button", autofocus: true, onclick: () => $("host").close() }, "Close")),
+    h("div", { class: "head" }, h("h2", { id: "host-name" }, mark(host.outcome), " ", host.name), h("button", { type: "button", autofocus: true, onclick: () => $("host").close() }, "Close")),
     h("p", { class: "soft" }, host.outcome + (host.rolled_back ? ", its change was undone" : "") + (host.wave ? ", wave " + host.wave : "") + (host.seconds ? ", " + duration(host.seconds) : "")),
     ...(failure && host.error ? [h("p", { class: "bad" }, failure.cause), failure.fix ? h("p", { class: "fix" }, failure.fix) : "", failure.said ? h("pre", null, failure.said) : ""] : []),
-    ...host.notices.map((text) => h("p", { class: "soft" }, "note: " + text)),
+    ...host.says.map((text) => h("p", null, text)), ...host.notices.map((text) => h("p", { class: "soft" }, "note: " + text)),
     ...part("Facts", facts), ...part("Proofs", proofs.map(proof)),
     ...part("Differences", changes.map((change) => h("details", { open: changes.length < 4 }, h("summary", null, mark(change.outcome), h("span", { class: "grow mono" }, change.role + ": " + change.step)), h("div", { class: "inside" }, change.diff.map(difference))))),
     ...part("Steps", steps.length || skipped.length ? h("table", null, h("tbody", null, steps, skipped)) : null));
@@ -142,9 +151,10 @@ function proof(found) {
     found.warnings.map((text) => h("p", { class: "pending" }, text)));
 }
 function failures() {
-  return data.failures.map((found, position) => h("details", { open: position < 3 && found.outcome !== "not-started" },
-    h("summary", null, mark(found.outcome), h("b", null, count(found.hosts.length, "host")), h("span", { class: "grow" }, found.cause === "not-started" ? "not started" : found.cause), showThese(found.hosts)),
-    h("div", { class: "inside" }, found.fix ? h("p", { class: "fix" }, found.fix) : "", found.said ? h("pre", null, found.said) : "", names(found.hosts))));
+  return data.failures.map((found, position) => {
+    const cause = found.cause === "not-started" ? "not started" : found.cause;
+    return entry(found, position < 3 && found.outcome !== "not-started", cause, h("span", { class: "grow" }, cause), [found.fix ? h("p", { class: "fix" }, found.fix) : "", found.said ? h("pre", null, found.said) : ""]);
+  });
 }
 function waves() {
   if (!data.waves.length) return null;
@@ -165,9 +175,10 @@ function waves() {
   return [lane("check of all hosts", 0, first, checked, ""), ...shown, h("div", { class: "lane" }, h("span"), h("div", { class: "axis" }, h("span", null, "0 s"), h("span", null, duration(whole / 2)), h("span", null, duration(whole))), h("span"))];
 }
 function changes() {
-  return data.changes.map((found) => h("details", null,
-    h("summary", null, mark(found.outcome), h("b", null, count(found.hosts.length, "host")), h("span", { class: "grow mono" }, found.role + ": " + found.step), h("span", { class: "soft" }, found.diff.map((item) => item.key).join(", ")), showThese(found.hosts)),
-    h("div", { class: "inside" }, found.note ? h("p", null, found.note) : "", found.diff.map(difference), names(found.hosts))));
+  return data.changes.map((found) => {
+    const step = found.role + ": " + found.step;
+    return entry(found, false, step, [h("span", { class: "grow mono" }, step), h("span", { class: "soft" }, found.diff.map((item) => item.key).join(", "))], [found.note ? h("p", null, found.note) : "", found.diff.map(difference)]);
+  });
 }
 function gpus() {
   return data.gpus.map((found) => h("div", { class: "card" }, h("header", null, h("b", null, found.gpus), h("span", { class: "soft" }, "driver " + found.driver + ", CUDA " + found.cuda + ", Docker " + found.docker), showThese(found.hosts)), proof(found)));
@@ -209,7 +220,7 @@ function speeds() {
     group.otherwise.map(([host, text]) => h("p", { class: "bad" }, named(host), " " + text)),
     h("div", { class: "speed" }, plot(group, place), h("div", { class: "scroll" }, h("table", null,
       h("caption", { class: "hidden" }, "Figures of " + group.group),
-      h("thead", null, h("tr", null, ["Figure", "Median", "Lowest", "Highest", "", "GPUs", "Apart"].map((title) => h("th", { scope: "col", class: /Me|Lo|Hi|GPUs/.test(title) ? "number" : "" }, title)))),
+      h("thead", null, h("tr", null, ["Figure", "Median", "Lowest", "Highest", "Unit", "GPUs", "Apart"].map((title) => h("th", { scope: "col", class: /Me|Lo|Hi|GPUs/.test(title) ? "number" : "" }, title)))),
       h("tbody", null, group.figures.map((row) => h("tr", null, h("th", { scope: "row" }, row.name), [row.median, row.lowest, row.highest].map((number) => h("td", { class: "number" }, figure(number))), h("td", null, row.unit), h("td", { class: "number" }, row.count),
         h("td", null, row.apart.slice(0, SHOWN).map(([percent, host, gpu]) => h("span", { class: "failed" }, named(host, gpu), " " + percent + " % ")), row.apart.length > SHOWN ? "and " + (row.apart.length - SHOWN) + " more" : "")))))))));
 }
@@ -234,10 +245,11 @@ function start() {
   if (data.stopped) $("stop").append(h("div", { class: "banner failed" }, h("b", null, "The run stopped itself: " + data.stopped.reason + "."), h("p", null, count(data.stopped.waiting, "host") + " not started."), data.stopped.differences.map((text) => h("p", null, "What the failed hosts have and no good one has: " + text))));
   $("tiles").append(...data.outcomes.filter((outcome) => all[outcome]).map((outcome) => h("button", { type: "button", class: "tile", "data-outcome": outcome, onclick: () => { filter.outcomes.has(outcome) ? filter.outcomes.delete(outcome) : filter.outcomes.add(outcome); show(); } }, mark(outcome), h("b", null, all[outcome]), h("span", null, outcome))));
   $("bar").append(...stacked(all));
-  const head = h("tr", null, h("th", { class: "cell", scope: "col" }, h("span", { class: "hidden" }, "Outcome")), h("th", { scope: "col" }, "Host"), data.roles.map((role) => h("th", { class: "cell", scope: "col" }, role)), data.waves.length ? h("th", { class: "number", scope: "col" }, "Wave") : null, h("th", { class: "number", scope: "col" }, "Took"), h("th", { scope: "col" }, "Cause"));
+  const head = h("tr", null, h("th", { class: "cell", scope: "col" }, h("span", { class: "hidden" }, "Outcome")), h("th", { scope: "col" }, "Host"), data.roles.map((role) => h("th", { class: "cell", scope: "col" }, role)), data.columns.map((name) => h("th", { scope: "col" }, name[0] + name.slice(1).toLowerCase())), data.waves.length ? h("th", { class: "number", scope: "col" }, "Wave") : null, h("th", { class: "number", scope: "col" }, "Took"), h("th", { scope: "col" }, data.columns.length ? "To look at" : "Cause"));
   $("grid").tHead.append(head);
+  $("role").parentElement.hidden = !data.roles.length;
   $("role").append(h("option", { value: "" }, "all"), ...data.roles.map((role) => h("option", null, role)));
-  $("legend").append("Arrow keys move, Enter opens a host, / searches. ", ...data.outcomes.flatMap((outcome) => [mark(outcome), " " + outcome + "   "]));
+  $("legend").append("Press / to search, arrow down to go to the hosts that are found, Enter to open one. ", ...data.outcomes.flatMap((outcome) => [mark(outcome), " " + outcome + "   "]));
   const failed = failures();
   fill("failures", failed, data.failures.reduce((sum, found) => sum + found.hosts.length, 0));
   fill("fleet", "x", data.hosts.length);
@@ -249,6 +261,13 @@ function start() {
   show();
 }
 $("search").addEventListener("input", (event) => { filter.text = event.target.value; show(); });
+$("search").addEventListener("keydown", (event) => {
+  const found = $("grid").tBodies[0].rows;
+  if (!/^(ArrowDown|Enter)$/.test(event.key) || !found.length) return;
+  event.preventDefault();
+  move(found[0]);
+  if (event.key === "Enter" && found.length === 1) open(Number(found[0].dataset.host));
+});
 $("role").addEventListener("change", (event) => { filter.role = event.target.value; show(); });
 $("order").addEventListener("change", (event) => { filter.order = event.target.value; show(); });
 $("clear").addEventListener("click", clear);
@@ -259,7 +278,7 @@ $("grid").addEventListener("keydown", (event) => {
   if (!found) return;
   const body = found.parentElement, all = body.rows, place = found.sectionRowIndex;
   const to = { ArrowDown: place + 1, ArrowUp: place - 1, PageDown: place + 20, PageUp: place - 20, Home: 0, End: all.length - 1 }[event.key];
-  if (to !== undefined) { event.preventDefault(); const next = all[Math.min(all.length - 1, Math.max(0, to))]; found.tabIndex = -1; next.tabIndex = 0; next.focus(); }
+  if (to !== undefined) { event.preventDefault(); to < 0 && event.key === "ArrowUp" ? $("search").focus() : move(all[Math.min(all.length - 1, Math.max(0, to))]); }
   // Without preventDefault the same key would press the button that has the focus once the dialog is open.
   if (event.key === "Enter") { event.preventDefault(); open(Number(found.dataset.host)); }
 });
@@ -268,6 +287,13 @@ document.addEventListener("keydown", (event) => {
 });
 document.documentElement.dataset.theme = matchMedia("(prefers-color-scheme: dark)").matches ? "dark" : "light";
 start();
-const linked = data.hosts.findIndex((host) => location.hash === "#host=" + encodeURIComponent(host.name));
-if (linked >= 0) open(linked);
+function linked() {
+  const name = /^#host=(.+)/.exec(location.hash);
+  if (!name) return;
+  const number = data.hosts.findIndex((host) => name[1] === encodeURIComponent(host.name));
+  if (number >= 0) open(number);
+  else $("stop").append(h("p", { class: "banner pending", role: "status" }, "This run has no host of the name in the address."));
+}
+addEventListener("hashchange", linked);
+linked();
 document.documentElement.dataset.ready = "yes";

@@ -7,9 +7,10 @@ from typing import Any
 
 import pytest
 
-from provision import inventory, role
+from provision import role, shipped
 from provision.errors import InputError
-from provision.inventory import Inventory, Node, Row
+from provision.inventory import Inventory, schema
+from provision.inventory.explain import Node, Row
 
 TEXT = """
 all:
@@ -80,7 +81,7 @@ def test_graph(loaded: Callable[..., Inventory]) -> None:
 
 
 def test_schema(roles: list[Path]) -> None:
-    made = inventory.schema([role.load(name, roles) for name in role.available(roles)])
+    made = schema.schema([role.load(name, roles) for name in shipped.role_names(roles)])
     json.dumps(made)
     variables = made["$defs"]["variables"]["properties"]
     listed, template = variables["roles"]["anyOf"]

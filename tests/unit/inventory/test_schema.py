@@ -8,13 +8,14 @@ import jsonschema
 import pytest
 import yaml
 
-from provision import inventory, role, shipped
+from provision import role, shipped
+from provision.inventory import schema
 from provision.report import settings
 
 README = Path(__file__).parents[3] / "README.md"
-ROLES = [role.load(name, [shipped.ROLES]) for name in role.available([shipped.ROLES])]
-SCHEMA = inventory.schema(ROLES)
-VARIABLES = inventory.schema(ROLES, variables=True)
+ROLES = [role.load(name, [shipped.ROLES]) for name in shipped.role_names([shipped.ROLES])]
+SCHEMA = schema.schema(ROLES)
+VARIABLES = schema.schema(ROLES, variables=True)
 FILES = sorted((shipped.INVENTORIES / "example" / "group_vars").glob("*.yml"))
 
 

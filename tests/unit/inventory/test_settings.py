@@ -241,6 +241,52 @@ all:
     assert hosts["a001"].settings["docker_daemon"] is hosts["a500"].settings["docker_daemon"]
 
 
+@pytest.mark.parametrize(
+    "shared",
+    [
+        "ansible_user: u, roles: [docker_daemon], docker_daemon: {mtu: 9000}",
+        "ansible_user: '{{ rack }}'",
+        "roles: ['{{ role }}'], role: docker_daemon",
+        "docker_daemon: {bip: '{{ rack }}'}, roles: [docker_daemon]",
+        "ansible_host: 10.0.0.1",
+        "ansible_password: !secret env:HOME",
+        "ansible_connection: local",
+    ],
+)
+def test_a_host_among_many_is_what_it_is_alone(
+    loaded: Callable[..., Inventory], roles: list[Path], shared: str
+) -> None:
+    found = loaded(f"""
+all:
+  vars: {{rack: r1, {shared}}}
+  children:
+    web:
+      hosts:
+        "a[1:3]": {{rack: r2}}
+        b: {{ansible_port: 22, rack: r3}}
+        c: {{rack: r4, docker_daemon: {{mtu: 100}}}}
+        d: {{roles: [registry_login]}}
+        e: {{docker_users: x}}
+        "f[1:2]":
+    db: {{hosts: {{"a[2:3]": , g: {{rack: r5}}}}}}
+""")
+    together = found.resolve(found.hosts, role_path=roles)
+    assert together == [found.resolve([name], role_path=roles)[0] for name in found.hosts]
+
+
+def test_a_group_s_mistake_is_told_once_with_its_hosts(refused: Refused) -> None:
+    found = refused("all: {children: {web: {vars: {ansible_port: x}, hosts: {'a[1:3]': {rack: 1}, b: {rack: 2}}}}}")
+    assert found == ["hosts.yml:1:45: group web (4 hosts): ansible_port: should be a port number from 1 to 65535"]
+
+
+def test_a_name_that_is_no_address_is_told_among_hosts_of_a_group(refused: Refused) -> None:
+    what = "is neither a host name nor an IP address; give it ansible_host"
+    assert refused("all: {hosts: {1.2.3: , a: , 1.2.4: }}") == [
+        f"hosts.yml:1:15: host 1.2.3: its name is no address: '1.2.3' {what}",
+        f"hosts.yml:1:29: host 1.2.4: its name is no address: '1.2.4' {what}",
+    ]
+
+
 def test_a_mistake_at_two_places_is_two_mistakes(refused: Refused) -> None:
     found = refused("""
 all:

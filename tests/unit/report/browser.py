@@ -87,9 +87,9 @@ class Browser:
         return found["result"].get("value")
 
     def until(self, script: str) -> None:
-        """Wait until an expression is true."""
+        """Wait until an expression is true in a page that has begun."""
         end = time.monotonic() + LIMIT
-        while not self.evaluate(script):
+        while not self.evaluate(f"Boolean(document.documentElement && ({script}))"):
             assert time.monotonic() < end, script
             time.sleep(0.1)
 

@@ -6,8 +6,9 @@ from typing import Any
 import pytest
 
 from provision.events import Answered, Error, Event, HostFinished, HostStarted, Outcome, RunStarted, Summary
-from provision.report import Output, Story, view
+from provision.report import Output, view
 from provision.report.status import StatusStory, age
+from provision.report.transcript import Story
 from provision.report.unlock import UnlockStory
 from provision.report.why import WhyStory
 from tests.unit.report.conftest import NASTY

@@ -16,8 +16,9 @@ from provision.events import (
     Summary,
     WaveStarted,
 )
-from provision.report import Output, Story, view
+from provision.report import Output, view
 from provision.report.console import Console
+from provision.report.transcript import Story
 from tests.unit.report.conftest import NASTY, Clock, Terminal
 
 COLOUR = re.compile(r"\x1b\[[0-9;]*3[0-7][;m]")

@@ -6,7 +6,8 @@ from datetime import UTC, datetime
 from typing import Any
 
 from provision.events import TYPES, Event, Outcome, Preflight, Verdict
-from provision.report import Output, Story, view
+from provision.report import Output, view
+from provision.report.transcript import Story
 
 COUNTS = {"ok": 0, "changed": 0, "would_change": 0, "pending": 0, "failed": 0, "skipped": 0, "unknown": 0}
 

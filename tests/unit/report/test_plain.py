@@ -17,8 +17,9 @@ from provision.events import (
     Summary,
     Verdict,
 )
-from provision.report import Output, Story, view
+from provision.report import Output, view
 from provision.report.summary import exit_status
+from provision.report.transcript import Story
 from tests.unit.report.conftest import NASTY, Clock
 
 GOLDEN = """\

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from ...host.system import System
-    from ...types import Diff, State
+    from ...types import Diff, State, Undo
 
 CHEAP = (0, 1)
 
@@ -46,7 +46,7 @@ class GpuProof(Resource):
     ignore_xids: "list[int]"
     require_persistence: bool
     gate: "list[int]"
-    probe = True
+    probe = goes_ahead = True
 
     def __init__(self, **values: "Any") -> None:
         Resource.__init__(self, **values)
@@ -104,6 +104,9 @@ class GpuProof(Resource):
 
     def note(self, diff: "Diff") -> str:
         return self._said
+
+    def when_removed(self, role: str) -> "Undo":
+        return "proof_left", {"gate_only": False}
 
     # -- measuring
 
