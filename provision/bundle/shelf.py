@@ -138,6 +138,11 @@ class Shelf:
     def _files(self) -> dict[str, File]:
         return {file.sha256: file for file in self.manifest.files()}
 
+    @cached_property
+    def size(self) -> int:
+        """Bytes of all files."""
+        return sum(file.size for file in self._files.values())
+
     def piece(self, sha256: str, offset: int, length: int) -> Iterator[bytes]:
         """Some bytes of a file, in slices, at the pace of the bandwidth. Raises Refused, before the first of them."""
         file = self._files.get(sha256)

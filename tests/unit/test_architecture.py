@@ -22,7 +22,7 @@ LAYERS = [
     {"target", "facts", "events", "resources", "templates", "fact_summary", "gpu_fleet"},
     {"faults"},
     {"site_kinds"},
-    {"transport", "loader", "role", "messages", "journal"},
+    {"transport", "loader", "role", "messages", "journal", "allowance"},
     {"daemon", "inventory", "as_root"},
     {"plan", "preflight", "bootstrap", "login", "reachability", "questions", "conversation"},
     {"bundle"},

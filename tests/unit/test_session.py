@@ -613,7 +613,7 @@ def test_a_wait_that_is_no_length_of_time_is_our_bug(number: bytes) -> None:
 
 def test_a_host_that_waits_again_and_again_ends_at_its_time_limit() -> None:
     run = Run("r1", "me@here", check=False, limits=Limits(host=0.2))
-    channel = Channel(MARKER + HELLO, waits(7) * 100)
+    channel = Channel(MARKER + HELLO, *[waits(7)] * 5)
     reached = lambda seconds: time.sleep(0.05) is None  # noqa: E731
     flag = threading.Event()
     session = Session(Target("h1", "h1"), Connection(channel), lambda f: PLAN, run, lambda e: None, flag, reached)

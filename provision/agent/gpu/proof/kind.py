@@ -46,7 +46,7 @@ class GpuProof(Resource):
     ignore_xids: "list[int]"
     require_persistence: bool
     gate: "list[int]"
-    probe = True
+    probe = goes_ahead = True
 
     def __init__(self, **values: "Any") -> None:
         Resource.__init__(self, **values)
