@@ -119,9 +119,12 @@ def said(status: Status) -> Iterator[tuple[str, str]]:
 
 
 def _pending(item: Pending) -> str:
-    text = f"pending {item.role} for {age(item.age)}: {item.reason or 'no reason was kept'}"
-    parts = [named(item.run, item.by), names(item.resources), f"staged: {names(item.staged)}" if item.staged else ""]
-    return f"{text} ({'; '.join(part for part in parts if part)})"
+    since = f" for {age(item.age)}" if item.age is not None else ""
+    text = f"pending {item.role}{since}: {item.reason or 'no reason was kept'}"
+    parts = [named(item.run, item.by) if item.run else "", names(item.resources)]
+    parts += [f"staged: {names(item.staged)}"] if item.staged else []
+    told = "; ".join(part for part in parts if part)
+    return f"{text} ({told})" if told else text
 
 
 def _unfinished(item: Unfinished, running: bool) -> str:

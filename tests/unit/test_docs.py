@@ -2,6 +2,7 @@
 
 import re
 from pathlib import Path
+from typing import Any
 
 import jsonschema
 import pytest
@@ -76,25 +77,37 @@ def test_the_role_of_the_document_works(tmp_path: Path) -> None:
     compile((tmp_path / "checks/time_servers.py").read_text(), "checks", "exec")
 
 
-def test_the_move_from_ansible_of_the_document_works(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def write(*files: str) -> None:
-        for file in files:
-            (tmp_path / file).parent.mkdir(parents=True, exist_ok=True)
-            (tmp_path / file).write_text(example("from-ansible.md", file))
+class Site:
+    """A folder that the user stands in, with files of docs/from-ansible.md."""
 
-    def run(*words: str) -> str:
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def write(self, *files: str) -> None:
+        for file in files:
+            (self.folder / file).parent.mkdir(parents=True, exist_ok=True)
+            (self.folder / file).write_text(example("from-ansible.md", file))
+
+    def run(self, *words: str) -> str:
         result = CliRunner().invoke(cli.provision, words, env={"PROVISION_INVENTORY": None})
         assert result.exit_code == 0, result.output
         return result.stdout
 
-    write("inventory/hosts.ini", "inventory/group_vars/all/main.yml", "ansible.cfg", "site.yml")
-    (tmp_path / "inventory/group_vars/all/vault.yml").write_text(vaults.BECOME_FILE)
-    (tmp_path / ".vault_pass").write_text(vaults.PASSWORD)
+
+@pytest.fixture
+def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Site:
     monkeypatch.chdir(tmp_path)
-    assert run("inventory") in text("from-ansible.md")
-    write("inventory/group_vars/gpu/provision.yml")
-    assert run("check", "--list-hosts", "-l", "cluster:!login") == "gpu01\ngpu02\n"
-    values = run("inventory", "--host", "gpu01")
+    return Site(tmp_path)
+
+
+def test_the_move_from_ansible_of_the_document_works(site: Site) -> None:
+    site.write("inventory/hosts.ini", "inventory/group_vars/all/main.yml", "ansible.cfg", "site.yml")
+    (site.folder / "inventory/group_vars/all/vault.yml").write_text(vaults.BECOME_FILE)
+    (site.folder / ".vault_pass").write_text(vaults.PASSWORD)
+    assert site.run("inventory") in text("from-ansible.md")
+    site.write("inventory/group_vars/gpu/provision.yml")
+    assert site.run("check", "--list-hosts", "-l", "cluster:!login") == "gpu01\ngpu02\n"
+    values = site.run("inventory", "--host", "gpu01")
     assert re.search(r"^ansible_become +true +ansible.cfg +ansible.cfg:7:1$", values, re.MULTILINE)
     assert re.search(r"^docker_daemon.mtu +9000 +group gpu ", values, re.MULTILINE)
     assert "s3cret" not in values
@@ -102,6 +115,19 @@ def test_the_move_from_ansible_of_the_document_works(tmp_path: Path, monkeypatch
     host = found.resolve(["gpu02"], role_path=[shipped.ROLES])[0]
     assert host.target.become_password is not None
     assert (host.target.address, host.target.become_password.reveal()) == ("10.0.0.12", "s3cret-sudo")
+
+
+def test_the_move_of_a_public_inventory_of_the_document_works(site: Site) -> None:
+    site.write("config/inventory", "config/group_vars/slurm-cluster.yml")
+    assert site.run("inventory", "-i", "config/inventory") in text("from-ansible.md")
+    site.write("config/group_vars/slurm-node.yml")
+    found = inventory.load("config/inventory")
+    head, node = found.resolve(["head01", "node02"], role_path=[shipped.ROLES])
+    assert found.warnings == ["nothing is asked of head01; list its roles under roles:"]
+    settings: Any = node.settings["docker_daemon"]
+    assert (settings.storage_driver, settings.registry_mirrors) == ("overlay2", ("http://head01:5000",))
+    assert (head.target.address, node.target.address) == ("10.20.0.1", "10.20.1.2")
+    assert node.target.common_args == ("-o", "ProxyCommand=ssh -W %h:%p -q ops@gate.example.com")
 
 
 def test_every_way_to_a_secret_is_documented() -> None:

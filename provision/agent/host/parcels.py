@@ -87,6 +87,7 @@ class Parcels:
         self._line = line
         self._ended = ended
         self.problem: "str | None" = told["problem"]  # why there is nothing in it for this host
+        self.images: bool = told["images"]  # are images taken from it, too?
         self.proof: "Any" = None  # that its packages are their vendors': bundled.py's, while something is installed
         self._listing: "dict[str, Any] | None" = None
         self._sound: "set[str]" = set()

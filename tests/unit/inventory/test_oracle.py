@@ -17,18 +17,15 @@ from provision import inventory
 from provision.errors import InputError
 from provision.inventory.document import Map
 
-manager = pytest.importorskip(
-    "ansible.inventory.manager", reason="ansible-core is not installed: make oracle brings it"
-)
+from .theirs import NAMES, PASSWORDS, Ansible, plain
+
+pytest.importorskip("ansible.inventory.manager", reason="ansible-core is not installed: make oracle brings it")
 
 SEED = int(os.environ.get("ORACLE_SEED", "20260701"))
 ROUNDS = int(os.environ.get("ORACLE_ROUNDS", "500"))
 GROUPS = ["web", "db", "rack1", "rack2", "site"]
 HOSTS = ["web1", "web2", "web3", "db1", "db2", "dgx01.example.com", "dgx02.example.com", "10.0.0.9"]
 """None has the name of a group: Ansible gives its variables to the group."""
-NAMES = ["u", "v", "w"]
-PASSWORDS = {"dev": "horse battery", "prod": "correct staple"}
-"""Of vaults, by label."""
 
 
 class Inventories:
@@ -150,73 +147,6 @@ class Inventories:
 
 def _assigned(values: dict[str, Any]) -> list[str]:
     return [f"{name}={value}" for name, value in values.items()]
-
-
-def plain(value: Any) -> Any:
-    """A value of ours or theirs, as plain types; of a number or text the type counts."""
-    if isinstance(value, dict):
-        return {str(key): plain(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [plain(item) for item in value]
-    kind = next((kind for kind in (bool, int, float, str) if isinstance(value, kind)), None)
-    return value if kind is None else kind(value)
-
-
-class Ansible:
-    """The same inventory, as ansible-core reads it."""
-
-    def __init__(self, *sources: str) -> None:
-        from ansible.parsing.dataloader import DataLoader  # noqa: PLC0415
-        from ansible.parsing.vault import VaultSecret  # noqa: PLC0415
-        from ansible.plugins.loader import init_plugin_loader  # noqa: PLC0415
-        from ansible.plugins.vars import host_group_vars  # noqa: PLC0415
-        from ansible.vars.hostvars import HostVars  # noqa: PLC0415
-        from ansible.vars.manager import VariableManager  # noqa: PLC0415
-
-        if not Ansible.ready:
-            init_plugin_loader([])
-            Ansible.ready = True
-        host_group_vars.FOUND.clear()
-        loader = DataLoader()
-        loader.set_vault_secrets([(label, VaultSecret(word.encode())) for label, word in PASSWORDS.items()])
-        self.read = manager.InventoryManager(loader, sources=list(sources))
-        self._loader = loader
-        self._variables = VariableManager(loader, self.read)
-        HostVars(self.read, self._variables, loader)
-
-    ready = False
-
-    def hosts(self) -> list[str]:
-        return [str(host.name) for host in self.read.get_hosts("all")]
-
-    def members(self) -> dict[str, list[str]]:
-        return {str(name): [str(host.name) for host in group.get_hosts()] for name, group in self.read.groups.items()}
-
-    def variables(self, host: str) -> dict[str, Any]:
-        found = self._variables.get_vars(host=self.read.get_host(host), include_hostvars=False)
-        return {name: str(found[name]) for name in NAMES if name in found}
-
-    def evaluate(self, host: str, template: str) -> Any:
-        """What a template gives; an _Error where it gives nothing."""
-        from ansible.errors import AnsibleError  # noqa: PLC0415
-        from ansible.template import Templar, trust_as_template  # noqa: PLC0415
-
-        values = self._variables.get_vars(host=self.read.get_host(host))
-        try:
-            return plain(Templar(self._loader, variables=values).template(trust_as_template(template)))
-        except AnsibleError:
-            return None
-
-    def select(self, pattern: str) -> list[str] | None:
-        from ansible.errors import AnsibleError  # noqa: PLC0415
-
-        try:
-            self.read.subset(pattern)
-            return [str(host.name) for host in self.read.get_hosts("all")]
-        except AnsibleError:
-            return None
-        finally:
-            self.read.subset(None)
 
 
 @pytest.mark.parametrize("number", range(ROUNDS))
