@@ -155,6 +155,8 @@ class Docker(_Facts):
     """DOCKER_OPTS in /etc/default/docker, split; whether anything reads it is another matter."""
     default_problem: str | None = None
     """Why /etc/default/docker cannot be edited safely (curly quotes, shell code), or None."""
+    config: str = "/etc/docker/daemon.json"
+    """daemon.json, or the file that the daemon is told to read in its place (--config-file)."""
     configured: dict[str, Any] = {}
     """daemon.json, without values that may hold a secret (proxies); empty when absent."""
     written: dict[str, tuple[str, ...]] = {}

@@ -13,6 +13,7 @@ from provision.agent.host.errors import Failed, TimedOut
 from provision.agent.host.system import ReadOnly
 from provision.agent.packages import apt, apt_errors, apt_locks, policy_rc
 from provision.agent.packages.install import Packages
+from provision.agent.services import staleness
 
 from .rooted import Rooted, answer
 
@@ -137,6 +138,27 @@ def test_a_replaced_engine_goes_in_the_same_transaction_and_is_released(host):
     argv, env = host.ran[3]
     assert argv[-3:] == ["install", "docker-ce", "docker.io-"]
     assert env["PROVISION_REMOVED"] == "docker.io"
+
+
+def test_a_check_foresees_that_a_daemon_s_program_is_replaced(host):
+    """Else the restart that an upgrade makes due is in no check."""
+    status(host, ("docker.io", "install", "installed", "20.10"), ("runc", "hold", "installed", "1"))
+    for name in ("docker.io", "runc"):
+        host.put("/var/lib/dpkg/info/{}.list".format(name), "/.\n/usr/bin\n/usr/bin/{0}\n/usr/share/{0}\n".format(name))
+    resource = packages("docker.io=26.1", "runc")
+    assert converge(resource, host, True)["outcome"] == "would-change"
+    assert host.foreseen == {"/usr/bin/docker.io": None}
+    host.link_to("/proc/7/exe", "/usr/bin/docker.io")
+    assert staleness.replaced(host, ["boot", 7, 1])
+    host.link_to("/proc/8/exe", "/usr/bin/runc")
+    assert not staleness.replaced(host, ["boot", 8, 1])
+
+
+def test_a_check_foresees_that_a_replaced_engine_s_program_goes(host):
+    status(host, ("docker.io", "install", "installed", "20.10"))
+    host.put("/var/lib/dpkg/info/docker.io.list", "/usr/sbin/dockerd\n")
+    converge(packages("docker-ce", conflicts=["docker.io"], replace=["docker.io"]), host, True)
+    assert host.foreseen == {"/usr/sbin/dockerd": None}
 
 
 def test_an_older_version_needs_leave(host):

@@ -9,7 +9,7 @@ start nor stop the services of `no_start`, even if we die.
 import re
 
 from ..engine import impact
-from ..engine.resource import Resource
+from ..engine.resource import Resource, compare
 from ..host.errors import Failed, TimedOut
 from . import apt, apt_locks, dpkg, given, policy_rc
 
@@ -148,6 +148,12 @@ class Packages(Resource):
     def settled(self, system: "System") -> None:
         for name in self._asked() if self.hold else ():
             system.memory.put(HOLDS, name, True)
+
+    def foresee(self, system: "System") -> None:
+        """The programs of packages that go, or become other ones: what runs them is not on disk any more."""
+        for name, (before, after) in compare(self.found, self.desired()).items():
+            if name != POLICY and before not in (None, ABSENT) and not _only_hold(before, after):
+                system.foreseen.update(dict.fromkeys(dpkg.programs(system, name)))
 
     def _install(self, system: "System", wrong: "list[str]", unwanted: "list[str]") -> None:
         with policy_rc.forbidden(system, self.no_start, unwanted) as env:
