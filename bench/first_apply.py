@@ -39,8 +39,8 @@ BUNDLE = ROOT / ".lab" / "first-bundle"
 LOG = ROOT / ".lab" / "first.log"
 STATE = ROOT / ".lab" / "first-state"
 LEAST = "dpkg and Docker's start"
-THIN = ("25mbit", 20)
-"""Of the line to the repository: rate, and ms."""
+THIN = "25mbit"
+"""Of the line to the repository."""
 SCRIPT = """set -e; export DEBIAN_FRONTEND=noninteractive; mkdir -p /etc/docker
 echo '{"bip": "192.168.127.1/24", "storage-driver": "overlay2"}' >/etc/docker/daemon.json
 apt-get update -q; apt-get install -qy --no-install-recommends docker.io; apt-mark hold docker.io
@@ -89,6 +89,7 @@ def _contestants(options: argparse.Namespace, folder: Path) -> dict[str, Prepare
         "script": lambda lab: ([_ssh(lab, host, SCRIPT) for host in lab.hosts], {}),
         "bundle": _with_bundle,
         "network": lambda lab: ([_apply(ROOT, lab)], {}),
+        "share": lambda lab: ([_apply(ROOT, lab, "--share")], {}),
     }
     if options.release:
         _unpack(options.release, folder)
@@ -114,8 +115,7 @@ def _hosts(count: int, peers: bool) -> Iterator[Lab]:
 
 
 def _measured(options: argparse.Namespace, prepare: Prepare) -> Cost:
-    rate, delay = THIN if options.thin else (None, 0)
-    with _hosts(options.hosts, options.peers) as lab, Line(lab.hosts, rate, delay) as line:
+    with _hosts(options.hosts, options.peers) as lab, Line(lab.hosts, THIN if options.thin else None) as line:
         commands, environment = prepare(lab)
         before = Cost(0.0, _spent(), _cpu(lab.hosts), line.from_repository(), line.received())
         started = time.monotonic()
@@ -215,9 +215,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--hosts", type=int, default=1, help="at once (1)")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--release", metavar="REVISION", help="an older provision, out of git")
-    parser.add_argument(
-        "--thin", action="store_true", help=f"the repository is behind a line of {THIN[0]}, {THIN[1]} ms"
-    )
+    parser.add_argument("--thin", action="store_true", help=f"the repository is behind a line of {THIN}")
     parser.add_argument("--peers", action="store_true", help="the resources of bench/peers, and its tools beside us")
     parser.add_argument("--only", type=lambda text: text.split(","), metavar="NAME,…", help="these contestants")
     return parser.parse_args()

@@ -1,7 +1,7 @@
 """The line between hosts of the lab and their package repository: what came over it, and how thin it is.
 
 The law: only packets from the lab's package cache to the named hosts are looked at; the lab is shared. Traffic control
-is the kernel's (tc: htb and netem), on the lab's bridge, and gone afterwards.
+is the kernel's (tc: htb), on the lab's bridge, and gone afterwards.
 """
 
 import re
@@ -19,12 +19,11 @@ RECEIVED = "cat /sys/class/net/eth0/statistics/rx_bytes"
 
 
 class Line:
-    """As a context manager: the line is so wide (tc's words), and one packet takes `delay` ms to a host."""
+    """As a context manager: the line to all these hosts together is so wide (tc's words)."""
 
-    def __init__(self, hosts: Sequence[LabHost], rate: str | None = None, delay: int = 0) -> None:
+    def __init__(self, hosts: Sequence[LabHost], rate: str | None = None) -> None:
         self._hosts = hosts
         self._rate = rate or WIDE
-        self._delay = delay
 
     def __enter__(self) -> Self:
         self._tc("qdisc", "del", "root", check=False)  # of a run that was killed
@@ -32,9 +31,6 @@ class Line:
         self._tc(
             "class", "add", "parent", HANDLE, "classid", f"{HANDLE}1", "htb", "rate", self._rate, "quantum", "9000"
         )
-        if self._delay:
-            queue = ("netem", "delay", f"{self._delay}ms", "limit", "10000")
-            self._tc("qdisc", "add", "parent", f"{HANDLE}1", "handle", "71:", *queue)
         for host in self._hosts:
             match = ("u32", "match", "ip", "sport", str(apt.PORT), "0xffff", "match", "ip", "dst", f"{host.ip}/32")
             self._tc("filter", "add", "parent", HANDLE, "protocol", "ip", "prio", "1", *match, "flowid", f"{HANDLE}1")

@@ -6,15 +6,15 @@ and so does apt's configuration where a proxy is to be used: its password is nev
 
 import re
 import secrets as random
-import time
 from collections.abc import Callable, Iterable
 
+from provision import as_root
+from provision.as_root import READY
 from provision.errors import HostTimeout, Refused
 from provision.secrets import Secret
 from provision.target import Target
-from provision.transport import Channel, Connection
+from provision.transport import Connection
 
-READY = "provision-bootstrap-ready"
 DONE = "provision-bootstrap-done"
 TIMEOUT = 1800.0
 """Seconds, apt's locks included."""
@@ -167,37 +167,11 @@ def _conversation(
     start: str = "exec sh -s",
     more: Callable[[str], Iterable[bytes] | None] | None = None,
 ) -> str:
-    """Run `script` as root; return what it printed. Password and script are sent when they are asked for (law 10), and
-    `more` once it says, from what was printed, what that is."""
-    prompt = f"provision-sudo-{random.token_hex(8)}:"
-    shell = f"sh -c 'echo {READY}; {start}'"
-    if target.become:
-        shell = f"sudo -S -p {prompt} -- {shell}" if target.become_password else f"sudo -n -- {shell}"
-    channel = connection.open(shell)
-    output, deadline, answered, sent = b"", time.monotonic() + TIMEOUT, False, False
+    """The end of what a script prints that runs as root."""
+    output = b""
     try:
-        while data := _receive(channel, deadline):
-            output = (output + data)[-65536:]
-            if prompt.encode() in output and not answered and target.become_password is not None:
-                channel.send(target.become_password.reveal().encode() + b"\n")
-                answered = True
-            if READY.encode() in output and not sent:
-                channel.send(script)
-                sent = True
-                if more is None:
-                    channel.close_input()
-            if sent and more is not None and (parts := more(output.decode("utf-8", "replace"))) is not None:
-                more = None
-                for part in parts:
-                    channel.send(part)
-                channel.close_input()
-    finally:
-        channel.close()
-    return output.decode("utf-8", "replace")
-
-
-def _receive(channel: Channel, deadline: float) -> bytes:
-    try:
-        return channel.receive(max(0.01, deadline - time.monotonic()))
-    except TimeoutError:
+        for data in as_root.run(connection, target, script, TIMEOUT, start, more):
+            output = (output + data)[-as_root.TAIL :]
+    except HostTimeout:
         raise HostTimeout("installing python3 took longer than half an hour", "look at apt on the host") from None
+    return output.decode("utf-8", "replace")

@@ -8,6 +8,7 @@ import contextlib
 from provision import messages
 from provision.agent import protocol
 from provision.agent.wire import Decoder, WireError, encode
+from provision.allowance import Allowance
 from provision.errors import ConnectionLost, Garbled, HostError, ProtocolError, Refused
 from provision.transport import Channel
 
@@ -17,11 +18,6 @@ def blame(message: messages.Refusal | messages.Crash) -> HostError | ProtocolErr
     if isinstance(message, messages.Refusal):
         return Refused(message.cause, message.fix)
     return ProtocolError(f"the agent crashed: {message.last}\n{message.trace}")
-
-
-def values(data: bytes) -> int:
-    """How many values of JSON these bytes hold, about: each stands behind a comma or a bracket."""
-    return data.count(b",") + data.count(b"[") + data.count(b"{")
 
 
 def tell(channel: Channel, word: str) -> None:
@@ -39,9 +35,13 @@ def following(state: str, message: messages.Message) -> str:
         raise ProtocolError(str(error)) from None
 
 
-def decoded(decoder: Decoder, data: bytes) -> list[messages.Message]:
-    """The messages that are whole now, checked. Garbled where the bytes are none."""
+def decoded(decoder: Decoder, data: bytes, allowance: Allowance) -> list[messages.Message]:
+    """The messages that are whole now, checked. Garbled where the bytes are none, or too many."""
+    allowance.received(data)
     try:
-        return [messages.parse(raw) for raw in decoder.feed(data)]
+        found = decoder.feed(data)
     except WireError as error:
         raise Garbled(str(error)) from None
+    for raw in found:
+        allowance.heard(raw)
+    return [messages.parse(raw) for raw in found]

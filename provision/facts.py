@@ -5,11 +5,20 @@ here, and nothing in them is trusted further than that.
 """
 
 from ipaddress import IPv4Address, IPv4Interface, IPv4Network, IPv6Address, IPv6Interface, IPv6Network
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, PlainValidator
 
 Network = IPv4Network | IPv6Network
+
+
+def _network(value: Any) -> Network:
+    """A host may have 20,000 routes: of each text one kind of network is tried."""
+    if isinstance(value, str):
+        return IPv6Network(value) if ":" in value else IPv4Network(value)
+    if isinstance(value, Network):
+        return value
+    raise ValueError("no network")
 
 
 class _Facts(BaseModel):
@@ -29,7 +38,7 @@ class Os(_Facts):
 class Route(_Facts):
     """One route of any table; a default route is 0.0.0.0/0 or ::/0."""
 
-    network: Network
+    network: Annotated[Network, PlainValidator(_network)]
     interface: str
 
     @property
@@ -146,6 +155,8 @@ class Docker(_Facts):
     """DOCKER_OPTS in /etc/default/docker, split; whether anything reads it is another matter."""
     default_problem: str | None = None
     """Why /etc/default/docker cannot be edited safely (curly quotes, shell code), or None."""
+    config: str = "/etc/docker/daemon.json"
+    """daemon.json, or the file that the daemon is told to read in its place (--config-file)."""
     configured: dict[str, Any] = {}
     """daemon.json, without values that may hold a secret (proxies); empty when absent."""
     written: dict[str, tuple[str, ...]] = {}

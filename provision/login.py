@@ -20,6 +20,8 @@ from provision.transport import Channel
 
 NOISE_LIMIT = 1024 * 1024
 """Bytes that a login may print before our marker: a MOTD, a .bashrc, sudo's lecture."""
+PIECES = 5000
+"""In which they may come."""
 
 
 class NoPython(HostError):
@@ -45,19 +47,29 @@ class Login:
         if not waits_for_prompt:
             with contextlib.suppress(ConnectionLost):  # it ended without reading: what it printed says why
                 channel.send(self._source)
-        noise = b""
-        while MARKER not in noise:
+        noise, pieces = bytearray(), 0
+        marker, prompts = -1, 0
+        while marker < 0:
             data = receive()
             if not data:
-                raise _failure(self._target, channel, noise)
+                raise _failure(self._target, channel, bytes(noise))
+            seen = len(noise)
             noise += data
-            if len(noise) > NOISE_LIMIT:
+            pieces += 1
+            if len(noise) > NOISE_LIMIT or pieces > PIECES:
                 raise Refused("the login prints without end", "look at the login shell's start files on that host")
-            if waits_for_prompt and noise.count(self._prompt.encode()) > self._asked:
+            marker = noise.find(MARKER, max(0, seen - len(MARKER)))
+            prompts += self._prompts(noise, seen) if waits_for_prompt else 0
+            if prompts > self._asked:
                 self._answer(channel)
         if waits_for_prompt:
             channel.send(self._source)
-        return noise.split(MARKER, 1)[1]
+        return bytes(noise[marker + len(MARKER) :])
+
+    def _prompts(self, noise: bytearray, seen: int) -> int:
+        """How many there are that end behind what was seen already."""
+        prompt = self._prompt.encode()
+        return noise.count(prompt, max(0, seen - len(prompt) + 1))
 
     def _answer(self, channel: Channel) -> None:
         if self._asked or self._target.become_password is None:
@@ -89,7 +101,7 @@ def _failure(target: Target, channel: Channel, noise: bytes) -> HostError:
     )
 
 
-_PASSWORD = ("sudo wants a password of {user}", "set ansible_become_password, or allow NOPASSWD in sudoers")
+_PASSWORD = ("sudo wants a password of {user}", "give -K or ansible_become_password, or allow NOPASSWD in sudoers")
 _WRONG = ("sudo did not take the password of {user}", "correct ansible_become_password")
 _RIGHTS = ("{user} may not run sudo on this host", "allow it in sudoers, or set another ansible_user")
 _NO_SUDO = ("there is no sudo on this host", "install it, or log in as root with ansible_become: false")

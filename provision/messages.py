@@ -3,10 +3,10 @@
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
 from provision import events
-from provision.errors import Garbled, ProtocolError
+from provision.errors import ProtocolError
 from provision.facts import Facts
 
 Wait = Annotated[float, Field(ge=0, allow_inf_nan=False)]
@@ -14,6 +14,11 @@ Wait = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 
 
 Digest = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+SENTENCE = 20_000
+Sentence = Annotated[str, AfterValidator(lambda text: text[:SENTENCE])]
+"""It is told in many places."""
+Names = Annotated[list[str], Field(max_length=1000)]
+"""The record of a run on a host has fifty."""
 Count = Annotated[int, Field(ge=0)]
 Length = Annotated[int, Field(ge=0, le=8 << 20)]
 """Bytes."""
@@ -26,8 +31,8 @@ class _Message(BaseModel):
 class Earlier(_Message):
     """What the host's own record has of this very run: a controller before this one was lost. `ROLE: KIND NAME`."""
 
-    changed: list[str]
-    failed: list[str]
+    changed: Names
+    failed: Names
 
 
 class Hello(_Message):
@@ -62,8 +67,8 @@ class Difference(_Message):
 
 
 class WireError(_Message):
-    cause: str
-    fix: str
+    cause: Sentence
+    fix: Sentence
     output: str
     trace: str
 
@@ -159,8 +164,8 @@ class Answer(_Message):
 
 class Refusal(_Message):
     type: Literal["refused"]
-    cause: str
-    fix: str
+    cause: Sentence
+    fix: Sentence
 
 
 class Crash(_Message):
@@ -225,14 +230,9 @@ _KINDS: dict[str, type[_Message]] = {
     kind.model_fields["type"].annotation.__args__[0]: kind for kind in get_args(Message)
 }
 
-DEEPEST = 50
-"""Levels; a daemon.json of the field has five."""
-
 
 def parse(raw: dict[str, Any]) -> Message:
-    """One message of the agent, checked; ProtocolError where it is none."""
-    if not _within(raw, DEEPEST):
-        raise Garbled(f"the agent's {raw['type']!r:.80} message is nested too deeply")
+    """One message of the agent, checked; ProtocolError where it is none. How much it is, allowance.py has seen to."""
     kind = _KINDS.get(raw["type"])
     if kind is None:
         raise ProtocolError(f"the agent said {raw['type']!r:.80}, which is nothing that an agent says")
@@ -240,12 +240,6 @@ def parse(raw: dict[str, Any]) -> Message:
         return kind.model_validate(raw)  # type: ignore[return-value]
     except ValidationError as error:
         raise ProtocolError(f"the agent's {raw['type']} message is malformed: {_first(error)}") from None
-
-
-def _within(value: Any, depth: int) -> bool:
-    """Are containers nested at most so deeply? What masks or shows values walks through them by recursion."""
-    inner = value.values() if isinstance(value, dict) else value
-    return depth > 0 and all(_within(item, depth - 1) for item in inner if isinstance(item, dict | list))
 
 
 def facts(raw: dict[str, Any]) -> Facts:

@@ -109,6 +109,8 @@ class Mask:
         words = {word for secret in secrets for word in _encodings(secret.reveal()) if len(word) >= SHORTEST_MASKED}
         ordered = sorted(words, key=lambda word: (-len(word), word))
         self._pattern = re.compile("|".join(map(re.escape, ordered))) if ordered else None
+        dumped = [json.dumps(word)[1:-1] for word in ordered]
+        self._in_json = re.compile("|".join(map(re.escape, dumped))) if ordered else None
 
     def __bool__(self) -> bool:
         return self._pattern is not None
@@ -116,6 +118,10 @@ class Mask:
     def text(self, text: str) -> str:
         """`text` with every known secret hidden; the words around it stay."""
         return self._pattern.sub(HIDDEN, text) if self._pattern else text
+
+    def is_in(self, dumped: str) -> bool:
+        """May there be a secret in some text of this JSON, as `json.dumps` writes it?"""
+        return self._in_json is not None and self._in_json.search(dumped) is not None
 
     def value(self, value: Any) -> Any:
         """`value` (plain JSON types) with every string in it masked."""

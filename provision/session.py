@@ -14,6 +14,7 @@ from provision import conversation, loader, messages
 from provision.accounting import Accounting
 from provision.agent import protocol
 from provision.agent.wire import Decoder, encode
+from provision.allowance import Allowance
 from provision.errors import ConnectionLost, Garbled, HostError, HostTimeout, ProtocolError, Refused
 from provision.events import (
     Answered,
@@ -44,10 +45,8 @@ SLICE = 0.5
 """Seconds between two looks at the cancel flag."""
 FRAME = 8 * 1024 * 1024
 """Bytes of one message of an agent; facts with 20,000 routes are 2 MiB."""
-VALUES = 1_000_000
-"""Values of JSON, about, that an agent may say in one conversation: what costs the controller is their number."""
-MOST = 32 * 1024 * 1024
-"""Bytes that an agent may say in one conversation: a long run with all its differences says a tenth of that."""
+STEP = 500
+"""Characters of a step's name that are shown, and of what it waits for."""
 
 
 class Interrupted(HostError):
@@ -87,6 +86,7 @@ class Session:
 
     def __post_init__(self, reached: Reached) -> None:
         self._lifeline = Lifeline(reached)
+        self._allowance = Allowance(lambda: self._step)
 
     def execute(self) -> None:
         """Hold the whole conversation. What happened goes to the sink; raises HostError or ProtocolError."""
@@ -109,10 +109,9 @@ class Session:
     # -- conversation
 
     def _converse(self, channel: Channel, rest: bytes) -> None:
-        decoder = Decoder(FRAME)
-        data, said, values = rest, len(rest), conversation.values(rest)
+        decoder, data = Decoder(FRAME), rest
         while self._state != protocol.OVER:
-            for message in conversation.decoded(decoder, data):
+            for message in conversation.decoded(decoder, data, self._allowance):
                 self._state = conversation.following(self._state, message)
                 if isinstance(message, messages.Listing | messages.Fetch):
                     self._hand_out(channel, message)
@@ -129,11 +128,6 @@ class Session:
                 if self._cancelled:
                     break
                 raise ConnectionLost("the connection ended", "run again to see where it stands")
-            said += len(data)
-            values += conversation.values(data)
-            if said > MOST or values > VALUES:
-                much = f"{MOST >> 20} MiB" if said > MOST else f"{VALUES} values"
-                raise Garbled(f"the agent has said more than {much}, in the step {self._step!r:.200}")
             self._left()
         if self._cancelled:
             raise Interrupted(f"interrupted in the step {self._step!r}", "run again to converge")
@@ -166,13 +160,13 @@ class Session:
     def _handle(self, channel: Channel, message: messages.Message) -> None:
         match message:
             case messages.Beat():
-                self._step = message.step
+                self._step = message.step[:STEP]
                 conversation.tell(channel, "heard")
-                self.sink(Progress(self.target.name, message.step, message.seconds, message.text))
+                self.sink(Progress(self.target.name, self._step, message.seconds, message.text[:STEP]))
             case messages.Hello():
                 self._greet(channel, message)
             case messages.Started():
-                self._step = f"{message.role}: {message.kind} {message.name}"
+                self._step = f"{message.role}: {message.kind} {message.name}"[:STEP]
                 self.sink(Progress(self.target.name, self._step))
             case messages.Result():
                 self._report(message)
@@ -275,6 +269,7 @@ class Session:
         active = active if self.run.bundle is None else self.run.bundle.with_keys(active)
         stages_sent = [stage.wired(self.run.closed()) for stage in active]
         plan: Plan = {"type": "plan", "modules": dict(self._unsent(needed)), "stages": stages_sent}
+        plan["roles"] = list(stages[0].host_roles) if stages else []
         if self.run.preflight is not None:
             deferred = [stage.role for stage in stages if stage.deferred is not None]
             plan["preflight"] = self.run.preflight.wired(deferred)
@@ -286,7 +281,11 @@ class Session:
     def _hand_out(self, channel: Channel, asked: messages.Listing | messages.Fetch) -> None:
         from provision.bundle import serving  # noqa: PLC0415 - few runs have a bundle
 
+        if isinstance(asked, messages.Fetch):
+            self._allowance.pieces(len(asked.pieces))
         self.received += serving.hand_out(asked, self.run.bundle, self._facts, channel.send)
+        if self.run.bundle is not None and self.received > 2 * self.run.bundle.size:
+            raise Garbled("the host asks for the bundle again and again")
 
     def _say(self, channel: Channel, word: "Plan | Ask | dict[str, Any]") -> None:
         self._state = protocol.controller_said(self._state, word["type"])

@@ -8,10 +8,11 @@ import os
 import re
 import subprocess
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from provision.bundle import files
+from provision.bundle.programs import MISSING, Here, Programs
 from provision.errors import Refused
 
 HELPER = "/usr/lib/apt/apt-helper"
@@ -47,6 +48,7 @@ class Fetcher:
     """Fetches, and counts what came over the network."""
 
     def __init__(self, folder: Path, say: Told) -> None:
+        self.programs: Programs = Here()
         self._parts = folder / PARTS
         self._say = say
         self.fetched = 0
@@ -70,11 +72,18 @@ class Fetcher:
         self._batch([Wanted(uri, path)])
 
     def _batch(self, batch: Sequence[Wanted]) -> None:
-        self._parts.mkdir(parents=True, exist_ok=True)
-        parts = [self._part(item) for item in batch]
-        words = [word for item, part in zip(batch, parts, strict=True) for word in _words(item, part)]
-        said = run([HELPER, *OPTIONS, "-q", "download-file", *words])
-        for item, part in zip(batch, parts, strict=True):
+        parts = {self._part(item): item for item in batch}
+        missing = {part: item for part, item in parts.items() if not _there(replace(item, path=self._parts / part))}
+        said = ""
+        if missing:
+            words = [word for part, item in missing.items() for word in _words(item, part)]
+            ran = self.programs.run([HELPER, *OPTIONS, "-q", "download-file", *words], self._parts, list(missing))
+            if ran.status == MISSING:
+                fix = "run this on a Debian or Ubuntu machine that has a network, or with --via HOST"
+                raise Refused(f"there is no {HELPER} {self.programs.place}, which fetches packages", fix)
+            said = ran.text
+        for name, item in parts.items():
+            part = self._parts / name
             if not part.is_file() or (item.sha256 is not None and files.sha256(part) != item.sha256):
                 part.unlink(missing_ok=True)
                 raise Refused(f"{item.uri} cannot be fetched: {explained(said)}", "see the line above, then run again")
@@ -83,17 +92,17 @@ class Fetcher:
             item.path.parent.mkdir(parents=True, exist_ok=True)
             part.replace(item.path)
 
-    def _part(self, item: Wanted) -> Path:
+    def _part(self, item: Wanted) -> str:
+        """What it is called among the parts."""
         if item.sha256 is not None:
-            return self._parts / item.sha256
-        part = self._parts / item.path.name
-        part.unlink(missing_ok=True)  # nobody could tell whether it is of today
-        return part
+            return item.sha256
+        (self._parts / item.path.name).unlink(missing_ok=True)  # nobody could tell whether it is of today
+        return item.path.name
 
 
-def _words(item: Wanted, part: Path) -> Iterator[str]:
+def _words(item: Wanted, part: str) -> Iterator[str]:
     yield item.uri
-    yield str(part)
+    yield part
     yield f"SHA256:{item.sha256}" if item.sha256 else ""
 
 

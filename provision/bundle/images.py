@@ -6,9 +6,7 @@ digest that was asked for. What is there already is not fetched again; each file
 
 import hashlib
 import json
-import os
 import shutil
-import subprocess
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -16,12 +14,17 @@ from typing import Any
 from provision.bundle import files
 from provision.bundle.fetching import PARTS, Told
 from provision.bundle.manifest import File, Image
+from provision.bundle.programs import MISSING, Here, Programs
 from provision.errors import Refused
 
 BLOBS = "images/blobs/sha256"
-POLICIES = (Path("/etc/containers/policy.json"), Path.home() / ".config/containers/policy.json")
-LIMIT = 3600
-"""Seconds for one image."""
+SHARED, LAYOUT = "image-blobs", "image"
+SKOPEO = """\
+policy=--insecure-policy
+for file in /etc/containers/policy.json "$HOME/.config/containers/policy.json"; do [ -e "$file" ] && policy=; done
+exec skopeo $policy "$@"
+"""
+"""With the site's own policy, where it has one."""
 VARIANTS = {"arm64": ("", "v8")}
 
 
@@ -29,6 +32,7 @@ class Registry:
     """Reads images into the bundle at `folder`."""
 
     def __init__(self, folder: Path, say: Told) -> None:
+        self.programs: Programs = Here()
         self._folder = folder
         self._blobs = folder / BLOBS
         self._say = say
@@ -73,44 +77,32 @@ class Registry:
         return path.is_file() and path.stat().st_size == size and files.sha256(path) == digest
 
     def _raw(self, reference: str) -> bytes:
-        return _skopeo(["inspect", "--raw", f"docker://{reference}"], reference)
+        return self._skopeo(["inspect", "--raw", f"docker://{reference}"], reference)
 
     def _copy(self, reference: str, missing: Sequence[str]) -> None:
         """skopeo leaves out layers that lie in the shared folder already, so a cut costs one layer."""
-        shared = self._folder / PARTS / "image-blobs"
-        layout = self._folder / PARTS / "image"
-        shutil.rmtree(layout, ignore_errors=True)
-        shared.mkdir(parents=True, exist_ok=True)
-        words = ["copy", "-q", "--dest-shared-blob-dir", str(shared), f"docker://{reference}", f"oci:{layout}:bundled"]
-        _skopeo(words, reference)
+        parts = self._folder / PARTS
+        shutil.rmtree(parts / LAYOUT, ignore_errors=True)
+        (parts / SHARED).mkdir(parents=True, exist_ok=True)
+        words = ["copy", "-q", "--dest-shared-blob-dir", SHARED, f"docker://{reference}", f"oci:{LAYOUT}:bundled"]
+        names = {digest: f"{SHARED}/sha256/{digest}" for digest in missing}
+        self._skopeo(words, reference, list(names.values()))
         self._blobs.mkdir(parents=True, exist_ok=True)
-        for digest in missing:
-            part = shared / "sha256" / digest
-            if not part.is_file() or files.sha256(part) != digest:
+        for digest, name in names.items():
+            if not (parts / name).is_file() or files.sha256(parts / name) != digest:
                 raise Refused(f"{reference}: sha256:{digest} did not come whole", "run again")
-            part.replace(self._blobs / digest)
-        shutil.rmtree(layout, ignore_errors=True)
+            (parts / name).replace(self._blobs / digest)
+        shutil.rmtree(parts / LAYOUT, ignore_errors=True)
 
-
-def _skopeo(words: Sequence[str], reference: str) -> bytes:
-    policy = [] if any(path.exists() for path in POLICIES) else ["--insecure-policy"]  # none of the site's own
-    try:
-        done = subprocess.run(
-            ["skopeo", *policy, *words],
-            check=False,
-            capture_output=True,
-            timeout=LIMIT,
-            stdin=subprocess.DEVNULL,
-            env={**os.environ, "LC_ALL": "C"},
-        )
-    except FileNotFoundError:
-        raise Refused("there is no skopeo here, which reads images", "install it: apt-get install skopeo") from None
-    except subprocess.TimeoutExpired:
-        raise Refused(f"{reference} did not come within {LIMIT} s", "look at the registry, then run again") from None
-    if done.returncode:
-        last = done.stderr.decode("utf-8", "replace").strip().splitlines() or ["no output"]
-        raise Refused(f"image {reference}: {last[-1][-400:]}", "correct its name, or log in: skopeo login HOST")
-    return done.stdout
+    def _skopeo(self, words: Sequence[str], reference: str, names: Sequence[str] = ()) -> bytes:
+        done = self.programs.run(["sh", "-c", SKOPEO, "skopeo", *words], self._folder / PARTS, names)
+        if done.status == MISSING:
+            cause = f"there is no skopeo {self.programs.place}, which reads images"
+            raise Refused(cause, "install it: apt-get install skopeo")
+        if done.status:
+            last = done.err.strip().splitlines() or ["no output"]
+            raise Refused(f"image {reference}: {last[-1][-400:]}", "correct its name, or log in: skopeo login HOST")
+        return done.out
 
 
 def _document(reference: str, data: bytes) -> dict[str, Any]:

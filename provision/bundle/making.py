@@ -8,7 +8,7 @@ import contextlib
 import fcntl
 import re
 import shutil
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from hashlib import sha256
 from pathlib import Path
@@ -20,6 +20,7 @@ from provision.bundle.manifest import NAME, File, Image, Index, Manifest, Packag
 from provision.bundle.mirroring import WORK, Mirrors
 from provision.bundle.needs import Member, Needs, needs, with_engine
 from provision.bundle.packages_file import Stanza, stanzas
+from provision.bundle.programs import Programs
 from provision.bundle.resolving import OwnApt, without
 from provision.bundle.sources import Source, sources
 from provision.errors import Refused
@@ -57,17 +58,35 @@ class _Found:
 class Maker:
     """Makes or renews the bundle in `folder`."""
 
-    def __init__(self, folder: Path, say: Told) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        say: Told,
+        programs: Callable[[Sequence[Member]], Programs] | None = None,
+        *,
+        mends: bool = True,
+    ) -> None:
+        """`programs`: where those of a target run that fetch for it; None: here. `mends`: it has what hosts are asked
+        to have, whether they have it or not, and images; else what they lack now, and no images."""
+        self._mends = mends
         self._folder = folder.absolute()
         self._say = say
+        self._programs = programs
         self._fetcher = Fetcher(self._folder, say)
         self._registry = Registry(self._folder, say)
         self._mirrors = Mirrors(self._folder, self._fetcher, say)
 
     def make(self, members: Sequence[Member]) -> Made:
         """Raises Refused: one target that cannot be resolved is a bundle that would fail there."""
+        try:
+            return self._alone(members)
+        except OSError as error:
+            cause = f"{error.filename or self._folder}: {error.strerror or error}"
+            raise Refused(cause, "free some space there, or take another folder; what was fetched is kept") from None
+
+    def _alone(self, members: Sequence[Member]) -> Made:
         self._folder.mkdir(parents=True, exist_ok=True)
-        with _alone(self._folder):
+        with _locked(self._folder):
             made = self._make(members)
             files.keep_only(self._folder, made.manifest)
             for name in (WORK, PARTS):
@@ -84,7 +103,7 @@ class Maker:
             targets.append(target)
             packages += debs
             elsewhere |= found.elsewhere
-            for reference in sorted(found.images):
+            for reference in sorted(found.images) if self._mends else ():
                 key = reference, target.architecture
                 images[key] = images.get(key) or self._registry.image(*key)
         used = {package.repository for package in packages}
@@ -98,6 +117,8 @@ class Maker:
 
     def _target(self, label: str, members: Sequence[Member]) -> tuple[_Found, Target, list[Package]]:
         facts = members[0].facts
+        if self._programs is not None:
+            self._fetcher.programs = self._registry.programs = self._programs(members)
         self._say(f"{label}: {len(members)} {'host' if len(members) == 1 else 'hosts'}")
         found = _Found()
         for member in members:
@@ -148,7 +169,8 @@ class Maker:
         found.packages.clear()
         done = set[tuple[str, ...]]()
         for member, need in asked:
-            status = without(member.status, [name.partition("=")[0] for name in need.packages])
+            again = [name.partition("=")[0] for name in need.packages] if self._mends else []
+            status = without(member.status, again)
             key = (*need.packages, sha256(status).hexdigest(), str(member.has_python))
             if key in done:
                 continue
@@ -216,7 +238,7 @@ def _versions(found: Iterable[tuple[str, int]]) -> dict[str, str]:
 
 
 @contextlib.contextmanager
-def _alone(folder: Path) -> Iterator[None]:
+def _locked(folder: Path) -> Iterator[None]:
     with (folder / ".lock").open("w") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -50,8 +50,10 @@ class Bandwidth:
 class Shelf:
     """An opened bundle; any thread may take from it."""
 
-    def __init__(self, folder: Path, rate: float | None = None) -> None:
-        """`rate`: bytes a second for all hosts. Raises InputError where there is no bundle."""
+    def __init__(self, folder: Path, rate: float | None = None, *, images: bool = True) -> None:
+        """`rate`: bytes a second for all hosts; `images`: hosts take images from it, too, and from nowhere else. Raises
+        InputError where there is no bundle."""
+        self._images = images
         self.folder = folder
         self.manifest = manifests.read(folder)
         self._bandwidth = Bandwidth(rate)
@@ -70,10 +72,10 @@ class Shelf:
     def told(self, facts: Facts) -> dict[str, Any]:
         """What a host's plan says of the bundle."""
         if self.target(facts) is not None:
-            return {"problem": None}
+            return {"problem": None, "images": self._images}
         host = f"{facts.os.id}:{facts.os.codename or facts.os.version_id}/{facts.architecture}"
         has = ", ".join(target.label for target in self.manifest.targets) or "no release"
-        return {"problem": f"the bundle has nothing for {host}, only for {has}"}
+        return {"problem": f"the bundle has nothing for {host}, only for {has}", "images": self._images}
 
     def listing(self, facts: Facts) -> dict[str, Any]:
         """All that is in it for hosts like this one, as it travels: `repositories`: each with uri, suite, components,
@@ -135,6 +137,11 @@ class Shelf:
     @cached_property
     def _files(self) -> dict[str, File]:
         return {file.sha256: file for file in self.manifest.files()}
+
+    @cached_property
+    def size(self) -> int:
+        """Bytes of all files."""
+        return sum(file.size for file in self._files.values())
 
     def piece(self, sha256: str, offset: int, length: int) -> Iterator[bytes]:
         """Some bytes of a file, in slices, at the pace of the bandwidth. Raises Refused, before the first of them."""

@@ -5,8 +5,9 @@ The law: hosts are only looked at. What a role would install on one that nobody 
 
 import json
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,21 +15,24 @@ from provision import report
 from provision.bundle import checking, manifest
 from provision.bundle.making import Made, Maker
 from provision.bundle.needs import Member, assumed, named
+from provision.bundle.programs import Here, OnHost, Programs
 from provision.bundle.stand_in import files_of
 from provision.cli import hosts
 from provision.cli.asking_for import ask
 from provision.cli.options import Asked
-from provision.errors import HostError, ProvisionError, Refused
+from provision.errors import HostError, InputError, Problem, ProvisionError
 from provision.report.text import clean
 from provision.rollout import Job, order
+from provision.target import Target
 from provision.transport import Pool
 
 
-def make(asked: Asked, out: Path, releases: Sequence[str]) -> int:
-    """Make or renew a bundle. Raises InputError before anything is connected to."""
+def make(asked: Asked, out: Path, releases: Sequence[str], via: str | None = None) -> int:
+    """Make or renew a bundle; `via`: the host that fetches. Raises InputError before anything is connected to."""
     kinds = [named(text) for text in releases]
     selection = hosts.select(asked, secrets=not kinds)
     jobs = order.jobs(selection.hosts, selection.role_path, asked.roles)
+    fetches = _host(asked, via) if via is not None else None
     output = report.Output(sys.stdout)
 
     def say(text: str) -> None:
@@ -47,13 +51,39 @@ def make(asked: Asked, out: Path, releases: Sequence[str]) -> int:
             report.warn(*problems, "no bundle was made: correct that, leave those hosts out (--limit), or use --for")
             return 1
     try:
-        made = Maker(out, say).make(members)
-    except Refused as error:
+        with _programs(asked, fetches) as programs:
+            made = Maker(out, say, lambda members: programs).make(members)
+    except HostError as error:
         report.warn(str(error))
         return 1
     for text in _summary(out, made):
         say(text)
     return 0
+
+
+def _host(asked: Asked, name: str) -> Target:
+    """The one host of the inventory that is called so. Raises InputError."""
+    found = hosts.select(replace(asked, limit=name)).hosts
+    if len(found) != 1:
+        raise InputError([Problem(f"--via {name} is {len(found)} hosts of the inventory", hint="name one")])
+    return found[0].target
+
+
+@contextmanager
+def _programs(asked: Asked, fetches: Target | None) -> Iterator[Programs]:
+    """Where the programs run that fetch."""
+    if fetches is None:
+        yield Here()
+        return
+    pool = Pool(accept_new_host_keys=asked.accept_new_host_keys, on_host_key=report.warn)
+    try:
+        connection = pool.connect(fetches)
+        try:
+            yield OnHost(connection, fetches)
+        finally:
+            connection.close()
+    finally:
+        pool.close()
 
 
 def verify(folder: Path, as_json: bool) -> int:

@@ -53,6 +53,7 @@ class Asked:
     metrics: Path | None = None
     on_event: tuple[str, ...] | None = None
     bundle: Path | None = None
+    share: bool = False
     bandwidth: float | None = None
     """Bytes a second."""
     out: Path | None = None
@@ -165,7 +166,7 @@ LIMIT = _option(
     "--limit",
     metavar="PATTERN",
     shell_complete=completing.hosts,
-    help="Only these: dgx:&rack1:!dgx07, @failed:last, …",
+    help="dgx:!dgx07, …",
 )
 ROLES = _option(
     "--roles", metavar="A,B", callback=listed, shell_complete=completing.roles_listed, help="Only these roles."
@@ -200,7 +201,8 @@ METRICS = _option("--metrics", metavar="FILE", type=click.Path(path_type=Path), 
 ON_EVENT = _option("--on-event", metavar="PROGRAM", callback=_argv, help="Run on events.")
 OUT = _option("--out", metavar="FILE", type=click.Path(path_type=Path), help="Save the plan.")
 BUNDLE = _option("--bundle", metavar="DIR", type=click.Path(path_type=Path, file_okay=False), help="Install from it.")
-BANDWIDTH = _option("--bandwidth", metavar="25Mbit", type=Rate(), help="Of --bundle.")
+SHARE = _option("--share", is_flag=True, help="Fetch once for all.")
+BANDWIDTH = _option("--bandwidth", metavar="25Mbit", type=Rate(), help="Of these two.")
 YES = _option("--yes", is_flag=True, help="Do not ask.")
 JSON = _option("--json", "as_json", is_flag=True, help="JSON lines on stdout.")
 VERBOSE = _option("-v", "--verbose", is_flag=True, help="Show what is ok.")
@@ -215,8 +217,19 @@ ASK_PASS = _option("-k", "--ask-pass", is_flag=True, help="Ask SSH's.")
 ASK_BECOME_PASS = _option("-K", "--ask-become-pass", is_flag=True, help="Ask sudo's.")
 LOGIN = (USER, BECOME, ASK_PASS, ASK_BECOME_PASS)
 """How hosts are logged in to, for all of them."""
-BRIEF: tuple[click.Parameter, ...] = (ROLES, FORKS, TIMEOUT, MAX_FAILURES, RESUME, WHAT_FOR, REPORT, JUNIT, METRICS)
-BRIEF += (SET, BUNDLE, BANDWIDTH, VAULT, ON_EVENT, USER, WAVES, EXECUTOR, VAULT_ID, OUT)
+BRIEF: tuple[click.Parameter, ...] = (
+    LIMIT,
+    ROLES,
+    FORKS,
+    TIMEOUT,
+    MAX_FAILURES,
+    RESUME,
+    WHAT_FOR,
+    REPORT,
+    JUNIT,
+    METRICS,
+)
+BRIEF += (SET, BUNDLE, SHARE, BANDWIDTH, VAULT, ON_EVENT, USER, WAVES, EXECUTOR, VAULT_ID, OUT)
 """Options whose help is short enough for two of them to stand in one line."""
 ANSIBLE = {
     "-t": "--roles",

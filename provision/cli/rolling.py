@@ -14,13 +14,13 @@ from typing import TYPE_CHECKING
 
 import click
 
-from provision import loader, report
+from provision import journal, loader, report
 from provision.cli import executor, gc_tuning, hosts, reading, resuming, reviewing
 from provision.cli.interrupt import INTERRUPTED, SAID, Interrupts
 from provision.cli.options import Asked
 from provision.cli.views import Views
 from provision.errors import InputError, Problem
-from provision.events import Event, Looked, Notice, Sink
+from provision.events import Event, Looked, Notice, Progress, Sink
 from provision.report.facts import FactsStory
 from provision.report.summary import exit_status
 from provision.report.text import Line
@@ -32,7 +32,10 @@ from provision.transport import Pool
 READING = ("facts", "status", "why", "unlock")
 """Verbs of which no record is kept, and that ask hosts in place of planning them."""
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from provision.bundle.shelf import Shelf
+    from provision.cli.sharing import Share
 
 CHANGE = ("apply", "remove")
 """Verbs that change hosts, unless --check is given."""
@@ -110,7 +113,8 @@ def roll_out(  # noqa: PLR0917
             views(event)
         watch(event)
 
-    rollout = Rollout(run, verb, jobs, sink, mask, asked.forks, selection.policy)
+    share = _share(asked, lambda host, text: rollout.sink(Progress(host, text)))
+    rollout = Rollout(run, verb, jobs, sink, mask, asked.forks, selection.policy, share=share)
     output.on_closed = rollout.cancel
     pool = Pool(accept_new_host_keys=asked.accept_new_host_keys, on_host_key=lambda text: rollout.sink(Notice(text)))
 
@@ -126,6 +130,8 @@ def roll_out(  # noqa: PLR0917
             summary = rollout.execute(pool, ready)
     finally:
         pool.close()
+        if share is not None:
+            share.close()
         complete = views.close()
     if interrupts.happened:
         return INTERRUPTED
@@ -138,14 +144,27 @@ def roll_out(  # noqa: PLR0917
 def _shelf(asked: Asked) -> "Shelf | None":
     """The bundle that hosts are given, if any. Raises InputError."""
     if asked.bundle is None:
-        if asked.bandwidth is not None:
-            raise InputError([Problem("--bandwidth is that of --bundle", hint="give --bundle DIR, or leave it out")])
+        if asked.bandwidth is not None and not asked.share:
+            hint = "give --bundle DIR, or leave it out"
+            raise InputError([Problem("--bandwidth is that of --bundle or --share", hint=hint)])
         return None
     if executor.wanted(asked) is not None:
         raise InputError([Problem("--bundle and --executor do not go together", hint="leave out one of the two")])
     from provision.bundle.shelf import Shelf
 
     return Shelf(asked.bundle, asked.bandwidth)
+
+
+def _share(asked: Asked, say: "Callable[[str, str], None]") -> "Share | None":
+    """What makes the hosts' packages come once for all, where that is asked for. Raises InputError."""
+    if not asked.share or asked.check:
+        return None
+    for other, given in (("--bundle", asked.bundle), ("--executor", executor.wanted(asked))):
+        if given is not None:
+            raise InputError([Problem(f"--share and {other} do not go together", hint="leave out one of the two")])
+    from provision.cli import sharing
+
+    return sharing.Share(journal.folder().parent, asked.forks, asked.bandwidth, say)
 
 
 def run_id() -> str:

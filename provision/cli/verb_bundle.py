@@ -21,12 +21,13 @@ FOR = click.Option(
     callback=options.listed,
     help="Of these, and ask no host: debian:trixie/amd64",
 )
+VIA = click.Option(["--via"], metavar="HOST", help="That host of the inventory has the network: it fetches.")
 
 
 @click.group(
     cls=VerbWithOthers,
     params=[
-        options.INVENTORY, options.LIMIT, options.ROLES, options.SET, OUT, FOR, options.FORKS, options.JSON,
+        options.INVENTORY, options.LIMIT, options.ROLES, options.SET, OUT, FOR, VIA, options.FORKS, options.JSON,
         *options.LOGIN, options.ACCEPT, options.VAULT, options.VAULT_ID, options.NO_EXEC,
     ],
     invoke_without_command=True,
@@ -34,7 +35,9 @@ FOR = click.Option(
     short_help="Pack what hosts without a network install.",
 )  # fmt: skip
 @click.pass_context
-def bundle(context: click.Context, /, out: Path | None, releases: tuple[str, ...] | None, **given: Any) -> int:
+def bundle(
+    context: click.Context, /, out: Path | None, releases: tuple[str, ...] | None, via: str | None, **given: Any
+) -> int:
     """Fetch all that the roles would install, for hosts without a network; run again, it fetches what is new.
 
     Example: provision.py bundle -i dgx --out /media/usb/dgx
@@ -45,7 +48,7 @@ def bundle(context: click.Context, /, out: Path | None, releases: tuple[str, ...
         return 0
     if out is None:
         raise click.UsageError("say where: --out DIR")
-    return bundling.make(Asked(**given), out, releases or ())
+    return bundling.make(Asked(**given), out, releases or (), via)
 
 
 @bundle.command(

@@ -285,6 +285,7 @@ def _files(layout: Layout, facts: Facts, flags: bool) -> tuple[str, ...]:
         environment_of.DROP_IN,
         environment_of.ENVIRONMENT_FILE,
     ]
+    found += [path for name in unit.environment_files if "*" not in (path := name.lstrip("-"))] if unit else []
     found += [DEFAULT_FILE] if layout.reads_default_file or flags else []
     return tuple(dict.fromkeys([*found, layout.config]))
 

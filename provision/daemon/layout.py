@@ -58,11 +58,10 @@ def look(facts: Facts, wanted: Mapping[str, Any]) -> Layout:
     flags = values(expand(words[1:], variables))
     effective = unit.reads_default_file if unit else not systemd
     default = values(docker.default_options) if effective else {}
-    config = (flags.get("config-file") or default.get("config-file") or ["/etc/docker/daemon.json"])[-1]
-    layout = Layout(version, systemd, words, variables, flags, effective, default, config)
+    layout = Layout(version, systemd, words, variables, flags, effective, default, docker.config)
     _check(facts, layout, wanted)
     left, taken = _flags_of_the_unit(layout, wanted)
-    return Layout(version, systemd, words, variables, flags, effective, default, config, taken, left)
+    return Layout(version, systemd, words, variables, flags, effective, default, docker.config, taken, left)
 
 
 def _check(facts: Facts, layout: Layout, wanted: Mapping[str, Any]) -> None:

@@ -189,7 +189,7 @@ def _flags(candidate: Candidate, facts: Facts) -> Preflight:
     twice = _twice(stays, given, _daemon(candidate.daemon), docker.version)
     if not twice:
         return Preflight(host, question, Verdict.PASS, "no option stands both as a flag and in daemon.json")
-    text = f"{', '.join(twice)} in /etc/docker/daemon.json stands as a flag of the daemon, too: Docker would not start"
+    text = f"{', '.join(twice)} in {docker.config} stands as a flag of the daemon, too: Docker would not start"
     where = f" ({unit.exec_start_from})" if unit and unit.exec_start_from else ""
     return Preflight(host, question, Verdict.FAIL, text, f"remove it from the file, or the flag{where}")
 
@@ -203,7 +203,7 @@ def _twice(
     configured: Mapping[str, Any], given: Mapping[str, Any], asked: Mapping[str, Any], version: str
 ) -> list[str]:
     """daemon.json's keys that are flags as well, and that the fold does not move out of each other's way."""
-    if "config-file" in given or version_of(version) < FILE_SINCE:
+    if version_of(version) < FILE_SINCE:
         return []
     moved = {name.replace("_", "-") for name in asked} | set(asked.get("extra") or ()) | FOLDED
     keys = [key for key in configured if key in OPTIONS and OPTIONS[key].flag in given]

@@ -33,15 +33,16 @@ pending failed unreachable skipped unknown not-started`; fields are only ever ad
 "differs (secret)". Progress, and what a check digests for a saved plan, are not part of it.
 """
 
+import dataclasses
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any
 
 from provision.events import (
     TYPES,
     Answered,
+    Error,
     Event,
     HostChecked,
     HostFinished,
@@ -101,12 +102,11 @@ def fields(event: Event) -> dict[str, Any]:
     """An event's fields as the contract names them."""
     match event:
         case RunStarted():
-            return {"schema": SCHEMA} | asdict(event)
+            return {"schema": SCHEMA} | _shallow(event)
         case ResourceDone():
-            shown = asdict(event)
-            error = shown.pop("error") or {}
-            told = {"output": error.get("output", ""), "trace": error.get("trace", "")}
-            return shown | {"error": str(event.error) if event.error else None} | told
+            error = event.error or Error("")
+            told = {"output": error.output, "trace": error.trace}
+            return _shallow(event) | {"error": str(event.error) if event.error else None} | told
         case Notice():
             return {"text": event.text} | ({"host": event.host} if event.host else {})
         case HostChecked() | HostFinished():
@@ -115,7 +115,12 @@ def fields(event: Event) -> dict[str, Any]:
         case Summary():
             hosts = {name: result(found) for name, found in event.hosts.items()}
             return {"run": event.run, "outcome": event.outcome, "hosts": hosts}
-    return asdict(event)
+    return _shallow(event)
+
+
+def _shallow(event: Event) -> dict[str, Any]:
+    """Its fields as they are: what is in them is as large as a host likes."""
+    return {item.name: getattr(event, item.name) for item in dataclasses.fields(event)}
 
 
 def result(event: HostFinished) -> dict[str, Any]:

@@ -21,7 +21,6 @@ from provision.events import (
     CHECKED,
     Event,
     HostChecked,
-    HostFacts,
     HostFinished,
     HostStarted,
     Outcome,
@@ -35,14 +34,15 @@ from provision.events import (
     WaveStarted,
     worst,
 )
-from provision.fact_summary import Traits, differences, traits
 from provision.rollout import waves
 from provision.rollout.equals import Equals
 from provision.rollout.first_look import FirstLook
 from provision.rollout.hooks import Planned, run_hooked
 from provision.rollout.hosts import Job, not_started, run_host
+from provision.rollout.known import Known
 from provision.rollout.masking import masked
 from provision.rollout.policy import Policy
+from provision.rollout.shared import Share, with_bundle
 from provision.run import Run
 from provision.secrets import Mask
 from provision.transport import Pool
@@ -70,8 +70,10 @@ class Rollout:
         forks: int = 32,
         policy: Policy = ALL_AT_ONCE,
         judge: Judge = preflight.judge,
+        share: Share | None = None,
     ) -> None:
         self._run = run
+        self._share = share
         self._verb = verb
         self._jobs = {job.target.name: job for job in jobs}
         self._forks = max(1, min(forks, len(jobs)))
@@ -85,7 +87,7 @@ class Rollout:
         self._results: dict[str, HostFinished] = {}
         self._checked: dict[str, HostFinished] = {}
         """Hosts that have something to change, by the first look."""
-        self._traits: dict[str, Traits] = {}
+        self._known = Known(keeps=self._budget.limit is not None)
         self._equals = Equals()
         self._sink = masked(sink, mask, self._lock)
         self._look = FirstLook(self._sink, hold=not (run.check or policy.waves))
@@ -159,7 +161,7 @@ class Rollout:
         """First a check of all, and the questions before a change; then those with something to change, anew."""
         self._first_look(workers, pool, hosts)
         self._ask([host for host in hosts if host in self._checked])
-        left = [host for host in hosts if host in self._checked]
+        left = self._ready([host for host in hosts if host in self._checked], pool)
         if self._run.check:
             for host in left:
                 self._settle(self._checked[host])
@@ -171,6 +173,18 @@ class Rollout:
                 self._wave(workers, pool, wave, number, len(plan))
         else:
             self._change(workers, pool, left, None)
+
+    def _ready(self, hosts: list[str], pool: Pool) -> list[str]:
+        """Those that can be changed now; what they get of one another is had first."""
+        if self._share is None or not hosts or self._over:
+            return hosts
+        run = with_bundle(self._run, self._share, [self._jobs[host] for host in hosts], pool)
+        if isinstance(run, Run):
+            self._run = run
+            return hosts
+        for host in hosts:
+            self._settle(replace(self._checked.pop(host), outcome=Outcome.FAILED, error=run))
+        return []
 
     def _first_look(self, workers: Executor, pool: Pool, hosts: Sequence[str]) -> None:
         """A check of all hosts. Those that are done with it are settled; the others have been checked."""
@@ -267,13 +281,9 @@ class Rollout:
     def _tell_stop(self) -> None:
         """Once all in flight have ended: only then is it known who failed."""
         good = [host for host, result in self._results.items() if result.outcome in waves.PROOF]
-        found = differences(self._known(self._budget.failed), self._known(good))
+        found = self._known.differences(self._budget.failed, good)
         waiting = len(self._jobs) - len(self._results)
-        self._sink(Stopped(self._reason, tuple(self._budget.failed), waiting, tuple(map(str, found))))
-
-    def _known(self, hosts: Sequence[str]) -> list[Traits]:
-        with self._lock:
-            return [self._traits[host] for host in hosts if host in self._traits]
+        self._sink(Stopped(self._reason, tuple(self._budget.failed), waiting, found))
 
     def _hear(self, event: Event) -> None:
         """What hosts say in the first look."""
@@ -288,12 +298,9 @@ class Rollout:
             self._sink(event)
 
     def _keep(self, event: Event) -> None:
-        """Facts in short, where they may have to say why some hosts fail, and the speed of GPUs."""
+        """What is known of hosts, and the speed of their GPUs."""
         self._equals(event)
-        if isinstance(event, HostFacts) and self._budget.limit is not None:
-            found = traits(event.facts)
-            with self._lock:
-                self._traits[event.host] = found
+        self._known(event)
 
 
-__all__ = ["Job", "Policy", "Rollout", "run_host"]
+__all__ = ["Job", "Policy", "Rollout", "Share", "run_host"]

@@ -15,7 +15,8 @@ import pytest
 from testinfra.backend.base import CommandResult
 from testinfra.host import Host
 
-from provision.verify import network
+from provision.agent.docker.flags import values
+from provision.verify import network, unit
 
 SOCKET = "/var/run/docker.sock"
 CLIENT = f"env -u DOCKER_API_VERSION -u DOCKER_TLS -u DOCKER_TLS_VERIFY docker -H unix://{SOCKET}"
@@ -155,10 +156,27 @@ class Dockerd:
         return [word for word in self._host.file(f"/proc/{self.pid}/cmdline").content_string.split("\0") if word]
 
     @cached_property
+    def planned(self) -> list[str] | None:
+        """The command line that its unit would start it with now; None where that cannot be told."""
+        if not self._host.exists("systemctl"):
+            return None
+        done = self._host.run("systemctl cat --no-pager docker.service")
+        return unit.command_line(done.stdout, self._text) if done.rc == 0 else None
+
+    @cached_property
+    def flags(self) -> dict[str, list[str]]:
+        """Flags of its next start, by their long names: all of their values."""
+        return values((self.planned or self.arguments)[1:])
+
+    def _text(self, path: str) -> str:
+        file = self._host.file(path)
+        return str(file.content_string) if file.exists else ""
+
+    @cached_property
     def configuration(self) -> dict[str, Any]:
-        """daemon.json as it is on disk; {} without one."""
-        file = self._host.file("/etc/docker/daemon.json")
-        return json.loads(file.content_string or "{}") if file.exists else {}
+        """The daemon.json of its next start, as it is on disk; {} without one."""
+        file = self._host.file(self.flags.get("config-file", ["/etc/docker/daemon.json"])[-1])
+        return json.loads(file.content_string.lstrip("\ufeff") or "{}") if file.exists else {}
 
     @cached_property
     def container(self) -> Container:

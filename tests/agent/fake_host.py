@@ -8,6 +8,7 @@ from provision.agent.host.state import Memory
 
 BOOT = "aaaaaaaa-boot"
 UNIT = "/usr/lib/systemd/system/docker.service"
+STARTS_WITH = "[Service]\nExecStart=/usr/bin/dockerd {}\n"
 DAEMON_JSON = "/etc/docker/daemon.json"
 STARTS = ("systemctl start docker.service", "systemctl restart docker.service", "service docker start")
 STARTS += ("systemctl restart docker.service docker.socket",)
@@ -17,7 +18,7 @@ class Host:
     """Files, links and processes; `units` is what systemctl says; what changes it is noted in `ran`."""
 
     def __init__(self, systemd=True):
-        self.files = {"/proc/sys/kernel/random/boot_id": BOOT, UNIT: "[Service]\nExecStart=/usr/bin/dockerd\n"}
+        self.files = {"/proc/sys/kernel/random/boot_id": BOOT, UNIT: STARTS_WITH.format("-H fd://")}
         self.links = {}
         self.addresses = {"docker0": "192.168.127.1/24"}
         self.down = []
@@ -148,6 +149,9 @@ class Host:
     # -- what happens on the host
 
     def begin(self, *arguments):
+        """Docker starts, with what its unit has; with `arguments` that has these."""
+        if arguments:
+            self.files[UNIT] = STARTS_WITH.format(" ".join(arguments))
         arguments = arguments or ("-H", "fd://")
         self.pid, self.next_pid = self.next_pid, self.next_pid + 1
         self.now += 10

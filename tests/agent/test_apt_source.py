@@ -81,6 +81,18 @@ def test_a_changed_source_makes_the_lists_old(host):
 
 
 @needs_root
+def test_of_a_new_source_alone_the_lists_are_missing_and_a_changed_one_may_have_made_all_old(host):
+    host.lists = (None, [])
+    host.commands = [ACCEPTED, TAKEN]
+    converge(source(), host, False)
+    assert host.lists == (None, [PARTS + "docker.sources"])
+    host.put(PARTS + "docker.sources", TEXT + "Trusted: yes\n")
+    host.commands = [ACCEPTED, TAKEN]
+    converge(source(), host, False)
+    assert host.lists is None
+
+
+@needs_root
 def test_what_apt_does_not_take_is_not_left_behind(host):
     host.put(PARTS + "docker.list", "deb https://example.invalid/linux noble stable\n")
     host.commands = [(["apt-get"], answer("", "E: Malformed entry 1 in list file x (Component)\n", 100))]

@@ -273,6 +273,16 @@ def test_a_container_without_a_file_of_the_driver_fails_by_its_name():
     assert "lacks libnvidia-cfg, nvidia-uvm-tools, which the host's driver has" in found["cause"]
 
 
+def test_nvidia_smi_works_while_the_rest_is_asked(tmp_path):
+    """It takes as long as NVML's start, and CUDA's start need not wait for that."""
+    pipe = str(tmp_path / "pipe")
+    os.mkfifo(pipe)
+    ended = container_program.started(["/bin/sh", "-c", 'timeout 10 cat "$0"', pipe])
+    with open(pipe, "w") as file:
+        file.write("GPU 0: NVIDIA H200")
+    assert ended() == {"status": 0, "text": "GPU 0: NVIDIA H200"}
+
+
 def test_a_container_without_the_nvidia_smi_of_the_host_fails():
     answer = container_program.main({"nvidia_smi": ["/nowhere/nvidia-smi", "/nor/here"], "cuda": False})
     found = container_checks.runs_nvidia_smi(answer)

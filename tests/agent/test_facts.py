@@ -12,6 +12,7 @@ from provision.agent.facts import gather
 from provision.agent.facts import network as facts_network
 from provision.agent.host import look
 from provision.agent.host.system import ReadOnly
+from provision.agent.packages import dpkg
 from provision.agent.services import unit_file
 
 from .rooted import Rooted, answer
@@ -350,7 +351,6 @@ def test_what_docker_opts_says(content, options, problem):
         ('{\n  "a": 1,\n  // no\n}', "daemon.json:3: JSON has no comments"),
         ('{"a": 1, "a": 2}', "'a' stands twice"),
         ("[]", "not a JSON object"),
-        ("\ufeff{}", "byte order mark"),
         ("", None),
         (" \n", None),
         ("{}", None),
@@ -361,6 +361,18 @@ def test_why_daemon_json_cannot_be_read(host, content, problem):
     found = engine_facts.docker(host, {})
     assert found["configured"] == {}
     assert (found["config_problem"] is None) == (problem is None) and (problem or "") in (found["config_problem"] or "")
+
+
+@pytest.mark.parametrize(
+    "version, problem", [("26.1.5", None), ("23.0.0", None), ("20.10.24", "which Docker 20.10.24 does not take")]
+)
+def test_a_byte_order_mark_is_read_as_the_engine_reads_it(host, version, problem):
+    host.put("/etc/docker/daemon.json", '\ufeff{"mtu": 1400}')
+    found = engine_facts.docker(
+        host, {"docker-ce": dpkg.Package("docker-ce", "Status: install ok installed\nVersion: 5:" + version)}
+    )
+    assert (problem or "None") in str(found["config_problem"])
+    assert found["configured"] == ({} if problem else {"mtu": 1400})
 
 
 def test_daemon_json_without_its_secrets(host):

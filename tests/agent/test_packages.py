@@ -13,6 +13,7 @@ from provision.agent.host.errors import Failed, TimedOut
 from provision.agent.host.system import ReadOnly
 from provision.agent.packages import apt, apt_errors, apt_locks, policy_rc
 from provision.agent.packages.install import Packages
+from provision.agent.services import staleness
 
 from .rooted import Rooted, answer
 
@@ -139,6 +140,27 @@ def test_a_replaced_engine_goes_in_the_same_transaction_and_is_released(host):
     assert env["PROVISION_REMOVED"] == "docker.io"
 
 
+def test_a_check_foresees_that_a_daemon_s_program_is_replaced(host):
+    """Else the restart that an upgrade makes due is in no check."""
+    status(host, ("docker.io", "install", "installed", "20.10"), ("runc", "hold", "installed", "1"))
+    for name in ("docker.io", "runc"):
+        host.put("/var/lib/dpkg/info/{}.list".format(name), "/.\n/usr/bin\n/usr/bin/{0}\n/usr/share/{0}\n".format(name))
+    resource = packages("docker.io=26.1", "runc")
+    assert converge(resource, host, True)["outcome"] == "would-change"
+    assert host.foreseen == {"/usr/bin/docker.io": None}
+    host.link_to("/proc/7/exe", "/usr/bin/docker.io")
+    assert staleness.replaced(host, ["boot", 7, 1])
+    host.link_to("/proc/8/exe", "/usr/bin/runc")
+    assert not staleness.replaced(host, ["boot", 8, 1])
+
+
+def test_a_check_foresees_that_a_replaced_engine_s_program_goes(host):
+    status(host, ("docker.io", "install", "installed", "20.10"))
+    host.put("/var/lib/dpkg/info/docker.io.list", "/usr/sbin/dockerd\n")
+    converge(packages("docker-ce", conflicts=["docker.io"], replace=["docker.io"]), host, True)
+    assert host.foreseen == {"/usr/sbin/dockerd": None}
+
+
 def test_an_older_version_needs_leave(host):
     status(host, ("a", "hold", "installed", "5:2"))
     result = converge(packages("a=5:1"), host, True)
@@ -156,11 +178,17 @@ def test_an_older_version_needs_leave(host):
     ],
 )
 def test_what_was_not_asked_for_stops_a_replacement_before_it_begins(host, simulated, cause):
-    status(host, ("kept", "hold", "installed", "1"))
+    status(host, ("kept", "hold", "installed", "1"), ("b", "install", "installed", "1"))
     host.commands = [UPDATE, (["apt-get", "-s"], answer(simulated))]
-    result = converge(packages("a", replace=["b"]), host, False)
+    result = converge(packages("a", conflicts=["b"], replace=["b"]), host, False)
     assert (result["outcome"], result["error"]["cause"]) == ("failed", cause)
     host.done()
+
+
+def test_where_there_is_nothing_to_replace_apt_itself_is_told_to_remove_nothing(host):
+    host.commands = [UPDATE, (["apt-get"], leaves(("a", "hold", "installed", "1")))]
+    assert converge(packages("a", conflicts=["b"], replace=["b"]), host, False)["outcome"] == "changed"
+    assert "--no-remove" in host.ran[-1][0]
 
 
 def test_a_failure_puts_the_hold_back(host):
@@ -237,6 +265,30 @@ def test_lists_are_updated_once_in_a_run(host):
     host.memory.put("apt", "updated", dict(host.memory.get("apt", "updated"), run="another"))
     assert apt.updated(host) and not apt.updated(host, None)
     host.memory.put("apt", "updated", {"run": "x", "time": time.time() - 2 * apt.FRESH})
+    assert not apt.updated(host)
+
+
+def test_of_a_source_that_came_after_the_update_of_a_run_only_its_own_list_is_updated(host):
+    host.commands = [UPDATE, UPDATE, UPDATE]
+    assert apt.update(host, 5) is None
+    apt.sources_changed(host, "/etc/apt/sources.list.d/new.sources")
+    assert not apt.updated(host, None)
+    assert apt.update(host, 5) is None
+    assert apt.updated(host, None)
+    words = host.ran[-1][0]
+    assert "Dir::Etc::sourcelist=/etc/apt/sources.list.d/new.sources" in words
+    assert "APT::Get::List-Cleanup=0" in words, "the lists of all others stay"
+    apt.sources_changed(host)
+    assert apt.update(host, 5) is None
+    assert not [word for word in host.ran[-1][0] if word.startswith("Dir::")], "what went or changed: all of them"
+
+
+def test_what_was_wrong_with_the_others_lists_is_not_forgotten_over_the_new_one(host):
+    broken = answer("", "W: Failed to fetch http://x/InRelease  Could not connect to x:80 (192.0.2.1)\n")
+    host.commands = [(["apt-get", "-q"], broken), UPDATE]
+    first = apt.update(host, 5)
+    apt.sources_changed(host, "/etc/apt/sources.list.d/new.sources")
+    assert apt.update(host, 5) is first
     assert not apt.updated(host)
 
 

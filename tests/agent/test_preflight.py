@@ -232,6 +232,22 @@ def test_one_engine_and_no_other(own, monkeypatch):
     assert of_docker.engines(own, change(ENGINE))[0] == "fail"
 
 
+def test_a_docker_that_is_not_its_unit_s_keeps_the_unit_from_starting(own, monkeypatch):
+    running(own, monkeypatch)
+    own.put("/run/systemd/system/x", "")
+    pid = of_docker.process(own)
+    process(own, str(pid), "/usr/sbin/dockerd", "-H", "unix:///run/docker.sock")
+    own.put("/proc/{}/cgroup".format(pid), "0::/system.slice/docker.service\n")
+    assert of_docker.engines(own, change(ENGINE))[0] == "pass"
+    own.put("/proc/{}/cgroup".format(pid), "0::/user.slice/session-1.scope\n")
+    verdict, text, fix = of_docker.engines(own, change(ENGINE))
+    assert (verdict, text.partition(":")[0]) == (
+        "fail",
+        "Docker runs, and not as docker.service, which does not start beside it",
+    )
+    assert "kill {}".format(pid) in fix
+
+
 def test_who_poses_as_docker(own):
     own.put("/usr/bin/podman", "", 0o755)
     own.link_to("/usr/bin/docker", own.root + "/usr/bin/podman")

@@ -1,6 +1,9 @@
 """The image that is made from the host: it has what NVIDIA's libcuda needs beside python3."""
 
+import io
 import os
+import struct
+import tarfile
 
 from provision.agent.gpu.proof import image
 from provision.agent.host.system import ReadOnly
@@ -15,3 +18,22 @@ def test_the_parts_of_the_c_library_that_libcuda_is_linked_with_are_in_it():
         if os.path.exists(os.path.join(folder, name)):
             assert name in names
     assert "libc.so.6" in names
+
+
+def test_python_takes_the_compiled_modules_that_are_in_it():
+    """It compares the time that is noted in them with the source's: without them each container compiles anew."""
+    system = ReadOnly()
+    archive = tarfile.open(fileobj=io.BytesIO(image.archive(system, image.contents(system))))
+    compiled = {}
+    for entry in archive.getmembers():
+        folder, name = os.path.split(entry.name)
+        if name.endswith(".pyc"):
+            source = os.path.join(os.path.dirname(folder), name.split(".")[0] + ".py")
+            _, flags, when, size = struct.unpack("<4sLLL", archive.extractfile(entry).read(16))
+            compiled[name.split(".")[0]] = flags or (when, size)
+            assert compiled[name.split(".")[0]] in (
+                1,
+                3,
+                (archive.getmember(source).mtime, archive.getmember(source).size),
+            )
+    assert "decoder" in compiled, "of json"

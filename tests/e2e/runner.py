@@ -113,7 +113,7 @@ class Provision:
         looked = self.check(*options) if os.environ.get("PROMISES") else None
         ended = self("apply", "--yes", *options, **more)
         if looked is not None and looked.status != BAD_INPUT and ended.events:
-            assert broken(looked, ended) == []
+            assert not (lines := broken(looked, ended)), "\n".join(lines)
         return ended
 
     def check(self, *options: str, **more: Any) -> Ended:

@@ -237,6 +237,8 @@ def test_present_stays_latest_upgrades_and_no_version_goes_back_unasked(site: Si
     assert present.status == 0, present.explain()
     assert present.resources("changed") == []
     before = site.modern.read("/run/docker.pid")
+    looked = settle(site.lab, ce_settings(site, version="latest")).check("--limit", "modern")
+    assert "docker_service docker" in looked.resources("would-change"), "the restart that an upgrade makes due"
     latest = apply(site, "modern", ce_settings(site, version="latest"))
     assert latest.status == 0, latest.explain()
     assert status(site.modern, "docker-ce", "docker-ce-cli") == [

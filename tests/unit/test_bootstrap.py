@@ -2,7 +2,8 @@
 
 import pytest
 
-from provision.bootstrap import DONE, READY, install_python
+from provision.as_root import READY
+from provision.bootstrap import DONE, install_python
 from provision.errors import Refused
 from provision.secrets import Secret
 from provision.target import Target

@@ -184,7 +184,6 @@ def test_an_option_that_stands_twice_keeps_docker_from_starting() -> None:
         ({}, {"mtu": 9000}, ("-H", "fd://"), "26.1.5"),
         ({"mtu": 9000}, {"mtu": 9000}, ("--mtu=1500",), "26.1.5"),
         ({}, {"runtimes": {}}, ("--add-runtime=a=b",), "26.1.5"),
-        ({}, {"mtu": 9000}, ("--mtu=1500", "--config-file=/x"), "26.1.5"),
         ({}, {"mtu": 9000}, ("--mtu=1500",), "1.12.6"),
     ],
 )

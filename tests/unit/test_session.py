@@ -206,15 +206,15 @@ def test_a_second_prompt_ends_it_after_one_attempt() -> None:
             Refused,
             "3.5.2 in /usr/bin/python3 is older than 3.6",
         ),
-        (b"sudo: a password is required\n", Refused, "set ansible_become_password"),
+        (b"sudo: a password is required\n", Refused, "give -K or ansible_become_password"),
         (b"alice is not in the sudoers file.\n", Refused, "not in the sudoers"),
         (b"sudo: sorry, you must have a tty to run sudo\n", Refused, "requiretty"),
         (b"sh: 1: sudo: not found\n", Refused, "no sudo on this host"),
         (b"sudo: Command not found.\n", Refused, "no sudo on this host"),  # tcsh
         (b"zsh:1: command not found: sudo\n", Refused, "no sudo on this host"),
         (b"fish: Unknown command: sudo\n", Refused, "no sudo on this host"),
-        (b"sudo-rs: interactive authentication is required\n", Refused, "set ansible_become_password"),
-        (b"sudo: interactive authentication is required\n", Refused, "set ansible_become_password"),
+        (b"sudo-rs: interactive authentication is required\n", Refused, "give -K or ansible_become_password"),
+        (b"sudo: interactive authentication is required\n", Refused, "give -K or ansible_become_password"),
         (b"sudo-rs: I'm sorry carol. I'm afraid I can't do that\n", Refused, "the login user may not run .*sudoers"),
         (b"sudo: I'm sorry carol. I'm afraid I can't do that\n", Refused, "the login user may not run .*sudoers"),
         (b"sudo-rs: Maximum 1 incorrect authentication attempts reached\n", Refused, "correct ansible_become_pass"),
@@ -613,7 +613,7 @@ def test_a_wait_that_is_no_length_of_time_is_our_bug(number: bytes) -> None:
 
 def test_a_host_that_waits_again_and_again_ends_at_its_time_limit() -> None:
     run = Run("r1", "me@here", check=False, limits=Limits(host=0.2))
-    channel = Channel(MARKER + HELLO, waits(7) * 100)
+    channel = Channel(MARKER + HELLO, *[waits(7)] * 5)
     reached = lambda seconds: time.sleep(0.05) is None  # noqa: E731
     flag = threading.Event()
     session = Session(Target("h1", "h1"), Connection(channel), lambda f: PLAN, run, lambda e: None, flag, reached)

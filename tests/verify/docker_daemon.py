@@ -4,7 +4,8 @@ import ipaddress
 
 import pytest
 
-from provision.agent.docker.flags import size
+from provision.agent.docker.flags import size, unlike
+from provision.daemon.options import OPTIONS, same
 from provision.verify import network
 from provision.verify.asked import agree, skip_unless
 
@@ -105,19 +106,35 @@ def test_a_container_gets_an_address_of_the_asked_network(asked, dockerd):
 
 
 def test_the_next_start_will_have_them_too(asked, dockerd):
-    """What is in force now and stands in no file is gone with the next boot."""
-    words = " ".join(dockerd.arguments)
+    """What is in force now and stands in no file is gone with the next boot. DOCKER_OPTS, or the unit, may have it."""
     found = {}
     for name in sorted(ON_FILE & set(asked)):
         key = name.replace("_", "-")
-        if f"--{key}" not in words:  # DOCKER_OPTS, or the unit, has it
+        option = OPTIONS[key]
+        given = dockerd.flags.get(option.flag) or (dockerd.flags.get("graph") if key == "data-root" else None)
+        if given:
+            alike = same(option.flag, given, option.form(asked[name]))
+            found[f"docker_daemon.{name} (--{option.flag})"] = (asked[name], asked[name] if alike else given)
+        else:
             found[f"docker_daemon.{name} in daemon.json"] = (_same(asked[name]), _same(dockerd.configuration.get(key)))
     for name, limit in asked.get("default_ulimits", {}).items():
-        if "--default-ulimit" not in words:
+        if "default-ulimit" not in dockerd.flags:
             entry = dockerd.configuration.get("default-ulimits", {}).get(name, {})
             pair = ((limit["soft"], limit["hard"]), (entry.get("Soft"), entry.get("Hard")))
             found[f"docker_daemon.default_ulimits.{name} in daemon.json"] = pair
     agree(found)
+
+
+def test_it_runs_with_what_its_unit_says(host, dockerd):
+    assert dockerd.info
+    if not host.exists("systemctl"):
+        pytest.skip("there is no systemd on this host")
+    unread = host.check_output("systemctl show -p NeedDaemonReload docker.service")
+    assert unread != "NeedDaemonReload=yes", "docker.service was changed on disk: systemctl daemon-reload is missing"
+    if dockerd.planned is None:
+        pytest.skip("the command line of docker.service cannot be told from its files")
+    different = ", ".join(unlike(dockerd.arguments[1:], dockerd.planned[1:]))
+    assert not different, f"docker.service was changed and Docker not restarted since: {different} differ"
 
 
 def test_keys_of_one_s_own_are_in_the_file(asked, dockerd):

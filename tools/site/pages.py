@@ -26,7 +26,7 @@ EXAMPLE = shipped.INVENTORIES / "example" / "group_vars" / "all.yml"
 
 def roles() -> list[role.Role]:
     """The shipped ones, in the order in which an inventory would ask for them."""
-    names = role.available([shipped.ROLES])
+    names = shipped.role_names([shipped.ROLES])
     order = [name for name in re.findall(r"^([a-z_]+):", EXAMPLE.read_text("utf-8"), re.M) if name in names]
     return [role.load(name, [shipped.ROLES]) for name in dict.fromkeys([*order, *names])]
 
@@ -104,7 +104,7 @@ def _told(row: dict[str, Any]) -> str:
 
 
 def _field(row: dict[str, Any], level: int) -> str:
-    heading = f"{'#' * min(level, 5)} `{row['name']}` {{ #{_anchor(row['name'])} }}"
+    heading = f"{'#' * min(level, 4)} `{row['name']}` {{ #{_anchor(row['name'])} }}"
     return f"{heading}\n\n*{text(_kind(row))}*{_told(row)}"
 
 

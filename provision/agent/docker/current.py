@@ -1,4 +1,5 @@
 """Do the daemons of Docker that run, run the programs that are on disk? An upgrade that is not live is not done.
+`changed` asks the same about files and flags, for `status`.
 
 The law: it changes nothing: a run without the daemon's own role restarts nothing. What differs waits, with the command.
 Where Docker is nobody's of ours it is not asked.
@@ -6,8 +7,8 @@ Where Docker is nobody's of ours it is not asked.
 
 from ..engine.resource import Resource
 from ..host.errors import Failed
-from ..services import staleness
-from . import daemon_socket, footing
+from ..services import staleness, unit_file
+from . import command_line, daemon_socket, footing
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -54,6 +55,25 @@ def upgraded(system: "System") -> "list[str]":
 def _replaced(system: "System", pid: int) -> bool:
     born = staleness.process(system, pid)
     return born is not None and staleness.replaced(system, born)
+
+
+def changed(system: "System") -> "list[str]":
+    """Files, or flags, that the daemon would start with now, and does not run with."""
+    pid = daemon_socket.process(system)
+    born = staleness.process(system, pid) if pid is not None else None
+    if pid is None or born is None:
+        return []
+    record = system.memory.get(SECTION, "docker")
+    if record is None or record["process"] != born:
+        return command_line.otherwise(system, pid)
+    unknown = [path for path in unit_file.drop_ins(system, command_line.UNIT) if path not in record["files"]]
+    return unknown + [path for path, taken in record["files"].items() if staleness.digest(system, path) != taken]
+
+
+def unlike(what: "list[str]") -> str:
+    """That the daemon does not run what is on disk, and the commands that finish it."""
+    told = "docker does not run what is on disk: {}".format(", ".join(sorted(what)))
+    return told + "; systemctl daemon-reload and restart docker finish it, or a run with the daemon's role"
 
 
 def reason(names: "list[str]") -> str:

@@ -9,7 +9,7 @@ import json
 from ..host import look
 from ..host.errors import Unknown
 from . import flags
-from .engine_facts import process
+from .engine_facts import CONFIG, document, process
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -48,12 +48,8 @@ def is_given(system: "System", pid: int) -> bool:
 
 
 def _configured(system: "System", given: "dict[str, list[str]]") -> "list[str]":
-    path = given.get("config-file", ["/etc/docker/daemon.json"])[-1]
-    try:
-        document = json.loads(look.text(system, path) or "{}")
-    except ValueError:
-        return []
-    hosts = document.get("hosts") if isinstance(document, dict) else None
+    path = given.get("config-file", [CONFIG])[-1]
+    hosts = document(system, path).get("hosts")
     return hosts if isinstance(hosts, list) else []
 
 

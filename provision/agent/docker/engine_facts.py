@@ -11,6 +11,7 @@ from ..files import json_object
 from ..host import look
 from ..host.errors import Failed
 from ..services import unit_file
+from . import flags
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -40,6 +41,8 @@ PACKAGES = ENGINES + (
 )
 """Packages that are, belong to, or conflict with an engine."""
 CONFIG = "/etc/docker/daemon.json"
+MARK, MARK_SINCE = "\ufeff", 23
+"""A byte order mark, and the first engine that reads a daemon.json with one."""
 DAEMONS = ("dockerd", "dockerd-ce", "docker-daemon")
 PROCESSES = (
     "/sys/fs/cgroup/system.slice/docker.service/cgroup.procs",
@@ -66,10 +69,32 @@ def docker(system: "System", installed: "Mapping[str, Any]") -> "dict[str, Any]"
     }
     if pid is not None:
         facts["command_line"] = [look.without_secrets(word) for word in look.arguments(system, pid) or ()]
-    facts["default_options"], facts["default_problem"] = default_file(look.text(system, "/etc/default/docker"))
-    facts["configured"], facts["config_problem"] = _configured(system)
-    facts["written"] = _written(system, facts["configured"])
+    facts["default_options"], facts["default_problem"] = default_file(look.text(system, FILE))
+    facts["config"] = _config(system, facts["unit"], facts["default_options"])
+    facts["configured"], facts["config_problem"] = _configured(system, facts["config"], facts["version"] or "")
+    facts["written"] = _written(system, facts["config"], facts["configured"])
     return facts
+
+
+def config_file(words: "list[str]") -> str:
+    """The daemon.json of a daemon with this command line."""
+    return (flags.values(words).get("config-file") or [CONFIG])[-1]
+
+
+def _config(system: "System", unit: "dict[str, Any] | None", default_options: "list[str]") -> str:
+    """The daemon.json of the next start."""
+    words = list(default_options)
+    if unit is not None and look.exists(system, "/run/systemd/system"):
+        parts = flags.expand(unit["exec_start"], dict(unit["variables"], DOCKER_OPTS=reading(unit, default_options)))
+        words = [word for part in parts for word in part]
+    return config_file(words)
+
+
+def reading(unit: "dict[str, Any]", default_options: "list[str]") -> "list[str]":
+    """What `$DOCKER_OPTS` is on the command line of this unit."""
+    named = FILE in [path.lstrip("-") for path in unit["environment_files"]]
+    own: "list[str]" = unit["variables"].get("DOCKER_OPTS", [])
+    return list(default_options) if named and not own else own
 
 
 def upstream(version: str) -> "str | None":
@@ -108,23 +133,33 @@ def is_daemon(system: "System", pid: str) -> bool:
     return words == ["docker", "daemon"] or any(word in DAEMONS for word in words)  # the second: a script of that name
 
 
-def _configured(system: "System") -> "tuple[dict[str, Any], str | None]":
-    """(daemon.json without secrets, why it cannot be read)."""
-    content = look.text(system, CONFIG)
-    if content is None:
-        there = look.exists(system, CONFIG)
-        return {}, "{} cannot be read".format(CONFIG) if there else None
+def document(system: "System", path: str) -> "dict[str, Any]":
+    """daemon.json as the daemon reads it; {} where there is none, or it cannot be read."""
     try:
-        document = json_object.parse(content.encode("utf-8", "surrogateescape"), CONFIG)
+        found = json.loads((look.text(system, path) or "").lstrip(MARK) or "{}")
+    except (ValueError, RecursionError):
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def _configured(system: "System", path: str, version: str) -> "tuple[dict[str, Any], str | None]":
+    """(daemon.json without secrets, why it cannot be read)."""
+    content = look.text(system, path)
+    if content is None:
+        return {}, "{} cannot be read".format(path) if look.exists(system, path) else None
+    if content.startswith(MARK) and int(version.partition(".")[0] or 0) < MARK_SINCE:
+        return {}, "{}:1: begins with a byte order mark, which Docker {} does not take".format(path, version)
+    try:
+        document = json_object.parse(content.encode("utf-8", "surrogateescape"), path)
     except Failed as error:
         return {}, error.cause
     return {key: bare(key, value) for key, value in document.items() if key != "proxies"}, None
 
 
-def _written(system: "System", configured: "dict[str, Any]") -> "dict[str, list[str]]":
+def _written(system: "System", path: str, configured: "dict[str, Any]") -> "dict[str, list[str]]":
     """{key of daemon.json: the roles of ours that wrote it}; of a map all entries have to be ours."""
     try:
-        records = system.memory.get("json_keys", CONFIG) or {}
+        records = system.memory.get("json_keys", path) or {}
     except Failed:  # what we remember is damaged: whatever needs it says so
         return {}
     found: "dict[str, dict[tuple[str, ...], str]]" = {}

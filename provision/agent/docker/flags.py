@@ -110,6 +110,17 @@ def normal(name: str, value: str) -> str:
     return value.rstrip("/") if name == "registry-mirror" else value
 
 
+def unlike(words: "Iterable[str]", others: "Iterable[str]") -> "list[str]":
+    """The flags, as `--name`, in which two command lines differ in what they mean."""
+    one, other = ({name: _meaning(name, given) for name, given in values(line).items()} for line in (words, others))
+    return ["--" + name for name in sorted(set(one) | set(other)) if one.get(name) != other.get(name)]
+
+
+def _meaning(name: str, given: "list[str]") -> "list[str]":
+    spelled = [normal(name, value) for value in given]
+    return sorted(spelled) if name in REPEATABLE + NAMED else spelled[-1:]
+
+
 def slot(name: str, value: str) -> "tuple[str, str | None]":
     """What a flag takes the place of: the flag itself, the same value of it, or the same name before `=`."""
     if name in NAMED:

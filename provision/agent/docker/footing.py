@@ -4,7 +4,6 @@ The law: reads only, and without a process where `sound` asks: these are read in
 no proof here: its bridge is the kernel's, its data are on the disk. `startable` starts programs, before a restart only.
 """
 
-import json
 import os
 
 from ..host import look
@@ -71,12 +70,7 @@ def _bridge(system: "System", pid: int) -> str:
 
 
 def _document(system: "System", given: "dict[str, list[str]]") -> "dict[str, Any]":
-    path = given.get("config-file", [engine_facts.CONFIG])[-1]
-    try:
-        document = json.loads(look.text(system, path) or "{}")
-    except ValueError:
-        return {}
-    return document if isinstance(document, dict) else {}
+    return engine_facts.document(system, given.get("config-file", [engine_facts.CONFIG])[-1])
 
 
 def data_lost(system: "System", info: "dict[str, Any]") -> str:

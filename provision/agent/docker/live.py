@@ -63,7 +63,9 @@ class DockerLive(Resource):
 
     def follows(self, system: "System", diff: "Diff") -> "set[str]":
         """Options that are about to change in daemon.json, or as flags in /etc/default/docker."""
-        changed = staleness.changing(system, engine_facts.CONFIG)
+        from . import command_line  # only where something differs
+
+        changed = staleness.changing(system, engine_facts.config_file(command_line.words(system)))
         changed |= {"bridge"} if "bip" in changed else set()  # docker0 has the other address
         flagged = engine_facts.FILE in system.foreseen
         return {key for key in diff if key.partition(".")[0] in changed or (flagged and key.startswith("--"))}

@@ -12,7 +12,7 @@ from . import daemon_socket, footing, live
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
+    from typing import Any, Sequence
 
     from ..host.system import System
     from ..services.service import Manager
@@ -30,6 +30,8 @@ class DockerService(Service):
 
     _lost = ""
     """What the kernel has in place of its bridge."""
+    _unlike: "Sequence[str]" = ()
+    """Flags in which a process that we have no record of differs from its unit."""
 
     def actual(self, system: "System") -> "State | None":
         """enabled, running, stale: as of any service; without its bridge in the kernel it needs a restart, too."""
@@ -44,6 +46,8 @@ class DockerService(Service):
         level, why = self._need
         if diff.get("stale", (False,))[0] and why == [self._lost]:
             return "{}s docker: {}".format(level, self._lost)
+        if diff.get("stale", (False,))[0] and self._unlike:
+            return "{}s docker: it runs with other flags than its unit has: {}".format(level, ", ".join(self._unlike))
         return Service.note(self, diff)
 
     def prove(self, system: "System") -> None:
@@ -99,7 +103,10 @@ class DockerService(Service):
             self._record(system, self._process, dict(tried, keys=dict(tried["keys"], **now["keys"])))
 
     def _shows_otherwise(self, system: "System", process: "Process") -> bool:
-        return live.differs(system, process[1], self.options)
+        from . import command_line  # only where the process is none that we know
+
+        self._unlike = command_line.otherwise(system, process[1])
+        return bool(self._unlike) or live.differs(system, process[1], self.options)
 
     # -- starting
 

@@ -42,9 +42,13 @@ class Resource:
     fields = ()  # type: tuple[str, ...]
     secret_keys = ()  # type: tuple[str, ...]
     probe = False
+    goes_ahead = False
+    """A probe that may run while a service, just started, still has to show that it stays up."""
     proof = None  # type: dict[str, Any] | None
     starts = False
     """A service: what must not be there any more goes before it starts, and the way back includes it."""
+    is_young = False
+    """Of a service: it was started, and whether it stays up is still to be asked (`stays`)."""
     found = None  # type: State | None
     """The part of the actual state that `desired` is about, once the engine has looked."""
 

@@ -1,7 +1,7 @@
 """A JSON file that holds one object, as a dict, or the sentence that says what is wrong in which line.
 
-The law: pure. What Docker does not take (a byte order mark, comments, another document than an object) is a Failed, and
-so is a key that stands twice, of which a parser would silently keep one.
+The law: pure. What Docker does not take (comments, another document than an object) is a Failed, and so is a key that
+stands twice, of which a parser would silently keep one. A byte order mark is left out: Docker takes it from 23 on.
 """
 
 import json
@@ -24,12 +24,8 @@ def parse(data: bytes, path: str) -> "dict[str, Any]":
         raise Failed("{} is larger than {} bytes".format(path, MOST), "look at what fills it; nothing was written")
     if not data.strip():
         return {}
-    if data.startswith(b"\xef\xbb\xbf"):
-        raise Failed(
-            "{}:1: begins with a byte order mark, which Docker does not take".format(path), "save it as plain UTF-8"
-        )
     try:
-        text = data.decode("utf-8")
+        text = data.decode("utf-8-sig")
         document = json.loads(text, object_pairs_hook=_unique, parse_constant=_finite, parse_float=_finite)
     except _NoNumber as error:
         cause = "{}: {} is no number of JSON, and Docker does not take it".format(path, error)

@@ -16,7 +16,7 @@ import time
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, Sequence
+    from typing import Any, Callable, Sequence
 
 COUNT = 1024
 KERNEL = """
@@ -112,10 +112,11 @@ def main(request: "dict[str, Any]") -> "dict[str, Any]":
     found["ipc"] = os.readlink("/proc/self/ns/ipc") if os.path.exists("/proc/self/ns/ipc") else None
     found["nodes"] = sorted(os.path.basename(path) for path in glob.glob("/dev/nvidia*"))
     found["volumes"] = {path: volume(path) for path in request.get("volumes", ())}
+    smi = nvidia_smi(request.get("nvidia_smi", ()))  # it runs beside what follows
     found["nvml"] = nvml()
     found["missing"] = missing(request.get("libraries", ()), request.get("nodes", ()))
-    found["nvidia_smi"] = nvidia_smi(request.get("nvidia_smi", ()))
     found["cuda"] = cuda() if request.get("cuda", True) else None
+    found["nvidia_smi"] = smi()
     found["seconds"] = round(time.perf_counter() - started, 3)
     return found
 
@@ -154,16 +155,20 @@ def missing(libraries: "Sequence[str]", nodes: "Sequence[str]", mounts: str = "/
     return absent + [name for name in nodes if not os.path.exists("/dev/" + name)]
 
 
-def nvidia_smi(places: "Sequence[str]") -> "dict[str, Any] | None":
-    """What `nvidia-smi -L` answers, of the first of these places that has one; None where none is asked for."""
+def nvidia_smi(places: "Sequence[str]") -> "Callable[[], dict[str, Any] | None]":
+    """Starts `nvidia-smi -L`, of the first of these places that has one; what it answers. None: none is asked for."""
     there = [path for path in places if os.path.exists(path)]
-    if there or not places:
-        return program([there[0], "-L"]) if there else None
-    return {"status": 127, "text": "there is no {}".format(" and no ".join(places))}
+    if there:
+        return started([there[0], "-L"])
+    absent = {"status": 127, "text": "there is no {}".format(" and no ".join(places))} if places else None
+    return lambda: absent
 
 
-def program(argv: "list[str]") -> "dict[str, Any]":
-    """Exit status (127: it does not start) and output; by fork, as the image has no `subprocess`."""
+def started(argv: "list[str]") -> "Callable[[], dict[str, Any]]":
+    """A program at work; called for its end: exit status (127: it does not start) and output.
+
+    By fork, as the image has no `subprocess`.
+    """
     reading, writing = os.pipe()
     pid = os.fork()
     if pid == 0:
@@ -176,10 +181,17 @@ def program(argv: "list[str]") -> "dict[str, Any]":
         finally:
             os._exit(127)
     os.close(writing)
-    with os.fdopen(reading, "rb") as file:
-        text = file.read().decode("utf-8", "replace")
-    status = os.waitpid(pid, 0)[1]
-    return {"status": os.WEXITSTATUS(status) if os.WIFEXITED(status) else -os.WTERMSIG(status), "text": text[-2000:]}
+
+    def ended() -> "dict[str, Any]":
+        with os.fdopen(reading, "rb") as file:
+            text = file.read().decode("utf-8", "replace")
+        status = os.waitpid(pid, 0)[1]
+        return {
+            "status": os.WEXITSTATUS(status) if os.WIFEXITED(status) else -os.WTERMSIG(status),
+            "text": text[-2000:],
+        }
+
+    return ended
 
 
 def cuda() -> "dict[str, Any]":

@@ -35,6 +35,7 @@ class System(Reader):
         self.journal: "Any" = None  # of the change that is at work: rollback/transaction.py hears of each write first
         self.sources: "Any" = None  # our own sources, for what has to run when we are gone; main.py gives them
         self.bundle: "Any" = None  # what packages and images are taken from in place of a network (parcels.py)
+        self.lists: "Any" = None  # apt's, once updated: (what was wrong with that, [files of sources that came since])
         self.modules: "dict[str, str]" = {}  # source of modules that only some hosts need, by name: pynvml
         self.progress: "Callable[[str], None]" = lambda text: (
             None

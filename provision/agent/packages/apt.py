@@ -58,29 +58,42 @@ def updated(system: "System", since: "int | None" = FRESH) -> bool:
     return bool(0 <= time.time() - record["time"] < since)
 
 
-def sources_changed(system: "System") -> None:
-    """The lists no longer fit the sources: the next transaction updates them."""
+def sources_changed(system: "System", come: str = "") -> None:
+    """The lists no longer fit the sources: the next transaction updates them. `come`: the file of a new source."""
     system.memory.put("apt", "updated", None)
+    if system.lists is not None:
+        system.lists = (system.lists[0], system.lists[1] + [come]) if come else None
 
 
 def update(system: "System", limit: int) -> "Failed | None":
-    """Update the lists. Returns None, or the Failed that says why some could not be: other sources may be enough."""
-    error = _update_attempts(system, limit)
+    """Update the lists; where all of them were in this run, only that of the source that has come since.
+
+    Returns None, or the Failed that says why some could not be: other sources may be enough.
+    """
+    before, come = system.lists or (None, [])
+    error = _update_attempts(system, limit, _alone(come[0]) if len(come) == 1 else [])
     if error is None:
         text = _log(system, "apt-get")
         if re.search(r"^(?:W|Err).*(?:Failed to fetch|Some index files failed)|^E: ", text, re.M):
             error = explain(text, "apt-get update did not get all lists")
+    error = error or (before if len(come) == 1 else None)
+    system.lists = (error, [])
     if error is None:
         system.memory.put("apt", "updated", {"time": time.time(), "run": _run(system)})
     return error
 
 
-def _update_attempts(system: "System", limit: int) -> "Failed | None":
+def _alone(source: str) -> "list[str]":
+    """Options that make apt look at this file of sources alone, and keep the lists of all others."""
+    return ["-o", "Dir::Etc::sourcelist=" + source, "-o", "Dir::Etc::sourceparts=-", "-o", "APT::Get::List-Cleanup=0"]
+
+
+def _update_attempts(system: "System", limit: int, options: "list[str]") -> "Failed | None":
     """None, or why it failed. Only an attempt that did not end is followed by another."""
     doing = "updating apt's lists"
     for number, seconds in enumerate(UPDATE_LIMITS, 1):
         system.progress(doing)
-        error = _attempt(system, ["apt-get", "-q"] + NETWORK + ["update"], seconds, limit, {})
+        error = _attempt(system, ["apt-get", "-q"] + NETWORK + options + ["update"], seconds, limit, {})
         if not isinstance(error, TimedOut):
             return error
         doing = "updating apt's lists, which did not end within {} s: attempt {} of {}".format(

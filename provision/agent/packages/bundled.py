@@ -85,8 +85,9 @@ class _Proof:
         try:
             found = _verified(self._system)
             packages = self._system.bundle.listing["packages"]
-            signed = {digest: stanza.decode("utf-8", "replace").encode("utf-8") for digest, stanza in found.items()}
-            changed = [packages[digest]["path"] for digest in packages if self._offered.get(digest) != signed[digest]]
+            changed = [
+                packages[digest]["path"] for digest in packages if self._offered.get(digest) not in found[digest]
+            ]
             if changed:
                 raise Failed("what the bundle says of {} is not what its vendor has signed".format(changed[0]), VERIFY)
         except Exception as error:  # told by `demand`
@@ -98,6 +99,10 @@ class _Proof:
     def demand(self) -> None:
         """Wait for the end, and raise what was found wrong."""
         self.wait()
+        self.watch()
+
+    def watch(self) -> None:
+        """Raise what was found wrong until now."""
         if self._error is not None:
             raise self._error
 
@@ -132,8 +137,9 @@ def bring(system: "System", arguments: "list[str]") -> None:
         raise explain(answer.out + answer.err, "apt cannot do that with what the bundle has")
     packages = system.bundle.listing["packages"]
     digests = re.findall(r"^'[^']+' \S+ \d+ SHA256:([0-9a-f]{64})$", answer.out, re.M)
-    system.bundle.receive(system, [_wanted(packages[digest], digest) for digest in digests])
-    system.bundle.proof.demand()
+    proof = system.bundle.proof
+    system.bundle.receive(system, [_wanted(packages[digest], digest) for digest in digests], proof.watch)
+    proof.demand()
     system.progress("installing {}".format(" ".join(arguments[arguments.index("install") + 1 :])))
 
 
@@ -174,10 +180,11 @@ def _filename(stanza: bytes) -> str:
 # -- the vendors' signatures
 
 
-def _verified(system: "System") -> "dict[str, bytes]":
-    """{sha256: stanza, verbatim} of the bundle's packages, out of lists that their vendors have signed."""
+def _verified(system: "System") -> "dict[str, list[bytes]]":
+    """{sha256: its stanzas, verbatim} of the bundle's packages, out of lists that their vendors have signed: a package
+    may stand in two, of the release and of its security updates, with a path of its own in each."""
     listing = system.bundle.listing
-    found: "dict[str, bytes]" = {}
+    found: "dict[str, list[bytes]]" = {}
     for number, text in enumerate(_signed(system, listing["repositories"])):
         repository = listing["repositories"][number]
         for name, index in sorted(repository["indices"].items()):
@@ -187,7 +194,8 @@ def _verified(system: "System") -> "dict[str, bytes]":
                     index["path"], repository["release"]["path"]
                 )
                 raise Failed(cause, VERIFY)
-            found.update(_cut(system, index, set(listing["packages"])))
+            for digest, stanza in _cut(system, index, set(listing["packages"])):
+                found.setdefault(digest, []).append(stanza.decode("utf-8", "replace").encode("utf-8"))
     missing = sorted(package["path"] for digest, package in listing["packages"].items() if digest not in found)
     if missing:
         raise Failed("{} of the bundle is in no list that its vendor has signed".format(", ".join(missing)), VERIFY)
@@ -258,21 +266,19 @@ def _key(system: "System", repository: "dict[str, Any]", path: str) -> "tuple[st
     return " signed-by=" + ",".join(keys) if keys else "", b""
 
 
-def _cut(system: "System", index: "dict[str, Any]", wanted: "set[str]") -> "dict[str, bytes]":
-    """The stanzas of these packages, by their sha256."""
+def _cut(system: "System", index: "dict[str, Any]", wanted: "set[str]") -> "Iterator[tuple[str, bytes]]":
+    """The stanzas of these packages, each with its sha256."""
     data = system.read(system.bundle.path(system, index["sha256"]), INDEX_LIMIT) or b""
     try:
         data = b"\n" + _unpacked(index["path"], data)
     except Exception as error:  # zlib's, lzma's, bz2's
         raise Failed("{} of the bundle cannot be unpacked: {}".format(index["path"], error), VERIFY) from None
-    found = {}
     for match in DIGEST.finditer(data):
         digest = match.group(1).decode("ascii")
         if digest in wanted:
             end = data.find(b"\n\n", match.start())
             stanza = data[data.rfind(b"\n\n", 0, match.start()) + 1 : end if end >= 0 else None]
-            found[digest] = stanza.strip(b"\n")
-    return found
+            yield digest, stanza.strip(b"\n")
 
 
 def _unpacked(path: str, data: bytes) -> bytes:

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 STATUS = "/var/lib/dpkg/status"
 UPDATES = "/var/lib/dpkg/updates"
+LISTS = "/var/lib/dpkg/info"
+PROGRAMS = ("/usr/bin/", "/usr/sbin/", "/bin/", "/sbin/")
 LIMIT = 256 * 1024 * 1024
 _BROKEN = rb"\nPackage: (\S+)\nStatus: \S+ (?:\S+ (?!installed|config-files|not-installed)\S+|reinstreq \S+)\n"
 
@@ -62,6 +64,12 @@ def present(system: "System") -> "set[str]":
     data = b"\n\n".join([system.read(STATUS, LIMIT) or b"", _updates(system)])
     names = {name.decode() for name in re.findall(rb"^Package: (\S+)$", data, re.M)}
     return {name for name, package in packages(system, names).items() if package.present}
+
+
+def programs(system: "System", name: str) -> "list[str]":
+    """The programs of a package, as dpkg knows them."""
+    text = system.text("{}/{}.list".format(LISTS, name)) or ""
+    return [line for line in text.splitlines() if line.startswith(PROGRAMS)]
 
 
 def broken(system: "System") -> "list[str]":

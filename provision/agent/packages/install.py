@@ -9,7 +9,7 @@ start nor stop the services of `no_start`, even if we die.
 import re
 
 from ..engine import impact
-from ..engine.resource import Resource
+from ..engine.resource import Resource, compare
 from ..host.errors import Failed, TimedOut
 from . import apt, apt_locks, dpkg, given, policy_rc
 
@@ -149,6 +149,12 @@ class Packages(Resource):
         for name in self._asked() if self.hold else ():
             system.memory.put(HOLDS, name, True)
 
+    def foresee(self, system: "System") -> None:
+        """The programs of packages that go, or become other ones: what runs them is not on disk any more."""
+        for name, (before, after) in compare(self.found, self.desired()).items():
+            if name != POLICY and before not in (None, ABSENT) and not _only_hold(before, after):
+                system.foreseen.update(dict.fromkeys(dpkg.programs(system, name)))
+
     def _install(self, system: "System", wrong: "list[str]", unwanted: "list[str]") -> None:
         with policy_rc.forbidden(system, self.no_start, unwanted) as env:
             apt.repair(system, self.lock_timeout, env)
@@ -245,7 +251,7 @@ class Packages(Resource):
         if held:
             words.insert(0, "--allow-change-held-packages")  # `apply` takes their holds away before
         try:
-            if self._asks_for_more():
+            if self._asks_for_more(removals):
                 self._refuse_surprises(system, apt.simulate(system, words, timeout))
             else:
                 apt.rehearse(system, words, timeout)
@@ -259,11 +265,11 @@ class Packages(Resource):
         names = [name if version is None else "{}={}".format(name, version) for name, version in targets]
         names += [name + "-" for name in removals]
         options = OPTIONS + (["--allow-downgrades"] if self.allow_downgrade else [])
-        return options + ([] if self._asks_for_more() else ["--no-remove"]) + ["install"] + names
+        return options + ([] if self._asks_for_more(removals) else ["--no-remove"]) + ["install"] + names
 
-    def _asks_for_more(self) -> bool:
-        """May something go, or become older? apt's own refusals know no exceptions: then we look for ourselves."""
-        return bool(self.replace or self.allow_downgrade)
+    def _asks_for_more(self, removals: "list[str]") -> bool:
+        """Does something go, or may it become older? apt's own refusals know no exceptions: then we look ourselves."""
+        return bool(removals or self.allow_downgrade)
 
     def _transaction(
         self,
@@ -277,7 +283,7 @@ class Packages(Resource):
         words = where + self._words(targets, removals)
         system.progress("installing {}".format(" ".join(words[words.index("install") + 1 :])))
         try:
-            if self._asks_for_more():
+            if self._asks_for_more(removals):
                 self._refuse_surprises(system, apt.simulate(system, words))
             if system.bundle is not None:
                 from . import bundled

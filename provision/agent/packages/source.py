@@ -144,13 +144,14 @@ class AptSource(Resource):
     def apply(self, system: "System", diff: "Diff") -> None:
         """Put key and source in place, once apt has taken them; what it replaces goes."""
         source, text, keyring = self._places(system)
-        apt.sources_changed(system)
+        replaced = [name for name in self.replaces if REPLACES + name in diff]
+        is_new = self.present and not replaced and system.stat(source) is None
+        apt.sources_changed(system, source if is_new else "")
         if not self.present:
             system.remove(source)
             system.remove(keyring)
             return
         coming = self.coming(system, diff)
-        replaced = [name for name in self.replaces if REPLACES + name in diff]
         if "source" in diff or replaced:
             source_list.check(system, coming.name, text, replaced)
         if source.endswith(".sources") and ("source" in diff or "key" in diff):

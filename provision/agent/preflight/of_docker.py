@@ -8,7 +8,7 @@ import json
 import os
 import re
 
-from ..docker import daemon_socket, engine_facts, flags
+from ..docker import command_line, daemon_socket, engine_facts, flags
 from ..docker.daemon_json import JsonKeys
 from ..docker.daemon_socket import process
 from ..host import look
@@ -23,14 +23,13 @@ if TYPE_CHECKING:
     from .change import Change, Judgement
 
 ROOT = "/var/lib/docker"
-CONFIG = "/etc/docker/daemon.json"
 IN_CHARGE = ("kubelet", "kubelite", "k3s", "k3s-server", "k3s-agent", "rke2", "k0s")
 """Programs of Kubernetes that own the container engine of their host."""
 KUBELET = re.compile(r"/kubelet\.service(?:/|$)", re.M)
 """In the cgroup of a process: asked of systemctl, a systemd that hangs would keep the host out."""
 WANTED = "/etc/systemd/system/multi-user.target.wants/kubelet.service"
 UNITS = ("/etc/systemd/system/", "/run/systemd/system/", "/usr/lib/systemd/system/", "/lib/systemd/system/")
-MASK = "/dev/null"
+MASK, BOOTED = "/dev/null", "/run/systemd/system"
 REMAP, SUBORDINATE = "userns-remap", ("/etc/subuid", "/etc/subgid")
 UNTOUCHED = ("n/a", "nothing of the container engine is changed here", "")
 
@@ -41,17 +40,27 @@ def engines(system: "System", change: "Change") -> "Judgement":
         return UNTOUCHED
     if look.exists(system, "/snap/docker/current"):
         return "fail", "Docker is installed as a snap, beside which no other engine works", "snap remove docker"
+    daemon = process(system)
+    if daemon is not None and look.exists(system, BOOTED) and not command_line.started_by_unit(system, daemon):
+        cause = "Docker runs, and not as docker.service, which does not start beside it: {}".format(
+            _named(system, str(daemon))
+        )
+        return "fail", cause, "end it (kill {}), and start docker.service in its place".format(daemon)
     others = [pid for pid in _pids(system) if engine_facts.is_daemon(system, pid)]
-    others = [pid for pid in others if pid != str(process(system) or "") and _ours(system, pid)]
+    others = [pid for pid in others if pid != str(daemon or "") and _ours(system, pid)]
     if others:
-        words = " ".join(look.without_secrets(word) for word in look.arguments(system, others[0]) or ())[:120]
-        cause = "another dockerd runs here: process {} ({})".format(others[0], words)
+        cause = "another dockerd runs here: {}".format(_named(system, others[0]))
         return "warn", cause, "end it, or see to it that its networks, data root and socket are its own"
     client = system.which("docker")
     target = os.path.basename(system.link(client) or "") if client else ""
     if target in ("podman", "snap"):
         return "warn", "{} is {}, not Docker's client".format(client, target), "remove podman-docker, or the snap"
     return "pass", "there is no other container engine", ""
+
+
+def _named(system: "System", pid: str) -> str:
+    words = " ".join(look.without_secrets(word) for word in look.arguments(system, pid) or ())[:120]
+    return "process {} ({})".format(pid, words)
 
 
 def socket(system: "System", change: "Change") -> "Judgement":
@@ -172,22 +181,13 @@ def _behind_a_link(system: "System", root: "str | None") -> "Judgement | None":
 
 def data_root(system: "System") -> str:
     """Where the engine keeps its data, running or not."""
-    pid = process(system)
-    given = flags.values(look.arguments(system, pid) or ()) if pid is not None else {}
-    for source in (given, _configured(system)):
+    words = command_line.words(system)
+    for source in (flags.values(words), engine_facts.document(system, engine_facts.config_file(words))):
         for name in ("data-root", "graph"):
             value = source.get(name)
             if value:
                 return value[-1] if isinstance(value, list) else str(value)
     return ROOT
-
-
-def _configured(system: "System") -> "dict[str, str]":
-    try:
-        document = json.loads(look.text(system, CONFIG) or "{}")
-    except ValueError:
-        return {}
-    return document if isinstance(document, dict) else {}
 
 
 def _store(system: "System") -> "dict[str, Any]":

@@ -46,14 +46,16 @@ def answer(system: "System", arguments: "dict[str, list[str]]") -> "dict[str, An
 
 
 def _waiting(system: "System") -> "list[dict[str, Any]]":
-    """What runs have put off; and of Docker, whose program may be replaced by anybody, how it is now."""
+    """What runs have put off; and of Docker, whose program and files may be replaced by anybody, how it is now."""
     records = [(role, record) for role, record in _records(system.memory, "pending") if role != UPGRADED]
     ours = system.memory.get("services", "docker") or system.memory.section("holds")
     upgraded = current.upgraded(system) if ours else []
     daemon = any("docker_service docker" in (record.get("resources") or ()) for _, record in records)
-    if upgraded and not daemon:
-        before = system.memory.get("pending", UPGRADED)
-        records.append((UPGRADED, dict(before if isinstance(before, dict) else {}, reason=current.reason(upgraded))))
+    changed = current.changed(system) if ours and not upgraded else []
+    if (upgraded or changed) and not daemon:
+        before = system.memory.get("pending", UPGRADED) if upgraded else None
+        reason = current.reason(upgraded) if upgraded else current.unlike(changed)
+        records.append((UPGRADED, dict(before if isinstance(before, dict) else {}, reason=reason)))
     return [_pending(role, record) for role, record in records]
 
 

@@ -16,7 +16,8 @@ import urllib.error
 import urllib.request
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
-from ..docker.engine_facts import process
+from ..docker import command_line
+from ..docker.engine_facts import config_file, document, process
 from ..host import look
 from ..host.errors import Failed
 from .client_config import HUB_NAMES
@@ -223,10 +224,8 @@ def daemon_proxies(system: "System") -> "dict[str, str]":
         name, _, value = word.partition("=")
         if name.lower() in ("http_proxy", "https_proxy", "no_proxy") and value:
             found[name.lower().partition("_")[0]] = value.strip("\"'")
-    try:
-        configured = json.loads(look.text(system, "/etc/docker/daemon.json") or "{}").get("proxies") or {}
-    except (ValueError, AttributeError):
-        configured = {}
+    configured = document(system, config_file(command_line.words(system))).get("proxies")
+    configured = configured if isinstance(configured, dict) else {}
     for name in ("http", "https", "no"):
         given = configured.get(name + "-proxy")
         found.update({name: given} if isinstance(given, str) and given else {})

@@ -44,7 +44,7 @@ class Image(Resource):
 
     def apply(self, system: "System", diff: "Diff") -> None:
         """Pull it with the user's login, where there is room; or take it from the bundle."""
-        if system.bundle is not None:
+        if system.bundle is not None and system.bundle.images:
             from .bundled_images import load
 
             loaded = load(system, self.reference, self.minimum_free, self.timeout)

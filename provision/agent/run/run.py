@@ -8,7 +8,7 @@ can be found and removed, by this run or the next.
 import zlib
 
 from ..engine import kinds
-from ..engine.resource import CHANGED, FAILED, OK, PENDING, UNKNOWN, WOULD_CHANGE, compare
+from ..engine.resource import CHANGED, FAILED, OK, PENDING, UNKNOWN, WOULD_CHANGE, compare, converge
 from ..facts import gather
 from . import pending
 from .history import History
@@ -71,14 +71,18 @@ class Run:
         self._found: "list[tuple[str, Item, ResourceResult]]" = []  # what would change, in check mode
         self._failed = False
         self._stages = plan["stages"]
+        self._asked = plan.get("roles") or []  # of the host, in this run or not
         self._changed = False
         self._waiting: "set[str]" = set()
         self.writer = writer or system
         self._history = History(self.writer, options["run"])
         self._reviewed = _reviewed(options)
+        self._ahead: "list[tuple[Item, Resource, ResourceResult]]" = []  # proven before its turn
         self._last: "Record | None" = None  # what the next run is told of, if nobody hears the end of this one
 
     def execute(self) -> None:
+        if not self.check:
+            pending.forget(self.system, self._asked)
         try:
             self._converge()
             if self._reviewed is not None and self.check and not self._failed:
@@ -158,6 +162,7 @@ class Run:
 
     def settle(self, writer: "System") -> None:
         """All is as asked, and this look has shown it: nothing of these roles waits, and no change is at work."""
+        pending.forget(writer, self._asked)
         for stage in self._stages:
             pending.clear(writer, stage["role"])
         close_left_open(writer)
@@ -173,6 +178,25 @@ class Run:
         }
         result.update(impact=None, seconds=0, stage=number, position=0, kind="role", name=role)
         self.line.send(dict(result, type="result", role=role))
+
+    # -- what the next stage begins with, while a service shows that it stays up
+
+    def go_ahead(self, number: int) -> None:
+        """Prove it, where that is a proof that fits into this time; its result is kept for its turn."""
+        stages = self._stages[number : number + 1]
+        items = [item for stage in stages if not stage["replan"] for item in stage["resources"][:1]]
+        if self._reviewed is not None or self.line.cancelled:
+            return
+        for item in items:
+            resource = kinds.make(item["kind"], item["fields"])
+            if resource.goes_ahead:
+                self.line.step("{}: {} {}".format(stages[0]["role"], item["kind"], resource.identity()))
+                self._ahead.append((item, resource, converge(resource, self.system, False)))
+
+    def went_ahead(self, item: "Item") -> "tuple[Resource, ResourceResult] | None":
+        """What `go_ahead` has proven, where it is still what is asked for."""
+        ahead, self._ahead = self._ahead, []
+        return next(((resource, result) for known, resource, result in ahead if known == item), None)
 
     # -- what a stage tells of its members
 

@@ -49,6 +49,8 @@ if TYPE_CHECKING:
         ) -> None: ...
         def note_removal(self, role: str, resource: "Resource", outcome: str) -> None: ...
         def forget(self, role: str) -> None: ...
+        def go_ahead(self, number: int) -> None: ...
+        def went_ahead(self, item: "Item") -> "tuple[Resource, ResourceResult] | None": ...
 
 
 GOOD = (OK, CHANGED, WOULD_CHANGE)
@@ -98,7 +100,11 @@ class Stage:
         for position in range(len(self._items)):
             self._run.stop_if_cancelled()
             self._starts(position)
-            result = converge(self._resources[position], self._system, self._run.check, self._guard.may)
+            known = self._run.went_ahead(self._items[position])
+            if known is not None:
+                self._resources[position], result = known
+            else:
+                result = converge(self._resources[position], self._system, self._run.check, self._guard.may)
             if result["outcome"] == PENDING:
                 self._wait_for(result["waits"], [position])
             self._report(position, result)
@@ -167,8 +173,10 @@ class Stage:
         service: "Any" = next((resource for resource in reversed(self._resources) if resource.starts), None)
         if service is not None:
             service.may_restart = lambda: self._guard.may(impact(RESTART, ["a reload was not taken"])) is None
+            service.waits_later = True
         group = Group(self._run, service, any(looked[position]["cuts"] for position in wanted))
         group.begin([self._resources[position] for position in wanted])
+        young: "list[tuple[int, ResourceResult]]" = []  # told once the service has stayed up for long enough
         for position, resource in enumerate(self._resources):
             self._starts(position)
             seen = looked[position]["impact"]
@@ -176,11 +184,35 @@ class Stage:
             _take_impact(result, seen)
             if result["outcome"] not in GOOD:
                 group.undo(result)
-                self._report(position, result, settled=True)
+                self._report_all(young + [(position, result)])
                 return result["outcome"]
-            self._report(position, result, settled=True)
+            if young or resource is service and service.is_young:
+                young.append((position, result))
+            else:
+                self._report(position, result, settled=True)
+        if young:
+            self._run.go_ahead(self._number + 1)
+            position, result = young[0]
+            if not self._has_stayed(service, result):
+                group.undo(result)
+                self._report(position, result, settled=True)
+                return FAILED
+        self._report_all(young)
         group.commit()
         return OK
+
+    def _has_stayed(self, service: "Any", result: "ResourceResult") -> bool:
+        """A service that has just started shows that it stays; else its result is a failure."""
+        try:
+            service.stays(self._system)
+        except (Failed, OSError) as error:
+            result["outcome"] = FAILED
+            result["error"] = _told(error)
+        return result["outcome"] in GOOD
+
+    def _report_all(self, results: "list[tuple[int, ResourceResult]]") -> None:
+        for position, result in results:
+            self._report(position, result, settled=True)
 
     def _changed(self, group: "Group", position: int, result: "ResourceResult", is_service: bool) -> "ResourceResult":
         """Converge one of the group. What cannot be armed, confirmed or noted fails it, so that all of it goes back."""

@@ -56,6 +56,8 @@ class Service(Resource):
         self._reloaded = False
         self._restarts: "int | None" = None  # how often systemd has had to start it again, where that was asked
         self.may_restart: "Callable[[], bool]" = lambda: True  # where a reload does not take: the guard
+        self.waits_later = False  # whoever asked for the start calls `stays`, with something to do in the meantime
+        self._trial: "tuple[Process, float, float, Any] | None" = None  # (process, up since, seconds, log's mark)
 
     def identity(self) -> str:
         return self.name
@@ -145,6 +147,7 @@ class Service(Resource):
     def go_back(self, system: "System", running: "bool | None") -> None:
         """Run again with the files as they are now, or be stopped: the way back of a transaction."""
         manager = self._manager(system)
+        self.waits_later = False
         if running:
             self._start(system, manager, self._log(system), restart=True)
         else:
@@ -253,23 +256,45 @@ class Service(Resource):
         system.keep(log, b"")
         mark = manager.mark(system)
         try:
-            self._come_up(system, manager, log, restart)
+            seconds = self._come_up(system, manager, log, restart)
         except Failed as error:
-            words = manager.last_words(system, mark).strip()
-            cause, fix = self._explained(words + "\n" + error.output) or (error.cause, error.fix or "look at its log")
-            raise Failed("{} does not start: {}".format(self.name, cause), fix, words or error.output) from None
+            raise self._did_not_start(system, manager, mark, error) from None
         found = manager.look(system)
+        born = staleness.process(system, found["pid"]) if found is not None and found["running"] else None
+        self.is_young = born is not None
+        self._trial = (born, time.monotonic(), seconds, mark) if born is not None else None
+        if not self.waits_later:
+            self.stays(system)
         if found is not None and found["pid"] is not None:
             self._restarts = found.get("restarts")
             self._record(system, staleness.process(system, found["pid"]), self._started_with)
 
-    def _come_up(self, system: "System", manager: "Manager", log: str, restart: bool) -> None:
-        """Start it, and wait until it is up, and stays."""
+    def stays(self, system: "System") -> None:
+        """Wait until it has stayed up for long enough. Failed where it has ended by itself."""
+        if self._trial is None:
+            return
+        born, since, seconds, mark = self._trial
+        self._trial, self.is_young = None, False
+        while staleness.process(system, born[1]) == born:
+            left = since + seconds - time.monotonic()
+            if left <= 0:
+                return
+            time.sleep(min(0.2, left))
+        error = Failed("it came up, and ended by itself within {} s".format(seconds), "look at its log")
+        raise self._did_not_start(system, self._manager(system), mark, error)
+
+    def _did_not_start(self, system: "System", manager: "Manager", mark: "Any", error: Failed) -> Failed:
+        words = manager.last_words(system, mark).strip()
+        cause, fix = self._explained(words + "\n" + error.output) or (error.cause, error.fix or "look at its log")
+        return Failed("{} does not start: {}".format(self.name, cause), fix, words or error.output)
+
+    def _come_up(self, system: "System", manager: "Manager", log: str, restart: bool) -> float:
+        """Start it, and wait until it is up; returns for how many seconds it has to stay up."""
         before = manager.look(system) or {}
         suspect = bool(before.get("failed") or before.get("restarts"))
         manager.start(system, self.timeout, log, restart, restart and self._takes_sockets(system))
         self._wait(system, manager)
-        self._stays(system, manager, SUSPECT if suspect else SETTLE)
+        return SUSPECT if suspect else SETTLE
 
     def _takes_sockets(self, system: "System") -> bool:
         """Has it made sockets of its own where its socket unit has some? Those are gone when it ends."""
@@ -291,16 +316,7 @@ class Service(Resource):
                 raise Failed("it has ended at its start", "look at its log")
             if time.monotonic() > end:
                 raise Failed("it is not ready within {} s".format(self.timeout), "look at its log")
-            time.sleep(0.1)
-
-    def _stays(self, system: "System", manager: "Manager", seconds: float) -> None:
-        found = manager.look(system)
-        born = staleness.process(system, found["pid"]) if found is not None and found["running"] else None
-        end = time.monotonic() + seconds
-        while born is not None and time.monotonic() < end:
-            time.sleep(0.2)
-            if staleness.process(system, born[1]) != born:
-                raise Failed("it came up, and ended by itself within {} s".format(seconds), "look at its log")
+            time.sleep(0.05)
 
     def _up(self, system: "System", manager: "Manager") -> bool:
         found = manager.look(system)

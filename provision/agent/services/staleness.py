@@ -30,8 +30,9 @@ def process(system: "System", pid: int) -> "Process | None":
 
 
 def replaced(system: "System", born: "Process") -> bool:
-    """Was its program replaced on disk, by an upgrade?"""
-    return (system.link("/proc/{}/exe".format(born[1])) or "").endswith(" (deleted)")
+    """Was its program replaced on disk, by an upgrade? In check mode: will it be?"""
+    program = system.link("/proc/{}/exe".format(born[1])) or ""
+    return program.endswith(" (deleted)") or system.foreseen.get(program, b"") is None
 
 
 def taken(system: "System", files: "list[str]", reload: "dict[str, Any] | None") -> "dict[str, Any]":

@@ -11,7 +11,7 @@ from ..host import look
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, Iterator
+    from typing import Any, Iterator, Sequence
 
     from ..host.system import System
 
@@ -35,8 +35,8 @@ DEFAULT_FILE = "/etc/default/docker"
 VARIABLE = r"(?<!\$)\$(?:\{([A-Za-z_]\w*)\}|([A-Za-z_]\w*))"
 
 
-def load(system: "System", name: str) -> "dict[str, Any] | None":
-    """A service as `provision.facts.Unit` takes it, or None when there is no such unit."""
+def load(system: "System", name: str, without: "Sequence[str]" = OURS) -> "dict[str, Any] | None":
+    """A service as `provision.facts.Unit` takes it, `without` these drop-ins; None when there is no such unit."""
     path = _first(system, name)
     if path is None:
         return None
@@ -49,7 +49,7 @@ def load(system: "System", name: str) -> "dict[str, Any] | None":
     }
     environment: "dict[str, tuple[str, str]]" = {}
     unit["drop_ins"] = [] if unit["masked"] else drop_ins(system, name)
-    for file in [path] + [file for file in unit["drop_ins"] if file not in OURS]:
+    for file in [path] + [file for file in unit["drop_ins"] if file not in without]:
         for key, value in assignments(look.text(system, file) or "", "Service"):
             _assign(unit, key, value, file)
             _set(environment, key, value, file)

@@ -19,7 +19,7 @@ from provision.agent.packages import bundled, source_list
 from provision.bundle import manifest, serving
 from provision.bundle.shelf import Shelf
 from tests.lab.repository import AptRepository
-from tests.unit.bundle.conftest import FACTS
+from tests.unit.bundle.conftest import FACTS, deb
 from tests.unit.bundle.test_checking import forge, path_of
 
 
@@ -59,7 +59,7 @@ def host(
     def given() -> System:
         system = System(str(tmp_path / "state"))
         system.scratch = lambda files, copies: safe_files.scratch(files, copies, place=str(tmp_path))  # type: ignore[method-assign,assignment]
-        system.bundle = Parcels(Line(Shelf(bundle)), {"problem": None}, OSError)
+        system.bundle = Parcels(Line(Shelf(bundle)), {"problem": None, "images": True}, OSError)
         return system
 
     return given
@@ -128,6 +128,30 @@ def test_what_the_bundle_says_of_a_package_is_what_the_list_says(
 
     with pytest.raises(Failed, match=r"what the bundle says of .*app_1\.0_.*deb is not"):
         install()
+
+
+def test_a_package_may_stand_in_two_lists_in_two_ways(
+    make: Callable[..., Any],
+    member: Callable[..., Any],
+    host: Callable[[], System],
+    tmp_path: Path,
+    repository: AptRepository,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    debs = [
+        Path(shutil.copy(path, tmp_path / f"as-{path.name}")) for path in (repository.folder / "pool").glob("[!o]*")
+    ]
+    updates = AptRepository("y", [*debs, deb(tmp_path, "extra")], "127.0.0.1", suite="stable", flat=False)
+    (tmp_path / "updates.asc").write_text(updates.key_asc)
+    known = [*source_list.entries(host()), source_list.Entry("y", updates.url, "stable", str(tmp_path / "updates.asc"))]
+    monkeypatch.setattr(source_list, "entries", lambda system: known)
+    members = [member("app", "other"), member("app", "extra", of=updates, name="web2")]
+    for order in (members, members[::-1]):
+        assert len(make(*order).manifest.repositories) == 2
+        system = host()
+        with bundled.source(system) as options:
+            bundled.bring(system, [*options, "-y", "install", "app", "extra", "other"])
+    updates.close()
 
 
 def test_a_package_that_was_changed_is_named(made: Any, bundle: Path, host: Callable[[], System]) -> None:

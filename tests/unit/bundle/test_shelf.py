@@ -70,9 +70,9 @@ def test_the_listing_has_what_a_host_has_to_know(shelf: Shelf) -> None:
 
 def test_a_host_of_another_release_is_told_what_there_is(shelf: Shelf) -> None:
     facts = FACTS.model_copy(update={"os": Os(id="debian", version_id="13", codename="trixie")})
-    assert shelf.told(FACTS) == {"problem": None}
+    assert shelf.told(FACTS) == {"problem": None, "images": True}
     told = "the bundle has nothing for debian:trixie/amd64, only for debian:bookworm/amd64"
-    assert shelf.told(facts) == {"problem": told}
+    assert shelf.told(facts) == {"problem": told, "images": True}
     with pytest.raises(Refused, match="nothing for debian:trixie/amd64"):
         shelf.python("debian", "13", "trixie", "amd64")
 

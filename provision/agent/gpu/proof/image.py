@@ -90,14 +90,15 @@ def contents(system: "System") -> "dict[str, str]":
         path = system.which(program)
         if path is not None:
             found.add(path)
-    libraries = _libraries(system, [path for path in found if not path.endswith(".py")])
+    libraries = _libraries(system, [path for path in found if not path.endswith((".py", ".pyc"))])
     return {_inside(path): path for path in found | libraries}
 
 
 def _modules(system: "System", python: str) -> "list[str]":
-    """Files of the modules that the probe needs, as this interpreter finds them."""
-    program = "import {}\nimport json,sys\n".format(",".join(MODULES.split()))
-    program += "print(json.dumps([getattr(m,'__file__',None) for m in list(sys.modules.values())]))"
+    """Files of the modules that the probe needs, as this interpreter finds them, and what it has compiled of them."""
+    program = "import {}\nimport json,sys\nmodules=list(sys.modules.values())\n".format(",".join(MODULES.split()))
+    program += "compiled=[getattr(getattr(m,'__spec__',None),'cached',None) for m in modules]\n"
+    program += "print(json.dumps([getattr(m,'__file__',None) for m in modules]+compiled))"
     result = system.query([python, "-I", "-S", "-B", "-c", program], timeout=30)
     if not result.ok:
         raise Failed(
@@ -152,14 +153,21 @@ def archive(system: "System", files: "dict[str, str]") -> bytes:
         _add(tar, "etc/group", data=b"root:x:0:\n")
         for inside, path in sorted(files.items()):
             data = system.read(path, LIMIT) or b""
-            _add(tar, inside, data=data, mode=0o755 if os.access(path, os.X_OK) else 0o644)
+            mode, when = 0o755 if os.access(path, os.X_OK) else 0o644, int(os.stat(path).st_mtime)
+            _add(tar, inside, data=data, mode=mode, when=when)  # python compares when a source was compiled and written
         _add(tar, "usr/bin/python3", tarfile.SYMTYPE, link=interpreter())
     return stream.getvalue()
 
 
 def _add(
-    tar: "Any", name: str, kind: "Any" = tarfile.REGTYPE, data: bytes = b"", mode: int = 0o644, link: str = ""
+    tar: "Any",
+    name: str,
+    kind: "Any" = tarfile.REGTYPE,
+    data: bytes = b"",
+    mode: int = 0o644,
+    link: str = "",
+    when: int = 0,
 ) -> None:
     entry = tarfile.TarInfo(name)
-    entry.type, entry.mode, entry.linkname, entry.size = kind, mode, link, len(data)
+    entry.type, entry.mode, entry.linkname, entry.size, entry.mtime = kind, mode, link, len(data), when
     tar.addfile(entry, io.BytesIO(data) if data else None)
