@@ -35,8 +35,6 @@ Dir::State::lists "{0}/lists";
 Dir::State::status "{0}/status";
 Dir::State::extended_states "{0}/extended_states";
 Dir::Cache "{0}/cache";
-Dir::Cache::pkgcache "";
-Dir::Cache::srcpkgcache "";
 Dir::Etc "{0}/etc";
 Dir::Etc::sourcelist "{0}/sources.list";
 Dir::Etc::sourceparts "/dev/null";

@@ -27,11 +27,13 @@ from provision.target import Target
 from provision.transport import Pool
 
 
-def make(asked: Asked, out: Path, releases: Sequence[str], via: str | None = None) -> int:
-    """Make or renew a bundle; `via`: the host that fetches. Raises InputError before anything is connected to."""
+def make(asked: Asked, out: Path, releases: Sequence[str], via: str | None = None, also: Sequence[str] = ()) -> int:
+    """Make or renew a bundle; `via`: the host that fetches; `also`: settings with which hosts are planned once more.
+    Raises InputError before anything is connected to."""
     kinds = [named(text) for text in releases]
     selection = hosts.select(asked, secrets=not kinds)
     jobs = order.jobs(selection.hosts, selection.role_path, asked.roles)
+    others = [job for setting in also for job in _with(asked, setting, secrets=not kinds)]
     fetches = _host(asked, via) if via is not None else None
     output = report.Output(sys.stdout)
 
@@ -43,13 +45,15 @@ def make(asked: Asked, out: Path, releases: Sequence[str], via: str | None = Non
             Member(system.codename, facts, files_of(facts), b"", has_python=False, plan=job.stages)
             for system, architecture in kinds
             for facts in [assumed(system, architecture)]
-            for job in _distinct(jobs)
+            for job in _distinct([*jobs, *others])
         ]
     else:
         members, problems = _asked(asked, jobs)
         if problems:
             report.warn(*problems, "no bundle was made: correct that, leave those hosts out (--limit), or use --for")
             return 1
+        known = {member.name: member for member in members}
+        members += [replace(known[job.target.name], plan=job.stages) for job in others]
     try:
         with _programs(asked, fetches) as programs:
             made = Maker(out, say, lambda members: programs).make(members)
@@ -59,6 +63,12 @@ def make(asked: Asked, out: Path, releases: Sequence[str], via: str | None = Non
     for text in _summary(out, made):
         say(text)
     return 0
+
+
+def _with(asked: Asked, setting: str, *, secrets: bool) -> list[Job]:
+    """The jobs of all hosts with one more setting. Raises InputError."""
+    selection = hosts.select(replace(asked, overrides=(*asked.overrides, setting)), secrets=secrets)
+    return order.jobs(selection.hosts, selection.role_path, asked.roles)
 
 
 def _host(asked: Asked, name: str) -> Target:

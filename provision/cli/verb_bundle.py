@@ -21,13 +21,19 @@ FOR = click.Option(
     callback=options.listed,
     help="Of these, and ask no host: debian:trixie/amd64",
 )
-VIA = click.Option(["--via"], metavar="HOST", help="That host of the inventory has the network: it fetches.")
+VIA = click.Option(["--via"], metavar="HOST", help="Fetch on this host of the inventory.")
+ALSO = click.Option(
+    ["--also"],
+    metavar="ROLE.KEY=VALUE",
+    multiple=True,
+    help="For that as well: a version to go back to.",
+)
 
 
 @click.group(
     cls=VerbWithOthers,
     params=[
-        options.INVENTORY, options.LIMIT, options.ROLES, options.SET, OUT, FOR, VIA, options.FORKS, options.JSON,
+        options.INVENTORY, options.LIMIT, options.ROLES, options.SET, OUT, FOR, VIA, ALSO, options.FORKS, options.JSON,
         *options.LOGIN, options.ACCEPT, options.VAULT, options.VAULT_ID, options.NO_EXEC,
     ],
     invoke_without_command=True,
@@ -36,7 +42,13 @@ VIA = click.Option(["--via"], metavar="HOST", help="That host of the inventory h
 )  # fmt: skip
 @click.pass_context
 def bundle(
-    context: click.Context, /, out: Path | None, releases: tuple[str, ...] | None, via: str | None, **given: Any
+    context: click.Context,
+    /,
+    out: Path | None,
+    releases: tuple[str, ...] | None,
+    via: str | None,
+    also: tuple[str, ...],
+    **given: Any,
 ) -> int:
     """Fetch all that the roles would install, for hosts without a network; run again, it fetches what is new.
 
@@ -48,7 +60,7 @@ def bundle(
         return 0
     if out is None:
         raise click.UsageError("say where: --out DIR")
-    return bundling.make(Asked(**given), out, releases or (), via)
+    return bundling.make(Asked(**given), out, releases or (), via, also)
 
 
 @bundle.command(

@@ -83,6 +83,22 @@ def test_apt_knows_the_bundles_packages_and_nothing_else(host: Callable[[], Syst
     assert not list(Path(system.state).parent.glob("provision.*")), "nothing is left"
 
 
+def test_an_old_version_that_was_asked_for_as_well_is_there_to_go_back_to(
+    make: Callable[..., Any],
+    member: Callable[..., Any],
+    host: Callable[[], System],
+    tmp_path: Path,
+    repository: AptRepository,
+) -> None:
+    repository.publish([deb(tmp_path, "held", "1.0"), deb(tmp_path, "held", "2.0")])
+    make(member("held"), member("held=1.0"))
+    system = host()
+    with bundled.source(system) as options:
+        assert "Candidate: 2.0\n" in run("apt-cache", *options, "policy", "held")
+        bundled.bring(system, [*options, "-y", "--allow-downgrades", "install", "held=1.0"])
+    assert bundled.newest(system, ["held"]) == {"held": "2.0"}
+
+
 def test_newest_is_by_dpkgs_rules(host: Callable[[], System]) -> None:
     assert bundled.newest(host(), ["app", "other"]) == {"app": "1.0", "other": None}
 

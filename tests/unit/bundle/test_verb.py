@@ -4,9 +4,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pytest
 from click.testing import CliRunner, Result
 
 from provision import cli
+from provision.bundle.needs import needs
+from provision.cli import bundling
+from provision.errors import Refused
 
 
 def run(*words: str | Path) -> Result:
@@ -16,6 +20,27 @@ def run(*words: str | Path) -> Result:
 def test_without_a_place_it_says_where(tmp_path: Path) -> None:
     ended = run("-i", tmp_path)
     assert (ended.exit_code, "say where: --out DIR" in ended.stderr) == (2, True)
+
+
+def test_hosts_are_planned_with_other_settings_as_well(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, bundle: Path
+) -> None:
+    asked = list[list[str]]()
+
+    class Making:
+        def __init__(self, *given: Any) -> None: ...
+
+        def make(self, members: Any) -> Any:
+            asked.extend([*needs(member.plan(member.facts)).packages] for member in members)
+            raise Refused("that is all")
+
+    monkeypatch.setattr(bundling, "Maker", Making)
+    monkeypatch.setattr(bundling, "files_of", lambda facts: {})
+    (tmp_path / "hosts.yml").write_text("all: {hosts: {web1: {roles: [docker_engine]}}}")
+    also = ("--also", "docker_engine.version=26.1.5+dfsg1-9", "--for", "debian:trixie/amd64")
+    assert run("-i", tmp_path / "hosts.yml", "--out", bundle, *also).exit_code == 1
+    old = "=26.1.5+dfsg1-9"
+    assert asked == [["docker.io", "docker-cli"], [f"docker.io{old}", f"docker-cli{old}"]]
 
 
 def test_verify_tells_in_its_status_whether_a_bundle_is_good(
