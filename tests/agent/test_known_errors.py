@@ -70,3 +70,9 @@ def test_failures_made_by_hand_beside_an_h200_have_their_cause_and_remedy(said, 
     known = gpu.explain(said)
     assert cause in known.cause
     assert fix in known.fix
+
+
+@pytest.mark.parametrize("table", [docker.KNOWN, stream.KNOWN, gpu.KNOWN, apt_errors.KNOWN])
+def test_no_row_stands_twice(table):
+    patterns = [row.pattern for row in table]
+    assert [pattern for pattern in patterns if patterns.count(pattern) > 1] == []
