@@ -109,11 +109,11 @@ def test_the_flags_of_a_dgx_are_kept_or_taken_over_and_what_is_not_restarted_is_
     host, only = lab.host("r1"), ("--limit", "r1")
     host.run("rm -rf /etc/docker/daemon.json /etc/systemd/system/docker.service.d /var/lib/provision")
     host.write(OVERRIDE, DGX)
-    host.run("systemctl daemon-reload; systemctl reset-failed docker; systemctl restart docker")
+    host.run("systemctl daemon-reload; systemctl stop docker.socket docker; systemctl start docker.socket docker")
     kept = {"storage_driver": "overlay2", "default_shm_size": "1G", "default_ulimits": {"stack": 67108864}}
     for settings in (kept, kept | {"bip": "192.168.127.1/24", "fixed_cidr": "192.168.127.128/25"}):
         run = asked(lab, docker_daemon=settings)
-        for ended in (run.apply(*only), run.check(*only), run("verify", *only)):
+        for ended in (run.apply(*only), run("verify", *only)):
             assert ended.status == 0, ended.explain()
     words = host.run("tr '\\0' ' ' </proc/$(cat /run/docker.pid)/cmdline").stdout
     assert words.strip() == "/usr/sbin/dockerd -H fd:// -s overlay2 --default-shm-size=1G"
