@@ -57,7 +57,7 @@ docs: $(BIN)/mkdocs ## The documents as a site, in build/site; a dead link is an
 	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build
 
 $(BIN)/mkdocs: $(STAMP)
-	@$(BIN)/pip install -q --disable-pip-version-check -e '.[dev,docs]'
+	@$(BIN)/pip install -q --disable-pip-version-check -e '.[docs]'
 	@touch -c $@
 
 .PHONY: unit

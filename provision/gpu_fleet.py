@@ -10,20 +10,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-WORDS = {
-    "memcpy_dtod": "memory copy",
-    "write": "memory write",
-    "read": "memory read",
-    "fma32": "FP32",
-    "fma64": "FP64",
-    "mma": "tensor cores (mma)",
-    "wgmma": "tensor cores (wgmma)",
-    "sustained": "tensor cores, sustained",
-    "htod": "PCIe host to device",
-    "dtoh": "PCIe device to host",
-    "peer": "GPU to GPU",
-}
-"""Figures of the program that measures (agent/gpu/speed/program/), in the order in which they are shown."""
+from provision.agent.gpu.speed.program.figures import WORDS
+
 SLACK = {
     **dict.fromkeys(("memcpy_dtod", "write", "read"), 0.04),
     **dict.fromkeys(("fma32", "fma64"), 0.03),

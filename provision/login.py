@@ -101,7 +101,7 @@ def _failure(target: Target, channel: Channel, noise: bytes) -> HostError:
     )
 
 
-_PASSWORD = ("sudo wants a password of {user}", "set ansible_become_password, or allow NOPASSWD in sudoers")
+_PASSWORD = ("sudo wants a password of {user}", "give -K or ansible_become_password, or allow NOPASSWD in sudoers")
 _WRONG = ("sudo did not take the password of {user}", "correct ansible_become_password")
 _RIGHTS = ("{user} may not run sudo on this host", "allow it in sudoers, or set another ansible_user")
 _NO_SUDO = ("there is no sudo on this host", "install it, or log in as root with ansible_become: false")

@@ -52,6 +52,8 @@ class Stage:
     """May it disturb those who use a service? By its name: (never, idle or always; the setting that says so)."""
     modules: tuple[str, ...] = ()
     """Sources of the site's own kinds that the role uses."""
+    host_roles: tuple[str, ...] = field(default=(), compare=False)
+    """All that the host is asked for, in this run or not: what waits there for another role waits in vain."""
     remove: bool = False
     """What the host remembers of the role goes."""
 
@@ -131,7 +133,7 @@ def plan(
     if wanted.owner is not None or wanted.after >= 0:
         stages = [_gated(stage, wanted.engine, facts) for stage in stages]
     names = tuple(in_run) if in_run is not None else tuple(r.name for r in roles)
-    return _with_upgrade(_with_daemon(stages, wanted, view, names), wanted, facts)
+    return _asked_for(_with_upgrade(_with_daemon(stages, wanted, view, names), wanted, facts), roles, wanted)
 
 
 @dataclass(frozen=True)
@@ -242,6 +244,16 @@ def _take_daemon(stage: Stage, wanted: _Daemon, position: int) -> Stage:
     wanted.inputs += inputs
     rest = tuple(item for item in stage.resources if not isinstance(item, OF_THE_DAEMON))
     return replace(stage, resources=rest)
+
+
+def _asked_for(stages: tuple[Stage, ...], roles: Sequence[Role], wanted: _Daemon) -> tuple[Stage, ...]:
+    """The stages, each with all that the host is asked for; what is not among that, none of them needs."""
+    daemons = {wanted.role} if wanted.options or wanted.environment or wanted.inputs else set()
+    asked = {role.name for role in roles} | {stage.role for stage in stages} | daemons
+    known = tuple(sorted(asked))
+    return tuple(
+        replace(stage, host_roles=known, needs=tuple(name for name in stage.needs if name in asked)) for stage in stages
+    )
 
 
 UPGRADED = "docker"

@@ -269,6 +269,7 @@ class Session:
         active = active if self.run.bundle is None else self.run.bundle.with_keys(active)
         stages_sent = [stage.wired(self.run.closed()) for stage in active]
         plan: Plan = {"type": "plan", "modules": dict(self._unsent(needed)), "stages": stages_sent}
+        plan["roles"] = list(stages[0].host_roles) if stages else []
         if self.run.preflight is not None:
             deferred = [stage.role for stage in stages if stage.deferred is not None]
             plan["preflight"] = self.run.preflight.wired(deferred)

@@ -99,11 +99,13 @@ class Asks(TypedDict):
 
 
 class Plan(TypedDict):
-    """The controller's word `plan`. `modules`: {name: zlib, in base64} of those that this agent has not yet."""
+    """The controller's word `plan`. `modules`: {name: zlib, in base64} of those that this agent has not yet; `roles`:
+    all that the host is asked for, or [] where that is not told."""
 
     type: str
     modules: Dict[str, str]
     stages: List[StagePlan]
+    roles: "NotRequired[List[str]]"
     preflight: "NotRequired[Asks]"
     bundle: "NotRequired[Dict[str, Any]]"
 

@@ -56,6 +56,10 @@ class Course:
         self._here += 1
         self._phase[0] += 1
 
+    def tenths(self) -> int:
+        """How many tenths of the hosts of this phase have ended."""
+        return 10 * self._phase[0] // max(1, self._phase[1])
+
     def bar(self, width: int) -> str:
         """`wave 2 of 4 ██████░░░░░░ 12/50, 2.0 hosts/s, 19 s left`, or "" for a run of few hosts without waves."""
         if self._wave is None and self._hosts <= ENOUGH * 2:

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from provision import gpu_fleet
+from provision.agent.gpu.speed.program.figures import WORDS
 
 LEAST = 50.0
 """Percent of the median; what is further down is drawn there."""
@@ -31,9 +32,7 @@ def _group(
     usual = gpu_fleet.medians(equals)
     of_these = [outlier for gpu in equals for outlier in apart.get((gpu.host, gpu.index), ())]
     names = usual or equals[0].figures  # one GPU alone is shown, and held against nothing
-    figures = [
-        _figure(figure, equals, usual.get(figure), of_these, numbers) for figure in gpu_fleet.WORDS if figure in names
-    ]
+    figures = [_figure(figure, equals, usual.get(figure), of_these, numbers) for figure in WORDS if figure in names]
     lowest = min((point[0] for figure in figures for point in figure["spread"] + figure["apart"]), default=100.0)
     return {
         "group": name,
@@ -58,7 +57,7 @@ def _figure(
     good = [gpu.figures[name] for gpu in equals if name in gpu.figures and (gpu.host, gpu.index) not in places]
     spread = Counter(_percent(value, median) for value in good)
     return {
-        "name": gpu_fleet.WORDS[name],
+        "name": WORDS[name],
         "unit": next(gpu.units[name] for gpu in equals if name in gpu.units),
         "count": len(values),
         "median": median,

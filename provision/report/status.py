@@ -4,12 +4,14 @@ The law: what a row leaves out, a line below it says in full; a host with nothin
 unless all are asked for, so that 500 hosts are read as easily as five.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from provision.events import Answered, Outcome, Summary
 from provision.questions.status import Interrupted, LastRun, Lock, Pending, Proof, Status, Unfinished
+from provision.report.alike import Alike, positions
 from provision.report.answers import AnswersStory
 from provision.report.text import Line, hosts, line, names, table
+from provision.report.transcript import FEW
 
 COLUMNS = ("HOST", "PENDING", "LAST RUN", "LAST PROOF", "UNMANAGED", "LOCK")
 
@@ -30,11 +32,22 @@ class StatusStory(AnswersStory):
         told = {name: status for name, status in found.items() if self.verbose or not status.quiet}
         if told:
             yield from table(COLUMNS, [row(name, status) for name, status in told.items()])
-            yield from (line(f"{name}: {text}", style) for name, status in told.items() for text, style in said(status))
+            yield from self._sentences(told)
         quiet = [status for name, status in found.items() if name not in told]
         if quiet:
             yield line(_quiet(quiet), "quiet")
         yield from super().summary(event)
+
+    def _sentences(self, told: Mapping[str, Status]) -> Iterator[Line]:
+        """What a person should look at, of many hosts once for all of which it is true."""
+        found = [(name, *sentence) for name, status in told.items() for sentence in said(status)]
+        if len(told) <= FEW or self.verbose:
+            yield from (line(f"{name}: {text}", style) for name, text, style in found)
+            return
+        alike = Alike()
+        for name, text, style in found:
+            alike.add(name, text, style, ages=True)
+        yield from alike.lines(positions(list(told)))
 
     @property
     def told(self) -> Sequence[Outcome]:

@@ -1,34 +1,19 @@
-"""How a run ended: its failures once more, grouped by equal cause, and the one line that counts.
+"""How a run ended: which hosts failed and why, and the one line that counts.
 
 The law: the last line says what was, never more; what did not happen is not in it, but for ok and changed.
 """
 
 from collections.abc import Iterator, Sequence
 
-from provision.events import BAD, HostFinished, Outcome, Summary
-from provision.report.text import Line, details, headline, hosts, indented, line, names, tail
-
-OUTPUT_LINES = 20
-"""Lines of a failed program's output that are shown at the end."""
+from provision.events import BAD, Error, HostFinished, Outcome, Summary
+from provision.report.text import headline, hosts
 
 
-def failures(summary: Summary) -> Iterator[Line]:
-    """Each cause once: which hosts, what is the matter, what to do, and what the first host's programs said."""
-    groups: dict[str, list[HostFinished]] = {}
-    for result in summary.hosts.values():
+def failures(summary: Summary) -> Iterator[tuple[str, str, Error | None]]:
+    """Each host that is not known to be right, with the cause."""
+    for host, result in summary.hosts.items():
         if result.outcome in BAD:
-            groups.setdefault(_cause(result), []).append(result)
-    for cause, results in groups.items():
-        yield Line("")
-        found = names([result.host for result in results])
-        yield line(f"{hosts(len(results))}: {found}: {cause}", "bad")
-        told = next((result for result in results if result.error is not None and details(result.error)), None)
-        if told is not None and told.error is not None:
-            if len(results) > 1:
-                yield line(f"    {told.host} said:", "quiet")
-            yield from indented(tail(details(told.error), OUTPUT_LINES), "quiet")
-    if groups:
-        yield Line("")
+            yield host, _cause(result), result.error
 
 
 def _cause(result: HostFinished) -> str:

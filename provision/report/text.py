@@ -9,6 +9,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from provision.report.ranges import folded
+
 if TYPE_CHECKING:
     from provision.events import Error
 
@@ -94,9 +96,11 @@ def hosts(count: int) -> str:
 
 
 def names(found: Sequence[str]) -> str:
-    """Names in one line; of many, the first and how many more."""
-    more = len(found) - NAMES_SHOWN
-    return ", ".join(found[:NAMES_SHOWN]) + (f" and {more} more" if more > 0 else "")
+    """Names in one line; many as ranges, as --limit takes them; of what is too many even so, the first and how many
+    more."""
+    parts = [(name, 1) for name in found] if len(found) <= NAMES_SHOWN else list(folded(found))
+    more = sum(count for _, count in parts[NAMES_SHOWN:])
+    return ", ".join(part for part, _ in parts[:NAMES_SHOWN]) + (f" and {more} more" if more else "")
 
 
 def value(found: Any) -> str:

@@ -7,7 +7,6 @@ to say a thing twice.
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any
 
 from provision.events import (
     BAD,
@@ -30,7 +29,9 @@ from provision.events import (
     WaveStarted,
 )
 from provision.report import summary
-from provision.report.text import Line, details, duration, headline, hosts, indented, line, names, tail, value
+from provision.report.alike import Alike, positions
+from provision.report.differences import difference
+from provision.report.text import Line, details, duration, headline, hosts, indented, line, names, tail
 
 STYLE = {
     Outcome.OK: "good",
@@ -57,12 +58,19 @@ CHANGES = {"check": (Outcome.WOULD_CHANGE,), "verify": ()}
 SLOW = 1.0
 """Seconds from which on a line says how long its step took."""
 OUTPUT_LINES = 10
-"""Lines of a failed program that are shown where it failed; the end of the run shows the same."""
+"""Lines of a failed program that are shown where it failed, if all is to be shown."""
+AT_END = 20
+"""Lines of them that are shown at the end."""
+FEW = 10
+"""Hosts, each of which has lines of its own. Of more, what is to be said is gathered, and told once at the end."""
 
 
 class Story:
-    """The story of an apply or a check. `diff` shows the differences, `verbose` also what is ok already, `quiet`
-    failures and the summary only."""
+    """The story of an apply or a check. Why something failed is told at the end, once for all hosts that it is true of.
+
+    `diff` shows the differences, `verbose` also what is ok already, and all of each host when it happens, `quiet`
+    failures and the summary only.
+    """
 
     def __init__(
         self,
@@ -75,9 +83,12 @@ class Story:
         self._diff = diff
         self.verbose = verbose
         self._quiet = quiet
-        self._clock = clock
+        self.clock = clock
         self._started = clock()
-        self._explained: set[str] = set()
+        self._causes = Alike()
+        self._gathered = Alike()
+        self._many = False
+        self._order: Mapping[str, int] = {}
         self._skipped: set[tuple[str, str]] = set()
         self._answers: Counter[Verdict] = Counter()
         self._taken_over = 0
@@ -92,10 +103,10 @@ class Story:
     def _lines(self, event: Event) -> Iterator[Line]:
         match event:
             case RunStarted():
-                self._started = self._clock()
+                self._started = self.clock()
                 self.verb = event.verb
-            case HostStarted():
-                yield line(f"{event.host}: started", "quiet")
+                self._many = len(event.hosts) > FEW and not self.verbose
+                self._order = positions(event.hosts)
             case HostFacts():
                 yield from self.facts(event)
             case RoleSkipped():
@@ -104,26 +115,54 @@ class Story:
                 yield from self._resource(event)
             case Preflight():
                 yield from self._preflight(event)
-            case Notice():
-                yield line(f"{event.host}: note: {event.text}" if event.host else f"note: {event.text}", "place")
             case HostFinished():
                 yield from self.finished(event)
             case Summary():
                 yield from self.summary(event)
             case _:
+                yield from self._course(event)
+
+    def _course(self, event: Event) -> Iterator[Line]:
+        match event:
+            case HostStarted():
+                if self.verbose:
+                    yield line(f"{event.host}: started", "quiet")
+            case HostChecked():
+                yield from self._checked(event)
+            case Notice(host=str(host)):
+                yield from self._say(host, f"note: {event.text}", "place")
+            case _:
                 yield from _of_the_fleet(event)
+
+    @property
+    def gathers(self) -> bool:
+        """Is there little to read while the run lasts?"""
+        return self._many and not self._quiet
 
     @property
     def told(self) -> Sequence[Outcome]:
         """Outcomes that the last line counts even where there are none."""
         return (Outcome.OK, *CHANGES.get(self.verb, (Outcome.CHANGED,)))
 
+    def _say(self, host: str, text: str, style: str, below: Sequence[Line] = ()) -> Iterator[Line]:
+        """A line of a host's own; of many hosts it is gathered."""
+        if self._many:
+            self._gathered.add(host, text, style, below=tuple(below))
+        else:
+            yield line(f"{host}: {text}", style)
+            yield from below
+
+    def _explain(self, host: str, text: str, error: Error) -> bool:
+        """Keep why something failed for the end. Is it told here as well, where it has happened?"""
+        first = self._causes.add(host, text, "bad", error=error)
+        return first or not self._many
+
     def facts(self, event: HostFacts) -> Iterator[Line]:
         """Facts are no news in a run that is about changes."""
         yield from ()
 
     def finished(self, event: HostFinished) -> Iterator[Line]:
-        """A host's end, with the cause of its failure unless a line has told it."""
+        """A host's end; of many hosts only one that failed without a step that did."""
         if event.outcome is Outcome.NOT_STARTED:
             return  # the end says it once for all of them
         counts = counted(event.counts)
@@ -131,13 +170,27 @@ class Story:
         text = f"{event.host}: {event.outcome} in {duration(event.seconds)}{undone}" + (
             f" ({counts})" if counts else ""
         )
-        if event.error is not None and event.host not in self._explained:
-            text += f": {headline(event.error)}"
-        yield line(text, STYLE[event.outcome])
+        tell = not self._many
+        if event.error is not None and event.host not in self._causes:
+            tell = self._explain(event.host, headline(event.error), event.error)
+            text += f": {headline(event.error)}" if self.verbose else ""
+        if tell:
+            yield line(text, STYLE[event.outcome])
+        elif undone:
+            self._gathered.add(event.host, "its change was undone", "bad")
+
+    def _checked(self, event: HostChecked) -> Iterator[Line]:
+        self._gathered.drop(event.host, STYLE[Outcome.WOULD_CHANGE])  # it was a plan; its wave is told
+        if not self._many:
+            yield line(f"{event.host}: waits for its wave ({counted(event.counts)})", "quiet")
 
     def summary(self, event: Summary) -> Iterator[Line]:
-        """The failures once more, what the preflight found, and the last line."""
-        yield from summary.failures(event)
+        """What was gathered, each cause of a failure, what the preflight found, and the last line."""
+        yield from self._gathered.lines(self._order)
+        for host, text, error in summary.failures(event):
+            if host not in self._causes:
+                self._causes.add(host, text, "bad", error=error)
+        yield from self._causes.paragraphs(self._order, AT_END)
         if self._answers:
             counts = ", ".join(f"{self._answers[verdict]} {verdict}" for verdict in Verdict if self._answers[verdict])
             yield line(f"preflight: {counts}", "quiet")
@@ -148,46 +201,53 @@ class Story:
 
     def total(self, event: Summary) -> Line:
         """The last line: how many hosts came out how."""
-        text = summary.total(event, self.told) + f" in {duration(self._clock() - self._started)}"
+        text = summary.total(event, self.told) + f" in {duration(self.clock() - self._started)}"
         return Line(text, "bad" if event.outcome in BAD else "strong")
 
     def _role(self, event: RoleSkipped) -> Iterator[Line]:
         told = Error(event.reason, event.fix)
         if event.outcome in BAD:
-            self._explained.add(event.host)
-        elif (event.host, event.role) in self._skipped:
+            if self._explain(event.host, f"{event.role}: {headline(told)}", told):
+                why = f": {headline(told)}" if self.verbose else ""
+                yield line(f"{event.host}: {event.outcome} {event.role}{why}", STYLE[event.outcome])
+            return
+        if (event.host, event.role) in self._skipped:
             return  # told when all hosts were checked, before the first wave
         self._skipped.add((event.host, event.role))
-        yield line(f"{event.host}: {event.outcome} {event.role}: {headline(told)}", STYLE[event.outcome])
+        yield from self._say(event.host, f"{event.outcome} {event.role}: {headline(told)}", STYLE[event.outcome])
 
     def _preflight(self, event: Preflight) -> Iterator[Line]:
         self._answers[event.verdict] += 1
         if event.verdict in QUIET and not self.verbose:
             return
-        told = headline(Error(event.text, event.fix))
-        yield line(f"{event.host}: preflight {event.verdict}: {event.question}: {told}", VERDICTS[event.verdict])
+        error = Error(event.text, event.fix)
+        told = f"{event.question}: {headline(error)}"
+        if event.verdict in (Verdict.FAIL, Verdict.UNKNOWN):
+            self._explain(event.host, f"preflight: {told}", error)
+            if not self.verbose:
+                return
+        yield from self._say(event.host, f"preflight {event.verdict}: {told}", VERDICTS[event.verdict])
 
     def _resource(self, event: ResourceDone) -> Iterator[Line]:
         self._taken_over += event.kind == "registry_proof" and event.outcome is Outcome.OK and bool(event.note)
         proven_now = (event.proof or {}).get("ran", False)
         if event.outcome is Outcome.OK and not self.verbose and not proven_now:
             return
-        text = f"{event.host}: {event.outcome} {event.role}"
-        if event.kind != "role":
-            text += f": {event.kind} {event.name}"
+        step = event.role if event.kind == "role" else f"{event.role}: {event.kind} {event.name}"
+        text = f"{event.outcome} {step}"
         keys = ", ".join(str(item["key"]) for item in event.diff)
         text += "".join(f" ({part})" for part in (keys, event.note) if part)
-        if event.seconds >= SLOW:
+        if event.seconds >= SLOW and not self._many:
             text += f" in {duration(event.seconds)}"
-        if event.error is not None:
-            self._explained.add(event.host)
-            text += f": {headline(event.error)}"
-        yield line(text, STYLE[event.outcome])
-        if event.error is not None:
-            yield from indented(tail(details(event.error), OUTPUT_LINES), "quiet")
-        if self._diff:
-            for item in event.diff:
-                yield from difference(item)
+        below = [found for item in event.diff for found in difference(item)] if self._diff else []
+        if event.error is None:
+            yield from self._say(event.host, text, STYLE[event.outcome], below)
+        elif self._explain(event.host, f"{step}: {headline(event.error)}", event.error):
+            if self.verbose:
+                text += f": {headline(event.error)}"
+                below = [*indented(tail(details(event.error), OUTPUT_LINES), "quiet"), *below]
+            yield line(f"{event.host}: {text}", STYLE[event.outcome])
+            yield from below
 
 
 def _must_be_told(event: Event) -> bool:
@@ -204,8 +264,8 @@ def _must_be_told(event: Event) -> bool:
 def _of_the_fleet(event: Event) -> Iterator[Line]:
     """What concerns the course of the run."""
     match event:
-        case HostChecked():
-            yield line(f"{event.host}: waits for its wave ({counted(event.counts)})", "quiet")
+        case Notice():
+            yield line(f"note: {event.text}", "place")
         case WaveStarted():
             yield line(f"wave {event.number} of {event.of}: {hosts(len(event.hosts))}: {names(event.hosts)}", "strong")
         case WaveFinished():
@@ -220,23 +280,6 @@ def _of_the_fleet(event: Event) -> Iterator[Line]:
 def counted(counts: Mapping[str, int]) -> str:
     """`2 changed, 1 failed`, from best to worst."""
     return ", ".join(f"{count} {outcome}" for outcome, count in _ranked(counts))
-
-
-def difference(item: Mapping[str, Any]) -> Iterator[Line]:
-    """One difference: a unified diff as it is, a single value as `key: before -> after`."""
-    if item.get("text"):
-        for part in indented(str(item["text"])):
-            yield Line(part.text, _diff_style(part.text[4:]))
-    elif item["before"] == item["after"]:  # a secret: both sides say that it differs, and nothing else
-        yield line(f"    {item['key']}: {value(item['after'])}", "change")
-    else:
-        yield line(f"    {item['key']}: {value(item['before'])} -> {value(item['after'])}", "change")
-
-
-def _diff_style(text: str) -> str:
-    if text.startswith(("+++", "---")):
-        return "strong"
-    return {"+": "added", "-": "removed", "@": "place"}.get(text[:1], "")
 
 
 def _ranked(counts: Mapping[str, int]) -> Iterator[tuple[str, int]]:

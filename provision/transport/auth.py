@@ -196,9 +196,9 @@ class Login:
         if "password" in self._tried or "keyboard-interactive" in self._tried:
             fix = "check ansible_user and ansible_password"
         elif password is None and self._transport.offered and "publickey" not in self._transport.offered:
-            fix = "set ansible_password"
+            fix = "give -k or ansible_password"
         elif not self._tried and not self._skipped:
-            fix = "give it a key (an agent, ansible_ssh_private_key_file) or ansible_password"
+            fix = "give it a key (an agent, ansible_ssh_private_key_file), -k or ansible_password"
         return Unreachable(
             f"{host} does not let {user} in: it takes {offered}; tried {tried}{skipped}",
             fix,

@@ -86,7 +86,7 @@ def denied(settings: Resolved, user: str, methods: list[str], password: bool) ->
     if password:
         fix = "check ansible_user and ansible_password"
     elif methods and "publickey" not in methods:
-        fix = "set ansible_password"
+        fix = "give -k or ansible_password"
     takes = f": it takes {', '.join(methods)}" if methods else ""
     return Unreachable(f"{settings.label} does not let {user} in{takes}", fix)
 

@@ -33,3 +33,9 @@ def test_a_row_names_only_groups_that_its_pattern_has(table):
     for row in table:
         names = {name for part in (row.cause, row.fix) for _, name, _, _ in string.Formatter().parse(part) if name}
         assert names <= set(re.compile(row.pattern).groupindex) | {"0"}, row.pattern
+
+
+@pytest.mark.parametrize("table", [docker.KNOWN, stream.KNOWN, gpu.KNOWN, apt_errors.KNOWN])
+def test_no_row_stands_twice(table):
+    patterns = [row.pattern for row in table]
+    assert [pattern for pattern in patterns if patterns.count(pattern) > 1] == []

@@ -88,3 +88,29 @@ def test_a_role_that_needs_what_waits_waits_as_well_and_others_do_not(busy):
     busy.line.sent = []
     Run(busy.line, busy.system, {"stages": [smoke]}, options).execute()
     assert busy.line.results() == [("role", "pending")], "it still waits in a run that is not about the daemon"
+
+
+def test_what_waits_for_a_role_that_is_not_asked_for_any_more_is_dropped_and_holds_nobody_up(busy):
+    busy.run(at(busy.config, "new"))
+    smoke = stage("gpu_smoke_test", at(busy.path / "smoke", "x"), needs=["docker_daemon"])
+    options = {"check": False, "settle": False, "confirm": 0, "run": {"id": "r1", "by": "me@here"}}
+    for roles in (["docker_daemon", "gpu_smoke_test"], []):
+        busy.line.sent = []
+        Run(busy.line, busy.system, {"stages": [smoke], "roles": roles}, options).execute()
+        assert busy.line.results() == [("role", "pending")], "asked for in another run, or not told"
+    looks = dict(options, check=True)
+    Run(busy.line, busy.system, {"stages": [smoke], "roles": ["gpu_smoke_test"]}, looks).execute()
+    assert busy.system.memory.get("pending", "docker_daemon"), "a check changes nothing"
+    busy.line.sent = []
+    Run(busy.line, busy.system, {"stages": [smoke], "roles": ["gpu_smoke_test"]}, options).execute()
+    assert busy.line.results() == [("file", "changed")]
+    assert busy.system.memory.get("pending", "docker_daemon") is None
+    assert busy.left_behind() == []
+
+
+def test_where_nothing_differs_the_first_look_drops_it(busy):
+    busy.run(at(busy.config, "new"))
+    options = {"check": True, "settle": True, "confirm": 0, "run": {"id": "r1", "by": "me@here"}}
+    run = Run(busy.line, busy.system, {"stages": [], "roles": ["users"]}, options)
+    run.settle(busy.system)
+    assert busy.left_behind() == []

@@ -12,7 +12,7 @@ from provision.agent.gpu import driver, driver_kind
 from provision.agent.gpu.proof import gate, host_checks, left, runs
 from provision.agent.gpu.proof import receipt as proof_receipt
 from provision.agent.gpu.proof.kind import GpuProof
-from provision.agent.host.errors import Failed
+from provision.agent.host.errors import Failed, Unknown
 from tests.agent.rooted import Rooted
 
 GPU = {"uuid": "GPU-00000000-0000-0000-0000-000000000000", "index": 0}
@@ -267,3 +267,16 @@ def test_with_what_brings_gpus_into_containers_the_gate_goes_and_the_receipt_sta
     assert remove()["outcome"] == "changed"
     assert run.host.stat("/run/provision/gpu-proven") is None
     assert proof_receipt.read(run.host, proof_receipt.RECEIPT) is not None
+
+
+def test_a_level_is_told_by_the_first_check_that_is_as_bad_as_it():
+    unsure, bad = (
+        host_checks.check("a", "unknown", "", "cannot be told"),
+        host_checks.check("b", "failed", "", "is broken", "mend it"),
+    )
+    with pytest.raises(Failed) as failed:
+        host_checks.raise_bad("2", {"verdict": "failed", "checks": [unsure, bad]})
+    assert (failed.value.cause, failed.value.fix) == ("level 2: is broken", "mend it")
+    assert "a: cannot be told" in failed.value.output
+    with pytest.raises(Unknown, match="level 2: cannot be told$"):
+        host_checks.raise_bad("2", {"verdict": "unknown", "checks": [unsure]})

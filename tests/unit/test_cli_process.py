@@ -69,7 +69,7 @@ def silent(tmp_path: Path) -> Iterator[Path]:
     """A host whose port accepts connections and never says a word."""
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]
-        variables = f"ansible_host: 127.0.0.1, ansible_port: {port}, ansible_timeout: 2"
+        variables = f"ansible_host: 127.0.0.1, ansible_port: {port}, ansible_timeout: 2, roles: [docker_users]"
         (tmp_path / "hosts.yml").write_text(f"all:\n  hosts:\n    silent[1:2]: {{{variables}}}\n")
         yield tmp_path
 
@@ -128,7 +128,7 @@ def wait_for(process: "subprocess.Popen[str]", text: str) -> str:
 def test_the_first_signal_ends_what_is_in_hand_and_starts_no_more(
     start: Start, silent: Path, number: signal.Signals
 ) -> None:
-    process = start("facts", "-i", silent, "--forks", "1")
+    process = start("check", "-v", "-i", silent, "--forks", "1")
     wait_for(process, "silent1: started")
     process.send_signal(number)
     status, out, err = ended(process)
@@ -140,7 +140,7 @@ def test_the_first_signal_ends_what_is_in_hand_and_starts_no_more(
 
 
 def test_the_second_signal_stops_at_once(start: Start, silent: Path) -> None:
-    process = start("facts", "-i", silent, "--forks", "1")
+    process = start("check", "-v", "-i", silent, "--forks", "1")
     wait_for(process, "silent1: started")
     process.send_signal(signal.SIGINT)
     wait_for(process, "press Ctrl-C again")

@@ -85,7 +85,7 @@ def test_daemon_options_come_after_the_last_that_has_any_and_before_what_needs_d
 
 
 def test_the_daemon_is_deferred_until_the_engine_is_known() -> None:
-    stages = staged(role("engine"), role("docker_daemon", option("bip")))
+    stages = staged(role("docker_engine"), role("docker_daemon", option("bip")))
     assert stages[1] == Stage("docker_daemon", deferred="docker_engine", needs=("docker_engine",))
 
 
@@ -98,6 +98,16 @@ def test_a_role_outside_the_run_has_no_stage_but_keeps_its_options() -> None:
     )
     assert [stage.role for stage in stages] == ["docker_daemon"]
     assert [item.path for item in stages[0].resources] == ["/docker_daemon/bip", "/nvidia/runtimes"]
+
+
+def test_what_no_role_of_the_host_asks_for_is_not_needed_by_any() -> None:
+    """A change that waits there for a role that was taken off the host would hold the others up for ever."""
+    alone = staged(role("docker_daemon", Directory(path="/d")), in_run=["docker_daemon"])
+    assert (alone[0].needs, alone[0].host_roles) == ((), ("docker_daemon",))
+    roles = (role("docker_engine", provides=installed), role("docker_daemon", option("bip")), role("nvidia"))
+    stages = staged(*roles, in_run=["docker_daemon"])
+    assert (stages[0].needs, stages[0].host_roles) == (("docker_engine",), ("docker_daemon", "docker_engine", "nvidia"))
+    assert "host_roles" not in stages[0].wired(None), "the plan has it, once"
 
 
 def test_a_run_without_any_role_of_the_daemon_leaves_it_alone() -> None:

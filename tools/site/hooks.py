@@ -8,6 +8,7 @@ import os
 import re
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pages  # beside this file
 from markdown_it import MarkdownIt
@@ -45,23 +46,38 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
 
 
 def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Files) -> str:
-    """Links as the site has them; a list or table gets the blank line before it that a git host does not want."""
+    """Links as the site has them, pages by their titles; a list or table gets the blank line before it without which a
+    git host does as well."""
     path = page.file.src_path
     source = next((ROOT / name for name, made in TOP.items() if made == path), DOCS / path)
     markdown = pages.with_known_errors(markdown)
     page.meta |= {"hide": ["navigation"]} if path == "index.md" else {}
     page.meta["blocks"] = _blocks(GITHUB.render(markdown))
-    linked = re.sub(r"(?<=\]\()[^)#:\s]+(?=[)#])", lambda link: _link(link[0], source.parent, path), markdown)
-    return _with_blank_lines(linked)
+    titles = _titles(config.nav)
+
+    def link(found: re.Match[str]) -> str:
+        place = _place(found[2], source.parent)
+        text = titles.get(place, found[1]) if found[1].endswith(".md") else found[1]
+        return f"[{text}]({os.path.relpath(place, Path(path).parent)}{found[3]}"
+
+    return _with_blank_lines(re.sub(r"\[([^\]\n]*)\]\(([^)#:\s]+)([)#])", link, markdown))
 
 
-def _link(link: str, folder: Path, page: str) -> str:
+def _titles(nav: Any) -> dict[str, str]:
+    """{page: its title in the navigation}."""
+    if isinstance(nav, list):
+        return {page: title for part in nav for page, title in _titles(part).items()}
+    [(title, inside)] = nav.items()
+    return {inside: title} if isinstance(inside, str) else _titles(inside)
+
+
+def _place(link: str, folder: Path) -> str:
+    """What a link in a file of this folder leads to, as a path below the site."""
     target = Path(os.path.normpath(folder / link))
-    found = TOP.get(str(target.relative_to(ROOT))) if target.parent == ROOT else None
-    if found is None:
-        found = str(target.relative_to(DOCS)) if target.is_relative_to(DOCS) else link
-    found = "index.md" if found == "README.md" else found
-    return os.path.relpath(found, Path(page).parent)
+    if target.parent == ROOT and target.name in TOP:
+        return TOP[target.name]
+    found = str(target.relative_to(DOCS)) if target.is_relative_to(DOCS) else link
+    return "index.md" if found == "README.md" else found
 
 
 def _with_blank_lines(markdown: str) -> str:
@@ -81,6 +97,7 @@ def on_page_content(html: str, page: Page, config: MkDocsConfig, files: Files) -
     links."""
     if (found := _blocks(html)) != (wanted := page.meta["blocks"]):
         raise PluginError(f"{page.file.src_path}: the site has {found}, and a git host shows {wanted}")
+    html = html.replace("<th></th>", "<td></td>")
     return re.sub(
         r"(<h[1-6].*?</h[1-6]>|<a .*?</a>|<pre.*?</pre>)|<code>([\w.]+)</code>", _linked(page), html, flags=re.S
     )

@@ -104,7 +104,7 @@ def _told(row: dict[str, Any]) -> str:
 
 
 def _field(row: dict[str, Any], level: int) -> str:
-    heading = f"{'#' * min(level, 5)} `{row['name']}` {{ #{_anchor(row['name'])} }}"
+    heading = f"{'#' * min(level, 4)} `{row['name']}` {{ #{_anchor(row['name'])} }}"
     return f"{heading}\n\n*{text(_kind(row))}*{_told(row)}"
 
 

@@ -44,11 +44,6 @@ KNOWN = (
         "choose another bip, or remove that network (docker network ls, docker network inspect ID)",
     ),
     KnownError(
-        r"(?P<what>unknown log opt '[^']+' for \S+ log driver)",
-        "a log option is none of the log driver's: {what}",
-        "correct log-opts in daemon.json (docker_daemon.log_opts), or log-driver",
-    ),
-    KnownError(
         r"(?:Can't create ID mappings|Error during \"\S+\" user creation): (?P<what>[^\n]+)",
         "Docker cannot map users as userns-remap asks: {what}",
         "see that /etc/subuid and /etc/subgid are there, with a range for that user",

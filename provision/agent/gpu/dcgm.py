@@ -9,12 +9,11 @@ import json
 import time
 
 from ..docker import in_use
-from ..engine.resource import Resource
 from ..host import look
-from ..host.errors import Failed, TimedOut, Unknown
-from .proof import gate
+from ..host.errors import TimedOut
 from .proof import receipt as proof_receipt
 from .proof.host_checks import FAILED, PASSED, UNKNOWN, check, verdict_of
+from .proof.own_level import OwnLevel
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -32,72 +31,31 @@ LIGHT = 1
 """The suite that loads no GPU."""
 
 
-class GpuDcgm(Resource):
-    probe = True
+class GpuDcgm(OwnLevel):
+    level = "6"
+    file = proof_receipt.DCGM
     suite: int
     timeout: int
     max_age: int
-    gate: "list[int]"
 
-    def __init__(self, **values: "Any") -> None:
-        Resource.__init__(self, **values)
-        self._ran = False
-        self._receipt: "dict[str, Any] | None" = None
-
-    def identity(self) -> str:
-        return "gpu"
-
-    def desired(self) -> "dict[str, Any]":
-        """{"level 6": "passed"}."""
-        return {"level 6": PASSED}
-
-    def actual(self, system: "System") -> "dict[str, Any]":
-        """{"level 6": "passed", or "due: " and why}."""
-        self._receipt = proof_receipt.read(system, proof_receipt.DCGM)
-        if self._receipt is not None:
-            self.proof = dict(self._receipt, ran=self._ran)
-        due = self._due(system)
-        return {"level 6": PASSED if due is None else "due: {}".format(due)}
-
-    def _due(self, system: "System") -> "str | None":
-        why = proof_receipt.due(self._receipt, self._key(system))
-        if self._receipt is None or why is not None or self._ran:
-            return why
-        age = time.time() - self._receipt["key_time"]
-        return None if 0 <= age <= self.max_age else "the last proof is {} s old".format(int(age))
-
-    def _key(self, system: "System") -> "dict[str, Any]":
-        """What a proof is good for: none of these may differ."""
+    def good_for(self, system: "System") -> "dict[str, Any]":
         return {
             "the settings": self.suite,
             "the driver": look.word(system, "/sys/module/nvidia/version"),
             "the boot": system.boot_id(),
         }
 
-    def note(self, diff: "Diff") -> str:
-        if self._receipt is None or self._receipt["verdict"] != PASSED:
-            return ""
-        count = len(self._receipt["levels"]["6"]["checks"])
+    def sentence(self, kept: "dict[str, Any]") -> str:
+        count = len(kept["levels"]["6"]["checks"])
         words = "{}: dcgmi diag -r {}, {} tests".format("passed now" if self._ran else "proven", self.suite, count)
-        return "; ".join([words] + self._receipt["warnings"])
-
-    def announce(self, system: "System") -> None:
-        told = gate.publish(system, self.gate)
-        if self.proof is not None:
-            self.proof["gate"] = told
+        return "; ".join([words] + kept["warnings"])
 
     def apply(self, system: "System", diff: "Diff") -> None:
         """Run it and keep the receipt; what fails is Failed."""
         started = time.monotonic()
         checks, skipped = self._diagnosed(system)
-        level = {"verdict": verdict_of(checks), "checks": checks, "seconds": round(time.monotonic() - started, 3)}
-        receipt: "dict[str, Any]" = {"schema": 1, "time": proof_receipt.now(), "levels": {"6": level}}
-        receipt.update(verdict=level["verdict"], key=self._key(system))
-        receipt["failed_checks"] = [item["cause"] for item in checks if item["verdict"] != PASSED]
-        receipt["warnings"] = ["DCGM did not look at: {}".format(", ".join(skipped))] if skipped else []
-        self._ran, self.proof = True, receipt
-        proof_receipt.keep(system, receipt, proof_receipt.DCGM)
-        _raise(checks)
+        warnings = ["DCGM did not look at: {}".format(", ".join(skipped))] if skipped else []
+        self.conclude(system, started, checks, self.good_for(system), warnings)
 
     def _diagnosed(self, system: "System") -> "tuple[Checks, list[str]]":
         """(checks, the tests that DCGM has skipped)."""
@@ -170,14 +128,3 @@ def _words(result: "dict[str, Any]") -> str:
     ]
     place = "" if gpu is None else "GPU {}: ".format(gpu)
     return place + ("; ".join(reasons) or str(result.get("status")))
-
-
-def _raise(checks: "Checks") -> None:
-    verdict = verdict_of(checks)
-    bad = next((item for item in checks if item["verdict"] == verdict), None)
-    if verdict == PASSED or bad is None:
-        return
-    cause = "level 6: {}".format(bad["cause"])
-    if verdict == UNKNOWN:
-        raise Unknown("{}; {}".format(cause, bad["fix"]))
-    raise Failed(cause, bad["fix"], json.dumps(bad["detail"])[-600:])

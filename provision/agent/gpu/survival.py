@@ -5,20 +5,19 @@ theirs. Docker is restarted only with live-restore, which is what lets container
 It is due when it never passed, or when the toolkit, Docker, its configuration, the driver or the kernel changed.
 """
 
-import json
 import os
 import signal
 import time
 
 from ..docker import daemon_socket, in_use
 from ..docker.engine_api import Engine, NotRunning
-from ..engine.resource import Resource
 from ..host import look
-from ..host.errors import Failed, TimedOut, Unknown
+from ..host.errors import Failed, TimedOut
 from . import injection, nvml
-from .proof import container, container_checks, gate, image
+from .proof import container, container_checks, image
 from .proof import receipt as proof_receipt
-from .proof.host_checks import FAILED, PASSED, UNKNOWN, check, uuids, verdict_of
+from .proof.host_checks import FAILED, PASSED, UNKNOWN, check, uuids
+from .proof.own_level import OwnLevel
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -37,68 +36,49 @@ PATIENCE = 60
 """Seconds for Docker to answer after its restart."""
 
 
-class GpuSurvival(Resource):
-    probe = True
+class GpuSurvival(OwnLevel):
+    level = "4"
+    file = proof_receipt.SURVIVAL
     injection: "list[str]"
     image: "str | None"
     timeout: int
-    gate: "list[int]"
 
-    def __init__(self, **values: "Any") -> None:
-        Resource.__init__(self, **values)
-        self._ran = False
-        self._receipt: "dict[str, Any] | None" = None
+    def good_for(self, system: "System") -> "dict[str, Any]":
+        info = Engine(system).get("/info")
+        return {
+            "the settings": [list(self.injection), self.image],
+            "the configuration": proof_receipt.configuration(system),
+            "the toolkit": proof_receipt.toolkit(system),
+            "Docker": [info.get("ServerVersion"), info.get("CgroupDriver"), info.get("CgroupVersion")],
+            "the driver": look.word(system, "/sys/module/nvidia/version"),
+            "the kernel": os.uname().release,
+        }
 
-    def identity(self) -> str:
-        return "gpu"
-
-    def desired(self) -> "dict[str, Any]":
-        """{"level 4": "passed"}."""
-        return {"level 4": PASSED}
-
-    def actual(self, system: "System") -> "dict[str, Any]":
-        """{"level 4": "passed", or "due: " and why}."""
-        self._receipt = proof_receipt.read(system, proof_receipt.SURVIVAL)
+    def due(self, system: "System") -> "str | None":
         try:
-            due = proof_receipt.due(self._receipt, _key(self, system, Engine(system).get("/info")))
+            return OwnLevel.due(self, system)
         except Failed as error:
-            due = error.cause
-        if self._receipt is not None:
-            self.proof = dict(self._receipt, ran=self._ran)
-        return {"level 4": PASSED if due is None else "due: {}".format(due)}
+            return error.cause
 
-    def note(self, diff: "Diff") -> str:
-        if self._receipt is None or self._receipt["verdict"] != PASSED:
-            return ""
-        through = ", ".join(item["name"] for item in self._receipt["levels"]["4"]["checks"])
+    def sentence(self, kept: "dict[str, Any]") -> str:
+        through = ", ".join(item["name"] for item in kept["levels"]["4"]["checks"])
         words = "{}: containers keep their GPUs through {}".format("passed now" if self._ran else "proven", through)
-        return "; ".join([words] + self._receipt["warnings"])
+        return "; ".join([words] + kept["warnings"])
 
     def apply(self, system: "System", diff: "Diff") -> None:
         """Try it, with a container for each way in, and keep the receipt."""
         started = time.monotonic()
-        engine = Engine(system)
-        info = engine.get("/info")
+        key = self.good_for(system)
         left: "list[str]" = []
         checks = _alone(system)
         try:
             if not checks:
-                checks, left = self._through(system, engine, info)
-                info = engine.get("/info")
+                engine = Engine(system)
+                checks, left = self._through(system, engine, engine.get("/info"))
+                key = self.good_for(system)
         except Failed as error:  # a Docker that does not come back is the verdict, too
             checks = [check("Docker", FAILED, "", error.cause, error.fix)]
-        level = {"verdict": verdict_of(checks), "checks": checks, "seconds": round(time.monotonic() - started, 3)}
-        receipt: "dict[str, Any]" = {"schema": 1, "time": proof_receipt.now(), "levels": {"4": level}}
-        receipt.update(verdict=level["verdict"], key=_key(self, system, info), warnings=left)
-        receipt["failed_checks"] = [item["cause"] for item in checks if item["verdict"] != PASSED]
-        proof_receipt.keep(system, receipt, proof_receipt.SURVIVAL)
-        self._ran, self.proof = True, receipt
-        _raise(checks)
-
-    def announce(self, system: "System") -> None:
-        told = gate.publish(system, self.gate)
-        if self.proof is not None:
-            self.proof["gate"] = told
+        self.conclude(system, started, checks, key, left)
 
     def _through(self, system: "System", engine: Engine, info: "dict[str, Any]") -> "tuple[Checks, list[str]]":
         """(checks, what was not tried): one container for each way in, asked again after each step."""
@@ -200,25 +180,3 @@ def _told(item: "dict[str, Any]", step: str, way: str) -> "dict[str, Any]":
         cause="a container loses its GPU at {} ({}): {}".format(step, way, item["cause"]),
         fix=fixes.get(step, item["fix"]),
     )
-
-
-def _key(survival: GpuSurvival, system: "System", info: "dict[str, Any]") -> "dict[str, Any]":
-    """What a proof is good for: none of these may differ."""
-    return {
-        "the settings": [list(survival.injection), survival.image],
-        "the configuration": proof_receipt.configuration(system),
-        "the toolkit": proof_receipt.toolkit(system),
-        "Docker": [info.get("ServerVersion"), info.get("CgroupDriver"), info.get("CgroupVersion")],
-        "the driver": look.word(system, "/sys/module/nvidia/version"),
-        "the kernel": os.uname().release,
-    }
-
-
-def _raise(checks: "Checks") -> None:
-    bad = [item for item in checks if item["verdict"] != PASSED]
-    if not bad:
-        return
-    cause = "level 4: {}".format(bad[0]["cause"])
-    if bad[0]["verdict"] == UNKNOWN:
-        raise Unknown("{}; {}".format(cause, bad[0]["fix"]))
-    raise Failed(cause, bad[0]["fix"], json.dumps(bad[0]["detail"])[-600:])

@@ -11,6 +11,8 @@ from ..host import times
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Collection
+
     from ..host.system import System
     from ..types import Who
 
@@ -41,6 +43,12 @@ def clear(system: "System", role: str) -> None:
         system.remove(place + path)
         _tidy(system, os.path.dirname(place + path))
     system.memory.put(SECTION, role, None)
+
+
+def forget(system: "System", asked: "Collection[str]") -> None:
+    """Drop what waits for roles that the host is not asked for any more. `asked`: all that are, or [] if not told."""
+    for role in sorted(roles(system) - set(asked)) if asked else ():
+        clear(system, role)
 
 
 def roles(system: "System") -> "set[str]":

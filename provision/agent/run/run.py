@@ -71,6 +71,7 @@ class Run:
         self._found: "list[tuple[str, Item, ResourceResult]]" = []  # what would change, in check mode
         self._failed = False
         self._stages = plan["stages"]
+        self._asked = plan.get("roles") or []  # of the host, in this run or not
         self._changed = False
         self._waiting: "set[str]" = set()
         self.writer = writer or system
@@ -80,6 +81,8 @@ class Run:
         self._last: "Record | None" = None  # what the next run is told of, if nobody hears the end of this one
 
     def execute(self) -> None:
+        if not self.check:
+            pending.forget(self.system, self._asked)
         try:
             self._converge()
             if self._reviewed is not None and self.check and not self._failed:
@@ -159,6 +162,7 @@ class Run:
 
     def settle(self, writer: "System") -> None:
         """All is as asked, and this look has shown it: nothing of these roles waits, and no change is at work."""
+        pending.forget(writer, self._asked)
         for stage in self._stages:
             pending.clear(writer, stage["role"])
         close_left_open(writer)

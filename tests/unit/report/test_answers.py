@@ -58,7 +58,7 @@ def test_hosts_that_have_something_to_tell_have_a_row_and_their_sentences() -> N
             "web4": {"last_run": RUN | {"age": 3 * 86400.0}, "proof": PROOF},
         }
     )
-    assert lines[1] == "far: unreachable in 0.5 s: no route; look at the cable"
+    assert lines[1] == "far: unreachable in 0.5 s"
     assert lines[2:9] == [
         "HOST  PENDING            LAST RUN            LAST PROOF        UNMANAGED  LOCK",
         "web1  docker_daemon 2 h  2 h ago, 3 changed  20 h ago, 8 GPUs  -          alice@ctl, 3 s",
@@ -153,8 +153,7 @@ def test_hosts_of_which_the_same_is_to_be_said_share_a_row() -> None:
         "h0, h1, h2 and 27 more  bip  10.0.0.1/24  10.0.0.1/24  -          -",
         "odd                     bip  -            -            1.1.1.1/8  x",
     ]
-    assert lines[5].startswith("h0, h1, ")
-    assert lines[5].endswith("h19 and 10 more: bip is ours")
+    assert lines[5] == "h[0:29]: bip is ours"
     assert lines[6] == "odd: bip is a flag"
 
 

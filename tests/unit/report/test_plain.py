@@ -24,26 +24,17 @@ from tests.unit.report.conftest import NASTY, Clock
 
 GOLDEN = """\
 apply on 5 hosts, run R1
-web1: started
-web2: started
-db1: started
-db2: started
-far: started
 web1: changed daemon: file /etc/x (content, mode) (restarts docker) in 12.3 s
 web1: changed daemon: file /etc/key (content)
 web1: skipped nvidia: no NVIDIA device
 web1: note: a key was added
 web1: changed in 14.0 s (1 ok, 1 skipped, 2 changed)
 web2: ok in 0.4 s (4 ok)
-db1: failed engine: packages docker.io: apt cannot lock; wait for the other apt
-    E: one
-    E: two
+db1: failed engine: packages docker.io
 db1: failed in 1.0 s (1 failed)
-db2: failed engine: packages docker.io: apt cannot lock; wait for the other apt
-    E: one
-    E: two
+db2: failed engine: packages docker.io
 db2: failed in 1.0 s (1 failed)
-far: unreachable in 10.0 s: no route; look at the cable
+far: unreachable in 10.0 s
 
 2 hosts: db1, db2: engine: packages docker.io: apt cannot lock; wait for the other apt
     db1 said:
@@ -98,6 +89,16 @@ def test_diff_shows_the_differences(run: list[Event]) -> None:
     assert DIFFS in told(run, diff=True)
 
 
+def test_verbose_says_why_where_it_has_happened(run: list[Event]) -> None:
+    shown = told(run, verbose=True)
+    assert (
+        "db2: failed engine: packages docker.io: apt cannot lock; wait for the other apt\n    E: one\n    E: two\n"
+        in shown
+    )
+    assert "far: started\n" in shown
+    assert "far: unreachable in 10.0 s: no route; look at the cable\n" in shown
+
+
 def test_verbose_shows_what_is_ok(run: list[Event]) -> None:
     assert "web1: ok engine: packages docker.io\n" in told(run, verbose=True)
 
@@ -138,7 +139,7 @@ def test_text_of_a_host_cannot_leave_its_line(run: list[Event]) -> None:
     done = next(event for event in run if isinstance(event, ResourceDone) and event.error)
     assert done.error is not None
     evil = replace(done, name=NASTY, note=NASTY, error=replace(done.error, cause=NASTY, output=NASTY))
-    text = told([evil], diff=True)
+    text = told([evil], diff=True, verbose=True)
     assert "\x1b" not in text
     assert "\r" not in text
     assert "[bold]x[/bold]" in text
@@ -147,11 +148,9 @@ def test_text_of_a_host_cannot_leave_its_line(run: list[Event]) -> None:
 
 ANSWERED = """\
 apply on 2 hosts, run R1
-a: started
 a: preflight warn: reboot: the host waits for a reboot; reboot it
-b: preflight fail: disk: 20 MB are free; free space
 a: changed in 1.0 s
-b: failed in 1.0 s: preflight: disk: 20 MB are free; free space
+b: failed in 1.0 s
 
 1 host: b: preflight: disk: 20 MB are free; free space
 

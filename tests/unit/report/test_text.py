@@ -64,7 +64,8 @@ def test_value(value: object, shown: str) -> None:
 
 def test_names_of_many_hosts_are_counted() -> None:
     assert text.names(["a", "b"]) == "a, b"
-    assert text.names([str(number) for number in range(25)]).endswith("19 and 5 more")
+    assert text.names([f"a{number}" for number in range(0, 50, 2)]).endswith("a38 and 5 more")
+    assert text.names([f"gpu{number:03}" for number in range(1, 501)]) == "gpu[001:500]"
 
 
 def test_a_trace_is_shown_for_bugs_only() -> None:

@@ -209,7 +209,7 @@ def test_without_a_password_none_is_asked_for(lab, pool, run, kind, door):
     server = door("password,keyboard-interactive")
     said = refusal(run, pool, knock(lab, server, kind, None))
     assert "takes password, keyboard-interactive" in said
-    assert "set ansible_password" in said
+    assert "give -k or ansible_password" in said
     assert server.tried == []
 
 

@@ -7,6 +7,7 @@ is worth knowing and breaks nothing is a warning, never a verdict.
 
 import re
 
+from ...host.errors import Failed, Unknown
 from .. import driver, injection
 from ..driver import counted
 
@@ -39,6 +40,19 @@ def verdict_of(checks: "list[dict[str, str]]") -> str:
         if verdict in verdicts:
             return verdict
     return UNKNOWN
+
+
+def raise_bad(number: str, level: "dict[str, Any]") -> None:
+    """Raise Failed or Unknown for a level that did not pass, with the first check that is as bad as the level."""
+    if level["verdict"] == PASSED:
+        return
+    bad = [item for item in level["checks"] if item["verdict"] != PASSED]
+    nothing = check("", UNKNOWN, "", "nothing was looked at", "look for the GPUs: lspci -d 10de:")
+    worst = next((item for item in bad if item["verdict"] == level["verdict"]), nothing)
+    cause = "level {}: {}".format(number, worst["cause"])
+    if level["verdict"] == FAILED:
+        raise Failed(cause, worst["fix"], "\n".join("{name}: {cause}; {fix}".format(**item) for item in bad))
+    raise Unknown("{}; {}".format(cause, worst["fix"]) if worst["fix"] else cause)
 
 
 def host(

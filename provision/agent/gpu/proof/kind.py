@@ -21,7 +21,20 @@ from ...host.errors import Failed, TimedOut, Unknown
 from .. import driver, injection, nvml
 from . import gate, runs
 from . import receipt as proof_receipt
-from .host_checks import FAILED, PASSED, UNKNOWN, check, host, persistence, specs, uuids, verdict_of, warnings, xids
+from .host_checks import (
+    FAILED,
+    PASSED,
+    UNKNOWN,
+    check,
+    host,
+    persistence,
+    raise_bad,
+    specs,
+    uuids,
+    verdict_of,
+    warnings,
+    xids,
+)
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -224,16 +237,9 @@ class GpuProof(Resource):
         return left + ["libraries for graphics, video and display"]
 
     def _raise(self, receipt: "dict[str, Any]", level: str) -> None:
-        item = receipt["levels"][level]
-        if item["verdict"] == PASSED:
-            return
-        bad = _bad(item)
-        self.proof = self.proof or receipt
-        cause = "level {}: {}".format(level, bad[0]["cause"])
-        output = "\n".join("{}: {}; {}".format(one["name"], one["cause"], one["fix"]) for one in bad)
-        if item["verdict"] == UNKNOWN:
-            raise Unknown("{}; {}".format(cause, bad[0]["fix"]) if bad[0]["fix"] else cause)
-        raise Failed(cause, bad[0]["fix"], output)
+        if receipt["levels"][level]["verdict"] != PASSED:
+            self.proof = self.proof or receipt
+        raise_bad(level, receipt["levels"][level])
 
 
 def _level(checks: "list[dict[str, str]]") -> "dict[str, Any]":

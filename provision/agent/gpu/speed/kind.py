@@ -9,73 +9,80 @@ import os
 import time
 
 from ...docker import in_use
-from ...engine.resource import Resource
 from ...facts import gather
 from ...host import child
-from ...host.errors import Failed, Unknown
+from ...host.errors import Unknown
 from ..driver import GPU_CLASSES, counted
-from ..proof import gate
 from ..proof import receipt as proof_receipt
-from ..proof.host_checks import FAILED, PASSED, UNKNOWN, check, verdict_of
+from ..proof.host_checks import PASSED, UNKNOWN, check
+from ..proof.own_level import OwnLevel
+from . import program
 
-PACKAGE = "provision.agent.gpu.speed.program"
-PARTS = ("", ".causes", ".ptx", ".kernels", ".tensor", ".cuda", ".nvml", ".memory", ".link")
-MODULES = tuple(PACKAGE + name for name in PARTS + (".arithmetic", ".peers", ".judge", ".worker", ".main"))
-"""The program's files, which came with the plan, in the order in which they need each other."""
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, Dict
+
+    from ...host.system import System
+    from ...types import Diff
+
+    Gpu = Dict[str, Any]
+
 SHOWN = (("read", "read"), ("fma32", "FP32"), ("sustained", "sustained"), ("dtoh", "PCIe"))
 
 
-class GpuSpeed(Resource):
-    fields = ("full", "max_age", "beside_jobs", "limit", "least", "slack", "gate")
-    probe = True
+class GpuSpeed(OwnLevel):
+    level = "5"
+    file = proof_receipt.SPEED
+    full: bool
+    max_age: int
+    beside_jobs: bool
+    limit: int
+    least: "dict[str, float]"
+    slack: "dict[str, float]"
 
-    def __init__(self, **values):
-        Resource.__init__(self, **values)
-        self._ran = False
+    def good_for(self, system: "System") -> "dict[str, Any]":
+        found = gather.nvidia(system, os.uname().release)
+        return {
+            "the settings": [self.full, self.least, self.slack],
+            "the driver": found["driver_loaded"],
+            "the boot": system.boot_id(),
+            "the set of GPUs": _addresses(system, found),
+        }
 
-    def identity(self):
-        return "gpu"
+    def told(self, kept: "dict[str, Any]") -> "dict[str, Any]":
+        """What was measured, in short; all of it stays on the host."""
+        level = kept["levels"]["5"]
+        checks = [item if item["verdict"] != PASSED else dict(item, detail="") for item in level["checks"]]
+        found = {name: kept[name] for name in ("schema", "time", "verdict", "driver", "failed_checks", "warnings")}
+        gpus = [_short(number, gpu) for number, gpu in enumerate(kept["speed"]["gpus"])]
+        return dict(found, ran=self._ran, levels={"5": dict(level, checks=checks)}, speed=gpus)
 
-    def desired(self):
-        """level 5: passed."""
-        return {"level 5": PASSED}
+    def sentence(self, kept: "dict[str, Any]") -> str:
+        """With the figures of the slowest GPU."""
+        when = "passed now" if self._ran else "proven {} h ago".format(int((time.time() - kept["key_time"]) / 3600))
+        gpus = kept["speed"]["gpus"]
+        words = ["{}: {}, level 5 ({})".format(when, counted(len(gpus), "GPU"), gpus[0]["mode"])]
+        for name, shown in SHOWN:
+            known = [gpu["figures"][name] for gpu in gpus if name in gpu["figures"]]
+            if known:
+                slowest = min(known, key=lambda figure: figure["best"])  # type: dict[str, Any]
+                words.append("{} {:.4g} {}".format(shown, slowest["best"], slowest["unit"]))
+        return ", ".join(words)
 
-    def actual(self, system):
-        """level 5: passed, or why a measurement is due."""
-        self._receipt = proof_receipt.read(system, proof_receipt.SPEED)
-        due = self._due(system)
-        if self._receipt is not None:
-            self.proof = _told(self._receipt, self._ran)
-        self._said = _sentence(self._receipt, self._ran) if due is None else ""
-        return {"level 5": PASSED if due is None else "due: {}".format(due)}
-
-    def note(self, diff):
-        return self._said
-
-    def apply(self, system, diff):
+    def apply(self, system: "System", diff: "Diff") -> None:
         """Measure each GPU; what fails is Failed."""
         began = time.monotonic()
         last = (self._receipt or {}).get("last") or {}
         answer = self._measure(system, last)
         checks = [_titled(number, gpu, item) for number, gpu in enumerate(answer["gpus"]) for item in gpu["checks"]]
         checks += answer.get("checks", [])
-        receipt = {"schema": 1, "time": proof_receipt.now(), "key": self._key(system), "warnings": []}
-        receipt.update(verdict=verdict_of(checks), driver=receipt["key"]["the driver"], speed=answer)
-        level = {"verdict": receipt["verdict"], "checks": checks, "seconds": round(time.monotonic() - began, 3)}
-        receipt.update(levels={"5": level}, last=dict(last, **_passed(answer["gpus"], receipt["time"])))
-        receipt["failed_checks"] = [item["cause"] for item in checks if item["verdict"] != PASSED]
-        self._ran, self.proof = True, _told(receipt, True)
-        proof_receipt.keep(system, receipt, proof_receipt.SPEED)
-        _raise(checks, receipt["verdict"])
-
-    def announce(self, system):
-        told = gate.publish(system, self.gate)
-        if self.proof is not None:
-            self.proof["gate"] = told
+        key = self.good_for(system)
+        last = dict(last, **_passed(answer["gpus"], proof_receipt.now()))
+        self.conclude(system, began, checks, key, driver=key["the driver"], speed=answer, last=last)
 
     # -- measuring
 
-    def _measure(self, system, last):
+    def _measure(self, system: "System", last: "dict[str, Any]") -> "Any":
         """{"gpus", "peers", "seconds"} of the program, or {"gpus": [], "checks": why not}."""
         users = [] if self.beside_jobs else in_use.look_at(system)["processes"]
         if users:
@@ -89,45 +96,25 @@ class GpuSpeed(Resource):
         request["gpus"] = _addresses(system)
         system.progress("level 5")
         try:
-            return child.run(system, PACKAGE + ".main", request, MODULES, 2 * self.limit + 30)
+            return child.run(system, program.MODULES[-1], request, program.MODULES, 2 * self.limit + 30)
         except Unknown as error:
             fix = "look at dmesg for NVRM and Xid lines"
             return {"gpus": [], "checks": [check("time", UNKNOWN, "", str(error), fix)]}
 
-    # -- the receipt
 
-    def _due(self, system):
-        """Why a proof is due, or None."""
-        why = proof_receipt.due(self._receipt, self._key(system))
-        if why is not None or self._ran:
-            return why
-        age = time.time() - self._receipt["key_time"]
-        return None if 0 <= age <= self.max_age else "the last proof is {} s old".format(int(age))
-
-    def _key(self, system):
-        """What a proof is good for: none of these may differ."""
-        found = gather.nvidia(system, os.uname().release)
-        return {
-            "the settings": [self.full, self.least, self.slack],
-            "the driver": found["driver_loaded"],
-            "the boot": system.boot_id(),
-            "the set of GPUs": _addresses(system, found),
-        }
-
-
-def _addresses(system, found=None):
+def _addresses(system: "System", found: "dict[str, Any] | None" = None) -> "list[str]":
     found = found or gather.nvidia(system, os.uname().release)
     return sorted(item["address"] for item in found["pci"] if item["device_class"] in GPU_CLASSES)
 
 
-def _titled(number, gpu, item):
+def _titled(number: int, gpu: "Gpu", item: "dict[str, Any]") -> "dict[str, Any]":
     """A check with its GPU's name before it."""
     title = "GPU {} ({})".format(number, gpu["bus"])
     named = "{}: {}".format(title, item["name"])
     return dict(item, name=named, cause="{}: {}".format(title, item["cause"]) if item["cause"] else "")
 
 
-def _passed(gpus, now):
+def _passed(gpus: "list[Gpu]", now: str) -> "dict[str, Any]":
     """What those GPUs did of which all is well: {uuid: {"figures", "results", "mode", "time"}}."""
     good = [gpu for gpu in gpus if gpu["figures"] and {item["verdict"] for item in gpu["checks"]} == {PASSED}]
     return {
@@ -141,31 +128,7 @@ def _passed(gpus, now):
     }
 
 
-def _raise(checks, verdict):
-    bad = [item for item in checks if item["verdict"] == verdict]
-    if verdict == PASSED:
-        return
-    cause = "level 5: {}".format(bad[0]["cause"] if bad else "nothing was measured")
-    fix = bad[0]["fix"] if bad else "look for the GPUs: lspci -d 10de:"
-    output = "\n".join("{cause}; {fix}".format(**item) for item in checks if item["verdict"] != PASSED)
-    if verdict == FAILED:
-        raise Failed(cause, fix, output)
-    raise Unknown("{}; {}".format(cause, fix))
-
-
-# -- what is told
-
-
-def _told(receipt, ran):
-    """The proof as it travels: what was measured, in short; all of it stays on the host."""
-    level = receipt["levels"]["5"]
-    checks = [item if item["verdict"] != PASSED else dict(item, detail="") for item in level["checks"]]
-    found = {name: receipt[name] for name in ("schema", "time", "verdict", "driver", "failed_checks", "warnings")}
-    gpus = [_short(number, gpu) for number, gpu in enumerate(receipt["speed"]["gpus"])]
-    return dict(found, ran=ran, levels={"5": dict(level, checks=checks)}, speed=gpus)
-
-
-def _short(number, gpu):
+def _short(number: int, gpu: "Gpu") -> "Gpu":
     nvml = (gpu.get("nvml") or {}).get("after") or {}
     return {
         "index": number,
@@ -182,16 +145,3 @@ def _short(number, gpu):
         "seconds": gpu["seconds"].get("all"),
         "left_out": gpu["left_out"],
     }
-
-
-def _sentence(receipt, ran):
-    """The proof in one line, with the figures of the slowest GPU."""
-    when = "passed now" if ran else "proven {} h ago".format(int((time.time() - receipt["key_time"]) / 3600))
-    gpus = receipt["speed"]["gpus"]
-    words = ["{}: {}, level 5 ({})".format(when, counted(len(gpus), "GPU"), gpus[0]["mode"])]
-    for name, shown in SHOWN:
-        known = [gpu["figures"][name] for gpu in gpus if name in gpu["figures"]]
-        if known:
-            slowest = min(known, key=lambda figure: figure["best"])
-            words.append("{} {:.4g} {}".format(shown, slowest["best"], slowest["unit"]))
-    return ", ".join(words)

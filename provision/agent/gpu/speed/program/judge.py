@@ -8,38 +8,12 @@ else used meanwhile is unknown; wrong results are a failure whoever used it. The
 import math
 
 from .causes import FAILED, UNKNOWN
+from .figures import GROUPS, WORDS
 from .nvml import SICK
 
 PASSED = "passed"
 LANE = {1: 0.25, 2: 0.5, 3: 0.985, 4: 1.969, 5: 3.938, 6: 7.563}
 """GB/s of one PCIe lane in one direction, by generation."""
-GROUPS = {
-    "memcpy_dtod": "memory",
-    "write": "memory",
-    "read": "memory",
-    "fma32": "arithmetic",
-    "fma64": "arithmetic",
-    "mma": "arithmetic",
-    "wgmma": "arithmetic",
-    "sustained": "sustained",
-    "htod": "link",
-    "dtoh": "link",
-    "peer": "peer",
-}
-"""What is measured anew when a figure is low."""
-WORDS = {
-    "memcpy_dtod": "memory copy",
-    "write": "memory write",
-    "read": "memory read",
-    "fma32": "FP32",
-    "fma64": "FP64",
-    "mma": "tensor cores (mma)",
-    "wgmma": "tensor cores (wgmma)",
-    "sustained": "tensor cores, sustained",
-    "htod": "PCIe host to device",
-    "dtoh": "PCIe device to host",
-    "peer": "GPU to GPU",
-}
 
 
 def check(name, verdict, detail="", cause="", fix="", group=None):
