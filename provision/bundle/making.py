@@ -78,8 +78,15 @@ class Maker:
 
     def make(self, members: Sequence[Member]) -> Made:
         """Raises Refused: one target that cannot be resolved is a bundle that would fail there."""
+        try:
+            return self._alone(members)
+        except OSError as error:
+            cause = f"{error.filename or self._folder}: {error.strerror or error}"
+            raise Refused(cause, "free some space there, or take another folder; what was fetched is kept") from None
+
+    def _alone(self, members: Sequence[Member]) -> Made:
         self._folder.mkdir(parents=True, exist_ok=True)
-        with _alone(self._folder):
+        with _locked(self._folder):
             made = self._make(members)
             files.keep_only(self._folder, made.manifest)
             for name in (WORK, PARTS):
@@ -231,7 +238,7 @@ def _versions(found: Iterable[tuple[str, int]]) -> dict[str, str]:
 
 
 @contextlib.contextmanager
-def _alone(folder: Path) -> Iterator[None]:
+def _locked(folder: Path) -> Iterator[None]:
     with (folder / ".lock").open("w") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)

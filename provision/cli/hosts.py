@@ -87,9 +87,8 @@ def _unread(found: Inventory) -> list[str]:
 def vault_ids(asked: Asked) -> tuple[str, ...]:
     """Where the passwords of vaults are, as LABEL@SOURCE with absolute paths. Raises InputError for a file that is not
     there."""
-    given = [("--vault-id", text) for text in asked.vault_ids]
-    given += [("--vault-password-file", str(asked.vault_password_file))] if asked.vault_password_file else []
-    found = [(option, text, identity(text)) for option, text in given]
+    found = [("--vault-id", text, identity(text)) for text in asked.vault_ids]
+    found += [("--vault-password-file", file, identity(f"@{file}")) for file in asked.vault_password_files]
     missing = [(option, text) for option, text, known in found if not (known.asked or os.path.exists(known.source))]
     if missing:
         raise InputError(

@@ -37,7 +37,7 @@ class Asked:
     ask_pass: bool = False
     ask_become_pass: bool = False
     accept_new_host_keys: bool = False
-    vault_password_file: Path | None = None
+    vault_password_files: tuple[str, ...] = ()
     vault_ids: tuple[str, ...] = ()
     """LABEL@SOURCE, or a source alone: `inventory.vault.identity`."""
     ansible_config: str | None = None
@@ -207,7 +207,7 @@ YES = _option("--yes", is_flag=True, help="Do not ask.")
 JSON = _option("--json", "as_json", is_flag=True, help="JSON lines on stdout.")
 VERBOSE = _option("-v", "--verbose", is_flag=True, help="Show what is ok.")
 ACCEPT = _option("--accept-new-host-keys", is_flag=True, help="Add unknown.")
-VAULT = _option("--vault-password-file", metavar="FILE", type=click.Path(path_type=Path), help="Vaults'.")
+VAULT = _option("--vault-password-file", "vault_password_files", metavar="FILE", multiple=True, help="Vaults'.")
 VAULT_ID = _option("--vault-id", "vault_ids", metavar="ID@FILE", multiple=True, help="Of one vault id.")
 QUIET = _option("-q", "--quiet", is_flag=True, help="Failures only.")
 LIST_HOSTS = _option("--list-hosts", is_flag=True, help="Name the hosts only.")

@@ -51,7 +51,7 @@ def origins(asked: Asked, told: Mapping[str, Any]) -> dict[str, Any]:
     found: dict[str, Any] = {"ansible_config": told.get("ansible_config")}
     if not asked.inventory:
         found["inventory"] = tuple(told.get("inventory") or ())
-    if not asked.vault_ids and asked.vault_password_file is None:
+    if not asked.vault_ids and not asked.vault_password_files:
         found["vault_ids"] = tuple(told.get("vault_ids") or ())
     return found
 

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from provision.bundle.shelf import Shelf
-    from provision.rollout import Share
+    from provision.cli.sharing import Share
 
 CHANGE = ("apply", "remove")
 """Verbs that change hosts, unless --check is given."""
@@ -113,7 +113,7 @@ def roll_out(  # noqa: PLR0917
             views(event)
         watch(event)
 
-    share = _share(asked, selection, lambda host, text: rollout.sink(Progress(host, text)))
+    share = _share(asked, lambda host, text: rollout.sink(Progress(host, text)))
     rollout = Rollout(run, verb, jobs, sink, mask, asked.forks, selection.policy, share=share)
     output.on_closed = rollout.cancel
     pool = Pool(accept_new_host_keys=asked.accept_new_host_keys, on_host_key=lambda text: rollout.sink(Notice(text)))
@@ -130,6 +130,8 @@ def roll_out(  # noqa: PLR0917
             summary = rollout.execute(pool, ready)
     finally:
         pool.close()
+        if share is not None:
+            share.close()
         complete = views.close()
     if interrupts.happened:
         return INTERRUPTED
@@ -153,7 +155,7 @@ def _shelf(asked: Asked) -> "Shelf | None":
     return Shelf(asked.bundle, asked.bandwidth)
 
 
-def _share(asked: Asked, selection: hosts.Selection, say: "Callable[[str, str], None]") -> "Share | None":
+def _share(asked: Asked, say: "Callable[[str, str], None]") -> "Share | None":
     """What makes the hosts' packages come once for all, where that is asked for. Raises InputError."""
     if not asked.share or asked.check:
         return None
@@ -162,8 +164,7 @@ def _share(asked: Asked, selection: hosts.Selection, say: "Callable[[str, str], 
             raise InputError([Problem(f"--share and {other} do not go together", hint="leave out one of the two")])
     from provision.cli import sharing
 
-    folder = sharing.folder(journal.folder().parent, selection.source.sources)
-    return sharing.Share(folder, asked.forks, asked.bandwidth, say)
+    return sharing.Share(journal.folder().parent, asked.forks, asked.bandwidth, say)
 
 
 def run_id() -> str:

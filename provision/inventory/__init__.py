@@ -41,7 +41,7 @@ def load(
     separated by commas, or the path of a YAML or INI file, a directory, a program, or anything that `ansible-inventory`
     reads. `vault_ids`: `LABEL@SOURCE`, before the password file. `config`: what ansible.cfg says. Raises InputError
     with all that is wrong."""
-    files = [str(vault_password_file)] if vault_password_file else []
+    files = [f"@{vault_password_file}"] if vault_password_file else []
     vault = Vault([identity(text) for text in [*vault_ids, *files, *config.vault_ids]], no_exec=no_exec, ask=ask)
     source = sources.read(places.find_all(given or config.inventory), vault, no_exec=no_exec)
     return Inventory(source, vault, config, no_exec=no_exec)

@@ -16,7 +16,7 @@ from provision.inventory.spelling import closest
 from provision.inventory.structure import Reader
 from provision.inventory.tree import UNGROUPED, Tree
 
-_SECTION = re.compile(r"\[(?P<name>[^:\]\s]+)(?::(?P<kind>\w+))?\]\s*(?:#.*)?\Z")
+SECTION = re.compile(r"\[(?P<name>[^:\]\s]+)(?::(?P<kind>\w+))?\]\s*(?:#.*)?\Z")
 _CHILD = re.compile(r"(?P<name>[^:\]\s]+)\s*(?:#.*)?\Z")
 _SIMPLE = re.compile(r"[^\s'\"\\#]+([ \t]+[^\s'\"\\#]+)*\Z")
 """Words without quotes, which need no look at each letter."""
@@ -44,7 +44,7 @@ class IniReader:
             if not line or line[0] in ";#":
                 continue
             at = Mark(file, number, 1)
-            if line.startswith("[") and (line.endswith("]") or _SECTION.match(line)):
+            if line.startswith("[") and (line.endswith("]") or SECTION.match(line)):
                 group, kind = self._section(line, at)
             elif kind == "hosts":
                 self._host(group, line, at)
@@ -64,7 +64,7 @@ class IniReader:
 
     def _section(self, line: str, at: Mark) -> tuple[str, str]:
         """The group and the kind of a section; an empty kind for one whose lines are to be passed over."""
-        match = _SECTION.match(line)
+        match = SECTION.match(line)
         if match is None:
             self._note(at, f"{line} is no section", "write [GROUP], [GROUP:vars] or [GROUP:children] without spaces")
             return "", ""

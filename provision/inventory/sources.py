@@ -240,10 +240,6 @@ def _is_for_ansible(file: Path, content: Any) -> bool:
 
 
 def _is_yaml(file: Path, content: str | bytes) -> bool:
-    """YAML by its ending; else by its first word: INI has sections and bare host names, YAML has keys."""
-    if file.suffix in ENDINGS:
-        return True
-    if file.suffix in (".ini", ".cfg", ".toml"):
-        return False
-    first = folder.first_word(content)
-    return first == "---" or first.startswith("{") or first.split(" #")[0].rstrip().endswith(":") or not first
+    """YAML by its ending, or, without one, by its first line."""
+    first = folder.first_line(content)
+    return file.suffix in ENDINGS or (not file.suffix and (folder.begins_yaml(first) or not first))

@@ -12,7 +12,7 @@ from provision.inventory.document import Map, Mark, Seq
 from provision.inventory.tree import ROOT, Group, Tree
 
 GROUP_KEYS = ("hosts", "children", "vars")
-_NAME = re.compile(r"[^\s,:!&\[\]~@*?\x00-\x1f\"'{}-][^\s,:!&\[\]*?\x00-\x1f\"'{}]*\Z")
+_NAME = re.compile(r"[^\s,:!&=\[\]~@*?\x00-\x1f\"'{}-][^\s,:!&=\[\]*?\x00-\x1f\"'{}]*\Z")
 _PORT = re.compile(r"(?P<host>[^:]*(?:\[[^\]]*\][^:\[\]]*)*|\[.+\]):(?P<port>[0-9]{1,9})\Z")
 
 

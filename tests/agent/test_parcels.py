@@ -103,6 +103,19 @@ def test_after_a_cut_only_the_rest_is_asked_for(host):
     assert content(host, wanted(data)) == data
 
 
+def test_who_watches_ends_it_and_leaves_the_wire_in_step(host):
+    data = os.urandom(20 * parcels.PIECE)
+    line = Line(data)
+
+    def watch():
+        raise Failed("not signed")
+
+    with pytest.raises(Failed, match="not signed"):
+        Parcels(line, {"problem": None, "images": True}, Ended).receive(host, [wanted(data)], watch)
+    assert len(line.asked) == parcels.AHEAD
+    assert line.answers == []
+
+
 def test_a_changed_file_is_named_and_not_kept(host):
     data = b"a" * 100
     line = Line()

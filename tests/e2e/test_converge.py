@@ -61,9 +61,12 @@ def test_apply_takes_bare_hosts_to_docker_as_asked(lab: Lab, provision: Provisio
     watch += "ip -4 -o addr show docker0; ip -4 -o monitor address"
     for name in HOSTS:
         lab.host(name).run(f"setsid sh -c '{watch}' > /root/docker0.log 2>&1 < /dev/null &")
-    ended = provision.apply("--diff")
+    ended = provision.apply("--diff", "--share")
     assert ended.status == 0, ended.explain()
     assert {ended.host(name)["outcome"] for name in HOSTS} == {"changed"}
+    assert len([event for event in ended.of("notice") if "of the bundle" in event["text"]]) == len(HOSTS)
+    lists = "ls /var/lib/apt/lists | grep Packages; ls -d /var/tmp/provision.*"
+    assert lab.host("web2").run(lists, check=False).stdout == "", "it has asked no repository"
     for name in HOSTS:
         host = lab.host(name)
         inside = host.run(PROBE, timeout=120).stdout

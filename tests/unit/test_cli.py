@@ -11,6 +11,7 @@ from click.testing import CliRunner, Result
 from provision import cli
 from provision.cli import verbs
 from provision.events import HostFacts, Notice, Outcome, ResourceDone
+from tests.unit.inventory import vaults
 from tests.unit.played import Fleet, Played
 
 ROOT = Path(__file__).parents[2]
@@ -200,6 +201,21 @@ def test_a_vault_password_file_that_is_not_there_is_told(inventory: Path, hosts:
     result = run("check", "-i", inventory, "--vault-password-file", "nowhere")
     assert result.exit_code == 2
     assert result.stderr.strip() == "--vault-password-file: there is no file nowhere; correct its path"
+
+
+@pytest.mark.parametrize("files", [("first@site", "second"), ("second", "first@site")])
+def test_several_vault_password_files_are_all_tried(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, files: tuple[str, str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "hosts").write_text("h\n")
+    (tmp_path / "group_vars").mkdir()
+    (tmp_path / "group_vars" / "all.yml").write_text(vaults.BECOME_FILE)
+    (tmp_path / "first@site").write_text(vaults.PASSWORD)
+    (tmp_path / "second").write_text("another")
+    options = [word for file in files for word in ("--vault-password-file", file)]
+    assert run("inventory", "-i", "hosts", *options).exit_code == 0
+    assert "no file nowhere" in run("inventory", "-i", "hosts", *options, "--vault-password-file", "nowhere").stderr
 
 
 def test_an_inventory_without_hosts_names_its_file(inventory: Path, hosts: Hosts) -> None:

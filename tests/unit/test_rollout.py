@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from provision.errors import ProtocolError, RoleFault, Unreachable
+from provision.errors import ProtocolError, Refused, RoleFault, Unreachable
 from provision.events import (
     Event,
     HostFacts,
@@ -51,6 +51,7 @@ BEHAVIOUR: dict[str, Any] = {
     "buggy": [ProtocolError("the agent crashed")],
     "broken": [ZeroDivisionError("oops")],
     "leaky": [done("leaky", Outcome.OK, "password=hunter2 aHVudGVyMg")],
+    "would": [done("would", Outcome.WOULD_CHANGE)],
     "bare": [NoPython("no python3", "apply")],
 }
 
@@ -113,6 +114,24 @@ def test_each_host_ends_on_its_own() -> None:
     assert "docker_daemon: bip overlaps eth1" in str(summary.hosts["refused"].error)
     assert "ZeroDivisionError" in summary.hosts["broken"].error.trace  # type: ignore[union-attr]
     assert summary.hosts["new"].counts == {"changed": 1, "ok": 1}
+
+
+def test_hosts_that_would_change_share_what_they_need_and_are_left_alone_where_that_cannot_be_had() -> None:
+    asked = list[list[str]]()
+
+    def share(jobs: Any, pool: Any) -> Any:
+        asked.append([job.target.name for job in jobs])
+        raise Refused("no network", "plug it in")
+
+    events: list[Event] = []
+    jobs = [Job(Target(name, name), (), {}) for name in ("good", "would", "far")]
+    roll = Rollout(Run("r1", "me", False), "apply", jobs, events.append, Mask(), share=share)
+    summary = roll.execute(Pool())  # type: ignore[arg-type]
+    assert asked == [["would"]]
+    assert str(summary.hosts["good"].outcome) == "ok"
+    assert str(summary.hosts["would"].error) == "no network; nothing was changed; plug it in"
+    assert summary.hosts["would"].outcome is Outcome.FAILED
+    assert [event.outcome for event in events if isinstance(event, ResourceDone) and event.host == "would"] == []
 
 
 def test_a_resource_that_failed_without_an_error_still_fails_its_host() -> None:

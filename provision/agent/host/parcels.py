@@ -14,7 +14,7 @@ from .errors import Failed
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, Iterable, Iterator
+    from typing import Any, Callable, Iterable, Iterator
 
     from .system import System
 
@@ -103,15 +103,16 @@ class Parcels:
             self._listing = self._next()
         return self._listing
 
-    def receive(self, system: "System", wanted: "Iterable[Wanted]") -> None:
-        """Have all of these in the cache. Raises Failed with the name of what is missing or was changed."""
+    def receive(self, system: "System", wanted: "Iterable[Wanted]", watch: "Callable[[], None]" = lambda: None) -> None:
+        """Have all of these in the cache. Raises Failed with the name of what is missing or was changed; `watch` is
+        called at each piece, and may raise Failed, too."""
         files = list({item.sha256: item for item in wanted}.values())
         folder = self._folder(system)
         missing = [item for item in files if not self._there(system, folder, item)]
         if missing:
             _make_room(system, folder, missing, {item.sha256 for item in files})
         while missing:
-            missing = self._bring(system, folder, missing)
+            missing = self._bring(system, folder, missing, watch)
 
     def path(self, system: "System", sha256: str) -> str:
         """Where a file of the cache is."""
@@ -138,7 +139,9 @@ class Parcels:
                 system.remove(path)
         return item.sha256 in self._sound
 
-    def _bring(self, system: "System", folder: str, missing: "list[Wanted]") -> "list[Wanted]":
+    def _bring(
+        self, system: "System", folder: str, missing: "list[Wanted]", watch: "Callable[[], None]"
+    ) -> "list[Wanted]":
         """Ask for these, a few pieces ahead; those that have to be asked for from their start once more."""
         again, told, done = [], 0.0, 0
         total = sum(item.size for item in missing)
@@ -152,6 +155,7 @@ class Parcels:
                 part.take(data)
                 if last and not part.end():
                     again.append(part.wanted)
+                watch()
             except (Failed, OSError):
                 for _ in waiting if not self._cut else ():  # they are on their way: the wire is not ours alone
                     self._next()

@@ -99,6 +99,10 @@ class _Proof:
     def demand(self) -> None:
         """Wait for the end, and raise what was found wrong."""
         self.wait()
+        self.watch()
+
+    def watch(self) -> None:
+        """Raise what was found wrong until now."""
         if self._error is not None:
             raise self._error
 
@@ -133,8 +137,9 @@ def bring(system: "System", arguments: "list[str]") -> None:
         raise explain(answer.out + answer.err, "apt cannot do that with what the bundle has")
     packages = system.bundle.listing["packages"]
     digests = re.findall(r"^'[^']+' \S+ \d+ SHA256:([0-9a-f]{64})$", answer.out, re.M)
-    system.bundle.receive(system, [_wanted(packages[digest], digest) for digest in digests])
-    system.bundle.proof.demand()
+    proof = system.bundle.proof
+    system.bundle.receive(system, [_wanted(packages[digest], digest) for digest in digests], proof.watch)
+    proof.demand()
     system.progress("installing {}".format(" ".join(arguments[arguments.index("install") + 1 :])))
 
 

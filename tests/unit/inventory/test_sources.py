@@ -1,4 +1,4 @@
-"""Names, paths, directories, programs, and what ansible-inventory has to read."""
+"""Names, paths, programs, and what ansible-inventory has to read."""
 
 import json
 from collections.abc import Callable
@@ -64,68 +64,6 @@ def test_a_file_has_the_variables_beside_it(write: Write) -> None:
     assert found.directory == folder
 
 
-@pytest.mark.parametrize(
-    ("files", "problem"),
-    [
-        (
-            {"README.md": "x"},
-            "this directory holds no inventory, only README.md; write hosts.yml in it, or name the file",
-        ),
-        ({"hosts.yml": "all: {hosts: {a: }}", "more.yml": "a: 1"}, "more.yml:1:4: group a must be a mapping"),
-        ({"hosts.ini": "[a]\na\n[b:vrs]", "more.yml": "a: 1"}, "hosts.ini:3:1: [b:vrs] is no kind of section"),
-        (
-            {"hosts.yml": "all: {hosts: {a: }}", "group_vars/all.yml": "[a]"},
-            "group_vars/all.yml:1:1: a file of variables",
-        ),
-        (
-            {"hosts.yml": "all: {hosts: {a: }}", "host_vars/a.yml": "01: x"},
-            "host_vars/a.yml:1:1: 01 has a leading zero",
-        ),
-        ({"hosts.yml": b"\xff\xfeall:"}, "is UTF-16"),
-        ({"hosts.yml": "\t"}, "hosts.yml:1:1: a tab"),
-    ],
-)
-def test_directories_that_cannot_be_read(write: Write, files: dict[str, str | bytes], problem: str) -> None:
-    assert problem in error(str(write(files)))
-
-
-def test_mistakes_of_all_files_at_once(write: Write) -> None:
-    text = error(
-        str(
-            write(
-                {
-                    "hosts.yml": "all: {hosts: {a: }}",
-                    "group_vars/all.yml": "01: a",
-                    "host_vars/a.yml": "02: b\nb: 2\nb: 3",
-                }
-            )
-        )
-    )
-    assert len(text.splitlines()) == 3
-
-
-def test_a_mistake_in_a_directory_of_several_files_says_how_to_read_one(write: Write) -> None:
-    folder = write({"hosts": "[web]\na\n", "site.yml": "- hosts: web\n"})
-    assert error(str(folder)).splitlines() == [
-        f"{folder}/site.yml:1:1: an inventory is a mapping of groups; begin with all:, and under it hosts:",
-        f"{folder}: all files of a directory are read as inventories; to read one, name it: -i {folder}/hosts",
-    ]
-
-
-def test_odd_directories_are_warned_about(write: Write) -> None:
-    folder = write(
-        {
-            "hosts.yml": "all: {hosts: {web: }, children: {dgx: , web: }}",
-            "group_vars/dgxx.yml": "a: 1",
-            "group_vars/other_inventory.yml": "a: 1",
-        }
-    )
-    warnings = "\n".join(inventory.load(str(folder)).warnings).replace(f"{folder}/", "")
-    assert "group_vars/dgxx.yml belongs to no group: did you mean dgx?" in warnings
-    assert "web is the name of a group and of a host" in warnings
-    assert "other_inventory" not in warnings
-
-
 def test_a_directory_with_one_inventory_of_another_name(write: Write) -> None:
     assert inventory.load(str(write({"ansible_inventory.yml": "all: {hosts: {a: }}"}))).hosts == ("a",)
 
@@ -135,29 +73,6 @@ def test_bare_hosts_before_a_section_are_an_inventory(write: Write) -> None:
     found = inventory.load(str(folder))
     assert set(found.hosts) == {"w1", "w2", "d1"}
     assert (found.variable("w1", "v"), found.members("db")) == ("more", ("d1",))
-
-
-def test_all_inventories_of_a_directory_count_in_order_of_name(write: Write) -> None:
-    folder = write(
-        {
-            "hosts": "[web]\nw1 v=first w=first\n",
-            "db-hosts": "[db]\nd1\n[web]\nw2\n",
-            "sub/extra.yml": "web: {hosts: {w1: {v: last}}}",
-            "group_vars/web.yml": "x: file",
-            "roles/site.py": "",
-            "id_ed25519": "-----BEGIN OPENSSH PRIVATE KEY-----\n",
-            "known_hosts": "v1,10.0.0.1 ssh-ed25519 AAAA\n",
-            "hosts~": "[old]\no1\n",
-            "ansible.cfg": "[defaults]\nbecome=true\n",
-            "more": "h9\nh8\n",
-        }
-    )
-    found = inventory.load(str(folder))
-    assert found.hosts == ("d1", "w2", "w1")
-    assert [found.variable("w1", name) for name in "vwx"] == ["last", "first", "file"]
-    assert [text.replace(f"{folder}/", "") for text in found.warnings] == [
-        "more is not read: if it lists hosts, begin it with a section such as [ungrouped]"
-    ]
 
 
 @pytest.mark.parametrize("name", ["inventory", "inventory.ini", "hosts.ini", "staging", "01-web.ini"])
