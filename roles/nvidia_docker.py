@@ -49,6 +49,8 @@ Environment=PATH={}:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 """
 HOOK_SEEN = "/var/lib/provision/nvidia-container-runtime-hook"
 CDI_SINCE, CDI_BY_DEFAULT, GPUS_SINCE, RUNTIMES_SINCE = (25,), (28, 2), (19, 3), (17, 6)
+CDI_IN_DEBIAN = (13,)
+"""The first Debian whose own docker.io has CDI."""
 ListName = Annotated[str, role.Spelled(r"^[^/\s]+\.(list|sources)$", "should be the name of a file, as in docker.list")]
 TomlKey = Annotated[
     str,
@@ -255,7 +257,11 @@ def _packages(settings: Settings, generation: Generation) -> Iterator[Resource]:
 
 
 def _cdi(facts: role.Facts, settings: Settings, engine: tuple[int, ...] | None) -> Iterator[Resource]:
-    if settings.cdi is False or engine is None:
+    if settings.cdi is False:
+        return
+    if engine is None:
+        if _cdi_is_coming(facts):
+            yield from _spec(facts)
         return
     if engine < CDI_SINCE:
         if settings.cdi is True:
@@ -263,14 +269,25 @@ def _cdi(facts: role.Facts, settings: Settings, engine: tuple[int, ...] | None) 
                 f"Docker {facts.docker.version} has no CDI, which came with 25", "upgrade Docker, or set cdi: false"
             )
         return
+    yield from _spec(facts)
+    refused = (facts.docker.configured.get("features") or {}).get("cdi") is False
+    if engine < CDI_BY_DEFAULT or refused or settings.cdi is True:
+        yield DaemonOption(key=("features", "cdi"), value=True)
+
+
+def _spec(facts: role.Facts) -> Iterator[Resource]:
     if facts.nvidia.programs and facts.init == "systemd":
         yield SystemdDropIn(
             unit=REFRESH, name="50-provision.conf", content=PATH_OF_REFRESH.format(facts.nvidia.programs)
         )
     yield CdiSpec()
-    refused = (facts.docker.configured.get("features") or {}).get("cdi") is False
-    if engine < CDI_BY_DEFAULT or refused or settings.cdi is True:
-        yield DaemonOption(key=("features", "cdi"), value=True)
+
+
+def _cdi_is_coming(facts: role.Facts) -> bool:
+    """Will this run install a Docker with CDI? Then a check names the spec; it is planned once that Docker is there."""
+    coming = {"docker-ce", "docker.io"} & facts.docker.packages.keys()
+    release = tuple(map(int, re.findall(r"\d+", facts.os.version_id)[:1]))
+    return bool(coming) and not (coming == {"docker.io"} and facts.os.id == "debian" and release < CDI_IN_DEBIAN)
 
 
 def _registered(facts: role.Facts, settings: Settings) -> Iterator[Resource]:

@@ -127,9 +127,13 @@ CONTAINERD = frozenset({"containerd", "containerd.io", "moby-containerd"})
 
 
 def _containerd(layout: Layout, facts: Facts) -> list[Resource]:
-    """The packages' containerd, where the daemon is told to use it: it runs, and runs the program that is on disk."""
+    """The packages' containerd, where the daemon is told to use it: it runs, and runs the program that is on disk.
+
+    A unit that is still to come with its packages tells it to.
+    """
     told = layout.unit_flags.get("containerd", [""])[-1].removeprefix("/var")
-    if not (layout.systemd and told == SOCKET and CONTAINERD & facts.docker.packages.keys()):
+    coming = facts.docker.unit is None and facts.docker.daemon is None
+    if not (layout.systemd and (coming or told == SOCKET) and CONTAINERD & facts.docker.packages.keys()):
         return []
     return [Service(name="containerd", enabled=None, platform="docker")]
 

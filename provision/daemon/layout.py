@@ -17,6 +17,8 @@ from provision.role import Refuse
 DEFAULT_FILE = "/etc/default/docker"
 DROP_INS = "/etc/systemd/system/docker.service.d"
 EARLY = f"{DROP_INS}/50-provision.conf"
+DAEMON_UNTIL: Version = (17, 12)
+"""The first version whose daemon is dockerd alone."""
 LATE = f"{DROP_INS}/zz-provision.conf"
 """Sorts after the docker-override.conf of a DGX: the last ExecStart wins."""
 
@@ -70,6 +72,12 @@ def _check(facts: Facts, layout: Layout, wanted: Mapping[str, Any]) -> None:
         raise Refuse(
             "docker.service is masked on this host", "run `systemctl unmask docker.service`, if Docker is to run here"
         )
+    if layout.unit_words[1:2] == ("daemon",) and layout.version >= DAEMON_UNTIL:
+        where = docker.unit.exec_start_from if docker.unit else ""
+        cause = (
+            f"docker.service starts Docker with `docker daemon`, which Docker {docker.version} does not have any more"
+        )
+        raise Refuse(cause, f"write dockerd in its place, in {where}")
     if docker.config_problem:
         raise Refuse(docker.config_problem, "correct or remove it; nothing was written")
     if docker.default_problem and (layout.reads_default_file or layout.legacy):

@@ -262,3 +262,12 @@ def test_a_refresh_service_that_makes_nothing_is_stood_in_for_by_nvidia_ctk(syst
 def test_a_spec_that_names_no_driver_is_told(host):
     host.put("/etc/cdi/nvidia.yaml", "nvidia.com/gpu: {")
     assert CdiSpec(vendor="nvidia.com/gpu").actual(host) == {"spec": "/etc/cdi/nvidia.yaml names no driver"}
+
+
+def test_a_spec_without_the_device_that_stands_for_all_gpus_is_made_anew(host):
+    """Docker answers only that it cannot resolve it; each other part of the spec is right."""
+    host.put("/etc/cdi/nvidia.yaml", SPEC.format(DRIVER).replace("name: all", "name: every"))
+    host.commands = [(GENERATE, generates)]
+    result = converged(host)
+    assert result["outcome"] == "changed"
+    assert result["diff"][0]["before"] == "/etc/cdi/nvidia.yaml has no device `all`"

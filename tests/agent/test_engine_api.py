@@ -22,3 +22,12 @@ def test_a_daemon_that_does_not_run_is_started_as_the_host_does_it(tmp_path, sys
         Engine(host).pid()
     assert caught.value.fix == fix
     assert daemon_socket.log(host) in fix
+
+
+def test_a_daemon_whose_socket_was_removed_is_told_from_one_that_does_not_answer(tmp_path, monkeypatch):
+    host = Rooted(tmp_path)
+    monkeypatch.setattr(Engine, "pid", lambda self: 1)
+    monkeypatch.setattr(daemon_socket, "address", lambda system, pid: str(tmp_path / "docker.sock"))
+    with pytest.raises(NotRunning, match="runs, and its socket .*docker.sock is gone") as caught:
+        Engine(host).get("/info")
+    assert caught.value.fix == "restart Docker, which makes it anew"

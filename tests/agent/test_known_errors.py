@@ -35,6 +35,43 @@ def test_a_row_names_only_groups_that_its_pattern_has(table):
         assert names <= set(re.compile(row.pattern).groupindex) | {"0"}, row.pattern
 
 
+@pytest.mark.parametrize(
+    ("said", "cause", "fix"),
+    [
+        (
+            "all (runtime): OCI runtime create failed: failed to create NVIDIA Container Runtime: failed to construct "
+            'OCI spec modifier: invalid mode "fast": unknown',
+            "a mode of the nvidia runtime that this toolkit does not know",
+            "mode to auto",
+        ),
+        (
+            "all (runtime): unable to retrieve OCI runtime error (open …/log.json: no such file or directory): "
+            "/usr/bin/nvidia-container-runtime did not terminate successfully: exit status 1: unknown",
+            "cannot read its config.toml",
+            "nvidia-container-runtime --version",
+        ),
+        (
+            "all (runtime): error constructing low-level runtime: error locating runtime: no runtime binary found from "
+            "candidate list: [nothing]: unknown",
+            "names no low-level runtime",
+            "install runc",
+        ),
+        ("/usr/lib/libcuda.so.1: invalid ELF header", "is damaged, or made for another processor", "libraries anew"),
+        ("/usr/lib/libcuda.so.1: file too short", "is damaged, or made for another processor", "libraries anew"),
+        (
+            "fork/exec /usr/bin/nvidia-container-runtime: no such file or directory: unknown",
+            "its binary is gone",
+            "install the toolkit again",
+        ),
+        ("cuInit failed with 100 CUDA_ERROR_NO_DEVICE", "CUDA sees no GPU", "the CDI spec gives"),
+    ],
+)
+def test_failures_made_by_hand_beside_an_h200_have_their_cause_and_remedy(said, cause, fix):
+    known = gpu.explain(said)
+    assert cause in known.cause
+    assert fix in known.fix
+
+
 @pytest.mark.parametrize("table", [docker.KNOWN, stream.KNOWN, gpu.KNOWN, apt_errors.KNOWN])
 def test_no_row_stands_twice(table):
     patterns = [row.pattern for row in table]

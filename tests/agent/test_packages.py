@@ -559,6 +559,16 @@ UNSIGNED = "\nE: The repository 'http://x noble InRelease' is not signed."
             "the packages' dependencies cannot be met: a : Depends: b (>= 2) but 1 is to be installed",
         ),
         (
+            "E: Error, pkgProblemResolver::Resolve generated breaks, this may be caused by held packages.",
+            "the packages' dependencies cannot be met, for which packages held on this host are the usual reason",
+        ),
+        (
+            "E: Repository 'http://x noble InRelease' changed its 'Label' value from 'Docker CE' to 'Docker EE'\n"
+            "N: This must be accepted explicitly before updates for this repository can be applied.",
+            "the package source http://x noble changed its 'Label' value from 'Docker CE' to 'Docker EE',"
+            " which apt takes from a person only",
+        ),
+        (
             "dpkg: error processing package foo (--configure):\n its script failed with exit status 1",
             "dpkg cannot process foo: its script failed with exit status 1",
         ),

@@ -348,6 +348,19 @@ def test_a_socket_that_cannot_start_is_told_before_docker_stops(host):
     assert of_docker.socket(host, change(ENGINE))[0] == "n/a", "the role says that"
 
 
+def test_a_unit_that_no_start_gets_over_is_told_before_docker_stops(host):
+    host.put("/run/systemd/system/x", "")
+    host.put("/lib/systemd/system/docker.service", "[Service]\nExecStart=/opt/dockerd\nEnvironmentFile=/etc/none\n")
+    verdict, text, fix = of_docker.socket(host, change(ENGINE))
+    assert (verdict, "its unit wants the file /etc/none, which is not there" in text) == ("fail", True)
+    assert "systemctl cat docker" in fix
+    host.put("/etc/none", "")
+    host.commands = [(["/opt/dockerd", "--version"], answer("", "not found", 127))]
+    assert "/opt/dockerd does not run" in of_docker.socket(host, change(ENGINE))[1]
+    host.done()
+    assert of_docker.socket(host, change(INSTALL, ENGINE))[0] == "n/a", "the packages may bring it"
+
+
 # -- images
 
 INFO = {"Driver": "overlay2", "DockerRootDir": "/var/lib/docker", "Images": 3, "Containers": 1}

@@ -91,3 +91,32 @@ def test_hosts_that_are_dropped_from_the_inventory_may_go(lab: Lab) -> None:
     without = asked(lab, docker_daemon={"data_root": "/data/docker"})
     ended = without.check()
     assert ended.status == 3, ended.explain()
+
+
+OVERRIDE = "/etc/systemd/system/docker.service.d/docker-override.conf"
+DGX = """\
+[Unit]
+After=nvidia-fabricmanager.service
+[Service]
+ExecStart=
+ExecStart=/usr/sbin/dockerd -H fd:// -s overlay2 --default-shm-size=1G --bip=172.17.0.1/16 --fixed-cidr=172.17.0.0/16
+LimitSTACK=67108864
+"""
+"""What DGX OS 5 to 7 bring for Docker (nv-docker-options), less the memlock that no lab host can give."""
+
+
+def test_the_flags_of_a_dgx_are_kept_or_taken_over_and_what_is_not_restarted_is_seen(lab: Lab) -> None:
+    host, only = lab.host("r1"), ("--limit", "r1")
+    host.run("rm -rf /etc/docker/daemon.json /etc/systemd/system/docker.service.d /var/lib/provision")
+    host.write(OVERRIDE, DGX)
+    host.run("systemctl daemon-reload; systemctl stop docker.socket docker; systemctl start docker.socket docker")
+    kept = {"storage_driver": "overlay2", "default_shm_size": "1G", "default_ulimits": {"stack": 67108864}}
+    for settings in (kept, kept | {"bip": "192.168.127.1/24", "fixed_cidr": "192.168.127.128/25"}):
+        run = asked(lab, docker_daemon=settings)
+        for ended in (run.apply(*only), run("verify", *only)):
+            assert ended.status == 0, ended.explain()
+    words = host.run("tr '\\0' ' ' </proc/$(cat /run/docker.pid)/cmdline").stdout
+    assert words.strip() == "/usr/sbin/dockerd -H fd:// -s overlay2 --default-shm-size=1G"
+    host.run(f"rm -r {OVERRIDE.rpartition('/')[0]}; systemctl daemon-reload")
+    statuses = {verb: run(verb, *only).status for verb in ("check", "status", "verify")}
+    assert statuses == {"check": 3, "status": 3, "verify": 1}

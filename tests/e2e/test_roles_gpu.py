@@ -26,9 +26,10 @@ GPUS = 3
 DAEMON_JSON = "/etc/docker/daemon.json"
 RECEIPT = "/var/lib/provision/proofs/gpu.json"
 ROLES = ["docker_engine", "docker_daemon", "nvidia_docker", "gpu_smoke_test"]
+BASE = "nvidia-container-toolkit-base"
 TOOLKIT = [
     "nvidia-container-toolkit",
-    "nvidia-container-toolkit-base",
+    BASE,
     "libnvidia-container-tools",
     "libnvidia-container1",
 ]
@@ -72,7 +73,8 @@ def provision(lab: Lab, settings: dict[str, Any]) -> Provision:
         **expect,
         "nvidia_docker": {"version": "1.17.8-1", "expect_gpus": GPUS, "default_runtime": True, "config": toml},
     }
-    return settle(lab, settings, hook=hook, cdi=expect, none={}, old={"roles": []}, first={"roles": []})
+    base = {**expect, "nvidia_docker": {"base_only": True, "expect_gpus": GPUS}}
+    return settle(lab, settings, hook=hook, cdi=base, none={}, old={"roles": []}, first={"roles": []})
 
 
 def probe(ended: Ended, host: str) -> dict[str, Any]:
@@ -131,7 +133,9 @@ def test_apply_takes_bare_hosts_to_a_passed_proof(lab: Lab, provision: Provision
         assert asked["none"]["cuda"]["devices"] == []
         assert asked["flags"]["uid"] == 65534
         assert json.loads(host.read(RECEIPT))["verdict"] == "passed"
-        assert set(nvidia.package_state(host, TOOLKIT).values()) == {f"hi {version}"}
+        packages = nvidia.package_state(host, TOOLKIT)
+        assert set(packages.values()) == {f"hi {version}"}
+        assert set(packages) == ({BASE} if name == "cdi" else set(TOOLKIT)), "the base package alone, where it is asked"
         assert containers(host) == "", "each container was removed"
     written = json.loads(lab.host("hook").read(DAEMON_JSON))
     assert written["default-runtime"] == "nvidia"

@@ -286,6 +286,7 @@ def test_what_an_engine_cannot_do_is_refused_with_the_version_that_can(
     [
         (facts(config_problem="daemon.json is not JSON"), "not JSON"),
         (debian(default_problem="curly quotes"), "curly"),
+        (facts(unit=Unit(path="/u", exec_start=("/usr/bin/docker", "daemon", "-H", "fd://"))), "`docker daemon`"),
         (facts(unit=Unit(path="/u", masked=True)), "masked"),
         (facts(unit=Unit(path="/u", exec_start=("dockerd", "-b", "br9"))), "bridge of its own"),
         (facts(version=None), "cannot be told"),
@@ -434,3 +435,9 @@ def test_the_packages_containerd_runs_where_the_daemon_is_told_to_use_it(package
     unit = Unit(path="/lib/systemd/system/docker.service", exec_start=("/usr/bin/dockerd", "-H", "fd://", flag))
     found = [item for item in fold(facts(unit=unit, packages=packages)) if isinstance(item, Service)]
     assert [item.platform for item in found] == (["docker"] if asked else [])
+
+
+def test_a_check_names_the_containerd_that_comes_with_its_engine() -> None:
+    coming = facts("29.2.1", packages={"docker-ce": "", "containerd.io": ""})
+    coming = coming.model_copy(update={"docker": coming.docker.model_copy(update={"unit": None, "daemon": None})})
+    assert [item.name for item in fold(coming) if isinstance(item, Service)] == ["containerd"]

@@ -99,6 +99,9 @@ class Engine:
                 yield answer
         except socket.timeout:
             raise TimedOut("Docker does not answer in time") from None
+        except FileNotFoundError:
+            cause = "the Docker daemon runs, and its socket {} is gone".format(socket_path)
+            raise NotRunning(cause, "restart Docker, which makes it anew") from None
         except OSError as error:
             raise NotRunning(
                 "Docker does not answer on {}: {}".format(socket_path, error),

@@ -107,7 +107,7 @@ def _is_program(system: "System", path: str) -> bool:
 
 def refuse_restart(system: "System", info: "dict[str, Any]") -> None:
     """Failed where a daemon that runs would not come up again, or could start no container."""
-    _refuse_unit(system)
+    refuse_unit(system)
     lost = data_lost(system, info)
     if lost:
         raise Failed("Docker would not come up again: {}".format(lost), "mount it, then run again")
@@ -116,7 +116,7 @@ def refuse_restart(system: "System", info: "dict[str, Any]") -> None:
             _start(system, path, "no container would start")
 
 
-def _refuse_unit(system: "System") -> None:
+def refuse_unit(system: "System") -> None:
     """Failed where the unit, with whatever others have put into it, has what no start gets over."""
     unit = unit_file.load(system, "docker.service") if look.exists(system, "/run/systemd/system") else None
     if unit is None:

@@ -122,6 +122,8 @@ def _fault(system: "System", path: str, text: str, driver: str) -> "str | None":
     absent = [name for name in _nodes(system) if name not in given]
     if absent:
         return "does not give {}".format(", ".join("/dev/" + name for name in absent))
+    if injection.ALL not in injection.names_in(text):
+        return "has no device `{}`".format(injection.ALL)
     folder = gather.driver_programs(system)
     smi = re.search(r"hostPath\"?:\s*\"?(/[^\s\",]*/nvidia-smi)\b", text)
     if folder and smi and smi.group(1) != folder + "/nvidia-smi":

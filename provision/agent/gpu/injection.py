@@ -10,6 +10,7 @@ is in the proof.
 """
 
 import itertools
+import json
 import os
 import re
 
@@ -61,6 +62,11 @@ def specs(system: "System") -> "dict[str, str]":
 
 def names_in(text: str) -> "set[str]":
     """The device names of a CDI spec in YAML or JSON."""
+    if text.lstrip().startswith("{"):
+        try:
+            return {str(device["name"]) for device in json.loads(text)["devices"]}
+        except (ValueError, TypeError, KeyError):
+            return set()
     return set(re.findall(r"^\s*(?:-\s*)?\"?name\"?:\s*\"?([A-Za-z0-9:._-]+)", text, re.M))
 
 

@@ -98,6 +98,21 @@ KNOWN = (
         "correct the selection; after a MIG change refresh the CDI spec",
     ),
     KnownError(
+        r"failed to construct OCI spec modifier: invalid mode",
+        "config.toml sets a mode of the nvidia runtime that this toolkit does not know",
+        "set nvidia-container-runtime.mode to auto (cdi and legacy: all toolkits; jit-cdi: from 1.18 on)",
+    ),
+    KnownError(
+        r"no runtime binary found from candidate list",
+        "config.toml names no low-level runtime that is on this host",
+        "install runc, or name the one that is there in nvidia-container-runtime.runtimes",
+    ),
+    KnownError(
+        r"nvidia-container-runtime\"?\S* did not terminate successfully",
+        "the nvidia runtime ends before it says why: mostly it cannot read its config.toml",
+        "nvidia-container-runtime --version tells the line of /etc/nvidia-container-runtime/config.toml",
+    ),
+    KnownError(
         r"bpf_prog_query\(BPF_CGROUP_DEVICE\) failed|unable to find any existing device filters",
         "the device rules of a container cannot be set: rootless, LXC, or an old libnvidia-container on cgroup v2",
         "upgrade libnvidia-container, or (rootless only) set no-cgroups = true",
@@ -117,6 +132,11 @@ KNOWN = (
         r"load library failed: libnvidia-ml|libnvidia-ml\.so\.1: cannot open",
         "the driver's user libraries are not there, or not in the linker's cache, or Docker is a snap",
         "install the driver's libraries in its version and run ldconfig; remove a snap Docker",
+    ),
+    KnownError(
+        r"invalid ELF header|file too short|wrong ELF class",
+        "a library of the driver that the container got is damaged, or made for another processor",
+        "install the driver's libraries anew, run ldconfig, then nvidia-ctk cdi generate --output=/etc/cdi/nvidia.yaml",
     ),
     KnownError(
         r"libcuda\.so\.1: cannot open",
@@ -205,11 +225,12 @@ KNOWN = (
     KnownError(
         r"CUDA_ERROR_NO_DEVICE|cuInit failed with 100\b",
         "CUDA sees no GPU in this container",
-        "ask for a GPU; look at NVIDIA_VISIBLE_DEVICES and CUDA_VISIBLE_DEVICES",
+        "ask for a GPU; look at NVIDIA_VISIBLE_DEVICES and CUDA_VISIBLE_DEVICES, and at the device files and variables "
+        "that the CDI spec gives (nvidia-ctk cdi generate makes it anew)",
     ),
     KnownError(
         r"JIT_COMPILER_NOT_FOUND|cu\w+ failed with 221\b",
-        "the container got no libnvidia-ptxjitcompiler, with which the driver compiles kernels",
+        "the container got no libnvidia-ptxjitcompiler that can be loaded, with which the driver compiles kernels",
         "install all libraries of the driver, then nvidia-ctk cdi generate --output=/etc/cdi/nvidia.yaml",
     ),
     KnownError(

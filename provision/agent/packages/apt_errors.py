@@ -75,6 +75,11 @@ KNOWN = (
         "correct its address and suite (or its mirror), then run again",
     ),
     KnownError(
+        r"Repository '(?P<what>\S+ \S+)[^']*' changed its '(?P<more>\w+' value from '[^']*' to '[^']*')",
+        "the package source {what} changed its '{more}, which apt takes from a person only",
+        "see that its vendor meant to, then accept it on the host: apt-get update --allow-releaseinfo-change",
+    ),
+    KnownError(
         r"Certificate verification failed|certificate verify failed",
         "the certificate of a package source is not trusted on this host",
         "install ca-certificates or the site's own authority on it, then run again",
@@ -126,9 +131,14 @@ KNOWN = (
         "remove what is in the way yourself, or ask for versions that fit it, then run again",
     ),
     KnownError(
-        r"(?:unmet|Unsatisfied) dependencies[.:]*\n\s*(?P<what>\S.*)|held broken packages",
+        r"(?:unmet|Unsatisfied) dependencies[.:]*\n\s*(?P<what>\S.*)",
         "the packages' dependencies cannot be met: {what}",
         "see the lines below; packages held (apt-mark showhold) or pinned on this host are the usual reason",
+    ),
+    KnownError(
+        r"held broken packages|this may be caused by held packages",
+        "the packages' dependencies cannot be met, for which packages held on this host are the usual reason",
+        "release those that are in the way (apt-mark showhold names them), or ask for versions that fit them",
     ),
     KnownError(
         r"dpkg was interrupted",

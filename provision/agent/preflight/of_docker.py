@@ -8,7 +8,7 @@ import json
 import os
 import re
 
-from ..docker import command_line, daemon_socket, engine_facts, flags
+from ..docker import command_line, daemon_socket, engine_facts, flags, footing
 from ..docker.daemon_json import JsonKeys
 from ..docker.daemon_socket import process
 from ..host import look
@@ -64,7 +64,12 @@ def _named(system: "System", pid: str) -> str:
 
 
 def socket(system: "System", change: "Change") -> "Judgement":
-    """docker.service does not start without docker.socket, which is given to a group."""
+    """docker.service does not start without what its unit names, or without docker.socket, which a group is given."""
+    if change.of("docker_service") and not change.packages:
+        try:
+            footing.refuse_unit(system)
+        except Failed as error:
+            return "fail", error.cause, error.fix
     if not change.engine or system.link(UNITS[0] + "docker.service") == MASK:
         return UNTOUCHED
     if not re.search(r"^(?:Requires|BindsTo)=.*\bdocker\.socket\b", _unit(system, "docker.service"), re.M):

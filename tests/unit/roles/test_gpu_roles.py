@@ -81,13 +81,31 @@ def test_the_base_package_alone_brings_cdi_and_the_runtime_without_the_hook() ->
         ("26.1.5", "auto", True, True),
         ("26.1.5", False, None, False),
         ("20.10.24", "auto", None, False),
-        (None, "auto", None, False),
+        (None, False, None, False),
     ],
 )
 def test_cdi_where_docker_has_it(version: str | None, cdi: Any, option: bool | None, spec: bool) -> None:
     found = asked(facts(version), cdi=cdi)
     assert options(found).get("features.cdi") is option
     assert ("cdi_spec" in kinds(found)) is spec
+
+
+@pytest.mark.parametrize(
+    ("release", "coming", "spec"),
+    [
+        (("ubuntu", "24.04"), "docker-ce", True),
+        (("debian", "13"), "docker.io", True),
+        (("debian", "12"), "docker-ce", True),
+        (("debian", "12"), "docker.io", False),
+        (("debian", "13"), None, False),
+    ],
+)
+def test_a_check_before_docker_is_there_names_the_cdi_spec(release: Any, coming: str | None, spec: bool) -> None:
+    system = {"id": release[0], "version_id": release[1]}
+    host = facts(None, os=system, docker={"packages": {coming: ""} if coming else {}})
+    found = asked(host)
+    assert ("cdi_spec" in kinds(found)) is spec
+    assert "features.cdi" not in options(found)
 
 
 def test_the_refresh_unit_finds_the_programs_of_a_driver_in_its_own_folder() -> None:
