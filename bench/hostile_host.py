@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from provision import conversation
-from provision.agent.wire import MARKER, Decoder, WireError, encode
+from provision.agent.wire import MARKER, Decoder, FrameError, encode
 from provision.allowance import Allowance
 from provision.errors import HostError, ProtocolError
 from provision.events import Event, Looked
@@ -30,7 +30,7 @@ from provision.plan import Stage
 from provision.questions import Question
 from provision.questions.status import AskStatus
 from provision.report import Output, Story
-from provision.report.facts import FactsStory
+from provision.report.facts import FactsTranscript
 from provision.report.html import page
 from provision.report.jsonlines import JsonLines
 from provision.report.junit import junit
@@ -193,7 +193,7 @@ def allowed(name: str, make: Callable[[int], bytes], size: int) -> bool:
     try:
         for piece in sliced(name, make(size)):
             conversation.decoded(decoder, piece, allowance)
-    except (ProtocolError, WireError):
+    except (ProtocolError, FrameError):
         return False
     return True
 
@@ -212,7 +212,7 @@ def cost(name: str, verb: str, words: bytes) -> tuple[float, int, str]:
     script = list(sliced(name, MARKER + words))
     asks = verb in {"facts", "status"}
     question: Question | None = AskStatus([]) if verb == "status" else None
-    story = FactsStory() if verb == "facts" else Story(diff=True, verbose=True)
+    story = FactsTranscript() if verb == "facts" else Story(diff=True, verbose=True)
     record, lines = Record(), Output(io.StringIO())
     with tempfile.TemporaryDirectory() as folder:
         listeners = [Plain(lines, story), JsonLines(Output(io.StringIO())), record, Journal(Path(folder), "r", {})]

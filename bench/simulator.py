@@ -21,7 +21,7 @@ from provision.agent.engine import kinds
 from provision.agent.files import file
 from provision.agent.host import results, system
 from provision.agent.wire import MARKER
-from provision.cli import rolling
+from provision.cli import run_verb
 from provision.errors import ConnectionLost, HostError, Unreachable
 from provision.target import Target
 
@@ -46,10 +46,10 @@ class Rooted(system.System):
     def query(self, argv: list[str], timeout: float = 30, stdin: bytes = b"", env: Any = None) -> Any:
         if argv[0] == "validate":
             bad = Path(self.root).name in _names(Path(self.root).parents[1], "bad")
-            return results.Result(argv, int(bad), "", "the simulated validator says no" if bad else "")
+            return results.CommandResult(argv, int(bad), "", "the simulated validator says no" if bad else "")
         if argv[0] == "stat":  # room for everything
-            return results.Result(argv, 0, "9999999 4096 999999 999999 9999999 ext2/ext3\n", "")
-        return results.Result(argv, results.MISSING, "", "not on a simulated host")
+            return results.CommandResult(argv, 0, "9999999 4096 999999 999999 9999999 ext2/ext3\n", "")
+        return results.CommandResult(argv, results.MISSING, "", "not on a simulated host")
 
     def which(self, program: str) -> None:
         return None
@@ -241,7 +241,7 @@ class Connection:
 def controller(directory: Path, words: list[str]) -> None:
     """provision.py, but for its transport."""
     Pool.directory = directory
-    rolling.Pool = Pool  # type: ignore[assignment,misc]
+    run_verb.Pool = Pool  # type: ignore[assignment,misc]
     sys.argv = ["provision.py", *words]
     try:
         cli.main()

@@ -55,7 +55,7 @@ def run(words: list[str]) -> None:
     from provision import cli
 
     told("command line imported")
-    from provision.cli import hosts, rolling
+    from provision.cli import hosts, run_verb
     from provision.session import Session
     from provision.transport import connect, ssh_config
     from provision.transport.pool import Pool
@@ -67,7 +67,7 @@ def run(words: list[str]) -> None:
     milestone(Pool, "connect", "a host is logged in")
     milestone(Session, "_greet", "a host's plan is sent")
     milestone(Session, "execute", "a host is done")
-    milestone(rolling.Rollout, "execute", "all hosts are done")
+    milestone(run_verb.Rollout, "execute", "all hosts are done")
     sys.argv = ["provision.py", *words]
     cli.main()
 

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from provision.errors import ProtocolError
-from provision.messages import Result
+from provision.messages import ResultMessage
 from provision.plan import Stage
 from provision.resources import Resource
 
@@ -35,7 +35,7 @@ class Accounting:
     def __init__(self) -> None:
         self._told: defaultdict[int, dict[int, Told]] = defaultdict(dict)
 
-    def add(self, result: Result, stages: Sequence[Stage]) -> None:
+    def add(self, result: ResultMessage, stages: Sequence[Stage]) -> None:
         """One more result. ProtocolError where it is about something else than what was planned."""
         told = self._told[result.stage]
         known = 0 <= result.stage < len(stages) and stages[result.stage].role == result.role
@@ -60,7 +60,7 @@ class Accounting:
                 raise ProtocolError(f"the agent left without a word of {what!r:.200}, and of {len(missing) - 1} more")
 
 
-def _may_be(result: Result, stage: Stage) -> bool:
+def _may_be(result: ResultMessage, stage: Stage) -> bool:
     """Can this result be about a resource of that stage?"""
     if result.kind == "role":
         return (result.name, result.outcome) == (stage.role, WAITS)
@@ -83,7 +83,7 @@ def _missing(stage: Stage, told: list[Told]) -> list[str]:
     return missing
 
 
-def _is(result: Result | Told, resource: Resource) -> bool:
+def _is(result: ResultMessage | Told, resource: Resource) -> bool:
     """A host may say more than the name ("LINE in PATH"), and takes - and _ of a kernel module for one."""
     name = _name(resource)
     return result.kind == resource.kind and (name is None or _spelled(name) in _spelled(result.name))

@@ -7,7 +7,7 @@ import contextlib
 
 from provision import messages
 from provision.agent import protocol
-from provision.agent.wire import Decoder, WireError, encode
+from provision.agent.wire import Decoder, FrameError, encode
 from provision.allowance import Allowance
 from provision.errors import ConnectionLost, Garbled, HostError, ProtocolError, Refused
 from provision.transport import Channel
@@ -40,7 +40,7 @@ def decoded(decoder: Decoder, data: bytes, allowance: Allowance) -> list[message
     allowance.received(data)
     try:
         found = decoder.feed(data)
-    except WireError as error:
+    except FrameError as error:
         raise Garbled(str(error)) from None
     for raw in found:
         allowance.heard(raw)

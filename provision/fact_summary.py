@@ -32,7 +32,7 @@ PATHS: Mapping[str, tuple[str, ...]] = {
 
 
 @dataclass(frozen=True)
-class Difference:
+class FactDifference:
     """A trait in which the hosts of one set differ from all of another."""
 
     trait: str
@@ -52,7 +52,7 @@ def traits(facts: Mapping[str, Any]) -> Traits:
     return {name: sys.intern(value) for name, value in found.items()}
 
 
-def differences(odd: Sequence[Traits], others: Sequence[Traits], most: int = 3) -> list[Difference]:
+def differences(odd: Sequence[Traits], others: Sequence[Traits], most: int = 3) -> list[FactDifference]:
     """The first traits in which no host of `odd` is like any of `others`; none where either set is empty."""
     found = []
     for name in ("GPUs", *PATHS):
@@ -61,7 +61,7 @@ def differences(odd: Sequence[Traits], others: Sequence[Traits], most: int = 3) 
             Counter(item.get(name, "none") for item in others),
         )
         if here and there and not here.keys() & there.keys():
-            found.append(Difference(name, _listed(here), _listed(there)))
+            found.append(FactDifference(name, _listed(here), _listed(there)))
     return found[:most]
 
 

@@ -30,7 +30,7 @@ FIX = (
 
 
 @dataclass(frozen=True)
-class Gpu:
+class MeasuredGpu:
     """One GPU of a host. `figures` are GB/s or TFLOP/s, `crc` what it has computed, by kernel."""
 
     host: str
@@ -49,12 +49,12 @@ class Gpu:
 class Outlier:
     """A GPU that is not like its equals, in one figure ("" where it computes something else)."""
 
-    gpu: Gpu
+    gpu: MeasuredGpu
     figure: str
     text: str
 
 
-def gpus(host: str, proof: Mapping[str, Any]) -> list[Gpu]:
+def gpus(host: str, proof: Mapping[str, Any]) -> list[MeasuredGpu]:
     """Those of a proof of level 5 that can be compared."""
     found = proof.get("speed")
     if not isinstance(found, list | tuple):
@@ -63,7 +63,7 @@ def gpus(host: str, proof: Mapping[str, Any]) -> list[Gpu]:
     return [gpu for gpu in read if gpu.figures]
 
 
-def _gpu(host: str, item: Mapping[str, Any]) -> Gpu:
+def _gpu(host: str, item: Mapping[str, Any]) -> MeasuredGpu:
     figures, units = {}, {}
     for name, pair in _mapping(item.get("figures")).items():
         if name in WORDS and isinstance(pair, list | tuple) and len(pair) == 2 and isinstance(pair[0], int | float):
@@ -71,7 +71,7 @@ def _gpu(host: str, item: Mapping[str, Any]) -> Gpu:
     watts = item.get("power_limit")
     power = f", {watts / 1000:.0f} W" if isinstance(watts, int | float) else ""
     index = item.get("index")
-    return Gpu(
+    return MeasuredGpu(
         host,
         index if isinstance(index, int) else 0,
         str(item.get("uuid")),
@@ -86,15 +86,15 @@ def _mapping(value: Any) -> Mapping[str, Any]:
     return value if isinstance(value, Mapping) else {}
 
 
-def groups(found: Iterable[Gpu]) -> dict[str, list[Gpu]]:
+def groups(found: Iterable[MeasuredGpu]) -> dict[str, list[MeasuredGpu]]:
     """Equals, by what they have in common; the largest group first."""
-    sorted_out: dict[str, list[Gpu]] = {}
+    sorted_out: dict[str, list[MeasuredGpu]] = {}
     for gpu in found:
         sorted_out.setdefault(gpu.group, []).append(gpu)
     return dict(sorted(sorted_out.items(), key=lambda item: -len(item[1])))
 
 
-def medians(equals: Iterable[Gpu]) -> dict[str, float]:
+def medians(equals: Iterable[MeasuredGpu]) -> dict[str, float]:
     """The median of each figure that two or more of them have."""
     found: dict[str, list[float]] = {}
     for gpu in equals:
@@ -104,7 +104,7 @@ def medians(equals: Iterable[Gpu]) -> dict[str, float]:
     return {name: middle[name] for name in WORDS if len(found.get(name, ())) > 1}
 
 
-def outliers(found: Iterable[Gpu]) -> list[Outlier]:
+def outliers(found: Iterable[MeasuredGpu]) -> list[Outlier]:
     """All that are not like their equals."""
     told = []
     for equals in groups(found).values():
@@ -116,7 +116,7 @@ def outliers(found: Iterable[Gpu]) -> list[Outlier]:
     return told
 
 
-def _slow(gpu: Gpu, name: str, usual: float, count: int) -> str:
+def _slow(gpu: MeasuredGpu, name: str, usual: float, count: int) -> str:
     value = gpu.figures[name]
     of = f"of its equal ({usual:.4g})" if count == 2 else f"of {count} equal GPUs ({usual:.4g})"
     return (
@@ -125,7 +125,7 @@ def _slow(gpu: Gpu, name: str, usual: float, count: int) -> str:
     )
 
 
-def _otherwise(equals: list[Gpu]) -> list[Outlier]:
+def _otherwise(equals: list[MeasuredGpu]) -> list[Outlier]:
     """Those of three or more whose results are not those of most."""
     told = []
     for kernel in {name for gpu in equals for name in gpu.crc}:

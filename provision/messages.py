@@ -66,7 +66,7 @@ class Difference(_Message):
     text: str | None = None
 
 
-class WireError(_Message):
+class ErrorReport(_Message):
     cause: Sentence
     fix: Sentence
     output: str
@@ -87,7 +87,7 @@ class Impact(_Message):
     effect: str
 
 
-class Result(_Message):
+class ResultMessage(_Message):
     type: Literal["result"]
     role: str
     kind: str
@@ -98,7 +98,7 @@ class Result(_Message):
     diff: list[Difference]
     note: str
     impact: Impact | None = None
-    error: WireError | None
+    error: ErrorReport | None
     seconds: float
     proof: dict[str, Any] | None = None
     rolled_back: bool = False
@@ -130,7 +130,7 @@ class Judged(_Message):
     fix: str
 
 
-class Preflight(_Message):
+class PreflightMessage(_Message):
     type: Literal["preflight"]
     answers: list[Judged]
 
@@ -142,7 +142,7 @@ class Preflight(_Message):
         ]
 
 
-class Looked(_Message):
+class LookedMessage(_Message):
     """The digests of what a check saw, for a plan that is going to be reviewed: asked, found, stops."""
 
     type: Literal["looked"]
@@ -155,7 +155,7 @@ class Replan(_Message):
     facts: dict[str, Any]
 
 
-class Answer(_Message):
+class AnswerMessage(_Message):
     """To a question that was asked in place of a plan; its contents are checked by that question."""
 
     type: Literal["answer"]
@@ -213,11 +213,11 @@ Message = (
     Hello
     | Beat
     | Started
-    | Result
-    | Looked
-    | Preflight
+    | ResultMessage
+    | LookedMessage
+    | PreflightMessage
     | Replan
-    | Answer
+    | AnswerMessage
     | Armed
     | Confirm
     | Refusal

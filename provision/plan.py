@@ -185,8 +185,8 @@ def _daemon_without(removed: Sequence[str], wanted: _Daemon, facts: Facts) -> tu
     if facts.docker.version is None:
         return (JsonKeys(path=CONFIGURATION, keys=(), roles=tuple(removed)),)
     engine = wanted.engine.name if wanted.engine is not None else None
-    roles = daemon.Roles(tuple(removed), wanted.role, engine)
-    resources = daemon.fold(wanted.options, wanted.environment, facts, roles, Templates(wanted.templates))
+    roles = daemon.DaemonRoles(tuple(removed), wanted.role, engine)
+    resources = daemon.merge_options(wanted.options, wanted.environment, facts, roles, Templates(wanted.templates))
     if engine in removed:
         return tuple(item for item in resources if not isinstance(item, Service | DockerService | DockerLive))
     return tuple(_watching(item, wanted.inputs) for item in resources)
@@ -292,8 +292,10 @@ def _with_daemon(stages: list[Stage], wanted: _Daemon, facts: Facts, in_run: tup
     folded = replace(own, deferred=own.deferred or wanted.deferred, needs=needed)
     if folded.deferred is None:
         try:
-            roles = daemon.Roles(in_run, wanted.role, engine)
-            resources = daemon.fold(wanted.options, wanted.environment, facts, roles, Templates(wanted.templates))
+            roles = daemon.DaemonRoles(in_run, wanted.role, engine)
+            resources = daemon.merge_options(
+                wanted.options, wanted.environment, facts, roles, Templates(wanted.templates)
+            )
             watched = tuple(_watching(resource, wanted.inputs) for resource in resources)
             folded = replace(folded, resources=own.resources + watched, transaction=True)
         except Deferred as deferred:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from provision.preflight import Wanted
+from provision.preflight import AskedSettings
 
 if TYPE_CHECKING:
     from provision.agent.types import Options, ReviewedPlan, Who
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Limits:
+class TimeLimits:
     """Seconds. `silence` is six missed beats of the agent."""
 
     login: float = 60.0
@@ -56,12 +56,12 @@ class Run:
     check: bool
     facts_only: bool = False
     """No plan: facts are all that is wanted, or a question is asked. The agent writes nothing and takes no lock."""
-    limits: Limits = Limits()
+    limits: TimeLimits = TimeLimits()
     confirms: bool = False
     """Only to say over a new connection that the host can be reached, for the run of this id."""
     state: str = "/var/lib/provision"
     """The agent's directory on the host: root's, 0700."""
-    preflight: Wanted | None = None
+    preflight: AskedSettings | None = None
     """In a check: ask the questions before a change, where there is one to come, with what the host cannot know."""
     settle: bool = False
     """A check that is the first look of an apply: on a host in sync it is all of it, and what that host remembers of us

@@ -168,13 +168,13 @@ class Session:
             case messages.Started():
                 self._step = f"{message.role}: {message.kind} {message.name}"[:STEP]
                 self.sink(Progress(self.target.name, self._step))
-            case messages.Result():
+            case messages.ResultMessage():
                 self._report(message)
             case messages.Replan():
                 self._replan(channel, message)
             case messages.Armed() | messages.Confirm():
                 self._hold_on(channel, message)
-            case messages.Answer() | messages.Preflight() | messages.Looked():
+            case messages.AnswerMessage() | messages.PreflightMessage() | messages.LookedMessage():
                 self._answered(message)
             case messages.Refusal() | messages.Crash():
                 raise conversation.blame(message)
@@ -199,11 +199,11 @@ class Session:
         stages = self.planner(facts)
         self._send_plan(channel, stages)
 
-    def _answered(self, message: messages.Answer | messages.Preflight | messages.Looked) -> None:
-        if isinstance(message, messages.Looked):
+    def _answered(self, message: messages.AnswerMessage | messages.PreflightMessage | messages.LookedMessage) -> None:
+        if isinstance(message, messages.LookedMessage):
             self.sink(Looked(self.target.name, message.seen))
             return
-        if isinstance(message, messages.Preflight):
+        if isinstance(message, messages.PreflightMessage):
             self._asks = False
             for event in message.events(self.target.name):
                 self.sink(event)
@@ -306,7 +306,7 @@ class Session:
         self._shipped |= set(new)
         return loader.modules(new)
 
-    def _report(self, result: messages.Result) -> None:
+    def _report(self, result: messages.ResultMessage) -> None:
         self._accounting.add(result, self._sent)
         if self.run.preflight is not None:
             self._asks = result.outcome == "would-change" or (self._asks and result.outcome == "ok")

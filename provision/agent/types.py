@@ -127,7 +127,7 @@ class Difference(TypedDict, total=False):
     text: str
 
 
-class Error(TypedDict):
+class ErrorReport(TypedDict):
     """What was the matter (one sentence), what to do, the command's last words, and a traceback where it is a bug."""
 
     cause: str
@@ -171,7 +171,7 @@ class ResourceResult(TypedDict):
     diff: List[Difference]
     note: str
     impact: "Impact | None"
-    error: "Error | None"
+    error: "ErrorReport | None"
     proof: "Dict[str, Any] | None"
     seconds: float
     rolled_back: bool

@@ -26,7 +26,7 @@ large because a plan may carry a package file."""
 LARGEST = sys.float_info.max
 
 
-class WireError(Exception):
+class FrameError(Exception):
     """These bytes are no frame of ours."""
 
 
@@ -34,7 +34,7 @@ def encode(message: "dict[str, Any]", limit: int = LIMIT) -> bytes:
     """One message as the bytes of one frame."""
     payload = json.dumps(message, separators=(",", ":"), allow_nan=False).encode("ascii")
     if len(payload) > limit:
-        raise WireError("a message of {} bytes is over the limit of {}".format(len(payload), limit))
+        raise FrameError("a message of {} bytes is over the limit of {}".format(len(payload), limit))
     return HEADER.pack(MAGIC, len(payload)) + payload
 
 
@@ -57,9 +57,9 @@ class Decoder:
         while len(self._buffer) >= HEADER.size:
             magic, length = HEADER.unpack_from(self._buffer)
             if magic not in (MAGIC, PIECE):
-                raise WireError("expected a frame, got {!r}".format(bytes(self._buffer[:2000])))
+                raise FrameError("expected a frame, got {!r}".format(bytes(self._buffer[:2000])))
             if length > self._limit:
-                raise WireError("a frame of {} bytes is over the limit of {}".format(length, self._limit))
+                raise FrameError("a frame of {} bytes is over the limit of {}".format(length, self._limit))
             end = HEADER.size + length
             if len(self._buffer) < end:
                 break
@@ -85,7 +85,7 @@ def _message(payload: bytes) -> "dict[str, Any]":
     try:
         message = json.loads(payload.decode("ascii"), parse_constant=_finite, parse_float=_finite)
     except (ValueError, RecursionError) as error:
-        raise WireError("a frame is not JSON: {}".format(error)) from None
+        raise FrameError("a frame is not JSON: {}".format(error)) from None
     if not isinstance(message, dict) or not isinstance(message.get("type"), str):
-        raise WireError("a frame is not a message: {!r}".format(payload[:200]))
+        raise FrameError("a frame is not a message: {!r}".format(payload[:200]))
     return message

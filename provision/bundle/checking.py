@@ -9,7 +9,7 @@ from pathlib import Path
 
 from provision.bundle import files, release_file
 from provision.bundle.fetching import Told
-from provision.bundle.manifest import Manifest, Repository
+from provision.bundle.manifest import BundleRepository, Manifest
 from provision.bundle.packages_file import stanzas
 from provision.bundle.resolving import Mirrored, OwnApt
 from provision.errors import Refused
@@ -38,7 +38,7 @@ def _problem(path: Path, size: int, sha256: str) -> str | None:
         return f"cannot be read: {error.strerror or error}"
 
 
-def _chain(folder: Path, manifest: Manifest, repository: Repository) -> Iterator[str]:
+def _chain(folder: Path, manifest: Manifest, repository: BundleRepository) -> Iterator[str]:
     """Signature, then lists, then packages."""
     release = folder / repository.release.path
     root = folder / files.mirrored(repository.uri)

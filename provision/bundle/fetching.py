@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from provision.bundle import files
-from provision.bundle.programs import MISSING, Here, Programs
+from provision.bundle.programs import MISSING, Here, ProgramRunner
 from provision.errors import Refused
 
 HELPER = "/usr/lib/apt/apt-helper"
@@ -29,7 +29,7 @@ LIMIT = 1800
 
 
 @dataclass(frozen=True)
-class Wanted:
+class ToFetch:
     """One file to fetch."""
 
     uri: str
@@ -48,14 +48,14 @@ class Fetcher:
     """Fetches, and counts what came over the network."""
 
     def __init__(self, folder: Path, say: Told) -> None:
-        self.programs: Programs = Here()
+        self.programs: ProgramRunner = Here()
         self._parts = folder / PARTS
         self._say = say
         self.fetched = 0
         """Files."""
         self.bytes = 0
 
-    def all(self, wanted: Sequence[Wanted]) -> None:
+    def all(self, wanted: Sequence[ToFetch]) -> None:
         """Have all of them in place. Raises Refused with the first that cannot be had."""
         missing = [item for item in wanted if not _there(item)]
         total, done = sum(item.size for item in missing), 0
@@ -69,9 +69,9 @@ class Fetcher:
 
     def one(self, uri: str, path: Path) -> None:
         """Fetch a file of unknown digest anew, whatever is there. Raises Refused."""
-        self._batch([Wanted(uri, path)])
+        self._batch([ToFetch(uri, path)])
 
-    def _batch(self, batch: Sequence[Wanted]) -> None:
+    def _batch(self, batch: Sequence[ToFetch]) -> None:
         parts = {self._part(item): item for item in batch}
         missing = {part: item for part, item in parts.items() if not _there(replace(item, path=self._parts / part))}
         said = ""
@@ -92,7 +92,7 @@ class Fetcher:
             item.path.parent.mkdir(parents=True, exist_ok=True)
             part.replace(item.path)
 
-    def _part(self, item: Wanted) -> str:
+    def _part(self, item: ToFetch) -> str:
         """What it is called among the parts."""
         if item.sha256 is not None:
             return item.sha256
@@ -100,13 +100,13 @@ class Fetcher:
         return item.path.name
 
 
-def _words(item: Wanted, part: str) -> Iterator[str]:
+def _words(item: ToFetch, part: str) -> Iterator[str]:
     yield item.uri
     yield part
     yield f"SHA256:{item.sha256}" if item.sha256 else ""
 
 
-def _there(item: Wanted) -> bool:
+def _there(item: ToFetch) -> bool:
     return item.path.is_file() and (item.sha256 is None or files.sha256(item.path) == item.sha256)
 
 

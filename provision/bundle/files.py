@@ -10,7 +10,7 @@ import re
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
-from provision.bundle.manifest import File, Manifest
+from provision.bundle.manifest import BundleFile, Manifest
 
 HOLDS = ("mirror", "keys", "targets", "images")
 """The folders of a bundle, beside its manifest."""
@@ -22,9 +22,9 @@ def sha256(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def described(folder: Path, path: Path) -> File:
+def described(folder: Path, path: Path) -> BundleFile:
     """A file that is there, as the manifest has it."""
-    return File(path=path.relative_to(folder).as_posix(), size=path.stat().st_size, sha256=sha256(path))
+    return BundleFile(path=path.relative_to(folder).as_posix(), size=path.stat().st_size, sha256=sha256(path))
 
 
 def put(path: Path, data: bytes) -> None:

@@ -13,8 +13,8 @@ from typing import Any
 
 from provision.bundle import files
 from provision.bundle.fetching import PARTS, Told
-from provision.bundle.manifest import File, Image
-from provision.bundle.programs import MISSING, Here, Programs
+from provision.bundle.manifest import BundleFile, BundleImage
+from provision.bundle.programs import MISSING, Here, ProgramRunner
 from provision.errors import Refused
 
 BLOBS = "images/blobs/sha256"
@@ -28,18 +28,18 @@ exec skopeo $policy "$@"
 VARIANTS = {"arm64": ("", "v8")}
 
 
-class Registry:
+class ImageReader:
     """Reads images into the bundle at `folder`."""
 
     def __init__(self, folder: Path, say: Told) -> None:
-        self.programs: Programs = Here()
+        self.programs: ProgramRunner = Here()
         self._folder = folder
         self._blobs = folder / BLOBS
         self._say = say
         self.bytes = 0
         """Fetched."""
 
-    def image(self, reference: str, architecture: str) -> Image:
+    def image(self, reference: str, architecture: str) -> BundleImage:
         """One image for one architecture, all of it in the bundle. Raises Refused."""
         name = _repository(reference)
         whole = self._raw(reference)
@@ -65,12 +65,12 @@ class Registry:
             files.put(self._blobs / hashlib.sha256(data).hexdigest(), data)
         blobs = dict.fromkeys((digest, manifest, config, *layers))
         kept = tuple(self._file(blob) for blob in blobs)
-        return Image(
+        return BundleImage(
             reference=reference, architecture=architecture, digest=digest, manifest=manifest, config=config, files=kept
         )
 
-    def _file(self, digest: str) -> File:
-        return File(path=f"{BLOBS}/{digest}", size=(self._blobs / digest).stat().st_size, sha256=digest)
+    def _file(self, digest: str) -> BundleFile:
+        return BundleFile(path=f"{BLOBS}/{digest}", size=(self._blobs / digest).stat().st_size, sha256=digest)
 
     def _there(self, digest: str, size: int) -> bool:
         path = self._blobs / digest

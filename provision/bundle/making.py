@@ -14,15 +14,25 @@ from hashlib import sha256
 from pathlib import Path
 
 from provision.bundle import files, release_file
-from provision.bundle.fetching import PARTS, Fetcher, Told, Wanted
-from provision.bundle.images import Registry
-from provision.bundle.manifest import NAME, File, Image, Index, Manifest, Package, Repository, Target, ordered
+from provision.bundle.fetching import PARTS, Fetcher, ToFetch, Told
+from provision.bundle.images import ImageReader
+from provision.bundle.manifest import (
+    NAME,
+    BundleFile,
+    BundleImage,
+    BundlePackage,
+    BundleRepository,
+    BundleTarget,
+    Index,
+    Manifest,
+    ordered,
+)
 from provision.bundle.mirroring import WORK, Mirrors
 from provision.bundle.needs import Member, Needs, needs, with_engine
 from provision.bundle.packages_file import Stanza, stanzas
-from provision.bundle.programs import Programs
+from provision.bundle.programs import ProgramRunner
 from provision.bundle.resolving import OwnApt, without
-from provision.bundle.sources import Source, sources
+from provision.bundle.sources import HostSource, sources
 from provision.errors import Refused
 
 ROUNDS = 3
@@ -50,7 +60,7 @@ class _Found:
     packages: dict[str, tuple[str, int]] = field(default_factory=dict)
     """{sha256: (file name, bytes)}"""
     python: set[str] = field(default_factory=set)
-    sources: dict[str, Source] = field(default_factory=dict)
+    sources: dict[str, HostSource] = field(default_factory=dict)
     images: set[str] = field(default_factory=set)
     elsewhere: set[str] = field(default_factory=set)
 
@@ -62,7 +72,7 @@ class Maker:
         self,
         folder: Path,
         say: Told,
-        programs: Callable[[Sequence[Member]], Programs] | None = None,
+        programs: Callable[[Sequence[Member]], ProgramRunner] | None = None,
         *,
         mends: bool = True,
     ) -> None:
@@ -73,7 +83,7 @@ class Maker:
         self._say = say
         self._programs = programs
         self._fetcher = Fetcher(self._folder, say)
-        self._registry = Registry(self._folder, say)
+        self._registry = ImageReader(self._folder, say)
         self._mirrors = Mirrors(self._folder, self._fetcher, say)
 
     def make(self, members: Sequence[Member]) -> Made:
@@ -95,7 +105,7 @@ class Maker:
 
     def _make(self, members: Sequence[Member]) -> Made:
         labels = sorted({member.label for member in members})
-        targets, packages, images = list[Target](), list[Package](), dict[tuple[str, str], Image]()
+        targets, packages, images = list[BundleTarget](), list[BundlePackage](), dict[tuple[str, str], BundleImage]()
         elsewhere = set[str]()
         for label in labels:
             of_label = [member for member in members if member.label == label]
@@ -115,7 +125,7 @@ class Maker:
 
     # -- one target
 
-    def _target(self, label: str, members: Sequence[Member]) -> tuple[_Found, Target, list[Package]]:
+    def _target(self, label: str, members: Sequence[Member]) -> tuple[_Found, BundleTarget, list[BundlePackage]]:
         facts = members[0].facts
         if self._programs is not None:
             self._fetcher.programs = self._registry.programs = self._programs(members)
@@ -143,7 +153,7 @@ class Maker:
             versions = _versions(found.packages.values())
         debs, texts = self._packages(found, facts.architecture)
         self._fetch(debs)
-        target = Target(
+        target = BundleTarget(
             os=facts.os.id,
             version=facts.os.version_id,
             codename=facts.os.codename,
@@ -162,7 +172,7 @@ class Maker:
             for source in need.sources:
                 uri = source.uri.rstrip("/")
                 keys = ((f"{source.name}.asc", self._mirrors.key(source)),)
-                made = Source(uri, source.suite, source.components, keys)
+                made = HostSource(uri, source.suite, source.components, keys)
                 found.sources[made.id] = made
 
     def _resolve(self, found: _Found, apt: OwnApt, asked: Sequence[tuple[Member, Needs]]) -> None:
@@ -187,8 +197,8 @@ class Maker:
 
     # -- packages
 
-    def _packages(self, found: _Found, architecture: str) -> tuple[list[Package], list[str]]:
-        left, made, texts = set(found.packages), list[Package](), dict[str, str]()
+    def _packages(self, found: _Found, architecture: str) -> tuple[list[BundlePackage], list[str]]:
+        left, made, texts = set(found.packages), list[BundlePackage](), dict[str, str]()
         for source in found.sources:
             repository = self._mirrors.made.get(source)
             for index in repository.indices if repository is not None and left else ():
@@ -203,25 +213,25 @@ class Maker:
             raise Refused(f"no index that was fetched lists {names}", "run again: a repository has changed meanwhile")
         return made, [text for _, text in sorted(texts.items())]
 
-    def _stanzas(self, label: str, texts: Sequence[str]) -> File:
+    def _stanzas(self, label: str, texts: Sequence[str]) -> BundleFile:
         path = self._folder / "targets" / label.replace(":", "-").replace("/", "-") / "Packages"
         files.put(path, "\n\n".join(texts).encode("utf-8") + b"\n")
         return files.described(self._folder, path)
 
-    def _fetch(self, packages: Sequence[Package]) -> None:
+    def _fetch(self, packages: Sequence[BundlePackage]) -> None:
         self._fetcher.all(
-            [Wanted(item.uri, self._folder / item.file.path, item.file.sha256, item.file.size) for item in packages]
+            [ToFetch(item.uri, self._folder / item.file.path, item.file.sha256, item.file.size) for item in packages]
         )
 
 
-def _package(stanza: Stanza, repository: Repository | None, index: Index) -> Package:
+def _package(stanza: Stanza, repository: BundleRepository | None, index: Index) -> BundlePackage:
     assert repository is not None
     name = files.below(stanza.field("Filename"))
-    file = File(
+    file = BundleFile(
         path=f"{files.mirrored(repository.uri)}/{name}", size=int(stanza.field("Size")), sha256=stanza.field("SHA256")
     )
-    return Package(
-        name=stanza.field("Package"),
+    return BundlePackage(
+        name=stanza.field("BundlePackage"),
         version=stanza.field("Version"),
         architecture=stanza.field("Architecture"),
         repository=repository.id,

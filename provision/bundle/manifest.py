@@ -32,7 +32,7 @@ class _Model(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
-class File(_Model):
+class BundleFile(_Model):
     """One file of the bundle."""
 
     path: Inside
@@ -46,19 +46,19 @@ class Index(_Model):
 
     name: str
     """As the signed Release names it: main/binary-amd64/Packages.gz."""
-    file: File
+    file: BundleFile
 
 
-class Repository(_Model):
+class BundleRepository(_Model):
     """A package source: its signed Release, the lists of packages that this bundle needs of it, and its keys."""
 
     uri: str
     suite: str
     components: tuple[str, ...]
-    release: File
+    release: BundleFile
     """InRelease, as the vendor has signed it."""
     indices: tuple[Index, ...]
-    keys: tuple[File, ...]
+    keys: tuple[BundleFile, ...]
     """With which the bundle was made; a host verifies with its own."""
 
     @property
@@ -67,7 +67,7 @@ class Repository(_Model):
         return f"{self.uri} {self.suite}"
 
 
-class Package(_Model):
+class BundlePackage(_Model):
     """One .deb, as it stands in the index of its repository."""
 
     name: str
@@ -79,10 +79,10 @@ class Package(_Model):
     """The name of the list that it stands in."""
     uri: str
     """Where it came from."""
-    file: File
+    file: BundleFile
 
 
-class Target(_Model):
+class BundleTarget(_Model):
     """What hosts of one release and architecture get."""
 
     os: str
@@ -95,7 +95,7 @@ class Target(_Model):
     """In the order of the hosts' sources."""
     packages: tuple[Digest, ...]
     """The sha256 of each .deb."""
-    stanzas: File
+    stanzas: BundleFile
     """Those of the packages, verbatim, for apt-get's --with-source."""
     python: tuple[Digest, ...] = ()
     """Those that a host without python3 needs before anything else."""
@@ -106,7 +106,7 @@ class Target(_Model):
         return f"{self.os}:{self.codename or self.version}/{self.architecture}"
 
 
-class Image(_Model):
+class BundleImage(_Model):
     """A container image for one architecture: its documents and layers, as the registry has them."""
 
     reference: str
@@ -117,7 +117,7 @@ class Image(_Model):
     manifest: Digest
     """Of the manifest for the architecture."""
     config: Digest
-    files: tuple[File, ...]
+    files: tuple[BundleFile, ...]
     """Each under its digest; index, manifest, config and layers."""
 
 
@@ -125,12 +125,12 @@ class Manifest(_Model):
     """All of a bundle."""
 
     format: Literal[1] = 1
-    targets: tuple[Target, ...] = ()
-    repositories: tuple[Repository, ...] = ()
-    packages: tuple[Package, ...] = ()
-    images: tuple[Image, ...] = ()
+    targets: tuple[BundleTarget, ...] = ()
+    repositories: tuple[BundleRepository, ...] = ()
+    packages: tuple[BundlePackage, ...] = ()
+    images: tuple[BundleImage, ...] = ()
 
-    def files(self) -> Iterator[File]:
+    def files(self) -> Iterator[BundleFile]:
         """Every file once, in the order in which hosts trust them: indices, packages, images."""
         seen = set[str]()
         for file in self._files():
@@ -138,7 +138,7 @@ class Manifest(_Model):
                 seen.add(file.path)
                 yield file
 
-    def _files(self) -> Iterator[File]:
+    def _files(self) -> Iterator[BundleFile]:
         for repository in self.repositories:
             yield repository.release
             yield from (index.file for index in repository.indices)
@@ -154,7 +154,10 @@ class Manifest(_Model):
 
 
 def ordered(
-    targets: Iterable[Target], repositories: Iterable[Repository], packages: Iterable[Package], images: Iterable[Image]
+    targets: Iterable[BundleTarget],
+    repositories: Iterable[BundleRepository],
+    packages: Iterable[BundlePackage],
+    images: Iterable[BundleImage],
 ) -> Manifest:
     """A manifest with everything once, sorted."""
     return Manifest(

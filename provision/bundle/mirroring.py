@@ -9,10 +9,10 @@ from hashlib import sha256
 from pathlib import Path
 
 from provision.bundle import files, release_file
-from provision.bundle.fetching import Fetcher, Told, Wanted
-from provision.bundle.manifest import File, Index, Repository
+from provision.bundle.fetching import Fetcher, ToFetch, Told
+from provision.bundle.manifest import BundleFile, BundleRepository, Index
 from provision.bundle.resolving import Mirrored
-from provision.bundle.sources import Source
+from provision.bundle.sources import HostSource
 from provision.errors import Refused
 from provision.resources import AptSource
 
@@ -28,7 +28,7 @@ class Mirrors:
         self._fetcher = fetcher
         self._say = say
         self._keys = dict[str, bytes]()
-        self.made = dict[str, Repository]()
+        self.made = dict[str, BundleRepository]()
 
     def key(self, source: AptSource) -> bytes:
         """The key of a role's source; whether it is the asked one, each host decides by its fingerprint."""
@@ -49,7 +49,7 @@ class Mirrors:
         self._fetcher.one(source.key, path)
         return path.read_bytes()
 
-    def take(self, wanted: Sequence[Source], architecture: str) -> list[Mirrored]:
+    def take(self, wanted: Sequence[HostSource], architecture: str) -> list[Mirrored]:
         made = []
         for source in wanted:
             if not re.match(r"https?://", source.uri):
@@ -65,7 +65,7 @@ class Mirrors:
             made.append(Mirrored(source.uri, source.suite, source.components, root, keys))
         return made
 
-    def _repository(self, source: Source, architecture: str) -> Repository:
+    def _repository(self, source: HostSource, architecture: str) -> BundleRepository:
         known = self.made.get(source.id)
         if known is not None and any(f"binary-{architecture}/" in index.name for index in known.indices):
             return known
@@ -86,12 +86,12 @@ class Mirrors:
             digest, size = listed[name]
             path = folder / files.below(name)
             hashed = f"{name.rpartition('/')[0]}/by-hash/SHA256/{digest}".lstrip("/") if by_hash else name
-            wanted.append(Wanted(f"{base}/{hashed}", path, digest, size))
-            file = File(path=path.relative_to(self._folder).as_posix(), size=size, sha256=digest)
+            wanted.append(ToFetch(f"{base}/{hashed}", path, digest, size))
+            file = BundleFile(path=path.relative_to(self._folder).as_posix(), size=size, sha256=digest)
             indices = [index for index in indices if index.name != name] + [Index(name=name, file=file)]
         self._fetcher.all(wanted)
         keys = tuple(self._written_key(name, data) for name, data in source.keys)
-        return Repository(
+        return BundleRepository(
             uri=source.uri,
             suite=source.suite,
             components=source.components,
@@ -100,7 +100,7 @@ class Mirrors:
             keys=keys,
         )
 
-    def _written_key(self, name: str, data: bytes) -> File:
+    def _written_key(self, name: str, data: bytes) -> BundleFile:
         digest = sha256(data).hexdigest()
         ending = ".asc" if data.lstrip().startswith(b"-----BEGIN") else ".gpg"
         stem = re.sub(r"[^A-Za-z0-9.-]", "_", name.rpartition("/")[2]).rpartition(".")[0] or "key"
@@ -109,7 +109,7 @@ class Mirrors:
         return files.described(self._folder, path)
 
 
-def _place(source: Source) -> str:
+def _place(source: HostSource) -> str:
     """Where below its URI a repository has its InRelease; a flat one (no components) has it in the suite itself."""
     if source.components:
         return f"dists/{source.suite}"

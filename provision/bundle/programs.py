@@ -40,7 +40,7 @@ tar -cf - "$@" 2>/dev/null
 
 
 @dataclass(frozen=True)
-class Ran:
+class ProgramResult:
     """How a program ended."""
 
     status: int
@@ -54,13 +54,13 @@ class Ran:
         return self.out.decode("utf-8", "replace") + self.err + end
 
 
-class Programs(Protocol):
+class ProgramRunner(Protocol):
     """Where programs run."""
 
     place: str
     """For people: `here`, or `on HOST`."""
 
-    def run(self, argv: Sequence[str], folder: Path, names: Sequence[str] = ()) -> Ran:
+    def run(self, argv: Sequence[str], folder: Path, names: Sequence[str] = ()) -> ProgramResult:
         """Run a program; afterwards `folder` has those of the files `names` (paths below it) that it made. Raises
         Refused where it does not end, and HostError where the host is lost."""
 
@@ -70,7 +70,7 @@ class Here:
 
     place = "here"
 
-    def run(self, argv: Sequence[str], folder: Path, names: Sequence[str] = ()) -> Ran:
+    def run(self, argv: Sequence[str], folder: Path, names: Sequence[str] = ()) -> ProgramResult:
         folder.mkdir(parents=True, exist_ok=True)
         for name in names:
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
@@ -85,10 +85,10 @@ class Here:
                 env={**os.environ, "LC_ALL": "C"},
             )
         except FileNotFoundError:
-            return Ran(MISSING, b"", f"there is no {argv[0]} here")
+            return ProgramResult(MISSING, b"", f"there is no {argv[0]} here")
         except subprocess.TimeoutExpired:
             raise Refused(f"{argv[0]} did not end within {LIMIT} s", "look at the network, then run again") from None
-        return Ran(done.returncode, done.stdout, done.stderr.decode("utf-8", "replace"))
+        return ProgramResult(done.returncode, done.stdout, done.stderr.decode("utf-8", "replace"))
 
 
 class OnHost:
@@ -99,7 +99,7 @@ class OnHost:
         self._target = target
         self.place = f"on {target.name}"
 
-    def run(self, argv: Sequence[str], folder: Path, names: Sequence[str] = ()) -> Ran:
+    def run(self, argv: Sequence[str], folder: Path, names: Sequence[str] = ()) -> ProgramResult:
         mark = f"provision-{secrets.token_hex(8)}"
         script = SCRIPT.format(
             mark=mark,
@@ -127,7 +127,7 @@ class OnHost:
             came.close()
         if not said.get(STATUS, b"").strip().isdigit():
             raise Refused(f"{self._target.name}: what it fetched did not come: a full /var/tmp, or a cut", "run again")
-        return Ran(int(said[STATUS]), said.get(OUT, b""), said.get(ERR, b"").decode("utf-8", "replace"))
+        return ProgramResult(int(said[STATUS]), said.get(OUT, b""), said.get(ERR, b"").decode("utf-8", "replace"))
 
 
 def _place(tar: tarfile.TarFile, entry: tarfile.TarInfo, path: Path) -> None:

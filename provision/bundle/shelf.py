@@ -16,7 +16,7 @@ from typing import Any
 
 from provision.bundle import files
 from provision.bundle import manifest as manifests
-from provision.bundle.manifest import File, Target
+from provision.bundle.manifest import BundleFile, BundleTarget
 from provision.errors import Refused
 from provision.facts import Facts, Os
 from provision.plan import Stage
@@ -60,7 +60,7 @@ class Shelf:
         self._listings = dict[str, dict[str, Any]]()
         self._lock = threading.Lock()
 
-    def target(self, facts: Facts) -> Target | None:
+    def target(self, facts: Facts) -> BundleTarget | None:
         """What is in it for a host; None where that is nothing."""
         system = facts.os
         for target in self.manifest.targets:
@@ -89,7 +89,7 @@ class Shelf:
                 self._listings[target.label] = self._listing(target)
             return self._listings[target.label]
 
-    def _listing(self, target: Target) -> dict[str, Any]:
+    def _listing(self, target: BundleTarget) -> dict[str, Any]:
         wanted = set(target.packages)
         packages = {item.file.sha256: item for item in self.manifest.packages if item.file.sha256 in wanted}
         indices = {(item.repository, item.index) for item in packages.values()}
@@ -128,14 +128,14 @@ class Shelf:
             },
         }
 
-    def _text(self, file: File) -> str:
+    def _text(self, file: BundleFile) -> str:
         try:
             return (self.folder / file.path).read_text("utf-8")
         except OSError as error:
             raise Refused(f"{file.path} of the bundle cannot be read: {error.strerror}", "verify the bundle") from None
 
     @cached_property
-    def _files(self) -> dict[str, File]:
+    def _files(self) -> dict[str, BundleFile]:
         return {file.sha256: file for file in self.manifest.files()}
 
     @cached_property
@@ -174,7 +174,7 @@ class Shelf:
             raise Refused(problem, "make it again while these hosts can be asked, or with --for")
         return self._tar(list(self._python(set(target.python))))
 
-    def _python(self, wanted: set[str]) -> Iterator[tuple[str, bytes | File]]:
+    def _python(self, wanted: set[str]) -> Iterator[tuple[str, bytes | BundleFile]]:
         debs = [item for item in self.manifest.packages if item.file.sha256 in wanted]
         lines = []
         for number, repository in enumerate(self.manifest.repositories):
@@ -189,7 +189,7 @@ class Shelf:
             lines.append(f"{number} {repository.suite} {' '.join(repository.components)}\n")
         yield "sources", "".join(lines).encode()
 
-    def _tar(self, entries: Sequence[tuple[str, bytes | File]]) -> Iterator[bytes]:
+    def _tar(self, entries: Sequence[tuple[str, bytes | BundleFile]]) -> Iterator[bytes]:
         for name, content in entries:
             header = tarfile.TarInfo(name)
             header.size, header.mode = len(content) if isinstance(content, bytes) else content.size, 0o644

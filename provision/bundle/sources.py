@@ -16,7 +16,7 @@ OFF = ("no", "false", "without", "off", "disable")
 
 
 @dataclass(frozen=True)
-class Source:
+class HostSource:
     """One URI and suite, with the keys that it is verified with: {name: a keyring, binary or armoured}."""
 
     uri: str
@@ -39,16 +39,16 @@ class _Entry:
     architectures: tuple[str, ...]
 
 
-def sources(files: Mapping[str, bytes], architecture: str) -> list[Source]:
+def sources(files: Mapping[str, bytes], architecture: str) -> list[HostSource]:
     """The sources of a host for its architecture, in apt's order. `files`: {path without the first slash: contents}."""
-    found = dict[tuple[str, str], Source]()
+    found = dict[tuple[str, str], HostSource]()
     for entry in _entries(files):
         if entry.architectures and architecture not in entry.architectures:
             continue
         known = found.get((entry.uri, entry.suite))
         components = tuple(dict.fromkeys((*(known.components if known else ()), *entry.components)))
         keys = tuple(_keys(files, entry.signed_by))
-        found[entry.uri, entry.suite] = Source(entry.uri, entry.suite, components, keys)
+        found[entry.uri, entry.suite] = HostSource(entry.uri, entry.suite, components, keys)
     return list(found.values())
 
 

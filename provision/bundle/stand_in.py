@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from provision.bundle.sources import ARCHIVE_KEYRINGS, Source, sources
+from provision.bundle.sources import ARCHIVE_KEYRINGS, HostSource, sources
 from provision.errors import InputError, Problem
 from provision.facts import Facts
 
@@ -24,16 +24,16 @@ def files_of(facts: Facts, root: Path = Path("/")) -> Mapping[str, bytes]:
     Raises InputError where this machine lacks the distribution's keys."""
     own = _own_files(root)
     system = _os_release(root)
-    found = list[Source]()
+    found = list[HostSource]()
     if system.get("ID") == facts.os.id and (codename := system.get("VERSION_CODENAME")):
         for source in sources(own, facts.architecture):
             if re.fullmatch(rf"{codename}(-.+)?", source.suite):
                 suite = source.suite.replace(codename, facts.os.codename, 1)
-                found.append(Source(source.uri, suite, source.components, source.keys))
+                found.append(HostSource(source.uri, suite, source.components, source.keys))
     return _written(found or list(_public(facts, own)))
 
 
-def _public(facts: Facts, own: Mapping[str, bytes]) -> Iterable[Source]:
+def _public(facts: Facts, own: Mapping[str, bytes]) -> Iterable[HostSource]:
     names = [path for path in own if ARCHIVE_KEYRINGS.match(path) and f"/{facts.os.id}-" in path]
     if not names:
         cause = f"--for {facts.os.id}: this machine has no keyring of that distribution's archive"
@@ -41,21 +41,21 @@ def _public(facts: Facts, own: Mapping[str, bytes]) -> Iterable[Source]:
     keys = ((names[0], own[names[0]]),)
     name = facts.os.codename
     if facts.os.id == "debian":
-        yield Source("http://deb.debian.org/debian", name, ("main",), keys)
-        yield Source("http://deb.debian.org/debian", f"{name}-updates", ("main",), keys)
-        yield Source("http://deb.debian.org/debian-security", f"{name}-security", ("main",), keys)
+        yield HostSource("http://deb.debian.org/debian", name, ("main",), keys)
+        yield HostSource("http://deb.debian.org/debian", f"{name}-updates", ("main",), keys)
+        yield HostSource("http://deb.debian.org/debian-security", f"{name}-security", ("main",), keys)
         return
     main = facts.architecture in ("amd64", "i386")
     archive = "http://archive.ubuntu.com/ubuntu" if main else "http://ports.ubuntu.com/ubuntu-ports"
     security = "http://security.ubuntu.com/ubuntu" if main else archive
     for uri, suite in ((archive, name), (archive, f"{name}-updates"), (security, f"{name}-security")):
-        yield Source(uri, suite, ("main", "universe"), keys)
+        yield HostSource(uri, suite, ("main", "universe"), keys)
 
 
 KEYRING_PACKAGES = {"debian": "archive-keyring", "ubuntu": "keyring"}
 
 
-def _written(found: Iterable[Source]) -> Mapping[str, bytes]:
+def _written(found: Iterable[HostSource]) -> Mapping[str, bytes]:
     files, lines = dict[str, bytes](), list[str]()
     for source in found:
         paths = [path if "/" in path else f"etc/apt/keyrings/{path}" for path, _ in source.keys]

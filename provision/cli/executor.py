@@ -23,14 +23,14 @@ _REMOTE = re.compile(r"dask(?P<tls>\+tls)?://(?P<host>\[[0-9a-fA-F:]+\]|[^\[\]:/
 _LOCAL = re.compile(r"dask\+local(:(?P<processes>[1-9][0-9]{0,2}))?")
 
 
-class Wanted(NamedTuple):
+class Workers(NamedTuple):
     """What `--executor` names: a scheduler as Dask writes it, or so many processes of this machine."""
 
     address: str | None = None
     processes: int = 0
 
 
-def wanted(asked: Asked) -> Wanted | None:
+def wanted(asked: Asked) -> Workers | None:
     """What was asked for; None: threads. Raises InputError."""
     text = asked.executor
     if text is None:
@@ -45,12 +45,12 @@ def wanted(asked: Asked) -> Wanted | None:
         hint = "run: pip install 'provision[dask]'"
         raise InputError([Problem("--executor needs distributed, which this Python does not have", hint=hint)])
     if local is not None:
-        return Wanted(processes=int(local["processes"] or os.cpu_count() or 1))
+        return Workers(processes=int(local["processes"] or os.cpu_count() or 1))
     assert remote is not None
     if not remote["tls"] and not _loopback(remote["host"]):
         what = f"--executor {text}: whoever reaches a scheduler without TLS runs code beside your keys"
         raise InputError([Problem(what, hint=f"give dask+tls://{remote['host']}:{remote['port']}")])
-    return Wanted(f"{'tls' if remote['tls'] else 'tcp'}://{remote['host']}:{remote['port']}")
+    return Workers(f"{'tls' if remote['tls'] else 'tcp'}://{remote['host']}:{remote['port']}")
 
 
 def _loopback(host: str) -> bool:

@@ -26,7 +26,7 @@ from provision.secrets import Mask, secrets_in
 if TYPE_CHECKING:
     from provision.journal import Past
     from provision.rollout.policy import Policy
-    from provision.rollout.review import Plan
+    from provision.rollout.review import SavedPlan
 
 
 @dataclass(frozen=True)
@@ -103,7 +103,7 @@ def select(
     secrets: bool = True,
     past: "Past | None" = None,
     hooks: bool = False,
-    plan: "Plan | None" = None,
+    plan: "SavedPlan | None" = None,
     choose: Callable[[set[str]], tuple[str, ...]] | None = None,
 ) -> Selection:
     """The hosts that were asked for; with `past`, those that it left unfinished; with `plan`, those that are in it;
@@ -117,9 +117,9 @@ def select(
         asked = replace(asked, roles=choose(_roles(found, names)))
     hosts = _resolve(found, names, asked, problems, secrets=secrets)
     if past is not None:
-        from provision.cli import resuming
+        from provision.cli import resume
 
-        hosts = resuming.left(past, hosts, limited=asked.limit is not None)
+        hosts = resume.left(past, hosts, limited=asked.limit is not None)
     return Selection(hosts, role_path(asked), course, found)
 
 
@@ -138,16 +138,16 @@ def _course(
     found: Inventory, asked: Asked, names: Sequence[str], problems: list[Problem], *, hooks: bool = False
 ) -> "Policy":
     """How a run goes through these hosts; what is wrong with that is added to `problems`."""
-    from provision.rollout.policy import Wanted, policy
+    from provision.rollout.policy import GivenPolicy, policy
 
-    wanted = Wanted(asked.waves, asked.max_failures, hooks, asked.no_exec)
+    wanted = GivenPolicy(asked.waves, asked.max_failures, hooks, asked.no_exec)
     course, wrong = policy(found.rollout, wanted, names, found.by_host)
     problems += wrong
     return course
 
 
 def _names(
-    found: Inventory, asked: Asked, past: "Past | None", plan: "Plan | None", problems: list[Problem]
+    found: Inventory, asked: Asked, past: "Past | None", plan: "SavedPlan | None", problems: list[Problem]
 ) -> list[str]:
     """The hosts that were asked for; all of them where that is wrong, for what else is: it is added to `problems`."""
     try:
@@ -157,17 +157,17 @@ def _names(
         return list(found.hosts)
 
 
-def _chosen(found: Inventory, asked: Asked, past: "Past | None", plan: "Plan | None") -> list[str]:
+def _chosen(found: Inventory, asked: Asked, past: "Past | None", plan: "SavedPlan | None") -> list[str]:
     names = found.select(asked.limit, _failed)
     if plan is not None:
         names = _in_plan(plan, names, asked)
     if past is None:
         return names
-    from provision.cli import resuming
+    from provision.cli import resume
 
-    if asked.limit is None and (gone := resuming.missing(past, names)):
+    if asked.limit is None and (gone := resume.missing(past, names)):
         raise InputError(gone)
-    if not (names := resuming.names(past, names)):
+    if not (names := resume.names(past, names)):
         raise InputError([Problem(f"--limit {asked.limit}: matches no host of run {past.run}")])
     return names
 
@@ -184,7 +184,7 @@ def _roles(found: Inventory, names: Iterable[str]) -> set[str]:
     return {str(name) for host in names if isinstance(given.get(host), list) for name in given[host]}
 
 
-def _in_plan(plan: "Plan", names: list[str], asked: Asked) -> list[str]:
+def _in_plan(plan: "SavedPlan", names: list[str], asked: Asked) -> list[str]:
     """Those of these hosts that the plan has. Raises InputError where it has one that the inventory has not."""
     gone = [host for host in plan.hosts if host not in names] if asked.limit is None else []
     hint = "give --limit for those that are left"

@@ -11,7 +11,7 @@ from typing import Any
 
 import click
 
-from provision.cli import completing
+from provision.cli import shell_completion
 
 
 @dataclass(frozen=True)
@@ -158,18 +158,18 @@ INVENTORY = _Inventory(
     metavar="NAME|PATH",
     envvar="PROVISION_INVENTORY",
     multiple=True,
-    shell_complete=completing.inventories,
+    shell_complete=shell_completion.inventories,
     help="Inventory; repeatable (or $PROVISION_INVENTORY).",
 )
 LIMIT = _option(
     "-l",
     "--limit",
     metavar="PATTERN",
-    shell_complete=completing.hosts,
+    shell_complete=shell_completion.hosts,
     help="dgx:!dgx07, …",
 )
 ROLES = _option(
-    "--roles", metavar="A,B", callback=listed, shell_complete=completing.roles_listed, help="Only these roles."
+    "--roles", metavar="A,B", callback=listed, shell_complete=shell_completion.roles_listed, help="Only these roles."
 )
 CHECK = _option("-C", "--check", is_flag=True, help="Change nothing.")
 DIFF = _option("-D", "--diff", is_flag=True, help="Show differences.")
@@ -179,7 +179,7 @@ SET = _option(
     "overrides",
     metavar="ROLE.KEY=VALUE",
     multiple=True,
-    shell_complete=completing.settings,
+    shell_complete=shell_completion.settings,
     help="A setting.",
 )
 FORKS = _option("-f", "--forks", metavar="N", type=Count(), default=_forks, help="Hosts at once. [32]")
@@ -193,7 +193,7 @@ TIMEOUT = _option(
 WAVES = _option("--waves", metavar="1,10%,100%", help="Cumulative sizes.")
 MAX_FAILURES = _option("--max-failures", metavar="N|P%", help="Stop at so many.")
 EXECUTOR = _option("--executor", metavar="URL", help="dask+tls://HOST:PORT.")
-RESUME = _option("--resume", metavar="RUN", shell_complete=completing.runs, help="Go on: an ID, or last.")
+RESUME = _option("--resume", metavar="RUN", shell_complete=shell_completion.runs, help="Go on: an ID, or last.")
 WHAT_FOR = _option("--comment", metavar="TEXT", default="", callback=_one_line, help="Others see it.")
 REPORT = _option("--report", metavar="FILE", type=click.Path(path_type=Path), help="Write one HTML page.")
 JUNIT = _option("--junit", metavar="FILE", type=click.Path(path_type=Path), help="Write JUnit's XML.")

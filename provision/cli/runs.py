@@ -20,9 +20,9 @@ from provision.report import files, runs
 from provision.report.jsonlines import JsonLines
 from provision.report.plain import Plain
 from provision.report.record import Record
-from provision.report.transcript import Story
+from provision.report.transcript import Transcript
 from provision.rollout import review
-from provision.rollout.review import Plan
+from provision.rollout.review import SavedPlan
 
 
 @dataclass(frozen=True)
@@ -112,7 +112,7 @@ def show(name: str, asked: Asked) -> int:
     def now() -> datetime:
         return at
 
-    story = Story(diff=asked.diff, verbose=asked.verbose, clock=lambda: now().timestamp())
+    story = Transcript(diff=asked.diff, verbose=asked.verbose, clock=lambda: now().timestamp())
     view = JsonLines(output, now) if asked.as_json else Plain(output, story)
     for time, event in found.events():
         at = runs.moment(time) or at
@@ -122,7 +122,7 @@ def show(name: str, asked: Asked) -> int:
     return _ended(output)
 
 
-def _named(name: str) -> Past | Plan:
+def _named(name: str) -> Past | SavedPlan:
     """A recorded run, or the plan in a file. Raises InputError."""
     return review.read(Path(name)) if Path(name).is_file() else journal.find(journal.folder(), name)
 

@@ -14,9 +14,9 @@ from pathlib import Path
 
 from provision.bundle.making import Maker
 from provision.bundle.needs import Member
-from provision.bundle.programs import OnHost, Programs
+from provision.bundle.programs import OnHost, ProgramRunner
 from provision.bundle.shelf import Shelf
-from provision.cli.asking_for import ask
+from provision.cli.bundle_hosts import ask
 from provision.errors import HostError, ProvisionError, Refused
 from provision.rollout import Job
 from provision.transport import Pool
@@ -48,7 +48,9 @@ class Share:
         for number in range(TRIES):
             with ExitStack() as stack:
 
-                def programs(of_release: Sequence[Member], number: int = number, stack: ExitStack = stack) -> Programs:
+                def programs(
+                    of_release: Sequence[Member], number: int = number, stack: ExitStack = stack
+                ) -> ProgramRunner:
                     name = self._fetches = of_release[number % len(of_release)].name
                     connection = pool.connect(targets[name])
                     stack.callback(connection.close)

@@ -54,13 +54,13 @@ def bundle(
 
     Example: provision.py bundle -i dgx --out /media/usb/dgx
     """
-    from provision.cli import bundling
+    from provision.cli import bundle
 
     if context.invoked_subcommand:
         return 0
     if out is None:
         raise click.UsageError("say where: --out DIR")
-    return bundling.make(Asked(**given), out, releases or (), via, also)
+    return bundle.make(Asked(**given), out, releases or (), via, also)
 
 
 @bundle.command(
@@ -72,6 +72,6 @@ def verify(folder: Path, as_json: bool) -> int:
 
     Example: provision.py bundle verify /media/usb/dgx
     """
-    from provision.cli import bundling
+    from provision.cli import bundle
 
-    return bundling.verify(folder, as_json)
+    return bundle.verify(folder, as_json)

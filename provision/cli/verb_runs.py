@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from provision.cli import completing, options
+from provision.cli import options, shell_completion
 from provision.cli.options import Asked
 
 UNITS = {"min": 60, "h": 3600, "d": 86400, "w": 7 * 86400}
@@ -40,7 +40,9 @@ def _filter(*names: str, **settings: Any) -> click.Option:
 @click.group(
     params=[
         _filter("--by", metavar="WHO", help="Only this user's, as in alice, alice@ctl or @ctl."),
-        _filter("-i", "--inventory", metavar="NAME", shell_complete=completing.inventories, help="Only of this one."),
+        _filter(
+            "-i", "--inventory", metavar="NAME", shell_complete=shell_completion.inventories, help="Only of this one."
+        ),
         _filter("--host", metavar="NAME", help="Only those in which this host was."),
         _filter("-l", "--limit", metavar="TEXT", help="Only with this in their --limit."),
         _filter("--comment", metavar="TEXT", help="Only with this in their comment."),
@@ -74,7 +76,7 @@ def runs(context: click.Context, /, as_json: bool, **wanted: Any) -> int:
 
 @runs.command(
     params=[
-        click.Argument(["run"], default="last", shell_complete=completing.runs),
+        click.Argument(["run"], default="last", shell_complete=shell_completion.runs),
         options.DIFF, options.VERBOSE, options.JSON, options.REPORT,
         options.JUNIT,
     ],

@@ -1,4 +1,4 @@
-"""The verbs as click sees them: options, help, one example each. What they do stands in rolling.py and reading.py.
+"""The verbs as click sees them: options, help, one example each. What one does stands in the file of its name.
 
 The law: a verb here imports what it needs when it runs, and returns the exit status.
 """
@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from provision.cli import completing, options
+from provision.cli import options, shell_completion
 from provision.cli.options import Asked
 from provision.cli.screen import Verb
 from provision.cli.verb_bundle import bundle
@@ -34,10 +34,10 @@ def apply(**given: Any) -> int:
     Make hosts what their roles ask for; or just what a PLAN of check --out says.
     Example: provision.py apply -i dgx --limit 'rack1:!dgx07' --waves 1,10%,100%
     """
-    from provision.cli import rolling
+    from provision.cli import apply
 
     asked = Asked(**given)
-    return rolling.converge("check" if asked.check else "apply", asked)
+    return apply.converge("check" if asked.check else "apply", asked)
 
 
 @click.command(
@@ -57,15 +57,15 @@ def check(**given: Any) -> int:
 
     Example: provision.py check -i dgx --diff
     """
-    from provision.cli import rolling
+    from provision.cli import apply
 
-    return rolling.converge("check", Asked(**given))
+    return apply.converge("check", Asked(**given))
 
 
 @click.command(
     cls=Verb,
     params=[
-        click.Argument(["roles"], nargs=-1, required=True, metavar="ROLE...", shell_complete=completing.roles),
+        click.Argument(["roles"], nargs=-1, required=True, metavar="ROLE...", shell_complete=shell_completion.roles),
         options.INVENTORY, options.LIMIT, options.CHECK, options.DIFF, options.FORKS,
         options.WAVES, options.MAX_FAILURES, options.TIMEOUT, options.WHAT_FOR,
         options.YES, options.ON_EVENT, options.JSON, options.REPORT, options.JUNIT, options.METRICS,
@@ -79,9 +79,9 @@ def remove(roles: tuple[str, ...], **given: Any) -> int:
 
     Example: provision.py remove docker_users -i dgx --check --diff
     """
-    from provision.cli import removing
+    from provision.cli import remove
 
-    return removing.remove(roles, Asked(**given))
+    return remove.remove(roles, Asked(**given))
 
 
 @click.command(
@@ -97,9 +97,9 @@ def facts(**given: Any) -> int:
 
     Example: provision.py facts -i dgx --json
     """
-    from provision.cli import rolling
+    from provision.cli import facts
 
-    return rolling.facts(Asked(**given, roles=()))
+    return facts.facts(Asked(**given, roles=()))
 
 
 @click.command(
@@ -116,19 +116,19 @@ def inventory(graph: bool, host: str | None, **given: Any) -> int:
 
     Example: provision.py inventory -i dgx --host dgx01
     """
-    from provision.cli import reading
+    from provision.cli import inventory
 
     if graph and host is not None:
         raise click.UsageError("give --graph or --host, not both")
     asked = Asked(**given)
     if asked.limit is not None and (graph or host is not None):
         raise click.UsageError("--limit chooses from the list of hosts; it does not go with --graph or --host")
-    return reading.inventory(asked, graph, host)
+    return inventory.inventory(asked, graph, host)
 
 
 @click.command(
     params=[
-        click.Argument(["names"], nargs=-1, metavar="[NAME]...", shell_complete=completing.roles),
+        click.Argument(["names"], nargs=-1, metavar="[NAME]...", shell_complete=shell_completion.roles),
         options.INVENTORY,
         options.JSON,
     ],
@@ -141,9 +141,9 @@ def roles(names: tuple[str, ...], **given: Any) -> int:
 
     Example: provision.py roles docker_daemon
     """
-    from provision.cli import reading
+    from provision.cli import roles
 
-    return reading.roles(Asked(**given), names)
+    return roles.roles(Asked(**given), names)
 
 
 @click.command(
@@ -167,9 +167,9 @@ def verify(junit: Path | None, **given: Any) -> int:
 
     Example: provision.py verify -i dgx --junit verify.xml
     """
-    from provision.cli import verifying
+    from provision.cli import verify
 
-    return verifying.verify(Asked(**given), junit)
+    return verify.verify(Asked(**given), junit)
 
 
 @click.command(
@@ -188,9 +188,9 @@ def status(**given: Any) -> int:
 
     Example: provision.py status -i dgx
     """
-    from provision.cli import asking
+    from provision.cli import status
 
-    return asking.status(Asked(**given, roles=()))
+    return status.status(Asked(**given, roles=()))
 
 
 @click.command(
@@ -211,9 +211,9 @@ def unlock(force: bool, **given: Any) -> int:
 
     Example: provision.py unlock -i dgx --limit dgx07
     """
-    from provision.cli import asking
+    from provision.cli import unlock
 
-    return asking.unlock(Asked(**given, roles=()), force)
+    return unlock.unlock(Asked(**given, roles=()), force)
 
 
 @click.command(
@@ -231,9 +231,9 @@ def why(key: str, **given: Any) -> int:
 
     Example: provision.py why default-runtime -i dgx
     """
-    from provision.cli import asking
+    from provision.cli import why
 
-    return asking.why(key, Asked(**given))
+    return why.why(key, Asked(**given))
 
 
 SELDOM = [bundle, completion, init, kinds, man, schema]

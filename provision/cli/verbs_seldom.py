@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from provision.cli import completing, options
+from provision.cli import options, shell_completion
 from provision.cli.options import Asked
 
 SHELLS = ("bash", "zsh", "fish")
@@ -24,9 +24,9 @@ def init(folder: Path) -> int:
 
     Example: provision.py init infrastructure
     """
-    from provision.cli import starting
+    from provision.cli import init
 
-    return starting.init(folder)
+    return init.init(folder)
 
 
 @click.command(
@@ -55,18 +55,18 @@ def man(context: click.Context) -> int:
 
     Example: provision man > ~/.local/share/man/man1/provision.1
     """
-    from provision.cli import manual
+    from provision.cli import man
 
     program = context.find_root().command
     assert isinstance(program, click.Group)
-    for text in manual.page(program):
+    for text in man.page(program):
         click.echo(text)
     return 0
 
 
 @click.command(
     params=[
-        click.Argument(["names"], nargs=-1, metavar="[NAME]...", shell_complete=completing.kinds),
+        click.Argument(["names"], nargs=-1, metavar="[NAME]...", shell_complete=shell_completion.kinds),
         options.INVENTORY,
         options.JSON,
     ],
@@ -79,9 +79,9 @@ def kinds(names: tuple[str, ...], **given: Any) -> int:
 
     Example: provision.py kinds File Service
     """
-    from provision.cli import reading
+    from provision.cli import roles
 
-    return reading.kinds(Asked(**given), names)
+    return roles.kinds(Asked(**given), names)
 
 
 @click.command(
@@ -96,6 +96,6 @@ def schema(variables: bool, **given: Any) -> int:
 
     Example: provision.py schema > inventory.schema.json
     """
-    from provision.cli import reading
+    from provision.cli import schema
 
-    return reading.schema(Asked(**given), variables)
+    return schema.schema(Asked(**given), variables)

@@ -49,7 +49,7 @@ class Layout:
         return self.version < FILE_SINCE
 
 
-def look(facts: Facts, wanted: Mapping[str, Any]) -> Layout:
+def read_layout(facts: Facts, wanted: Mapping[str, Any]) -> Layout:
     """The layout of this host for these options (daemon.json's top-level keys). Raises Refuse."""
     docker = facts.docker
     version = version_of(docker.version or "")

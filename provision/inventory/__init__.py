@@ -18,7 +18,7 @@ from provision.inventory.references import Ask, References
 from provision.inventory.resolve import Host, Resolution, resolve
 from provision.inventory.sources import Source
 from provision.inventory.spelling import closest
-from provision.inventory.strangers import Roles
+from provision.inventory.strangers import KnownRoles
 from provision.inventory.tree import ROOT
 from provision.inventory.values import holds, undoubted
 from provision.inventory.vault import Vault, identity
@@ -130,11 +130,11 @@ class Inventory:
         """A value with its templates evaluated, without looking up a secret, and its place."""
         if not holds(values[name]):
             return values[name], values.values_at[name]
-        from provision.inventory.templating import Templates  # noqa: PLC0415 - and jinja2, where there is a template
+        from provision.inventory.templating import Templating  # noqa: PLC0415 - and jinja2, where there is a template
 
         if merged not in self._templates:
             idle = References(self._source.places, self._vault, resolve=False)
-            self._templates = {merged: Templates(self._source.tree, merged, idle, self._source.vaulted)}
+            self._templates = {merged: Templating(self._source.tree, merged, idle, self._source.vaulted)}
         noted = partial(_noted, problems, host)
         found: tuple[Any, Mark] = self._templates[merged].expand(
             host, values[name], values.values_at[name], (name,), noted
@@ -176,7 +176,7 @@ class Inventory:
             close = closest(host, tree.hosts)
             hint = f"did you mean {close!r}?" if close else "see inventory --graph"
             raise InputError([Problem(f"there is no host {host!r}", hint=hint)])
-        known = Roles(role_path)
+        known = KnownRoles(role_path)
         merged = self._layers(known.names, layers.overrides(overrides, known.names))
         levels, values = merged.of(tree.hosts[host])
         values = self._evaluated(merged, host, values, {*connection.KNOWN, "roles"})
@@ -215,7 +215,7 @@ class Inventory:
         `login`: connection variables that win over the inventory's on all hosts.
         `ask`: asks a question on the terminal without echo, for `!secret prompt`, once all else was found right.
         """
-        known = Roles(role_path)
+        known = KnownRoles(role_path)
         problems = _unknown_roles(roles, known.names)
         levels: Sequence[layers.Level] = ()
         try:

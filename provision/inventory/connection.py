@@ -68,7 +68,7 @@ PUBLIC_KEY = re.compile(rb"\s*(ssh-|ecdsa-|sk-ssh-|sk-ecdsa-|---- BEGIN SSH2 PUB
 
 
 @dataclass
-class Reader:
+class ConnectionReader:
     """Reads one host's variables. `values` are plain; `place` says where one stands; `wrong` is told (variable,
     message, hint, only a warning?)."""
 

@@ -59,7 +59,7 @@ class Tagged:
     at: Mark
 
 
-class Entry(NamedTuple):
+class Placed(NamedTuple):
     """One key of a mapping or one item of a list; an item's key stands where the item stands."""
 
     value: Any
@@ -67,12 +67,12 @@ class Entry(NamedTuple):
     value_at: Mark
 
 
-def entry(data: Any, part: Any) -> Entry | None:
+def entry(data: Any, part: Any) -> Placed | None:
     """What stands at a key or index of `data`; None where nothing does."""
     if isinstance(data, Map) and part in data:
-        return Entry(data[part], data.keys_at[part], data.values_at[part])
+        return Placed(data[part], data.keys_at[part], data.values_at[part])
     if isinstance(data, Seq) and isinstance(part, int) and 0 <= part < len(data):
-        return Entry(data[part], data.items_at[part], data.items_at[part])
+        return Placed(data[part], data.items_at[part], data.items_at[part])
     return None
 
 

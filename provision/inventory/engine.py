@@ -22,7 +22,7 @@ LONGEST = 1_000_000
 _NAMED = re.compile(r"No (filter|test) named '([^']*)'")
 
 
-class Wrong(Exception):
+class WrongTemplate(Exception):
     """What is wrong with a template: a sentence, and a hint. `undefined`: a name that `default` may stand in for."""
 
     def __init__(self, message: str, hint: str = "", *, undefined: bool = False) -> None:
@@ -45,7 +45,7 @@ class Missing(StrictUndefined):
         return f"there is no {self._undefined_name!r} in {label}"
 
 
-class Failed(Missing):
+class TemplateFailed(Missing):
     """What could not be had: whoever uses it fails, by `default` and `is defined` too."""
 
     __slots__ = ("_error",)
@@ -58,26 +58,26 @@ class Failed(Missing):
         raise self._error
 
 
-for _base in Failed.__mro__:
+for _base in TemplateFailed.__mro__:
     for _name, _what in list(vars(_base).items()):
         if _what is Undefined._fail_with_undefined_error:
-            setattr(Failed, _name, Failed._fail)
+            setattr(TemplateFailed, _name, TemplateFailed._fail)
 
 
 def _default(value: Any, default_value: Any = "", boolean: bool = False) -> Any:
-    if isinstance(value, Failed):
+    if isinstance(value, TemplateFailed):
         value._fail()
     return default_value if isinstance(value, Undefined) or (boolean and not value) else value
 
 
 def _is_defined(value: Any) -> bool:
-    if isinstance(value, Failed):
+    if isinstance(value, TemplateFailed):
         value._fail()
     return not isinstance(value, Undefined)
 
 
 def _lookup(*_: Any, **__: Any) -> NoReturn:
-    raise Wrong(
+    raise WrongTemplate(
         "lookups of Ansible's are not done here",
         "write the value itself; a secret with !vault, or as !secret env:NAME, file:PATH or cmd:COMMAND",
     )
@@ -102,7 +102,7 @@ def plain(value: Any) -> Any:
     if isinstance(value, Mapping):
         return {key: plain(item) for key, item in value.items()}
     if isinstance(value, range) or callable(value) or not isinstance(value, Iterable):
-        raise Wrong(f"the template gives a {type(value).__name__}, which is no value")
+        raise WrongTemplate(f"the template gives a {type(value).__name__}, which is no value")
     items = [plain(item) for item in value]
     return tuple(items) if isinstance(value, tuple) else items
 
@@ -170,9 +170,9 @@ class Environment(ImmutableSandboxedEnvironment):
         sizes = [len(value) for value in (left, right) if isinstance(value, Collection)]
         times = [abs(value) for value in (left, right) if isinstance(value, int)]
         if operator == "**" and times[1:] and times[0].bit_length() * times[1] > LONGEST:
-            raise Wrong("the template makes a number that is too large")
+            raise WrongTemplate("the template makes a number that is too large")
         if operator == "*" and sizes and times and sizes[0] * times[0] > LONGEST:
-            raise Wrong(f"the template makes a value of more than {LONGEST} parts")
+            raise WrongTemplate(f"the template makes a value of more than {LONGEST} parts")
         return super().call_binop(context, operator, left, right)
 
     def hint(self, message: str) -> str:

@@ -11,7 +11,7 @@ from provision.inventory import loader
 from provision.inventory.vault import HEADER, Vault
 
 
-class Files:
+class InventoryFiles:
     """Reads files, by the names that the user knows them by."""
 
     def __init__(self, vault: Vault, problems: list[Problem]) -> None:

@@ -13,7 +13,7 @@ from typing import Any
 from provision.errors import Problem, nearest
 from provision.inventory.document import Map, Mark, Seq
 from provision.inventory.spelling import closest
-from provision.inventory.structure import Reader
+from provision.inventory.structure import StructureReader
 from provision.inventory.tree import UNGROUPED, Tree
 
 SECTION = re.compile(r"\[(?P<name>[^:\]\s]+)(?::(?P<kind>\w+))?\]\s*(?:#.*)?\Z")
@@ -28,7 +28,7 @@ _KINDS = ("hosts", "children", "vars")
 class IniReader:
     """Reads INI text into the tree. What is wrong is collected in `problems`."""
 
-    def __init__(self, tree: Tree, reader: Reader, problems: list[Problem]) -> None:
+    def __init__(self, tree: Tree, reader: StructureReader, problems: list[Problem]) -> None:
         self._tree = tree
         self._reader = reader
         self._problems = problems

@@ -15,7 +15,7 @@ from provision.errors import InputError, Problem, nearest
 from provision.inventory import loader
 from provision.inventory.connection import VARIABLES
 from provision.inventory.document import Map, Mark, Seq, Tagged, entry
-from provision.inventory.tree import ROOT, Group, HostEntry, Tree
+from provision.inventory.tree import ROOT, HostEntry, HostGroup, Tree
 
 SET = "--set"
 
@@ -39,7 +39,7 @@ class Layers:
         self._defaults = tuple(defaults)
         self._roles = frozenset(roles)
         self._overrides = tuple(overrides)
-        self._shared: dict[tuple[Group, ...], tuple[tuple[Level, ...], Map, Map]] = {}
+        self._shared: dict[tuple[HostGroup, ...], tuple[tuple[Level, ...], Map, Map]] = {}
 
     def of(self, host: HostEntry) -> tuple[tuple[Level, ...], Map]:
         """The levels of a host, and the merged variables."""
@@ -49,7 +49,7 @@ class Layers:
         own = tuple(Level(f"host {host.name}", variables) for variables in host.variables) + self._overrides
         return levels + own, self._defaulted(self._merge(own, base))
 
-    def _of_groups(self, lineage: tuple[Group, ...]) -> tuple[tuple[Level, ...], Map, Map]:
+    def _of_groups(self, lineage: tuple[HostGroup, ...]) -> tuple[tuple[Level, ...], Map, Map]:
         """The levels of these groups, merged, and merged with the overrides on top."""
         if lineage not in self._shared:
             inline = [(group.name, variables) for group in lineage for variables in group.variables]

@@ -32,16 +32,16 @@ class Taint:
 
 
 @dataclass
-class Memory:
+class ReadValues:
     """What was read so far of one mapping, list or host, by key, with what it was made from."""
 
     read: dict[Any, tuple[Any, Taint]] = field(default_factory=dict)
 
 
-class Source(Protocol):
+class Evaluator(Protocol):
     """Who evaluates."""
 
-    def read(self, memory: Memory, key: Any, compute: Callable[[], Any], label: str) -> Any: ...
+    def read(self, memory: ReadValues, key: Any, compute: Callable[[], Any], label: str) -> Any: ...
     def entered(self, host: str, value: Any, at: Mark, label: str) -> Any: ...
     def own(self, entry: HostEntry) -> Map: ...
     def magic(self, entry: HostEntry, name: str) -> Any: ...
@@ -52,9 +52,9 @@ class Lazy(Mapping[Any, Any]):
 
     __slots__ = ("host_", "label_", "memory_", "raw_", "source_")
 
-    def __init__(self, source: Source, host: str, raw: Map, label: str) -> None:
+    def __init__(self, source: Evaluator, host: str, raw: Map, label: str) -> None:
         self.source_, self.host_, self.raw_, self.label_ = source, host, raw, label
-        self.memory_ = Memory()
+        self.memory_ = ReadValues()
 
     def __getitem__(self, key: Any) -> Any:
         value, at, label = self.raw_[key], self.raw_.values_at[key], f"{self.label_}.{key}"
@@ -78,20 +78,20 @@ class Lazy(Mapping[Any, Any]):
 class Items(list[Any]):
     """A list of the inventory, as it was read."""
 
-    def __init__(self, source: Source, host: str, raw: Seq, label: str) -> None:
+    def __init__(self, source: Evaluator, host: str, raw: Seq, label: str) -> None:
         self.host_, self.raw_ = host, raw
         super().__init__()
         for index, (item, at) in enumerate(zip(raw, raw.items_at, strict=True)):
             enter = partial(source.entered, host, item, at, f"{label}.{index}")
-            self.append(source.read(Memory(), index, enter, f"{label}.{index}, {at}"))
+            self.append(source.read(ReadValues(), index, enter, f"{label}.{index}, {at}"))
 
 
 class Variables(Mapping[str, Any]):
     """The variables of a host, with what Ansible adds to them."""
 
-    def __init__(self, source: Source, entry: HostEntry) -> None:
+    def __init__(self, source: Evaluator, entry: HostEntry) -> None:
         self._source, self._entry, self._own = source, entry, source.own(entry)
-        self._memory = Memory()
+        self._memory = ReadValues()
 
     @property
     def host(self) -> str:

@@ -15,16 +15,16 @@ from provision.inventory.findings import Finding, Findings
 from provision.inventory.layers import Layers, Level, owner_of
 from provision.inventory.references import References
 from provision.inventory.sources import Source
-from provision.inventory.strangers import Roles, Strangers
-from provision.inventory.tree import Group, HostEntry
-from provision.inventory.values import Plain, holds
+from provision.inventory.strangers import KnownRoles, Strangers
+from provision.inventory.tree import HostEntry, HostGroup
+from provision.inventory.values import PlainValues, holds
 from provision.inventory.wrong import Wrong as Unfit
 from provision.target import Target
 
 if TYPE_CHECKING:
     from provision import role
     from provision.inventory.settings import Validator, Wrong
-    from provision.inventory.templating import Templates
+    from provision.inventory.templating import Templating
 
 COMMAND_LINE = Mark("command line")
 
@@ -50,7 +50,7 @@ class Resolution:
 
     source: Source
     layers: Layers
-    roles: Roles
+    roles: KnownRoles
     references: References
     wanted: Sequence[str] | None
     check_files: bool
@@ -62,21 +62,21 @@ class Resolution:
         self._idle = References(self.source.places, self.references.vault, resolve=False)
         self._validators: dict[bool, Validator] = {}
         self._targets: dict[tuple[tuple[str, int], ...], Target] = {}
-        self._made: dict[bool, Templates] = {}
+        self._made: dict[bool, Templating] = {}
         self._strangers = Strangers(self.roles)
         self._found: list[Finding] = []
         """What is wrong with the host in hand."""
-        self._alike: dict[tuple[Group, ...], tuple[Host, list[Finding]]] = {}
+        self._alike: dict[tuple[HostGroup, ...], tuple[Host, list[Finding]]] = {}
         """By their groups, one of the hosts that have nothing of their own that counts, and what is wrong with it."""
         self._role_lists: dict[int, tuple[Any, tuple[str, ...], list[Finding]]] = {}
 
-    def _templates(self, *, live: bool) -> "Templates":
+    def _templates(self, *, live: bool) -> "Templating":
         """Made, and jinja2 imported, for an inventory with templates."""
         if live not in self._made:
-            from provision.inventory.templating import Templates  # noqa: PLC0415
+            from provision.inventory.templating import Templating  # noqa: PLC0415
 
             references = self.references if live else self._idle
-            self._made[live] = Templates(self.source.tree, self.layers, references, self.source.vaulted)
+            self._made[live] = Templating(self.source.tree, self.layers, references, self.source.vaulted)
         return self._made[live]
 
     def _validator(self, *, live: bool) -> "Validator":
@@ -123,7 +123,7 @@ class Resolution:
         own = any(name in connection.OWN or holds(merged[name]) for name in used)
         return not own and not any(finding.owner.startswith("host ") for finding in self._found)
 
-    def _made_anew(self, name: str, entry: HostEntry, lineage: tuple[Group, ...]) -> tuple[Host, Map]:
+    def _made_anew(self, name: str, entry: HostEntry, lineage: tuple[HostGroup, ...]) -> tuple[Host, Map]:
         """The host, and its variables; what is wrong is in `_found`."""
         self._found = []
         levels, merged = self.layers.of(entry)
@@ -213,7 +213,7 @@ class Resolution:
             owner = owner_of(levels, path[:1]) if problem.where else ""
             found.append(Finding(problem.where, owner, problem.message, problem.hint))
 
-        plain = Plain(self.references, noted)
+        plain = PlainValues(self.references, noted)
 
         def templated(path: tuple[Any, ...], problem: Problem) -> None:
             found.append(Finding(problem.where, f"host {name}" if problem.where else "", problem.message, problem.hint))
@@ -232,7 +232,7 @@ class Resolution:
             if isinstance(value, str) and at.file not in self.source.vaulted:
                 wrong(key, "stands here in plain text", "use !secret or !vault", True)
         values |= {key: plain.value(value, COMMAND_LINE, (key,)) for key, value in self.login.items()}
-        reader = connection.Reader(
+        reader = connection.ConnectionReader(
             values, lambda key: merged.values_at.get(key, COMMAND_LINE), self.source.places, self.check_files, wrong
         )
         return reader.target(name), found

@@ -19,7 +19,7 @@ from provision.inventory.findings import Finding
 from provision.inventory.layers import Level, owner_of
 from provision.inventory.places import Places
 from provision.inventory.references import Placeholder, References
-from provision.inventory.values import Plain, dotted
+from provision.inventory.values import PlainValues, dotted
 from provision.secrets import Secret
 from provision.sentences import meant, sentence
 
@@ -108,7 +108,7 @@ class _Check:
             self._find((), what, hint, warning=not self._used)
             return self._checked
         self._judge_secrets(raw)
-        plain = Plain(self._validator.references, self._noted).value(raw, self._at, (self._role.name,))
+        plain = PlainValues(self._validator.references, self._noted).value(raw, self._at, (self._role.name,))
         try:
             context = {"directory": self._validator.places.beside(self._at)}
             settings = self._role.settings.model_validate(plain, context=context)

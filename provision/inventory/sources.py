@@ -15,10 +15,10 @@ from typing import Any
 from provision.errors import InputError, Problem
 from provision.inventory import document, folder, loader, programs, ranges
 from provision.inventory.document import Map, Mark
-from provision.inventory.files import Files, shown
+from provision.inventory.files import InventoryFiles, shown
 from provision.inventory.ini import IniReader
 from provision.inventory.places import HostList, Place, Places
-from provision.inventory.structure import Reader
+from provision.inventory.structure import StructureReader
 from provision.inventory.tree import UNGROUPED, Tree
 from provision.inventory.varfiles import ENDINGS, VariableFiles
 from provision.inventory.vault import Vault
@@ -51,8 +51,8 @@ class _Loading:
         self._vault = vault
         self._no_exec = no_exec
         self._problems: list[Problem] = []
-        self._files = Files(vault, self._problems)
-        self._reader = Reader(self._source.tree, self._problems)
+        self._files = InventoryFiles(vault, self._problems)
+        self._reader = StructureReader(self._source.tree, self._problems)
         self._ini = IniReader(self._source.tree, self._reader, self._problems)
 
     def source(self) -> Source:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 RESERVED = frozenset({"roles", "rollout"})
 
 
-class Roles:
+class KnownRoles:
     """The roles that there are, loaded when they are asked for."""
 
     def __init__(self, search_path: Sequence[Path]) -> None:
@@ -49,7 +49,7 @@ class Roles:
 class Strangers:
     """Looks through the names of variables, level by level."""
 
-    def __init__(self, roles: Roles) -> None:
+    def __init__(self, roles: KnownRoles) -> None:
         self._roles = roles
         self._harmless: set[str] = set()
         """Names that are nobody's, and are like nothing of ours."""

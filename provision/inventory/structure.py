@@ -9,14 +9,14 @@ from typing import Any
 from provision.errors import Problem, nearest
 from provision.inventory import ranges
 from provision.inventory.document import Map, Mark, Seq
-from provision.inventory.tree import ROOT, Group, Tree
+from provision.inventory.tree import ROOT, HostGroup, Tree
 
 GROUP_KEYS = ("hosts", "children", "vars")
 _NAME = re.compile(r"[^\s,:!&=\[\]~@*?\x00-\x1f\"'{}-][^\s,:!&=\[\]*?\x00-\x1f\"'{}]*\Z")
 _PORT = re.compile(r"(?P<host>[^:]*(?:\[[^\]]*\][^:\[\]]*)*|\[.+\]):(?P<port>[0-9]{1,9})\Z")
 
 
-class Reader:
+class StructureReader:
     """Reads documents into one tree; what is wrong is collected in `problems`."""
 
     def __init__(self, tree: Tree, problems: list[Problem]) -> None:
@@ -43,7 +43,7 @@ class Reader:
         else:
             self._group(name, body, at, body_at, None)
 
-    def _group(self, name: Any, body: Any, at: Mark, body_at: Mark, parent: Group | None) -> None:
+    def _group(self, name: Any, body: Any, at: Mark, body_at: Mark, parent: HostGroup | None) -> None:
         if not self.named(name, at, "group"):
             return
         if parent is not None and not self.may_hold(parent.name, name, at):
@@ -59,7 +59,7 @@ class Reader:
         for key, value in body.items():
             self._part(group, key, value, body.keys_at[key], body.values_at[key])
 
-    def _part(self, group: Group, key: Any, value: Any, at: Mark, value_at: Mark) -> None:
+    def _part(self, group: HostGroup, key: Any, value: Any, at: Mark, value_at: Mark) -> None:
         if key not in GROUP_KEYS:
             close = nearest(str(key), GROUP_KEYS)
             hint = f"did you mean {close}:?" if close else "variables go under vars:"
@@ -82,7 +82,7 @@ class Reader:
             for name, body in value.items():
                 self._group(name, body, value.keys_at[name], value.values_at[name], group)
 
-    def hosts(self, group: Group, pattern: Any, variables: Any, at: Mark, variables_at: Mark) -> None:
+    def hosts(self, group: HostGroup, pattern: Any, variables: Any, at: Mark, variables_at: Mark) -> None:
         """The hosts of a name, a range, or either with a port, as members of a group."""
         if not isinstance(pattern, str):
             self.named(pattern, at, "host")

@@ -15,9 +15,9 @@ from jinja2.exceptions import SecurityError, TemplateError, UndefinedError
 from provision.errors import InputError, Problem
 from provision.inventory import connection
 from provision.inventory.document import Map, Mark, Seq, Tagged
-from provision.inventory.engine import Environment, Failed, Wrong
+from provision.inventory.engine import Environment, TemplateFailed, WrongTemplate
 from provision.inventory.layers import Layers
-from provision.inventory.namespace import Hostvars, Items, Lazy, Memory, Taint, Variables
+from provision.inventory.namespace import Hostvars, Items, Lazy, ReadValues, Taint, Variables
 from provision.inventory.ranges import is_address
 from provision.inventory.references import Placeholder, References
 from provision.inventory.scalars import Unquoted, doubt, is_template
@@ -37,7 +37,7 @@ def _first(text: str | None) -> str:
     return re.split(r"\.(?:\s|$)", text or "", maxsplit=1)[0]
 
 
-class Templates:
+class Templating:
     """Evaluates templates for any host of the tree. `references` looks up the secrets that they use."""
 
     def __init__(self, tree: Tree, layers: Layers, references: References, vaulted: set[str]) -> None:
@@ -80,7 +80,7 @@ class Templates:
                 if isinstance(result, Lazy | Items):  # a structure keeps its places, and its secrets are told apart
                     return self.expand(result.host_, result.raw_, place, path, note)
                 return self._left(result, place, taint), place
-        except Wrong as wrong:
+        except WrongTemplate as wrong:
             hint = HIDDEN_HINT if path and path[0] in connection.SECRET_NAMES else wrong.hint
             note(path, Problem(f"{name}: {wrong.message}", str(at), hint))
         except InputError as error:
@@ -99,25 +99,27 @@ class Templates:
         here = (variables.host, label)
         if here in self._running:
             way = [name for _, name in self._running[self._running.index(here) :]] + [label]
-            raise Wrong(f"templates refer to one another in a circle: {' > '.join(way)}", "give one of them a value")
+            raise WrongTemplate(
+                f"templates refer to one another in a circle: {' > '.join(way)}", "give one of them a value"
+            )
         self._running.append(here)
         try:
             return self._environment.render(source, variables)
         except UndefinedError as error:
-            raise Wrong(*self._explained(variables, str(error.message)), undefined=True) from None
+            raise WrongTemplate(*self._explained(variables, str(error.message)), undefined=True) from None
         except SecurityError:
-            raise Wrong("the template does what templates may not do here") from None
+            raise WrongTemplate("the template does what templates may not do here") from None
         except TemplateError as error:
-            raise Wrong(
+            raise WrongTemplate(
                 f"the template is wrong: {_first(error.message)}", self._environment.hint(str(error.message))
             ) from None
-        except (Wrong, InputError):
+        except (WrongTemplate, InputError):
             raise
         except RecursionError:
-            raise Wrong("the template is nested too deeply") from None
+            raise WrongTemplate("the template is nested too deeply") from None
         except Exception as error:  # of a filter or an operator, about the values that it was given
             about = type(error).__name__ if self._hushed else str(error)
-            raise Wrong(f"the template fails: {about}") from None
+            raise WrongTemplate(f"the template fails: {about}") from None
         finally:
             self._running.pop()
 
@@ -147,19 +149,21 @@ class Templates:
             outer.add(self._taint)
             self._taint = outer
 
-    def read(self, memory: Memory, key: Any, compute: Callable[[], Any], label: str) -> Any:
+    def read(self, memory: ReadValues, key: Any, compute: Callable[[], Any], label: str) -> Any:
         """What `compute` gives, once; what cannot be had is an error only where it is used."""
         if key not in memory.read:
             with self._watched() as taint:
                 try:
                     value = compute()
-                except Wrong as wrong:
+                except WrongTemplate as wrong:
                     message = wrong.message if " (in " in wrong.message else f"{wrong.message} (in {label})"
                     value = (
-                        self._environment.missing(message) if wrong.undefined else Failed(Wrong(message, wrong.hint))
+                        self._environment.missing(message)
+                        if wrong.undefined
+                        else TemplateFailed(WrongTemplate(message, wrong.hint))
                     )
                 except InputError as error:
-                    value = Failed(error)
+                    value = TemplateFailed(error)
                 memory.read[key] = value, taint
         value, taint = memory.read[key]
         self._taint.add(taint)
@@ -180,7 +184,7 @@ class Templates:
                 return value.meant
             shown = HIDDEN if at.file in self._vaulted else value
             what = f"{label} is {shown}, which Ansible reads as a number or a date"
-            raise Wrong(f"{what} ({at})", f'write "{shown}" for text')
+            raise WrongTemplate(f"{what} ({at})", f'write "{shown}" for text')
         if is_template(value):
             return self.render(self.variables(host), value, label)
         return value
@@ -189,7 +193,7 @@ class Templates:
         if value.tag == "unsafe":
             return value.text
         if value.tag == "doubtful":
-            raise Wrong(f"{label}: {doubt(value.text)} ({value.at})")
+            raise WrongTemplate(f"{label}: {doubt(value.text)} ({value.at})")
         secret = self._references.lookup(value, label)
         self._taint.add(Taint(secret=True, unsettled=isinstance(secret, Placeholder)))
         return secret.reveal()
@@ -200,7 +204,7 @@ class Templates:
             found: list[Problem] = []
             value, _ = self.expand(result.host_, result.raw_, at, (), lambda _, problem: found.append(problem))
             if found:
-                raise Wrong(found[0].message, found[0].hint)
+                raise WrongTemplate(found[0].message, found[0].hint)
             return value
         if isinstance(result, dict):
             mapping = Map()

@@ -16,7 +16,7 @@ PRIORITY = "ansible_group_priority"
 
 
 @dataclass(eq=False)
-class Group:
+class HostGroup:
     """One group. `variables` stand in the inventory itself, `files` in group_vars/ beside an inventory of that number,
     both in order of appearance: the later one wins. `depth` is the longest way from `all`."""
 
@@ -53,16 +53,16 @@ class Tree:
     """All groups and hosts, in the order in which they are first named."""
 
     def __init__(self) -> None:
-        self.groups: dict[str, Group] = {name: Group(name, Mark("inventory")) for name in (ROOT, UNGROUPED)}
+        self.groups: dict[str, HostGroup] = {name: HostGroup(name, Mark("inventory")) for name in (ROOT, UNGROUPED)}
         self.hosts: dict[str, HostEntry] = {}
-        self._ancestors: dict[frozenset[str], tuple[Group, ...]] = {}
+        self._ancestors: dict[frozenset[str], tuple[HostGroup, ...]] = {}
         self.link(self.groups[ROOT], self.groups[UNGROUPED], Mark("inventory"))
 
-    def group(self, name: str, at: Mark) -> Group:
+    def group(self, name: str, at: Mark) -> HostGroup:
         """The group of that name, made when it is new."""
-        return self.groups.setdefault(name, Group(name, at))
+        return self.groups.setdefault(name, HostGroup(name, at))
 
-    def host(self, name: str, at: Mark, group: Group) -> HostEntry:
+    def host(self, name: str, at: Mark, group: HostGroup) -> HostEntry:
         """The host of that name, made when it is new, as a member of `group`."""
         entry = self.hosts.get(name)
         if entry is None:
@@ -71,7 +71,7 @@ class Tree:
         group.hosts[name] = None
         return entry
 
-    def link(self, parent: Group, child: Group, at: Mark) -> None:
+    def link(self, parent: HostGroup, child: HostGroup, at: Mark) -> None:
         """`child` is a child group of `parent`."""
         parent.children.setdefault(child.name, at)
         child.parents[parent.name] = None
@@ -117,7 +117,7 @@ class Tree:
                 return Problem(f"groups hold one another: {' > '.join(cycle)}", str(at), "take one of them out")
             way.append(parent)
 
-    def lineage(self, host: HostEntry) -> tuple[Group, ...]:
+    def lineage(self, host: HostEntry) -> tuple[HostGroup, ...]:
         """All groups of a host, in the order in which their variables apply: depth, priority, name. Hosts of the same
         groups get the same tuple."""
         direct = frozenset(host.groups)

@@ -18,7 +18,7 @@ QUOTED = re.compile(r"\s*(!secret|!vault)(\s|$)")
 
 
 @dataclass
-class Plain:
+class PlainValues:
     """Makes plain values; `note` is told of each problem and of its path. None stands for what has one."""
 
     references: References

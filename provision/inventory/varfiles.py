@@ -9,7 +9,7 @@ from pathlib import Path
 
 from provision.errors import Problem, nearest
 from provision.inventory.document import Map
-from provision.inventory.files import Files, shown
+from provision.inventory.files import InventoryFiles, shown
 from provision.inventory.tree import PRIORITY, Tree
 
 ENDINGS = (".yml", ".yaml", ".json")
@@ -19,7 +19,7 @@ class VariableFiles:
     """Reads the variables of groups and hosts into the tree. What is odd goes to `warnings`, what is wrong to
     `problems`."""
 
-    def __init__(self, files: Files, tree: Tree, problems: list[Problem], warnings: list[str]) -> None:
+    def __init__(self, files: InventoryFiles, tree: Tree, problems: list[Problem], warnings: list[str]) -> None:
         self._files = files
         self._tree = tree
         self._problems = problems

@@ -30,7 +30,7 @@ FOLDED = frozenset({"default-runtime", "features", "runtimes", "proxies"})
 
 
 @dataclass(frozen=True)
-class Wanted:
+class AskedSettings:
     """What the questions on a host are about and the host cannot know. Travels with the plan."""
 
     storage_driver: str | None = None
@@ -48,12 +48,12 @@ class Wanted:
         }
 
 
-def wanted(daemon: Settings | None) -> Wanted:
+def wanted(daemon: Settings | None) -> AskedSettings:
     """For one host, from the settings of the role that its daemon belongs to; None where that is not in the run."""
     asked = _daemon(daemon)
     features = (asked.get("extra") or {}).get("features")
     store = features.get("containerd-snapshotter") if isinstance(features, Mapping) else None
-    return Wanted(
+    return AskedSettings(
         storage_driver=asked.get("storage_driver"),
         containerd_store=store if isinstance(store, bool) else None,
         data_root=asked.get("data_root"),
@@ -93,11 +93,11 @@ def judge(
 
     `seen` are all hosts of the run that could be looked at; `addresses` is where each of all its hosts is connected to.
     """
-    fleet = subnets.Fleet({host: item.facts for host, item in seen.items()}, addresses)
+    fleet = subnets.HostNetworks({host: item.facts for host, item in seen.items()}, addresses)
     return {item.host: _whole(item, seen.get(item.host), fleet) for item in candidates}
 
 
-def _whole(candidate: Candidate, seen: Seen | None, fleet: subnets.Fleet) -> list[Preflight]:
+def _whole(candidate: Candidate, seen: Seen | None, fleet: subnets.HostNetworks) -> list[Preflight]:
     try:
         return list(_answers(candidate, seen, fleet))
     except Exception as error:  # a bug of ours, with what one host says, must not end the others' run
@@ -105,7 +105,7 @@ def _whole(candidate: Candidate, seen: Seen | None, fleet: subnets.Fleet) -> lis
         return [Preflight(candidate.host, "facts", Verdict.UNKNOWN, text, fix)]
 
 
-def _answers(candidate: Candidate, seen: Seen | None, fleet: subnets.Fleet) -> Iterator[Preflight]:
+def _answers(candidate: Candidate, seen: Seen | None, fleet: subnets.HostNetworks) -> Iterator[Preflight]:
     host = candidate.host
     if seen is None:
         text = "this host has no python3 yet: most questions are asked once that is there, and before anything else"
@@ -153,7 +153,7 @@ def _clock(host: str, facts: Facts, at: float) -> Preflight:
     return Preflight(host, "clock", Verdict.PASS, "the host's clock is right")
 
 
-def _subnets(candidate: Candidate, fleet: subnets.Fleet, facts: Facts | None) -> Preflight:
+def _subnets(candidate: Candidate, fleet: subnets.HostNetworks, facts: Facts | None) -> Preflight:
     host, question = candidate.host, "subnets"
     networks = subnets.asked(_daemon(candidate.daemon))
     implied = not networks and candidate.installs and facts is not None and _fresh(facts)
@@ -221,4 +221,4 @@ def verdict(answers: Sequence[Preflight], changed: str = "nothing") -> tuple[Out
     return outcome, Error(f"preflight: {bad[0].question}: {bad[0].text}{more}; {changed} was changed", bad[0].fix)
 
 
-__all__ = ["Candidate", "Seen", "Wanted", "judge", "verdict", "wanted"]
+__all__ = ["AskedSettings", "Candidate", "Seen", "judge", "verdict", "wanted"]

@@ -21,7 +21,7 @@ LINK_LOCAL = IPv4Network("169.254.0.0/16")
 
 
 @dataclass(frozen=True)
-class Finding:
+class SubnetFinding:
     """What speaks against a network, as a sentence. `fatal`: the host would be cut off from a host or from us."""
 
     host: str
@@ -36,41 +36,41 @@ def asked(daemon: Mapping[str, Any]) -> list[tuple[str, IPv4Network]]:
     return found + [(f"default_address_pools {base}", IPv4Network(base)) for base in pools]
 
 
-class Fleet:
+class HostNetworks:
     """All hosts of a run. `facts` are those of the hosts that could be looked at, as they came."""
 
     def __init__(self, facts: Mapping[str, Mapping[str, Any]], addresses: Mapping[str, str]) -> None:
         self._facts = facts
         self._given = addresses
-        self._known: dict[IPv4Network, list[Finding]] = {}
+        self._known: dict[IPv4Network, list[SubnetFinding]] = {}
 
-    def findings(self, host: str, networks: Sequence[tuple[str, IPv4Network]]) -> Iterator[Finding]:
+    def findings(self, host: str, networks: Sequence[tuple[str, IPv4Network]]) -> Iterator[SubnetFinding]:
         """What speaks against these networks on this host."""
         for name, network in networks:
             if network not in self._known:
                 self._known[network] = list(self._against(network))
             for found in self._known[network]:
                 if found.host != host:
-                    yield Finding(found.host, f"{name} {found.text}", found.fatal)
+                    yield SubnetFinding(found.host, f"{name} {found.text}", found.fatal)
 
-    def _against(self, network: IPv4Network) -> Iterator[Finding]:
+    def _against(self, network: IPv4Network) -> Iterator[SubnetFinding]:
         """One finding a host and kind: the most telling."""
         cut_off = set()
         for host, address in self._addresses:
             if address in network and host not in cut_off:
                 cut_off.add(host)
                 text = f"contains {address}, an address of {host}, which this host could not reach any more"
-                yield Finding(host, text, fatal=True)
+                yield SubnetFinding(host, text, fatal=True)
         for host, client in self._clients:
             if client in network:
                 text = f"contains {client}, from where the controller reaches {host}"
-                yield Finding(host, text, fatal=True)
+                yield SubnetFinding(host, text, fatal=True)
         for host, route, interface in self._routes:
             if route.overlaps(network) and host not in cut_off:
                 cut_off.add(host)
                 by = f" by {interface}" if interface else ""
                 text = f"overlaps {route}, which {host} reaches{by} and this host could not reach any more"
-                yield Finding(host, text, fatal=False)
+                yield SubnetFinding(host, text, fatal=False)
 
     @cached_property
     def _addresses(self) -> list[tuple[str, IPv4Address]]:

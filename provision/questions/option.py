@@ -18,14 +18,14 @@ class Stands(Answer):
     """Of ours, for which we wrote it."""
 
 
-class Record(Answer):
+class OptionRecord(Answer):
     """We wrote this key, for a role of ours."""
 
     role: Text
     unchanged: bool
 
 
-class Entry(Answer):
+class OptionEntry(Answer):
     """One option, or one entry of an option that is a map."""
 
     path: Annotated[tuple[Text, ...], Field(min_length=1, max_length=2)]
@@ -40,7 +40,7 @@ class Entry(Answer):
     """Is what stands in the file in effect?"""
     started_with: bool
     """The file is the one with which we know the daemon to have been started."""
-    record: Record | None
+    record: OptionRecord | None
 
 
 class Why(Answer):
@@ -49,11 +49,11 @@ class Why(Answer):
     running: bool
     config: Text
     problem: Text
-    entries: Annotated[tuple[Entry, ...], Field(max_length=1000)]
+    entries: Annotated[tuple[OptionEntry, ...], Field(max_length=1000)]
 
 
 @dataclass(frozen=True)
-class Asked:
+class AskedOption:
     """What a role of this host asks for."""
 
     path: tuple[str, ...]

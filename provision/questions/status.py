@@ -57,7 +57,7 @@ class Gate(Answer):
     age: Age
 
 
-class Proof(Answer):
+class LastProof(Answer):
     """The last proof that containers get the GPUs. Whether it still holds, only a run that asks for one tells."""
 
     verdict: Text
@@ -77,7 +77,7 @@ class Unmanaged(Answer):
     left: Texts
 
 
-class Lock(Answer):
+class LockHolder(Answer):
     """Who holds the host; or, where nobody does, who died holding it."""
 
     held: bool
@@ -91,7 +91,7 @@ class Lock(Answer):
     """Its controller is gone, and it is only ending the step in hand."""
 
 
-class Interrupted(Answer):
+class InterruptedRun(Answer):
     """The last run was cut off in this step."""
 
     run: Text
@@ -108,11 +108,11 @@ class Status(Answer):
     pending: Annotated[tuple[Pending, ...], Field(max_length=100)]
     unfinished: Unfinished | None
     last_run: LastRun | None
-    proof: Proof | None
+    proof: LastProof | None
     unmanaged: Annotated[tuple[Unmanaged, ...], Field(max_length=100)]
-    lock: Lock | None
+    lock: LockHolder | None
     reboot: Texts | None
-    interrupted: Interrupted | None
+    interrupted: InterruptedRun | None
 
     @property
     def running(self) -> bool:

@@ -7,7 +7,7 @@ from typing import Any, ClassVar, Literal
 from provision.events import Outcome
 from provision.facts import Facts
 from provision.questions import Answer, Question
-from provision.questions.status import Lock
+from provision.questions.status import LockHolder
 
 LEFT = ("stale", "held")
 """States in which there is something to end or to clear."""
@@ -17,7 +17,7 @@ class Unlock(Answer):
     """`stale`: a run died and left its name; `ended`: after its step in hand; `killed`: it did not end by itself."""
 
     state: Literal["free", "stale", "held", "cleared", "ended", "killed"]
-    lock: Lock | None
+    lock: LockHolder | None
 
 
 @dataclass(frozen=True)

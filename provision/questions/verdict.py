@@ -5,13 +5,13 @@ The law: pure; it says what was found and concludes nothing beyond it. What is n
 
 from collections.abc import Collection
 
-from provision.questions.option import Asked, Entry, Stands, Why
+from provision.questions.option import AskedOption, OptionEntry, Stands, Why
 
 OURS = ("50-provision.conf", "zz-provision.conf")
 """Our drop-ins: they carry on the unit's own command line."""
 
 
-def verdict(entry: Entry, host: Why, asked: Asked | None, roles: Collection[str], known: bool) -> str:
+def verdict(entry: OptionEntry, host: Why, asked: AskedOption | None, roles: Collection[str], known: bool) -> str:
     """The sentence. `roles`: those that the host has; `known`: the option is one that Docker is known to have."""
     key = ".".join(entry.path)
     if host.problem:
@@ -27,7 +27,7 @@ def verdict(entry: Entry, host: Why, asked: Asked | None, roles: Collection[str]
     return f"{key} is set nowhere" + _by_default(entry, known)
 
 
-def _by_default(entry: Entry, known: bool) -> str:
+def _by_default(entry: OptionEntry, known: bool) -> str:
     if entry.live is not None and entry.path == ("bip",):  # it outlives the option, docker0 and a restart
         return f": docker0 has {entry.live}, Docker's own choice or what it remembers of an earlier bip"
     if entry.live is not None:
@@ -35,7 +35,7 @@ def _by_default(entry: Entry, known: bool) -> str:
     return ": Docker's default holds" if known else ", and we know of no such option"
 
 
-def _as_asked(entry: Entry, host: Why) -> str:
+def _as_asked(entry: OptionEntry, host: Why) -> str:
     if entry.in_file:
         return f"stands in {host.config} {_written(entry)}" + _live(entry, host)
     if entry.elsewhere:
@@ -44,13 +44,13 @@ def _as_asked(entry: Entry, host: Why) -> str:
     return f"and is not in {host.config}{gone}: the next apply writes it"
 
 
-def _written(entry: Entry) -> str:
+def _written(entry: OptionEntry) -> str:
     if entry.record is None:
         return "but was not written by us: the next apply takes it over"
     return "as we wrote it" if entry.record.unchanged else "and was changed by somebody else since our last run"
 
 
-def _left(entry: Entry, host: Why, roles: Collection[str]) -> str:
+def _left(entry: OptionEntry, host: Why, roles: Collection[str]) -> str:
     """We wrote it once, and nobody asks for it now."""
     assert entry.record is not None
     role = entry.record.role or "another owner of its flag"
@@ -62,7 +62,7 @@ def _left(entry: Entry, host: Why, roles: Collection[str]) -> str:
     return f"{written}. Nobody asks for it any more: {next_run}"
 
 
-def _somebody(entry: Entry) -> str:
+def _somebody(entry: OptionEntry) -> str:
     of_nvidia = entry.path in {("runtimes", "nvidia"), ("default-runtime",), ("features", "cdi")}
     return "nvidia-ctk or an administrator" if of_nvidia else "an administrator or another tool"
 
@@ -77,7 +77,7 @@ def _file(found: Stands) -> str:
     return f"{what}{found.file}" + (f" (package {found.package})" if found.package else "")
 
 
-def _live(entry: Entry, host: Why) -> str:
+def _live(entry: OptionEntry, host: Why) -> str:
     if not host.running:
         return "; Docker does not run"
     if entry.agrees is None and entry.started_with:
@@ -90,7 +90,7 @@ def _live(entry: Entry, host: Why) -> str:
     return f"; the running daemon {there}: it was not restarted since, or something wins over the file"
 
 
-def _of_flag(entry: Entry, host: Why) -> str:
+def _of_flag(entry: OptionEntry, host: Why) -> str:
     if not host.running:
         return "; Docker does not run"
     return ", and is live" if entry.process else "; the running daemon was started without it"

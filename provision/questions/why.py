@@ -16,7 +16,7 @@ from provision.events import Outcome
 from provision.facts import Facts
 from provision.inventory.explain import SECRETIVE, Row
 from provision.questions import Question
-from provision.questions.option import Asked, Why
+from provision.questions.option import AskedOption, Why
 from provision.questions.verdict import verdict
 from provision.resources import DaemonEnvironment, DaemonOption
 from provision.role import Deferred, Refuse, Role, Settings, Skip
@@ -58,7 +58,7 @@ class AskWhy(Question):
         ]
         return Outcome.OK, found.model_dump(mode="json", exclude={"entries"}) | {"entries": entries}
 
-    def _asked(self, facts: Facts) -> Iterator[Asked]:
+    def _asked(self, facts: Facts) -> Iterator[AskedOption]:
         """What the roles ask for this option, as far as they can tell."""
         for role in self.roles:
             try:
@@ -67,7 +67,7 @@ class AskWhy(Question):
                 continue
             for path, value in _options(resources):
                 if path[: len(self.path)] == self.path or self.path == path[:1]:
-                    yield Asked(path, role.name, value, *_origin(role.name, path, self.rows))
+                    yield AskedOption(path, role.name, value, *_origin(role.name, path, self.rows))
             if role.provides is not None:
                 facts = role.provides(facts, self.settings[role.name])
 

@@ -11,7 +11,7 @@ from provision.report.output import Output, warn
 
 if TYPE_CHECKING:
     from provision.events import Event
-    from provision.report.transcript import Story
+    from provision.report.transcript import Transcript
 
 __all__ = ["Output", "View", "view", "warn"]
 
@@ -31,7 +31,7 @@ class View(Protocol):
         """Leave the terminal usable, now, from a signal handler; nothing is written afterwards."""
 
 
-def view(output: Output, story: "Story", *, as_json: bool = False) -> View:
+def view(output: Output, story: "Transcript", *, as_json: bool = False) -> View:
     """The view that suits the output: JSON lines if asked for, live on a terminal, and plain lines elsewhere."""
     if as_json:
         from provision.report.jsonlines import JsonLines

@@ -35,7 +35,7 @@ def _name(host: str) -> re.Pattern[str]:
 
 
 @dataclass
-class Group:
+class AlikeHosts:
     """What is told of some hosts, in the first one's words."""
 
     text: str
@@ -52,7 +52,7 @@ class Alike:
     """Groups, in the order in which the first of each came."""
 
     def __init__(self) -> None:
-        self._groups: dict[tuple[object, ...], Group] = {}
+        self._groups: dict[tuple[object, ...], AlikeHosts] = {}
 
     def add(
         self,
@@ -68,7 +68,7 @@ class Alike:
         found = shape(host, text)
         key = (style, AGE.sub("\0", found) if ages else found, below)
         first = key not in self._groups
-        group = self._groups.setdefault(key, Group(text, style, below))
+        group = self._groups.setdefault(key, AlikeHosts(text, style, below))
         group.hosts[host] = None
         group.differs |= group.text != text
         if error is not None and group.error is None and details(error):
@@ -86,7 +86,7 @@ class Alike:
 
     def lines(self, order: Mapping[str, int]) -> Iterator[Line]:
         """One line a group, and what is below it; the same hosts are named once."""
-        together: dict[tuple[str, ...], list[Group]] = {}
+        together: dict[tuple[str, ...], list[AlikeHosts]] = {}
         for group in self._groups.values():
             if group.hosts:
                 together.setdefault(tuple(sorted(group.hosts)), []).append(group)
@@ -113,16 +113,16 @@ class Alike:
             yield Line("")
 
 
-def _headline(group: Group, order: Mapping[str, int]) -> Line:
+def _headline(group: AlikeHosts, order: Mapping[str, int]) -> Line:
     return line(f"{_who(group, order)}: {_said(group)}", group.style)
 
 
-def _who(group: Group, order: Mapping[str, int]) -> str:
+def _who(group: AlikeHosts, order: Mapping[str, int]) -> str:
     found = sorted(group.hosts, key=lambda host: order.get(host, len(order)))
     return f"{hosts(len(found))}: {names(found)}"
 
 
-def _said(group: Group) -> str:
+def _said(group: AlikeHosts) -> str:
     return group.text + (f" (so for {next(iter(group.hosts))}; the others alike)" if group.differs else "")
 
 

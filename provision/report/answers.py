@@ -7,10 +7,10 @@ from collections.abc import Iterator, Sequence
 
 from provision.events import BAD, Answered, Event, HostFinished, HostStarted, Outcome
 from provision.report.text import Line
-from provision.report.transcript import Story
+from provision.report.transcript import Transcript
 
 
-class AnswersStory(Story):
+class AnswersTranscript(Transcript):
     """A story of answers: `answered` takes each, and `summary` tells of all."""
 
     def lines(self, event: Event) -> Iterator[Line]:

@@ -20,7 +20,7 @@ from provision.events import CHECKED, Event, HostChecked, HostFinished, HostStar
 from provision.report.output import Output
 from provision.report.progress import Course
 from provision.report.text import STYLES, Line, flat
-from provision.report.transcript import Story
+from provision.report.transcript import Transcript
 
 RATE = 5
 """Pictures a second."""
@@ -43,7 +43,7 @@ class _Row:
 class Console:
     """The live view."""
 
-    def __init__(self, output: Output, story: Story, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, output: Output, story: Transcript, clock: Callable[[], float] = time.monotonic) -> None:
         self._output = output
         self._story = story
         self._clock = clock

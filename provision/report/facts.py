@@ -8,12 +8,12 @@ from typing import Any
 
 from provision.events import HostFacts, HostFinished, Outcome, Summary
 from provision.report.text import Line, table
-from provision.report.transcript import Story
+from provision.report.transcript import Transcript
 
 COLUMNS = ("HOST", "OS", "GPUS", "DRIVER", "DOCKER", "INIT")
 
 
-class FactsStory(Story):
+class FactsTranscript(Transcript):
     """The story of the verb facts."""
 
     def __init__(self) -> None:

@@ -148,7 +148,7 @@ def _slower(record: Record) -> list[Sample]:
     ]
 
 
-def _of(gpu: gpu_fleet.Gpu) -> dict[str, str]:
+def _of(gpu: gpu_fleet.MeasuredGpu) -> dict[str, str]:
     return {"host": gpu.host, "gpu": str(gpu.index), "uuid": gpu.uuid}
 
 

@@ -7,7 +7,7 @@ The law: no colours, nothing is ever drawn again, each line is whole and is ther
 from provision.events import Event, HostChecked, HostFinished, HostStarted, Progress, RunStarted
 from provision.report.output import Output
 from provision.report.progress import Course
-from provision.report.transcript import Story, opening
+from provision.report.transcript import Transcript, opening
 
 SECONDS = 10.0
 """Between two lines that say how far a run of many hosts is."""
@@ -16,7 +16,7 @@ SECONDS = 10.0
 class Plain:
     """One line per event that matters."""
 
-    def __init__(self, output: Output, story: Story) -> None:
+    def __init__(self, output: Output, story: Transcript) -> None:
         self._output = output
         self._story = story
         self._course = Course(story, story.clock)

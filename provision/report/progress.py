@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from provision.events import BAD, Event, HostChecked, HostFinished, Outcome, RunStarted, WaveStarted
 from provision.report.text import duration
-from provision.report.transcript import Story
+from provision.report.transcript import Transcript
 
 ENOUGH = 5
 """Hosts; the rate of fewer says nothing."""
@@ -18,7 +18,7 @@ BAR = 24
 class Course:
     """Listens to a run. A run in waves has two phases, each with its own rate: the check of all, and the waves."""
 
-    def __init__(self, story: Story, clock: Callable[[], float]) -> None:
+    def __init__(self, story: Transcript, clock: Callable[[], float]) -> None:
         self._story = story
         self._clock = clock
         self._started = self._since = clock()

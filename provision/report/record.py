@@ -174,7 +174,7 @@ def checks(level: Mapping[str, Any]) -> list[Mapping[str, Any]]:
     return [item for item in found if isinstance(item, Mapping)] if isinstance(found, list | tuple) else []
 
 
-def measured(record: Record) -> list[gpu_fleet.Gpu]:
+def measured(record: Record) -> list[gpu_fleet.MeasuredGpu]:
     """The GPUs whose speed some host has told, by its last proof."""
     found = {}
     for host in record.hosts.values():

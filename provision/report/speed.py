@@ -14,7 +14,7 @@ LEAST = 50.0
 """Percent of the median; what is further down is drawn there."""
 
 
-def speeds(found: Iterable[gpu_fleet.Gpu], numbers: Mapping[str, int]) -> list[dict[str, Any]]:
+def speeds(found: Iterable[gpu_fleet.MeasuredGpu], numbers: Mapping[str, int]) -> list[dict[str, Any]]:
     """[{"group", "count", "least", "figures": [...], "otherwise"}]: see script.js. `numbers`: hosts by name."""
     known = list(found)
     apart: dict[tuple[str, int], list[gpu_fleet.Outlier]] = {}
@@ -25,7 +25,7 @@ def speeds(found: Iterable[gpu_fleet.Gpu], numbers: Mapping[str, int]) -> list[d
 
 def _group(
     name: str,
-    equals: list[gpu_fleet.Gpu],
+    equals: list[gpu_fleet.MeasuredGpu],
     apart: Mapping[tuple[str, int], list[gpu_fleet.Outlier]],
     numbers: Mapping[str, int],
 ) -> dict[str, Any]:
@@ -45,7 +45,7 @@ def _group(
 
 def _figure(
     name: str,
-    equals: list[gpu_fleet.Gpu],
+    equals: list[gpu_fleet.MeasuredGpu],
     usual: float | None,
     outliers: Iterable[gpu_fleet.Outlier],
     numbers: Mapping[str, int],

@@ -7,16 +7,16 @@ unless all are asked for, so that 500 hosts are read as easily as five.
 from collections.abc import Iterator, Mapping, Sequence
 
 from provision.events import Answered, Outcome, Summary
-from provision.questions.status import Interrupted, LastRun, Lock, Pending, Proof, Status, Unfinished
+from provision.questions.status import InterruptedRun, LastProof, LastRun, LockHolder, Pending, Status, Unfinished
 from provision.report.alike import Alike, positions
-from provision.report.answers import AnswersStory
+from provision.report.answers import AnswersTranscript
 from provision.report.text import Line, hosts, line, names, table
 from provision.report.transcript import FEW
 
 COLUMNS = ("HOST", "PENDING", "LAST RUN", "LAST PROOF", "UNMANAGED", "LOCK")
 
 
-class StatusStory(AnswersStory):
+class StatusTranscript(AnswersTranscript):
     """The story of the verb status. `verbose`: hosts with nothing to tell have their row, too."""
 
     def __init__(self, *, verbose: bool = False) -> None:
@@ -79,7 +79,7 @@ def _last_run(run: LastRun | None) -> str:
     return f"{age(run.age)} ago, {done}"
 
 
-def _proof(proof: Proof | None) -> str:
+def _proof(proof: LastProof | None) -> str:
     if proof is None:
         return "-"
     return f"{age(proof.age)} ago, " + (
@@ -87,7 +87,7 @@ def _proof(proof: Proof | None) -> str:
     )
 
 
-def _lock(lock: Lock | None) -> str:
+def _lock(lock: LockHolder | None) -> str:
     if lock is None:
         return "-"
     return f"{lock.by or 'somebody'}, {age(lock.age)}" if lock.held else "stale"
@@ -134,13 +134,13 @@ def _unfinished(item: Unfinished, running: bool) -> str:
     return f"{begun} was left on the host: the next apply settles it"
 
 
-def _interrupted(item: Interrupted) -> str:
+def _interrupted(item: InterruptedRun) -> str:
     ended = f", which failed: {item.cause}" if item.cause else ""
     step = f" in the step {item.step!r}" if item.step else ""
     return f"{named(item.run, item.by)} was cut off{step}{ended}; run apply again"
 
 
-def holder(lock: Lock) -> str:
+def holder(lock: LockHolder) -> str:
     """Who holds the host, or has died holding it."""
     who = named(lock.run, lock.by) + (f": '{lock.comment}'" if lock.comment else "")
     if not lock.held:

@@ -65,7 +65,7 @@ FEW = 10
 """Hosts, each of which has lines of its own. Of more, what is to be said is gathered, and told once at the end."""
 
 
-class Story:
+class Transcript:
     """The story of an apply or a check. Why something failed is told at the end, once for all hosts that it is true of.
 
     `diff` shows the differences, `verbose` also what is ok already, and all of each host when it happens, `quiet`

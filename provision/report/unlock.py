@@ -4,12 +4,12 @@ from collections.abc import Iterator
 
 from provision.events import Answered, Summary
 from provision.questions.unlock import Unlock
-from provision.report.answers import AnswersStory
+from provision.report.answers import AnswersTranscript
 from provision.report.status import holder, named
 from provision.report.text import Line, hosts, line
 
 
-class UnlockStory(AnswersStory):
+class UnlockTranscript(AnswersTranscript):
     """The story of the verb unlock."""
 
     def __init__(self) -> None:

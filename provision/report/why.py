@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from provision.events import Answered, Summary
-from provision.report.answers import AnswersStory
+from provision.report.answers import AnswersTranscript
 from provision.report.text import Line, line, names, table, value
 
 COLUMNS = ("HOSTS", "KEY", "ASKED", "IN THE FILE", "ELSEWHERE", "LIVE")
@@ -15,7 +15,7 @@ SHOWN = 3
 """Hosts that a row names."""
 
 
-class WhyStory(AnswersStory):
+class WhyTranscript(AnswersTranscript):
     """The story of the verb why."""
 
     def __init__(self) -> None:

@@ -36,8 +36,8 @@ from provision.events import (
 )
 from provision.rollout import waves
 from provision.rollout.equals import Equals
-from provision.rollout.first_look import FirstLook
-from provision.rollout.hooks import Planned, run_hooked
+from provision.rollout.first_pass import FirstPass
+from provision.rollout.hooks import PlannedChange, run_hooked
 from provision.rollout.hosts import Job, not_started, run_host
 from provision.rollout.known import Known
 from provision.rollout.masking import masked
@@ -90,7 +90,7 @@ class Rollout:
         self._known = Known(keeps=self._budget.limit is not None)
         self._equals = Equals()
         self._sink = masked(sink, mask, self._lock)
-        self._look = FirstLook(self._sink, hold=not (run.check or policy.waves))
+        self._look = FirstPass(self._sink, hold=not (run.check or policy.waves))
         """Events of an apply without waves are told once, and not as a plan before."""
 
     def cancel(self) -> None:
@@ -107,7 +107,7 @@ class Rollout:
         """The run as each host sees it first: a look, which is all of it where nothing is to be changed."""
         if self._run.facts_only:
             return self._run
-        return replace(self._run, check=True, preflight=preflight.Wanted(), settle=not self._run.check)
+        return replace(self._run, check=True, preflight=preflight.AskedSettings(), settle=not self._run.check)
 
     def execute(self, pool: Pool, executor: Callable[[int], Executor] = ThreadPoolExecutor) -> Summary:
         """Run all hosts; return the summary, which has been sent as the last event too."""
@@ -229,7 +229,7 @@ class Rollout:
         def session(job: Job) -> tuple[Any, ...]:
             name = job.target.name
             heard = self._look.of(name)
-            planned = Planned(wave, tuple(heard.changes), self._checked[name].counts, heard.impact)
+            planned = PlannedChange(wave, tuple(heard.changes), self._checked[name].counts, heard.impact)
             return run_hooked, job, run, pool, self._observe, self._cancel, self._policy.hooks, planned
 
         self._drive(workers, hosts, session, self._settle)

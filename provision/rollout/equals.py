@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from provision.events import BAD, Error, Event, HostFinished, Outcome, ResourceDone
 
 if TYPE_CHECKING:
-    from provision.gpu_fleet import Gpu
+    from provision.gpu_fleet import MeasuredGpu
 
 NAME = "beside its equals"
 """Of the step that fails where a GPU is slower than others."""
@@ -19,7 +19,7 @@ class Equals:
 
     def __init__(self) -> None:
         self._lock = Lock()
-        self._hosts: dict[str, tuple[str, list[Gpu]]] = {}
+        self._hosts: dict[str, tuple[str, list[MeasuredGpu]]] = {}
 
     def __call__(self, event: Event) -> None:
         if isinstance(event, ResourceDone) and event.kind == "gpu_speed" and event.proof is not None:

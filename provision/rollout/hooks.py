@@ -42,7 +42,7 @@ class Hooks:
 
 
 @dataclass(frozen=True)
-class Planned:
+class PlannedChange:
     """What is about to be done to one host: the names of what would change, as the first look found it."""
 
     wave: int | None
@@ -52,7 +52,7 @@ class Planned:
 
 
 @dataclass(frozen=True)
-class Said:
+class HookResult:
     """How a hook ended. `status` None: it did not, and was killed; `why` says so."""
 
     status: int | None
@@ -66,7 +66,7 @@ class Said:
 
 
 def run_hooked(  # noqa: PLR0917
-    job: Job, run: Run, pool: Pool, sink: Sink, cancel: Flag, hooks: Hooks, planned: Planned
+    job: Job, run: Run, pool: Pool, sink: Sink, cancel: Flag, hooks: Hooks, planned: PlannedChange
 ) -> HostFinished:
     """One host between its hooks. Never raises, as `run_host`."""
     name, started = job.target.name, time.monotonic()
@@ -105,7 +105,7 @@ def _without_start(sink: Sink) -> Sink:
     return passed
 
 
-def _kept_out(said: Said, program: str) -> tuple[Outcome, Error] | None:
+def _kept_out(said: HookResult, program: str) -> tuple[Outcome, Error] | None:
     """How the host ends that the hook does not let go on; None where it does."""
     if said.status == 0:
         return None
@@ -116,7 +116,7 @@ def _kept_out(said: Said, program: str) -> tuple[Outcome, Error] | None:
     return Outcome.FAILED, Error(f"before_host: {program} {what}; the host was not touched", "look at that program")
 
 
-def _after(result: HostFinished, said: Said, program: str, sink: Sink) -> HostFinished:
+def _after(result: HostFinished, said: HookResult, program: str, sink: Sink) -> HostFinished:
     if said.status == 0:
         return result
     what = said.why or f"ended with status {said.status}: {said.tail}"
@@ -129,7 +129,7 @@ def _after(result: HostFinished, said: Said, program: str, sink: Sink) -> HostFi
     return replace(result, outcome=Outcome.FAILED, error=error)
 
 
-def call(argv: tuple[str, ...], told: Mapping[str, Any], timeout: float, cancel: Flag | None) -> Said:
+def call(argv: tuple[str, ...], told: Mapping[str, Any], timeout: float, cancel: Flag | None) -> HookResult:
     """Run a hook with `told` on its stdin. Without `cancel` an interrupt does not end it."""
     with tempfile.TemporaryFile() as given, tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
         given.write(json.dumps(told).encode() + b"\n")
@@ -138,9 +138,9 @@ def call(argv: tuple[str, ...], told: Mapping[str, Any], timeout: float, cancel:
             # Files and not pipes: what a hook leaves running in the background must not keep us.
             process = subprocess.Popen(argv, stdin=given, stdout=out, stderr=err, start_new_session=True)
         except (OSError, ValueError) as error:
-            return Said(None, why=f"does not run: {getattr(error, 'strerror', None) or error}")
+            return HookResult(None, why=f"does not run: {getattr(error, 'strerror', None) or error}")
         why = _waited(process, timeout, cancel)
-        return Said(None if why else process.returncode, _head(out), _tail(err), why)
+        return HookResult(None if why else process.returncode, _head(out), _tail(err), why)
 
 
 def _waited(process: "subprocess.Popen[bytes]", timeout: float, cancel: Flag | None) -> str:
@@ -177,4 +177,4 @@ def _tail(file: IO[bytes]) -> str:
     return file.read().decode(errors="replace")
 
 
-__all__ = ["Hooks", "Planned", "run_hooked"]
+__all__ = ["Hooks", "PlannedChange", "run_hooked"]

@@ -89,7 +89,7 @@ class Policy:
 
 
 @dataclass(frozen=True)
-class Wanted:
+class GivenPolicy:
     """What the command line says of the rollout; None: what the inventory says."""
 
     waves: str | None = None
@@ -99,7 +99,7 @@ class Wanted:
     no_exec: bool = False
 
 
-def policy(given: Any, wanted: Wanted, names: Sequence[str], variable: Variables) -> tuple[Policy, list[Problem]]:
+def policy(given: Any, wanted: GivenPolicy, names: Sequence[str], variable: Variables) -> tuple[Policy, list[Problem]]:
     """The policy for these hosts, and everything that is wrong with it. `given` is `rollout:` as the inventory has it;
     `variable(name)` is a host variable's value by host."""
     found, problems = _read(given)
@@ -169,7 +169,7 @@ def _unfit_hooks(found: _Rollout, given: Any, *, no_exec: bool) -> list[Problem]
     return problems
 
 
-def _with_command_line(found: Policy, wanted: Wanted, problems: list[Problem]) -> Policy:
+def _with_command_line(found: Policy, wanted: GivenPolicy, problems: list[Problem]) -> Policy:
     if wanted.waves is not None:
         try:
             waves = tuple(amount(part) for part in wanted.waves.split(","))
@@ -202,4 +202,4 @@ def _places(
     return {name: str(values.get(name)) for name in names}
 
 
-__all__ = ["Policy", "Wanted", "policy"]
+__all__ = ["GivenPolicy", "Policy", "policy"]

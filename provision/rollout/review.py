@@ -32,18 +32,18 @@ CONNECTION = ("address", "port", "user", "connection", "common_args", "become")
 """What says which machine it is, and as whom; a key or password may be another one by now."""
 
 
-class _Model(BaseModel):
+class _PlanPart(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
-class OfRole(_Model):
+class OfRole(_PlanPart):
     """Digests of one role of a host."""
 
     source: str
     settings: str
 
 
-class Input(_Model):
+class Input(_PlanPart):
     """Digests of what the inventory and the roles asked of a host."""
 
     connection: str
@@ -52,7 +52,7 @@ class Input(_Model):
     templates: dict[str, str]
 
 
-class Planned(_Model):
+class PlannedHost(_PlanPart):
     """One host of a plan."""
 
     outcome: Outcome
@@ -64,7 +64,7 @@ class Planned(_Model):
     """Roles that are planned in detail when the others are in place."""
 
 
-class Plan(_Model):
+class SavedPlan(_PlanPart):
     """The file."""
 
     format: Literal["provision-plan"] = "provision-plan"
@@ -74,7 +74,7 @@ class Plan(_Model):
     asked: dict[str, Any]
     """What the command line said, as a journal keeps it."""
     salt: str
-    hosts: dict[str, Planned]
+    hosts: dict[str, PlannedHost]
     told: tuple[dict[str, Any], ...]
     """What the check told, as a journal has it."""
 
@@ -108,11 +108,11 @@ class Recorder:
             record = {"time": time} | codec.encode(event)
             self._events.append(json.loads(json.dumps(record, default=codec.plain)))
 
-    def plan(self, asked: Mapping[str, Any], hosts: Iterable[Host], role_path: Sequence[Path]) -> Plan:
+    def plan(self, asked: Mapping[str, Any], hosts: Iterable[Host], role_path: Sequence[Path]) -> SavedPlan:
         """The plan of a check that has ended."""
         digests = Digests(self.salt, role_path)
         planned = {
-            host.name: Planned(
+            host.name: PlannedHost(
                 outcome=(ended := self._ended[host.name]).outcome,
                 error=str(ended.error) if ended.error else None,
                 input=digests.of(host),
@@ -121,7 +121,7 @@ class Recorder:
             )
             for host in hosts
         }
-        return Plan(asked=dict(asked), salt=self.salt, hosts=planned, told=tuple(self._events))
+        return SavedPlan(asked=dict(asked), salt=self.salt, hosts=planned, told=tuple(self._events))
 
 
 @dataclass
@@ -199,13 +199,13 @@ def _changed(before: Iterable[str], now: Iterable[str]) -> str:
     return ", ".join(words) or "in another order"
 
 
-def bound(plan: Plan, jobs: Iterable[Job], hosts: Iterable[Host], role_path: Sequence[Path]) -> list[Job]:
+def bound(plan: SavedPlan, jobs: Iterable[Job], hosts: Iterable[Host], role_path: Sequence[Path]) -> list[Job]:
     """The jobs, each bound to what was reviewed of its host; or refused, with the reason."""
     digests = Digests(plan.salt, role_path)
     return [_bound(plan, job, plan.hosts[host.name], digests.of(host)) for job, host in zip(jobs, hosts, strict=True)]
 
 
-def _bound(plan: Plan, job: Job, planned: Planned, now: Input) -> Job:
+def _bound(plan: SavedPlan, job: Job, planned: PlannedHost, now: Input) -> Job:
     if planned.outcome in BAD:
         return replace(job, refused=f"nothing of it was reviewed: it was {planned.outcome} ({planned.error})")
     if refused := difference(planned.input, now):
@@ -213,7 +213,7 @@ def _bound(plan: Plan, job: Job, planned: Planned, now: Input) -> Job:
     return replace(job, reviewed=Reviewed(plan.salt, planned.seen, planned.later))
 
 
-def write(path: Path, plan: Plan) -> None:
+def write(path: Path, plan: SavedPlan) -> None:
     """Write the file (0600), whole or not at all. Raises OSError."""
     beside = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
     fd = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
@@ -227,7 +227,7 @@ def write(path: Path, plan: Plan) -> None:
         raise
 
 
-def read(path: Path) -> Plan:
+def read(path: Path) -> SavedPlan:
     """The plan in a file. Raises InputError."""
     try:
         with open(path, "rb") as file:
@@ -248,7 +248,7 @@ def read(path: Path) -> Plan:
         what = f"was made by provision {raw.get('version')!s:.40}, and this is {__version__}"
         raise InputError([Problem(what, str(path), "check again with --out")])
     try:
-        return Plan.model_validate(raw)
+        return SavedPlan.model_validate(raw)
     except ValidationError as error:
         at = error.errors(include_url=False)[0]
         what = f"is a damaged plan: {'.'.join(map(str, at['loc']))}: {at['msg']}"

@@ -53,7 +53,7 @@ class _Task:
     attempts: dict[str, int] = field(default_factory=dict)
     """By attempt, the last is the one that counts: how many events of it were passed on."""
 
-    def hear(self, heard: worker.Heard) -> None:
+    def hear(self, heard: worker.WorkerMessage) -> None:
         """Pass it on, if it is news of the last attempt."""
         if heard.attempt not in self.attempts:
             self.attempts[heard.attempt] = 0
@@ -172,7 +172,7 @@ class Spread(Executor):
 
     def _hear(self, packed: bytes) -> None:
         heard = pickle.loads(packed)  # noqa: S301 - from a worker, whose results are pickles too
-        if isinstance(heard, worker.Heard):
+        if isinstance(heard, worker.WorkerMessage):
             if heard.task in self._tasks:
                 self._tasks[heard.task].hear(heard)
         elif self._sink is not None:

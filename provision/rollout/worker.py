@@ -43,7 +43,7 @@ def cancelled(run: str, client: Client) -> Event:
 
 
 @dataclass(frozen=True)
-class Heard:
+class WorkerMessage:
     """One thing that a worker said: the `number`th of this attempt at a task (0: progress, which may get lost)."""
 
     task: str
@@ -131,7 +131,7 @@ def work(order: Order, task: str, host: str, run: Run, *hooked: Any) -> Ended:
         event = clean(event, held.mask)
         if not isinstance(event, Progress):
             said.append(event)
-        heard = Heard(task, attempt, 0 if isinstance(event, Progress) else len(said), event)
+        heard = WorkerMessage(task, attempt, 0 if isinstance(event, Progress) else len(said), event)
         worker.log_event(topic(order.run), pickle.dumps(heard))
 
     _watch(held, order.run, worker, task)

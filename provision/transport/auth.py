@@ -80,7 +80,7 @@ def agent_socket(settings: Resolved) -> str:
     return "" if said.lower() == "none" else settings.expand(said)
 
 
-class Login:
+class SshLogin:
     """One login. `transport` is one of ours (it remembers in `offered` which methods the server would take)."""
 
     def __init__(self, transport: Any, settings: Resolved, keys: KeyFiles, deadline: Deadline) -> None:

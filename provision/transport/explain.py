@@ -14,7 +14,7 @@ from provision.transport.ssh_config import Resolved
 
 
 @dataclass(frozen=True)
-class Said:
+class SshOutput:
     """What ssh said before it was logged in, and what it had been asked."""
 
     text: str
@@ -26,7 +26,7 @@ class Said:
 
 
 Match = re.Match[str]
-Sentence = Callable[[Match, Said], Unreachable]
+Sentence = Callable[[Match, SshOutput], Unreachable]
 DROPPED = re.compile(
     r"kex_exchange_identification|(Connection closed|Connection reset) by (?!UNKNOWN)|Not allowed at this time"
 )
@@ -43,7 +43,7 @@ def added_key(text: str) -> str:
     return match[1] if match else ""
 
 
-def failure(said: Said) -> Unreachable | None:
+def failure(said: SshOutput) -> Unreachable | None:
     """Why ssh ended before it was logged in; None: it was dropped, and may try again."""
     found = _known_failure(said)
     if found:
@@ -58,7 +58,7 @@ def failure(said: Said) -> Unreachable | None:
     return Unreachable(f"{what} {said.settings.label} ended: {last}", "run it by hand, with ssh -v")
 
 
-def timed_out(said: Said) -> Unreachable:
+def timed_out(said: SshOutput) -> Unreachable:
     """ssh was not logged in within the limit."""
     known = _known_failure(said)
     if known is None and said.settings.is_set("proxycommand") and not said.text.strip():
@@ -91,7 +91,7 @@ def denied(settings: Resolved, user: str, methods: list[str], password: bool) ->
     return Unreachable(f"{settings.label} does not let {user} in{takes}", fix)
 
 
-def _known_failure(said: Said) -> Unreachable | None:
+def _known_failure(said: SshOutput) -> Unreachable | None:
     for pattern, sentence in TABLE:
         if match := re.search(pattern, said.text):
             error = sentence(match, said)
@@ -99,7 +99,7 @@ def _known_failure(said: Said) -> Unreachable | None:
     return None
 
 
-def _is_jump(match: Match, said: Said) -> bool:
+def _is_jump(match: Match, said: SshOutput) -> bool:
     """Does the text speak of a jump host? It names another host, or the pipe to the jump host has closed."""
     settings = said.settings
     if not settings.is_set("proxyjump"):
@@ -109,13 +109,13 @@ def _is_jump(match: Match, said: Said) -> bool:
     return (named is not None and named not in ours) or "UNKNOWN port 65535" in said.text
 
 
-def _of_jump(error: Unreachable, said: Said) -> Unreachable:
+def _of_jump(error: Unreachable, said: SshOutput) -> Unreachable:
     if error.cause.startswith("jump host"):
         return error
     return Unreachable(f"jump host {said.settings.one('proxyjump')}: {error.cause}", error.fix)
 
 
-def _behind_jump(match: Match, said: Said) -> Unreachable:
+def _behind_jump(match: Match, said: SshOutput) -> Unreachable:
     reason = f" ({match['reason'].strip()})" if match["reason"] else ""
     return Unreachable(
         f"jump host {said.settings.one('proxyjump')} cannot connect to {said.settings.label}{reason}",
@@ -123,31 +123,31 @@ def _behind_jump(match: Match, said: Said) -> Unreachable:
     )
 
 
-def _unknown(match: Match, said: Said) -> Unreachable:
+def _unknown(match: Match, said: SshOutput) -> Unreachable:
     if match["host"] != said.settings.known_hosts_name:
         return hostkeys.unknown_name(match["host"], match["kind"])
     return hostkeys.unknown(said.settings, match["kind"], hostkeys.scan(said.settings, match["kind"]))
 
 
-def _changed(match: Match, said: Said) -> Unreachable:
+def _changed(match: Match, said: SshOutput) -> Unreachable:
     shown = re.search(r"The fingerprint for the (\S+) key sent by the remote host is\s+(\S+?)\.?\s", said.text)
     where = re.search(r"Offending \S+ key in (\S+:\d+)", said.text)
     kind, print_ = (shown[1], shown[2]) if shown else ("host", "")
     return hostkeys.changed(match["host"] or "the host", kind, print_, where[1] if where else "known_hosts:0")
 
 
-def _denied(match: Match, said: Said) -> Unreachable:
+def _denied(match: Match, said: SshOutput) -> Unreachable:
     return denied(said.settings, match["user"], match["methods"].split(","), said.password)
 
 
-def _too_many(match: Match, said: Said) -> Unreachable:
+def _too_many(match: Match, said: SshOutput) -> Unreachable:
     return Unreachable(
         f"{said.settings.label} broke off the login as {said.settings.user} after too many keys",
         "set ansible_ssh_private_key_file, and IdentitiesOnly in ssh_config",
     )
 
 
-def _silent(match: Match, said: Said) -> Unreachable:
+def _silent(match: Match, said: SshOutput) -> Unreachable:
     settings = said.settings
     if settings.is_set("proxyjump") and "UNKNOWN port 65535" in said.text:
         jump = settings.one("proxyjump")
@@ -156,7 +156,7 @@ def _silent(match: Match, said: Said) -> Unreachable:
     return connect.silent(settings, said.limit)
 
 
-def _disagreed(match: Match, said: Said) -> Unreachable:
+def _disagreed(match: Match, said: SshOutput) -> Unreachable:
     return Unreachable(
         f"no agreement with sshd on {said.settings.label}: {match['reason'].strip()}",
         "update sshd, or see ssh_config(5)",

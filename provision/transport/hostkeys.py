@@ -9,7 +9,7 @@ import subprocess
 from collections.abc import Callable
 
 from provision.errors import Unreachable
-from provision.transport.known_hosts import Entry, Known, KnownHosts, Verdict, fingerprint, short_kind
+from provision.transport.known_hosts import HostKeyLines, KnownHosts, KnownHostsLine, Verdict, fingerprint, short_kind
 from provision.transport.ssh_config import Resolved
 
 
@@ -21,7 +21,7 @@ class HostKeys:
         self.on_host_key = on_host_key
         self._known = KnownHosts()
 
-    def lookup(self, settings: Resolved) -> Known:
+    def lookup(self, settings: Resolved) -> HostKeyLines:
         """What the user's and the system's known_hosts say about a host."""
         files = settings.files("userknownhostsfile") + settings.files("globalknownhostsfile")
         return self._known.lookup(settings.known_hosts_name, files)
@@ -38,7 +38,7 @@ class HostKeys:
         if entry and verdict == "revoked":
             raise revoked(settings, short_kind(kind), fingerprint(blob), entry.where)
 
-    def _accept(self, settings: Resolved, kind: str, blob: bytes) -> tuple[Verdict, Entry | None]:
+    def _accept(self, settings: Resolved, kind: str, blob: bytes) -> tuple[Verdict, KnownHostsLine | None]:
         files = settings.files("userknownhostsfile") or [os.devnull]
         try:
             verdict, entry = self._known.accept(

@@ -23,7 +23,7 @@ Verdict = Literal["known", "unknown", "changed", "revoked"]
 
 
 @dataclass(frozen=True)
-class Entry:
+class KnownHostsLine:
     """One line of a known_hosts file."""
 
     names: tuple[str, ...]
@@ -47,21 +47,21 @@ class Entry:
 
 
 @dataclass(frozen=True)
-class Known:
+class HostKeyLines:
     """What the files say about one host."""
 
-    plain: tuple[Entry, ...] = ()
-    portless: tuple[Entry, ...] = ()
+    plain: tuple[KnownHostsLine, ...] = ()
+    portless: tuple[KnownHostsLine, ...] = ()
     """Lines for the same host without its port: OpenSSH takes a key that is among them, and ignores them otherwise."""
-    revoked: tuple[Entry, ...] = ()
-    authorities: tuple[Entry, ...] = ()
+    revoked: tuple[KnownHostsLine, ...] = ()
+    authorities: tuple[KnownHostsLine, ...] = ()
 
     @property
     def kinds(self) -> list[str]:
         """The types of the keys on file, to ask the server for those first."""
         return list(dict.fromkeys(entry.kind for entry in self.plain + self.portless))
 
-    def judge(self, blob: bytes) -> tuple[Verdict, Entry | None]:
+    def judge(self, blob: bytes) -> tuple[Verdict, KnownHostsLine | None]:
         """The verdict on a key that a server showed, and the line that decided it."""
         for entry in self.revoked:
             if entry.blob == blob:
@@ -75,11 +75,11 @@ class Known:
 @dataclass
 class _File:
     stamp: tuple[int, int, int]
-    by_name: dict[str, list[Entry]] = field(default_factory=dict)
-    others: list[Entry] = field(default_factory=list)
+    by_name: dict[str, list[KnownHostsLine]] = field(default_factory=dict)
+    others: list[KnownHostsLine] = field(default_factory=list)
     """Hashed names, patterns, markers: to be tried one by one."""
 
-    def entries(self, name: str) -> list[Entry]:
+    def entries(self, name: str) -> list[KnownHostsLine]:
         return self.by_name.get(name, []) + [entry for entry in self.others if entry.covers(name)]
 
 
@@ -88,18 +88,18 @@ class KnownHosts:
 
     def __init__(self) -> None:
         self._files: dict[str, _File] = {}
-        self._accepted: list[Entry] = []
+        self._accepted: list[KnownHostsLine] = []
         self._lock = threading.RLock()
 
-    def lookup(self, name: str, files: Sequence[str]) -> Known:
+    def lookup(self, name: str, files: Sequence[str]) -> HostKeyLines:
         """What `files` say about `name`: HostKeyAlias, host or [host]:port, in lower case."""
         with self._lock:
             found = self._entries(name, files)
             found += [entry for entry in self._accepted if entry.covers(name) and entry not in found]
-            portless: list[Entry] = []
+            portless: list[KnownHostsLine] = []
             if name.startswith("[") and "]:" in name:
                 portless = self._entries(name[1 : name.rindex("]:")], files)
-        return Known(
+        return HostKeyLines(
             plain=tuple(entry for entry in found if not entry.marker),
             portless=tuple(entry for entry in portless if not entry.marker),
             revoked=tuple(entry for entry in found + portless if entry.marker == "@revoked"),
@@ -108,7 +108,7 @@ class KnownHosts:
 
     def accept(
         self, name: str, kind: str, blob: bytes, files: Sequence[str], hashed: bool
-    ) -> tuple[Verdict, Entry | None]:
+    ) -> tuple[Verdict, KnownHostsLine | None]:
         """Add a key to the first of the user's `files`, unless one is on file by now (then the verdict by that).
 
         Returns ("unknown", None) where the key was added. OSError: the file cannot be written.
@@ -117,10 +117,10 @@ class KnownHosts:
             verdict, entry = self.lookup(name, files).judge(blob)
             if verdict == "unknown":
                 _append(files[0], f"{_hash(name) if hashed else name} {kind} {base64.b64encode(blob).decode()}\n")
-                self._accepted.append(Entry((name,), kind, blob, files[0], 0))
+                self._accepted.append(KnownHostsLine((name,), kind, blob, files[0], 0))
             return verdict, entry
 
-    def _entries(self, name: str, files: Sequence[str]) -> list[Entry]:
+    def _entries(self, name: str, files: Sequence[str]) -> list[KnownHostsLine]:
         return [entry for file in files for entry in self._load(file).entries(name)]
 
     def _load(self, file: str) -> _File:
@@ -155,7 +155,7 @@ def _parse(file: str, text: str, stamp: tuple[int, int, int]) -> _File:
             blob = base64.b64decode(words[2])
         except (binascii.Error, ValueError):
             continue
-        entry = Entry(tuple(_names(words[0])), words[1], blob, file, number, marker)
+        entry = KnownHostsLine(tuple(_names(words[0])), words[1], blob, file, number, marker)
         if marker or any(character in words[0] for character in "|*?!"):
             parsed.others.append(entry)
         else:

@@ -7,7 +7,7 @@ paramiko.
 import os
 from pathlib import Path
 
-from provision.transport.known_hosts import Known
+from provision.transport.known_hosts import HostKeyLines
 from provision.transport.ssh_config import Resolved
 
 KEX = ("mlkem768x25519-", "curve25519-", "ecdh-sha2-", "diffie-hellman-group")
@@ -22,7 +22,7 @@ OPTIONS = {
 }
 
 
-def why_openssh(settings: Resolved, known: Known, password: bool) -> str:
+def why_openssh(settings: Resolved, known: HostKeyLines, password: bool) -> str:
     """What it is that only the `ssh` program can do for this host; "" where paramiko will do."""
     for option, reason in OPTIONS.items():
         if settings.is_set(option):

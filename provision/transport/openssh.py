@@ -123,7 +123,7 @@ class OpenSshChannel(ProcessChannel):
         """Wait until ssh is logged in; what it said before. Unreachable; Dropped."""
         late, text = Deadline(deadline.left() + SLACK), b""
         while word not in text:
-            said = explain.Said(text.decode(errors="replace"), self._settings, password, deadline.seconds)
+            said = explain.SshOutput(text.decode(errors="replace"), self._settings, password, deadline.seconds)
             try:
                 data = self._read(late.left())
             except TimeoutError:

@@ -24,7 +24,7 @@ from paramiko.ssh_exception import SSHException
 from provision.errors import Unreachable
 from provision.secrets import Secret
 from provision.transport import connect
-from provision.transport.auth import KeyFiles, Login
+from provision.transport.auth import KeyFiles, SshLogin
 from provision.transport.channel import ALIVE_COUNT, Deadline
 from provision.transport.hostkeys import HostKeys
 from provision.transport.ssh_config import Resolved
@@ -226,7 +226,7 @@ def log_in(
         transport.prefer_host_keys(host_keys.lookup(settings).kinds, settings)
         kind, blob = negotiate(transport, settings, deadline)
         host_keys.verify(settings, kind, blob)
-        Login(transport, settings, keys, deadline).run(password, identity)
+        SshLogin(transport, settings, keys, deadline).run(password, identity)
     except BaseException:
         hang_up(transport)
         raise

@@ -55,7 +55,7 @@ def verify(
     files of tests that do not load, KeyboardInterrupt. Nothing is printed; `junit` is written by pytest."""
     names = tuple(subject.name for subject in subjects)
     sink(RunStarted(run, "verify", names, check=True))
-    tally = _Tally(subjects, sink, mask)
+    tally = _Counts(subjects, sink, mask)
     files = list(_files(subjects))
     for subject, role in _untested(subjects):
         tally.skip(subject, role)
@@ -89,7 +89,7 @@ def _untested(subjects: Sequence[Subject]) -> Iterator[tuple[Subject, str]]:
         yield from ((subject, role) for role in subject.roles if role not in known)
 
 
-def _pytest(files: list[Path], subjects: Sequence[Subject], tally: "_Tally", count: int, junit: Path | None) -> Any:
+def _pytest(files: list[Path], subjects: Sequence[Subject], tally: "_Counts", count: int, junit: Path | None) -> Any:
     words = ["-c", os.devnull, "--rootdir", str(shipped.TOP), "--import-mode=importlib", "--strict-markers", "-p", OURS]
     words += ["-p", "no:cacheprovider", "-p", "no:terminal", "-p", "no:testinfra", "-p", "xdist"]
     words += ["-n", str(count), "--maxprocesses", str(count)] if count else []
@@ -122,7 +122,7 @@ class _Given:
 
 
 @dataclass(eq=False)
-class _Tally:
+class _Counts:
     """Turns pytest's reports into events, and counts. A plugin of the process that was started."""
 
     subjects: Sequence[Subject]

@@ -34,7 +34,7 @@ provision_errors=$(mktemp -p /run) || provision_errors=$(mktemp)
 """
 
 
-class Answer(NamedTuple):
+class CommandOutput(NamedTuple):
     """What a command came to."""
 
     status: int
@@ -56,7 +56,7 @@ class Shell:
             self._connection.close()
             raise
 
-    def run(self, command: str, timeout: float = COMMAND_LIMIT) -> Answer:
+    def run(self, command: str, timeout: float = COMMAND_LIMIT) -> CommandOutput:
         """Run a line of sh, with stdin closed, within `timeout` seconds. HostTimeout, ConnectionLost: from then on
         every command of this shell raises that."""
         if self._lost is not None:
@@ -74,7 +74,7 @@ class Shell:
         self._channel.close()
         self._connection.close()
 
-    def _run(self, command: str, timeout: float) -> Answer:
+    def _run(self, command: str, timeout: float) -> CommandOutput:
         word = random.token_hex(16)
         # eval in a subshell: a syntax error, `exit` or `cd` in the command ends with it. The first word parts the
         # output from what an earlier command left running in the background may still say.
@@ -89,7 +89,7 @@ class Shell:
         while True:
             data += self._receive(deadline, command, timeout)
             if end in data[-len(end) - 8 :] and (found := whole.search(data)):
-                return Answer(int(found[3]), found[1], found[2])
+                return CommandOutput(int(found[3]), found[1], found[2])
             if len(data) > OUTPUT_LIMIT:
                 raise HostTimeout(f"{self._name}: {_short(command)} printed more than 64 MiB", "let it print less")
 

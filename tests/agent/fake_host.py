@@ -3,8 +3,8 @@
 import json
 
 from provision.agent.host.errors import Failed
-from provision.agent.host.results import Result
-from provision.agent.host.state import Memory
+from provision.agent.host.results import CommandResult
+from provision.agent.host.state import StateFile
 
 BOOT = "aaaaaaaa-boot"
 UNIT = "/usr/lib/systemd/system/docker.service"
@@ -34,7 +34,7 @@ class Host:
         self.state = "/state"
         self.foreseen = {}
         self.progress = lambda text: None
-        self.memory = Memory(self)
+        self.state_file = StateFile(self)
         self.unit = {"LoadState": "loaded", "UnitFileState": "enabled", "NeedDaemonReload": "no"}
         self.socket = "active"
         self.log = ""
@@ -105,9 +105,9 @@ class Host:
 
     def query(self, argv, timeout=30, stdin=b"", env=None):
         if argv[:2] == ["systemctl", "show"]:
-            return Result(argv, 0, self._show(argv), "")
+            return CommandResult(argv, 0, self._show(argv), "")
         if argv[0] == "journalctl":
-            return Result(argv, 0, self.log, "")
+            return CommandResult(argv, 0, self.log, "")
         raise AssertionError("unexpected query: {}".format(argv))
 
     def run(self, argv, timeout=120, stdin=b"", env=None, log=None, fix=""):
@@ -171,8 +171,8 @@ class Host:
         """As the agent's own write does it: with its record."""
         self.now += 1
         self.files[path] = text
-        digest = self.memory.digest(text.encode("utf-8"))
-        self.memory.put("written", path, {"digest": digest, "boot": BOOT, "uptime": self.now})
+        digest = self.state_file.digest(text.encode("utf-8"))
+        self.state_file.put("written", path, {"digest": digest, "boot": BOOT, "uptime": self.now})
 
     def _show(self, argv):
         running = self.pid is not None

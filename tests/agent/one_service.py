@@ -9,7 +9,7 @@ from provision.agent.host.errors import Failed
 from provision.agent.host.system import System
 from provision.agent.rollback.transaction import Transaction
 from provision.agent.run.link import Cancelled
-from provision.agent.run.run import Run
+from provision.agent.run.run import PlanRun
 
 from .conversation import file, stage
 
@@ -91,23 +91,23 @@ class Lab:
         self.world = {"runs_with": None, "starts": []}
         self.system = System(state=str(path / "state"))
         self.system.sources = Sources()
-        self.line = FakeLine()
+        self.link = FakeLine()
 
     def runs_with(self, text):
         self.config.write_text(text)
         self.world["runs_with"] = text
 
     def run(self, *resources, check=False, confirm=0, **changes):
-        self.line.sent = []
-        self.line.cancelled = False
+        self.link.sent = []
+        self.link.cancelled = False
         service = {"kind": "service", "fields": {"name": "docker", "path": str(self.config)}}
         plan = stage("docker_daemon", *resources, service, transaction=True, **changes)
         options = {"check": check, "settle": False, "confirm": confirm, "run": {"id": "r1", "by": "me@here"}}
         try:
-            Run(self.line, self.system, {"stages": [plan]}, options).execute()
+            PlanRun(self.link, self.system, {"stages": [plan]}, options).execute()
         except Cancelled:
             pass
-        return [message for message in self.line.sent if message["type"] == "result"][-1]
+        return [message for message in self.link.sent if message["type"] == "result"][-1]
 
     def journal(self):
         return Transaction.left(self.system)

@@ -7,13 +7,13 @@ import os
 
 from provision.agent.host import safe_files
 from provision.agent.host.errors import Failed
-from provision.agent.host.results import Result
+from provision.agent.host.results import CommandResult
 from provision.agent.host.system import System
 
 
 def answer(out="", err="", status=0):
     """What a scripted command leaves."""
-    return Result([], status, out, err)
+    return CommandResult([], status, out, err)
 
 
 class Rooted(System):

@@ -8,7 +8,7 @@ from provision.agent.accounts import membership, users
 from provision.agent.accounts.membership import GroupExclusive, GroupMembership
 from provision.agent.accounts.users import Group, UserAccount
 from provision.agent.engine.resource import converge
-from provision.agent.host.results import Result
+from provision.agent.host.results import CommandResult
 from provision.agent.host.system import System
 
 Entry = collections.namedtuple("Entry", "pw_name pw_uid pw_gid pw_dir pw_shell")
@@ -71,7 +71,7 @@ class Host(System):
             self.groups[argv[3]][1].remove(argv[2])
         else:
             raise AssertionError(argv)
-        return Result(argv, 0, "", "")
+        return CommandResult(argv, 0, "", "")
 
 
 @pytest.fixture

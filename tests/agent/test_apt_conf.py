@@ -6,7 +6,7 @@ import shutil
 import pytest
 
 from provision.agent.engine.resource import converge
-from provision.agent.host.results import Result
+from provision.agent.host.results import CommandResult
 from provision.agent.host.system import ReadOnly, System
 from provision.agent.packages import apt_conf
 from provision.agent.packages.apt_conf import AptConf, AptEffective
@@ -34,7 +34,7 @@ def test_a_file_is_put_in_place_once_apt_takes_it(system, tmp_path):
     assert GOOD not in str(result)
     assert converge(conf(path), system, False)["outcome"] == "ok"
     assert [name for name in os.listdir("/run") if name.startswith("provision-apt-")] == []
-    assert [key for key in system.memory.section("written") if key.startswith("/run")] == []
+    assert [key for key in system.state_file.section("written") if key.startswith("/run")] == []
 
 
 @needs_apt
@@ -104,7 +104,7 @@ class Apt(System):
 
     def query(self, argv, **more):
         assert argv == ["apt-config", "dump"]
-        return Result(argv, 0, self.dump, "")
+        return CommandResult(argv, 0, self.dump, "")
 
 
 OURS = "/etc/apt/apt.conf.d/proxy.conf"
@@ -150,7 +150,7 @@ def test_a_check_foresees_that_our_new_file_is_one_that_apt_can_read():
         writable = False
 
         def query(self, argv, **more):
-            return Result(argv, 100, "", "E: Syntax error {}:3: Extra junk at end of file".format(OURS))
+            return CommandResult(argv, 100, "", "E: Syntax error {}:3: Extra junk at end of file".format(OURS))
 
     resource = AptEffective(path=OURS, values={"Acquire::http::Proxy": "http://u:hidden@proxy:3128/"})
     host = Broken({OURS: "junk"}, "")

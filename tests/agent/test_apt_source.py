@@ -74,10 +74,10 @@ def test_a_source_is_made_kept_and_repaired(host):
 
 @needs_root
 def test_a_changed_source_makes_the_lists_old(host):
-    host.memory.put("apt", "updated", {"time": 1, "run": "x"})
+    host.state_file.put("apt", "updated", {"time": 1, "run": "x"})
     host.commands = [ACCEPTED, TAKEN]
     converge(source(), host, False)
-    assert host.memory.get("apt", "updated") is None
+    assert host.state_file.get("apt", "updated") is None
 
 
 @needs_root
@@ -231,7 +231,7 @@ def test_what_does_not_conflict_stays(host, name, content):
 def test_a_flat_repository_has_no_components(host):
     state = source(suite="./", components=[]).desired()
     assert "Components" not in state["source"]
-    assert source_list.Entry("f", "http://x/", "./", "").same_source("http://x", "/")
+    assert source_list.SourceEntry("f", "http://x/", "./", "").same_source("http://x", "/")
 
 
 @needs_root

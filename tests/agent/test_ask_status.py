@@ -109,12 +109,12 @@ def test_a_look_at_the_lock_takes_nothing(start, tmp_path):
     for number in range(20):
         taken = lock.Lock(system, {"id": "r{}".format(number), "by": "me"})
         for _ in range(50):
-            lock.look(system)
+            lock.inspect(system)
         taken.take(None)
-        owner, pid = lock.look(system)
+        owner, pid = lock.inspect(system)
         assert (owner["id"], pid) == ("r{}".format(number), os.getpid())
         taken.release()
-        assert lock.look(system) == ({}, None)
+        assert lock.inspect(system) == ({}, None)
 
 
 def test_a_run_that_died_has_left_its_name_and_holds_nothing(start, tmp_path):

@@ -147,5 +147,5 @@ def test_a_lock_that_was_taken_meanwhile_is_not_cleared(tmp_path):
     taken = lock.Lock(system, {"id": "r1", "by": "me"})
     taken.take(None)
     assert lock.clear(system) is False
-    assert lock.look(system)[0]["id"] == "r1"
+    assert lock.inspect(system)[0]["id"] == "r1"
     taken.release()

@@ -21,9 +21,9 @@ def host(**document):
 
 def wrote(found, value, *path):
     """As the role docker_daemon of an earlier run wrote this key."""
-    records = found.memory.get("json_keys", DAEMON_JSON) or {}
+    records = found.state_file.get("json_keys", DAEMON_JSON) or {}
     record = {"role": "docker_daemon", "digest": _digest(found, path, value)}
-    found.memory.put("json_keys", DAEMON_JSON, dict(records, **{json.dumps(list(path)): record}))
+    found.state_file.put("json_keys", DAEMON_JSON, dict(records, **{json.dumps(list(path)): record}))
 
 
 def why(found, *path, **arguments):
@@ -94,7 +94,7 @@ def test_what_docker_does_not_tell_rests_on_the_record_of_its_start():
     )
     process = staleness.process(found, found.pid)
     record = {"process": process, "files": {DAEMON_JSON: staleness.digest(found, DAEMON_JSON)}}
-    found.memory.put("services", "docker", record)
+    found.state_file.put("services", "docker", record)
     assert entry(found, "default-shm-size")["started_with"] is True
     found.files[DAEMON_JSON] = '{"default-shm-size": "2G"}'
     assert entry(found, "default-shm-size")["started_with"] is False
@@ -118,7 +118,7 @@ def test_a_flag_is_told_with_its_file_and_the_package_that_brought_it():
 def test_a_flag_of_docker_opts_is_told_with_the_role_that_we_wrote_it_for():
     found = host()
     found.files[DEFAULT] = 'DOCKER_OPTS="--bip=192.168.127.1/24 --dns=10.0.0.1"\n'
-    found.memory.put(
+    found.state_file.put(
         "daemon_flags", DEFAULT, {"flags": [["bip", "192.168.127.1/24", "docker_daemon"]], "variables": []}
     )
     (told,) = entry(found, "bip")["elsewhere"]

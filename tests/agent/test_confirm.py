@@ -13,9 +13,9 @@ CONFIRM = 2
 
 def test_a_change_that_can_cut_us_off_stands_once_somebody_gets_through(lab):
     lab.runs_with("old")
-    lab.line.reach = lambda: confirm(System(state=lab.system.state), {"id": "r1"})
+    lab.link.reach = lambda: confirm(System(state=lab.system.state), {"id": "r1"})
     assert lab.run(at(lab.config, "new"), confirm=CONFIRM)["outcome"] == "changed"
-    assert [message["seconds"] for message in lab.line.sent if message["type"] == "confirm"] == [CONFIRM]
+    assert [message["seconds"] for message in lab.link.sent if message["type"] == "confirm"] == [CONFIRM]
     assert lab.world["runs_with"] == "new"
     assert lab.left_behind() == []
     with pytest.raises(Failed, match="put back already"):
@@ -25,7 +25,7 @@ def test_a_change_that_can_cut_us_off_stands_once_somebody_gets_through(lab):
 @pytest.mark.parametrize("cancelled", [False, True], ids=["nobody", "cancel"])
 def test_when_nobody_does_everything_goes_back(lab, cancelled):
     lab.runs_with("old")
-    lab.line.reach = lambda: setattr(lab.line, "cancelled", cancelled)
+    lab.link.reach = lambda: setattr(lab.link, "cancelled", cancelled)
     words = "the run was ended before" if cancelled else "nobody reached this host over a new connection"
     result = lab.run(at(lab.config, "new"), confirm=0.3)
     assert (result["outcome"], result["rolled_back"]) == ("failed", True)
@@ -38,4 +38,4 @@ def test_when_nobody_does_everything_goes_back(lab, cancelled):
 def test_a_host_that_is_asked_to_wait_for_nobody_does_not(lab):
     lab.runs_with("old")
     assert lab.run(at(lab.config, "new"), confirm=0)["outcome"] == "changed"
-    assert [message for message in lab.line.sent if message["type"] == "confirm"] == []
+    assert [message for message in lab.link.sent if message["type"] == "confirm"] == []

@@ -235,7 +235,7 @@ def test_of_somebody_else_s_docker_nothing_is_asked():
     host = sound_host()
     replaced(host, host.pid)
     assert converge(DockerCurrent(ours=False), host, False)["outcome"] == "ok"
-    host.memory.put("services", "docker", {"process": ["boot", 1, 1], "files": {}})
+    host.state_file.put("services", "docker", {"process": ["boot", 1, 1], "files": {}})
     assert converge(DockerCurrent(ours=False), host, False)["outcome"] == "pending"
 
 
@@ -243,11 +243,11 @@ def test_status_tells_an_upgrade_that_no_run_has_seen():
     host = sound_host()
     replaced(host, host.pid)
     assert status._waiting(host) == []
-    host.memory.put("services", "docker", {"process": ["boot", 1, 1], "files": {}})
+    host.state_file.put("services", "docker", {"process": ["boot", 1, 1], "files": {}})
     [waiting] = status._waiting(host)
     assert waiting["reason"].startswith("upgraded, and not restarted since: docker; systemctl restart docker")
     del host.links["/proc/{}/exe".format(host.pid)]
-    host.memory.put("pending", "docker", {"reason": "of before"})
+    host.state_file.put("pending", "docker", {"reason": "of before"})
     assert status._waiting(host) == [], "it was restarted by hand since"
 
 

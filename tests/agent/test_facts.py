@@ -10,7 +10,7 @@ import pytest
 from provision.agent.docker import engine_facts
 from provision.agent.facts import gather
 from provision.agent.facts import network as facts_network
-from provision.agent.host import look
+from provision.agent.host import lenient
 from provision.agent.host.system import ReadOnly
 from provision.agent.packages import dpkg
 from provision.agent.services import unit_file
@@ -369,7 +369,7 @@ def test_why_daemon_json_cannot_be_read(host, content, problem):
 def test_a_byte_order_mark_is_read_as_the_engine_reads_it(host, version, problem):
     host.put("/etc/docker/daemon.json", '\ufeff{"mtu": 1400}')
     found = engine_facts.docker(
-        host, {"docker-ce": dpkg.Package("docker-ce", "Status: install ok installed\nVersion: 5:" + version)}
+        host, {"docker-ce": dpkg.DpkgPackage("docker-ce", "Status: install ok installed\nVersion: 5:" + version)}
     )
     assert (problem or "None") in str(found["config_problem"])
     assert found["configured"] == ({} if problem else {"mtu": 1400})
@@ -397,7 +397,7 @@ def test_what_may_not_be_read_is_not_known(host):
 def test_a_fifo_in_the_way_does_not_hang(host):
     host.put("/etc/x", "")
     os.mkfifo(host.root + "/etc/resolv.conf")
-    assert look.text(host, "/etc/resolv.conf") is None
+    assert lenient.text(host, "/etc/resolv.conf") is None
 
 
 # -- netlink

@@ -192,9 +192,9 @@ def test_dropping_a_file_removes_it_and_keeps_no_content(tmp_path):
 def test_when_a_file_was_written_is_remembered_in_uptime(system, tmp_path):
     before = system.uptime()
     converge(file(tmp_path / "f"), system, False)
-    record = system.memory.get("written", str(tmp_path / "f"))
+    record = system.state_file.get("written", str(tmp_path / "f"))
     assert before <= record["uptime"] <= system.uptime()
     assert record["boot"] == system.boot_id()
-    assert record["digest"] == system.memory.digest(b"text\n")
+    assert record["digest"] == system.state_file.digest(b"text\n")
     assert "text" not in (tmp_path / "state" / "state.json").read_text()
     assert stat.S_IMODE((tmp_path / "state").stat().st_mode) == 0o700

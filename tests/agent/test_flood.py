@@ -8,7 +8,7 @@ import pytest
 
 from provision.agent import wire
 from provision.agent.engine import resource
-from provision.agent.host.results import Result
+from provision.agent.host.results import CommandResult
 from tests.agent.conversation import stage
 from tests.agent.test_main import SLOW, slow
 
@@ -67,10 +67,10 @@ def test_the_agents_memory_stays_small_meanwhile(start, tmp_path):
 
 
 def test_the_tail_of_an_output_is_short_however_long_its_lines_are():
-    result = Result(["x"], 1, "a" * MIB + "\n" + "b" * MIB, "c\n" * 100000)
+    result = CommandResult(["x"], 1, "a" * MIB + "\n" + "b" * MIB, "c\n" * 100000)
     assert len(result.tail()) < 64 * 1024
-    assert Result(["x"], 1, "", "one\ntwo\n").tail(1) == "two"
-    long = Result(["x"], 1, "head " + "x" * MIB + " end", "").tail(1)
+    assert CommandResult(["x"], 1, "", "one\ntwo\n").tail(1) == "two"
+    long = CommandResult(["x"], 1, "head " + "x" * MIB + " end", "").tail(1)
     assert long.startswith("head xxx") and long.endswith("xxx end") and len(long) < 3000
 
 

@@ -7,7 +7,7 @@ from provision.agent.engine import kinds
 from provision.agent.engine.resource import Resource
 from provision.agent.host.errors import Failed
 from provision.agent.run.link import Cancelled
-from provision.agent.run.run import Run
+from provision.agent.run.run import PlanRun
 
 from .conversation import stage
 from .one_service import FakeService, at
@@ -75,12 +75,12 @@ def run(lab, *resources, anew=None, reviewed=None):
     service = {"kind": "service", "fields": {"name": "docker", "path": str(lab.config)}}
     first = stage("docker_daemon", at(lab.config, "new"), service, transaction=True)
     after = stage("gpu_smoke_test", *resources)
-    lab.line.next = lambda: {"type": "plan", "stages": [anew or after]}
+    lab.link.next = lambda: {"type": "plan", "stages": [anew or after]}
     options = {"check": False, "settle": False, "confirm": 0, "run": {"id": "r1", "by": "me@here"}}
-    run = Run(lab.line, lab.system, {"stages": [first, after]}, options)
+    run = PlanRun(lab.link, lab.system, {"stages": [first, after]}, options)
     run._reviewed = reviewed
     run.execute()
-    return lab.line.results()
+    return lab.link.results()
 
 
 def test_the_proof_runs_while_docker_shows_that_it_stays_and_only_once(young):
@@ -93,7 +93,7 @@ def test_the_proof_runs_while_docker_shows_that_it_stays_and_only_once(young):
 def test_a_docker_that_ends_meanwhile_is_rolled_back_and_the_proof_does_not_count(young):
     young.world["dies"] = True
     assert run(young, proof()) == [("file", "changed"), ("service", "failed")]
-    last = [message for message in young.line.sent if message["type"] == "result"][-1]
+    last = [message for message in young.link.sent if message["type"] == "result"][-1]
     assert last["rolled_back"]
     assert "ended by itself; rolled back" in last["error"]["cause"]
     assert young.config.read_text() == "old"
@@ -112,7 +112,7 @@ def test_a_proof_that_is_planned_otherwise_by_then_is_made_in_its_turn(young):
 
 
 def test_nothing_goes_ahead_once_the_run_was_ended(young):
-    young.line.cancelled = True
+    young.link.cancelled = True
     with pytest.raises(Cancelled):
         run(young, proof())
     assert young.world["did"] == ["stays"]
@@ -122,6 +122,6 @@ def test_nothing_goes_ahead_once_the_run_was_ended(young):
 def test_the_result_of_a_start_is_told_only_once_it_has_stayed(young, monkeypatch):
     stays = Young.stays
     told = []
-    monkeypatch.setattr(Young, "stays", lambda self, system: told.extend(young.line.results()) or stays(self, system))
+    monkeypatch.setattr(Young, "stays", lambda self, system: told.extend(young.link.results()) or stays(self, system))
     run(young, proof())
     assert told == [("file", "changed")]

@@ -40,7 +40,7 @@ def host(tmp_path, monkeypatch):
     found.put("/var/lib/provision/x", "")
     found.put("/proc/sys/kernel/random/boot_id", "b\n")
     found.used = []
-    monkeypatch.setattr(in_use, "look_at", lambda _: {"processes": found.used, "containers": []})
+    monkeypatch.setattr(in_use, "users", lambda _: {"processes": found.used, "containers": []})
     return found
 
 

@@ -49,7 +49,7 @@ def host(tmp_path, monkeypatch):
 
     monkeypatch.setattr(child, "run", run)
     monkeypatch.setattr(gather, "nvidia", lambda *_: found.nvidia)
-    monkeypatch.setattr(in_use, "look_at", lambda _: {"processes": found.users, "containers": []})
+    monkeypatch.setattr(in_use, "users", lambda _: {"processes": found.users, "containers": []})
     return found
 
 
@@ -163,7 +163,7 @@ def test_the_program_runs_in_a_child_from_what_came_with_the_plan(tmp_path, monk
             text = text.replace('("{}", '.format(given), '("{}", '.format(library))
         system.modules[name] = text
     monkeypatch.setattr(gather, "nvidia", lambda *_: {"pci": PCI, "driver_loaded": "580.159.04"})
-    monkeypatch.setattr(in_use, "look_at", lambda _: {"processes": [], "containers": []})
+    monkeypatch.setattr(in_use, "users", lambda _: {"processes": [], "containers": []})
     system.progress = lambda text: None
     began = time.time()
     found = run(system, full=False)

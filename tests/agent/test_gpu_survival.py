@@ -66,7 +66,7 @@ def host(tmp_path, monkeypatch):
     monkeypatch.setattr(survival, "Engine", Docker)
     monkeypatch.setattr(survival, "SETTLE", 0)
     monkeypatch.setattr(container, "kept", kept)
-    monkeypatch.setattr(in_use, "look_at", lambda _: found.used)
+    monkeypatch.setattr(in_use, "users", lambda _: found.used)
     monkeypatch.setattr(nvml, "ask", lambda *_: {"gpus": [{"uuid": UUID, "index": 0}]})
     monkeypatch.setattr(daemon_socket, "log", lambda _: "journalctl -u docker")
     monkeypatch.setattr(injection, "chosen", lambda *_: (["cdi"], ""))

@@ -5,7 +5,7 @@ import pytest
 from provision.agent.docker import in_use
 from provision.agent.engine.impact import NONE, RELOAD, RESTART, impact
 from provision.agent.packages.install import Packages
-from provision.agent.run.disruption import Guard
+from provision.agent.run.disruption import DisruptionPolicy
 
 from .fake_host import Host
 
@@ -30,7 +30,9 @@ def gpu_process(host, pid, device="/dev/nvidia-uvm"):
 
 
 def may(host, effect, policy="idle", closed=None):
-    return Guard(host, {"policies": {"docker": (policy, "docker_daemon.disrupt")}, "closed": closed}).may(effect)
+    return DisruptionPolicy(host, {"policies": {"docker": (policy, "docker_daemon.disrupt")}, "closed": closed}).may(
+        effect
+    )
 
 
 def test_an_idle_host_may_be_restarted(host):
@@ -188,7 +190,7 @@ def test_a_docker_that_does_not_tell_its_driver_of_control_groups_may_have_syste
 def other(users, policy="idle", closed=None):
     """The restart of a service that is not Docker."""
     effect = dict(impact(RESTART, ["/etc/mini.conf"]), service="mini", users=users)
-    guard = Guard(Host(), {"policies": {"mini": [policy, "mini.disrupt"]}, "closed": closed})
+    guard = DisruptionPolicy(Host(), {"policies": {"mini": [policy, "mini.disrupt"]}, "closed": closed})
     return guard.may(effect), effect["effect"]
 
 

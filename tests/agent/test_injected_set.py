@@ -60,13 +60,13 @@ def two(monkeypatch):
     """Level 2 of a host whose driver has every part, over this answer of the container."""
 
     def two(answer):
-        run = object.__new__(runs.Run)
+        run = object.__new__(runs.ContainerRuns)
         run._uuids, run._limits = [(UUID, "0")], {"memlock": [-1, -1], "shm": 1073741824}
         run._system, run.containers = None, []
         whole = {"libraries": list(injection.LIBRARIES), "nodes": list(injection.NODES), "nvidia_smi": ["/usr/bin/x"]}
         monkeypatch.setattr(run, "_request", lambda way: whole)
         monkeypatch.setattr(run, "_run", lambda way, name, *_, **__: (name, Ran(answer, 0)))
-        monkeypatch.setattr(runs.in_use, "look_at", lambda _: {"processes": []})
+        monkeypatch.setattr(runs.in_use, "users", lambda _: {"processes": []})
         monkeypatch.setattr(runs.daemon_socket, "log", lambda _: "/var/log/docker.log")
         return [item for item in run._two("cdi") if item["verdict"] != "passed"]
 

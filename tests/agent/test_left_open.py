@@ -60,7 +60,7 @@ def test_the_boot_after_a_power_loss_puts_the_files_back_and_starts_nothing(lab,
     assert lab.config.read_text() == "old"
     assert lab.world["starts"] == []
     assert "lock" in lab.left_behind() and "undo" not in lab.left_behind()
-    told = System(state=lab.system.state).memory.get("runs", "undone")
+    told = System(state=lab.system.state).state_file.get("runs", "undone")
     assert told["run"]["id"] == "r1"
     assert "went down in the middle of it: the files are as they were" in told["text"]
     undo.start({"state": lab.system.state, "booting": False}, Sources())  # twice is harmless
@@ -84,7 +84,7 @@ def test_a_deadline_that_passes_puts_everything_back(lab, monkeypatch):
     assert time.monotonic() - started >= 0.5, "it waits for the deadline"
     assert lab.world["runs_with"] == "old"
     assert lab.config.read_text() == "old"
-    assert "nobody confirmed" in System(state=lab.system.state).memory.get("runs", "undone")["text"]
+    assert "nobody confirmed" in System(state=lab.system.state).state_file.get("runs", "undone")["text"]
 
 
 def test_what_somebody_else_has_changed_since_is_theirs(lab, monkeypatch):
@@ -95,7 +95,7 @@ def test_what_somebody_else_has_changed_since_is_theirs(lab, monkeypatch):
     assert lab.config.read_text() == "by hand"
     assert (
         "somebody else has changed {}".format(lab.config)
-        in System(state=lab.system.state).memory.get("runs", "undone")["text"]
+        in System(state=lab.system.state).state_file.get("runs", "undone")["text"]
     )
 
 
@@ -103,7 +103,7 @@ def test_without_systemd_no_unit_is_written_and_with_it_the_boot_is_covered(lab,
     monkeypatch.setattr(deadman, "UNIT", str(tmp_path / "unit"))
     monkeypatch.setattr(deadman, "WANTED", str(tmp_path / "wanted"))
     monkeypatch.setattr(deadman, "_systemd", lambda system: True)
-    lab.system.memory.directory()
+    lab.system.state_file.directory()
     os.mkdir(os.path.join(lab.system.state, "undo"))
     deadman.arm(lab.system, ["/data/conf", "/odd name"])
     text = (tmp_path / "unit").read_text()

@@ -12,7 +12,7 @@ from provision.agent.host.errors import Failed
 from provision.agent.host.lock import NAME, Lock
 from provision.agent.host.system import System
 from provision.agent.main import _locked
-from provision.agent.run.link import Line
+from provision.agent.run.link import ControllerLink
 
 RELEASES = int(os.environ.get("PROVISION_RELEASES", "5000"))
 """20,000 on the four Pythons together."""
@@ -81,7 +81,7 @@ def test_an_orphan_is_not_waited_for_without_end(tmp_path, monkeypatch):
 
 
 def test_a_line_says_that_it_has_ended_before_it_calls_anybody(tmp_path):
-    line = Line(-1, -1)
+    line = ControllerLink(-1, -1)
     seen = []
     line.on_end = lambda: seen.append(line.ended)
     with pytest.raises(ValueError):  # there is nothing to read from
@@ -106,7 +106,7 @@ def test_what_the_main_thread_has_found_out_is_not_undone_by_the_reading_thread(
     reader, writer = os.pipe()
     os.write(writer, b"x")
     os.close(writer)
-    line = Line(reader, -1)
+    line = ControllerLink(reader, -1)
 
     class Decoder:
         def feed(self, data):
@@ -120,7 +120,7 @@ def test_what_the_main_thread_has_found_out_is_not_undone_by_the_reading_thread(
 def test_a_wire_that_nobody_reads_holds_neither_thread_for_longer_than_the_silence_allowed():
     reader, writer = os.pipe()
     try:
-        line = Line(-1, writer, silence=0.3)
+        line = ControllerLink(-1, writer, silence=0.3)
         line.send({"type": "hello", "text": "x" * 1000000})
         assert line.cancelled
         line.send({"type": "beat"})  # at once

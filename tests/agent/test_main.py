@@ -13,7 +13,7 @@ from provision.agent import main, wire
 from provision.agent.host.errors import Failed
 from provision.agent.host.system import ReadOnly
 from provision.agent.questions import ask
-from provision.agent.run.link import Cancelled, Line
+from provision.agent.run.link import Cancelled, ControllerLink
 from tests.agent.conversation import AGENT, file, stage
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="the agent works as root only")
@@ -411,7 +411,7 @@ def test_a_minute_without_an_answer_is_the_end_of_input(tmp_path):
     to_agent, controller = os.pipe()
     back, from_agent = os.pipe()
     ended = []
-    line = Line(to_agent, from_agent, beat=0.05, silence=0.5)
+    line = ControllerLink(to_agent, from_agent, beat=0.05, silence=0.5)
     line.on_end = lambda: ended.append(time.monotonic())
     began = time.monotonic()
     line.start()

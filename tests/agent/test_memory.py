@@ -7,12 +7,12 @@ import pytest
 
 from provision.agent.host.errors import Failed
 from provision.agent.host.shapes import SCHEMA
-from provision.agent.host.state import Memory
+from provision.agent.host.state import StateFile
 from provision.agent.host.system import ReadOnly, System
 
 
 def memory(tmp_path):
-    return Memory(System(state=str(tmp_path / "state")))
+    return StateFile(System(state=str(tmp_path / "state")))
 
 
 def test_records_last(tmp_path):
@@ -54,7 +54,7 @@ def test_a_damaged_document_is_named_and_not_overwritten(tmp_path):
 
 def test_check_mode_remembers_nothing(tmp_path):
     with pytest.raises(AssertionError):
-        Memory(ReadOnly(state=str(tmp_path))).put("a", "b", 1)
+        StateFile(ReadOnly(state=str(tmp_path))).put("a", "b", 1)
     assert json.dumps(os.listdir(str(tmp_path))) == "[]"
 
 

@@ -62,7 +62,7 @@ def _self_signature(key, created, valid):
 
 @pytest.mark.parametrize("order", [(0, 1), (1, 0)])
 def test_the_newest_signature_says_when_a_key_expires(order):
-    key = openpgp.Key(b"\x04" + (1000).to_bytes(4, "big") + b"rest")
+    key = openpgp.PublicKey(b"\x04" + (1000).to_bytes(4, "big") + b"rest")
     signatures = [_self_signature(key, 2000, 10), _self_signature(key, 3000, 500)]
     for number in order:
         key.take(openpgp.SIGNATURE, signatures[number], b"")

@@ -45,7 +45,7 @@ def json_key(lab, value):
 
 def run(lab, *more):
     result = lab.run(at(lab.config, "one"), at(lab.path / "link", "one"), json_key(lab, 1400), *more)
-    notes = [message["note"] for message in lab.line.sent if message["type"] == "result"]
+    notes = [message["note"] for message in lab.link.sent if message["type"] == "result"]
     assert not [note for note in notes if "somebody else" in note]
     return result
 
@@ -55,7 +55,7 @@ def test_the_boot_undoes_its_open_change_and_its_memory_is_ours(left):
     behind = left.path / ("link" if left.release in TWICE_OLD else "target")
     assert (left.config.read_text(), behind.read_text()) == ("one", "one")
     assert json.loads((left.path / "keys.json").read_text()) == {"mtu": 1400}
-    told = System(state=left.system.state).memory.get("runs", "undone")["text"]
+    told = System(state=left.system.state).state_file.get("runs", "undone")["text"]
     assert "the files are as they were" in told
     left.world["runs_with"] = "one"
     assert run(left)["outcome"] == "ok"
@@ -73,7 +73,7 @@ def test_a_run_goes_on_from_its_open_change(left):
 def test_what_somebody_has_changed_since_is_told_from_what_it_wrote(left):
     (left.path / "keys.json").write_text('{"mtu": 9}')
     undo.start({"state": left.system.state, "booting": True}, Sources())
-    told = System(state=left.system.state).memory.get("runs", "undone")["text"]
+    told = System(state=left.system.state).state_file.get("runs", "undone")["text"]
     assert told == "left as it is, because somebody else has changed {}".format(left.path / "keys.json")
 
 
@@ -117,7 +117,7 @@ def test_what_a_later_release_remembers_is_kept_as_it_is(lab):
     lab.runs_with("old")
     for text, outcome in (("new", "changed"), ("bad", "failed"), ("new", "ok")):
         assert lab.run(at(lab.config, text))["outcome"] == outcome
-        notes = [message["note"] for message in lab.line.sent if message["type"] == "result"]
+        notes = [message["note"] for message in lab.link.sent if message["type"] == "result"]
         assert "was written by a newer version (schema 7)" in notes[0]
         lab.system = System(state=lab.system.state)
         lab.system.sources = Sources()

@@ -77,7 +77,7 @@ def test_what_apt_would_do_besides_is_a_failure(host, line, word):
 def test_somebodys_hold_stays_and_ours_does_not_count(host):
     status(host, ("a", "hold", "installed", "1"))
     assert "somebody holds" in converge(absent("a"), host, False)["error"]["cause"]
-    host.memory.put(HOLDS, "a", True)
+    host.state_file.put(HOLDS, "a", True)
     unhold = (["apt-mark", "unhold", "a"], leaves(A))
     host.commands = [
         unhold,
@@ -87,7 +87,7 @@ def test_somebodys_hold_stays_and_ours_does_not_count(host):
     assert converge(absent("a"), host, False)["outcome"] == "failed", "and its hold is put back"
     host.commands = [unhold, plan("Remv a [1]"), (["apt-get", "-y"], leaves())]
     assert converge(absent("a"), host, False)["outcome"] == "changed"
-    assert host.memory.get(HOLDS, "a") is None
+    assert host.state_file.get(HOLDS, "a") is None
 
 
 def test_an_apt_that_leaves_it_there_is_a_failure(host):

@@ -262,9 +262,9 @@ def test_lists_are_updated_once_in_a_run(host):
     host.commands = [UPDATE]
     assert apt.update(host, 5) is None
     assert apt.updated(host) and apt.updated(host, None)
-    host.memory.put("apt", "updated", dict(host.memory.get("apt", "updated"), run="another"))
+    host.state_file.put("apt", "updated", dict(host.state_file.get("apt", "updated"), run="another"))
     assert apt.updated(host) and not apt.updated(host, None)
-    host.memory.put("apt", "updated", {"run": "x", "time": time.time() - 2 * apt.FRESH})
+    host.state_file.put("apt", "updated", {"run": "x", "time": time.time() - 2 * apt.FRESH})
     assert not apt.updated(host)
 
 

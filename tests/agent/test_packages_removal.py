@@ -41,7 +41,7 @@ def install(host, *names):
     host.done()
     resource.settled(host)
     kind, fields = resource.when_removed("r")
-    host.memory.put("asked", "r", {kind: {"kind": kind, "fields": fields, "stays": True}})
+    host.state_file.put("asked", "r", {kind: {"kind": kind, "fields": fields, "stays": True}})
     return kinds.make(kind, fields)
 
 
@@ -111,7 +111,7 @@ def test_somebody_elses_package_that_depends_on_ours_is_named_and_stays(host):
 def test_what_another_role_asks_for_stays_and_stays_held(host):
     resource = install(host, "a")
     kind, fields = packages("a").when_removed("other")
-    host.memory.put("asked", "other", {kind: {"kind": kind, "fields": fields, "stays": True}})
+    host.state_file.put("asked", "other", {kind: {"kind": kind, "fields": fields, "stays": True}})
     result = converge(resource, host, True)
     assert {item["key"]: item["before"] for item in result["diff"]} == {"installed": ["library"]}
 

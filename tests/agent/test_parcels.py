@@ -7,7 +7,7 @@ import pytest
 
 from provision.agent.host import parcels
 from provision.agent.host.errors import Failed
-from provision.agent.host.parcels import Parcels, Wanted
+from provision.agent.host.parcels import Parcels, Piece
 
 from .rooted import Rooted
 
@@ -53,7 +53,7 @@ def host(tmp_path):
 
 
 def wanted(data, name="pool/x.deb"):
-    return Wanted(hashlib.sha256(data).hexdigest(), len(data), name)
+    return Piece(hashlib.sha256(data).hexdigest(), len(data), name)
 
 
 def cache(host):

@@ -2,7 +2,7 @@
 
 import pytest
 
-from provision.agent.run.run import Run
+from provision.agent.run.run import PlanRun
 
 from .conversation import stage
 from .one_service import at
@@ -13,7 +13,7 @@ def busy(lab, monkeypatch):
     lab.runs_with("old")
     lab.containers = [{"id": "c", "name": "train", "image": "x", "user": "alice", "restarts": False, "cut_off": False}]
     found = lambda system: {"containers": lab.containers, "processes": []}  # noqa: E731
-    monkeypatch.setattr("provision.agent.docker.in_use.look_at", found)
+    monkeypatch.setattr("provision.agent.docker.in_use.users", found)
     monkeypatch.setattr("provision.agent.docker.daemon_socket.process", lambda system: 1)
     return lab
 
@@ -28,7 +28,7 @@ def test_a_busy_host_keeps_its_files_and_its_daemon(busy):
     assert "waits for the end of 1 container: train (alice) (docker_daemon.disrupt is idle)" in result["note"]
     assert result["impact"]["effect"] == "stops 1 container: train (alice)"
     assert (busy.config.read_text(), busy.world["starts"]) == ("old", [])
-    record = busy.system.memory.get("pending", "docker_daemon")
+    record = busy.system.state_file.get("pending", "docker_daemon")
     assert record["resources"] == ["file {}".format(busy.config), "service docker"]
     staged = busy.path / "state" / "staged" / "docker_daemon" / str(busy.config).lstrip("/")
     assert staged.read_text() == "new"
@@ -37,14 +37,14 @@ def test_a_busy_host_keeps_its_files_and_its_daemon(busy):
 
 def test_its_age_is_that_of_the_first_run_and_a_later_run_finishes_it(busy):
     busy.run(at(busy.config, "new"))
-    first = busy.system.memory.get("pending", "docker_daemon")
-    busy.system.memory.put("pending", "docker_daemon", dict(first, since="2026-01-01T00:00:00Z"))
+    first = busy.system.state_file.get("pending", "docker_daemon")
+    busy.system.state_file.put("pending", "docker_daemon", dict(first, since="2026-01-01T00:00:00Z"))
     busy.run(at(busy.config, "newer"))
-    assert busy.system.memory.get("pending", "docker_daemon")["since"] == "2026-01-01T00:00:00Z"
+    assert busy.system.state_file.get("pending", "docker_daemon")["since"] == "2026-01-01T00:00:00Z"
     busy.containers = []
     assert busy.run(at(busy.config, "newer"))["outcome"] == "changed"
     assert busy.world["runs_with"] == "newer"
-    assert busy.system.memory.get("pending", "docker_daemon") is None
+    assert busy.system.state_file.get("pending", "docker_daemon") is None
     assert busy.left_behind() == []
 
 
@@ -82,12 +82,12 @@ def test_a_role_that_needs_what_waits_waits_as_well_and_others_do_not(busy):
     smoke = stage("gpu_smoke_test", at(busy.path / "smoke", "x"), needs=["docker_daemon"])
     motd = stage("motd", at(busy.path / "motd", "x"))
     options = {"check": False, "settle": False, "confirm": 0, "run": {"id": "r1", "by": "me@here"}}
-    Run(busy.line, busy.system, {"stages": [daemon, smoke, motd]}, options).execute()
-    assert busy.line.results()[-2:] == [("role", "pending"), ("file", "changed")]
+    PlanRun(busy.link, busy.system, {"stages": [daemon, smoke, motd]}, options).execute()
+    assert busy.link.results()[-2:] == [("role", "pending"), ("file", "changed")]
     assert not (busy.path / "smoke").exists()
-    busy.line.sent = []
-    Run(busy.line, busy.system, {"stages": [smoke]}, options).execute()
-    assert busy.line.results() == [("role", "pending")], "it still waits in a run that is not about the daemon"
+    busy.link.sent = []
+    PlanRun(busy.link, busy.system, {"stages": [smoke]}, options).execute()
+    assert busy.link.results() == [("role", "pending")], "it still waits in a run that is not about the daemon"
 
 
 def test_what_waits_for_a_role_that_is_not_asked_for_any_more_is_dropped_and_holds_nobody_up(busy):
@@ -95,22 +95,22 @@ def test_what_waits_for_a_role_that_is_not_asked_for_any_more_is_dropped_and_hol
     smoke = stage("gpu_smoke_test", at(busy.path / "smoke", "x"), needs=["docker_daemon"])
     options = {"check": False, "settle": False, "confirm": 0, "run": {"id": "r1", "by": "me@here"}}
     for roles in (["docker_daemon", "gpu_smoke_test"], []):
-        busy.line.sent = []
-        Run(busy.line, busy.system, {"stages": [smoke], "roles": roles}, options).execute()
-        assert busy.line.results() == [("role", "pending")], "asked for in another run, or not told"
+        busy.link.sent = []
+        PlanRun(busy.link, busy.system, {"stages": [smoke], "roles": roles}, options).execute()
+        assert busy.link.results() == [("role", "pending")], "asked for in another run, or not told"
     looks = dict(options, check=True)
-    Run(busy.line, busy.system, {"stages": [smoke], "roles": ["gpu_smoke_test"]}, looks).execute()
-    assert busy.system.memory.get("pending", "docker_daemon"), "a check changes nothing"
-    busy.line.sent = []
-    Run(busy.line, busy.system, {"stages": [smoke], "roles": ["gpu_smoke_test"]}, options).execute()
-    assert busy.line.results() == [("file", "changed")]
-    assert busy.system.memory.get("pending", "docker_daemon") is None
+    PlanRun(busy.link, busy.system, {"stages": [smoke], "roles": ["gpu_smoke_test"]}, looks).execute()
+    assert busy.system.state_file.get("pending", "docker_daemon"), "a check changes nothing"
+    busy.link.sent = []
+    PlanRun(busy.link, busy.system, {"stages": [smoke], "roles": ["gpu_smoke_test"]}, options).execute()
+    assert busy.link.results() == [("file", "changed")]
+    assert busy.system.state_file.get("pending", "docker_daemon") is None
     assert busy.left_behind() == []
 
 
 def test_where_nothing_differs_the_first_look_drops_it(busy):
     busy.run(at(busy.config, "new"))
     options = {"check": True, "settle": True, "confirm": 0, "run": {"id": "r1", "by": "me@here"}}
-    run = Run(busy.line, busy.system, {"stages": [], "roles": ["users"]}, options)
+    run = PlanRun(busy.link, busy.system, {"stages": [], "roles": ["users"]}, options)
     run.settle(busy.system)
     assert busy.left_behind() == []

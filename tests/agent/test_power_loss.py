@@ -234,7 +234,7 @@ def test_an_undo_that_dies_at_any_of_its_writes_twice_is_finished_by_the_boot(ho
         again = power.dies_at(1 + step // 2, host.undo, host.disks.cut)
         host.boots()
         assert host.whole() == "before", step
-        told = host.lab.system.memory.get("runs", "undone")
+        told = host.lab.system.state_file.get("runs", "undone")
         assert told is None or "somebody else" not in told["text"]
         host.converges()
         if not died and not again:

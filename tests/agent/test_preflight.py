@@ -472,9 +472,9 @@ def test_a_hold_of_somebody_else_and_one_of_ours(host):
         "fail",
         "somebody holds what would have to change: docker.io (from 20.10.24 to 26.1, held)",
     )
-    host.memory.put("holds", "docker.io", True)
+    host.state_file.put("holds", "docker.io", True)
     assert of_packages.holds(host, newer)[0] == "pass"
-    host.memory.put("holds", "docker.io", None)
+    host.state_file.put("holds", "docker.io", None)
     assert of_packages.holds(host, change(packages(("docker.io", "installed", "installed, held"))))[0] == "n/a"
     host.put(STATUS, STANZA.format("docker.io", "hold", "config-files", "20.10.24"))
     assert of_packages.holds(host, change(INSTALL))[0] == "pass", "a hold of what is not there is none"

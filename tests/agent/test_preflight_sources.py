@@ -2,7 +2,7 @@
 
 import pytest
 
-from provision.agent.host.results import Result
+from provision.agent.host.results import CommandResult
 from provision.agent.packages import apt_locks, openpgp
 from provision.agent.preflight import of_sources
 
@@ -130,7 +130,7 @@ def test_a_preference_for_everything_is_not_why_a_dependency_lacks(host):
 
 
 def test_an_apt_that_takes_its_time_keeps_nobody_out(host):
-    late = Result(["apt-cache", "madison"], -9, "", "", timed_out=True)
+    late = CommandResult(["apt-cache", "madison"], -9, "", "", timed_out=True)
     apt_says(host, late, "x")
     host.commands.pop()
     verdict, text, _ = of_sources.versions(host, asked())

@@ -43,7 +43,7 @@ class Containers:
 
 @pytest.fixture
 def run(tmp_path, monkeypatch):
-    monkeypatch.setattr(runs, "Run", Containers)
+    monkeypatch.setattr(runs, "ContainerRuns", Containers)
     monkeypatch.setattr(GpuProof, "_measure", lambda *_: dict(FOUND, levels=dict(FOUND["levels"])))
     host = Rooted(tmp_path)
     host.put("/var/lib/provision/x", "")
@@ -145,7 +145,7 @@ def test_a_proof_that_cannot_begin_closes_the_gate(run, monkeypatch):
         raise Failed("the image nope:1 is not on this host", "name it in container_images.images")
 
     run()
-    monkeypatch.setattr(runs, "Run", gone)
+    monkeypatch.setattr(runs, "ContainerRuns", gone)
     ended = run(image="nope:1")
     assert ended["error"]["cause"] == "level 2: the image nope:1 is not on this host"
     assert ended["error"]["fix"] == "name it in container_images.images"
@@ -195,7 +195,7 @@ def test_a_check_leaves_the_verdict_for_others_alone(run):
 
 def test_a_driver_that_is_not_whole_withdraws_the_proof_and_makes_none_of_its_own(run, monkeypatch):
     found = {"gpus": [], "loaded": "580.159.04"}
-    monkeypatch.setattr(driver, "look", lambda _: found)
+    monkeypatch.setattr(driver, "inspect", lambda _: found)
 
     def asserted():
         resource = driver_kind.NvidiaDriver(expect_gpus=1)

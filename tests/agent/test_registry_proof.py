@@ -106,7 +106,7 @@ def test_the_right_login_is_proven_once_and_a_wrong_one_is_named(server, system,
     assert again["outcome"] == "ok"
     assert "min ago" in again["note"]
     assert len(server.seen) == asked, "a proof that holds asks nobody"
-    assert RIGHT not in json.dumps(system.memory.section("proofs"))
+    assert RIGHT not in json.dumps(system.state_file.section("proofs"))
     wrong = end(proof(server, password="wrong-password"), system)
     assert wrong["outcome"] == "failed"
     assert "ann" in wrong["error"]["cause"]

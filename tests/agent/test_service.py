@@ -8,7 +8,7 @@ from provision.agent.docker.known_errors import explain
 from provision.agent.docker.service import DockerService
 from provision.agent.engine.resource import converge
 from provision.agent.host.errors import Failed
-from provision.agent.host.results import Result
+from provision.agent.host.results import CommandResult
 from provision.agent.services.probe import Probe
 from provision.agent.services.service import Service
 
@@ -152,12 +152,12 @@ def test_a_file_that_was_put_back_after_a_restart_by_hand_was_not_what_docker_st
 
 def test_a_write_that_died_half_way_counts_when_it_came_about(host):
     host.begin()
-    digest = host.memory.digest(b'{"mtu": 1400}')
-    host.memory.put("written", DAEMON_JSON, {"digest": digest, "boot": host.boot_id(), "uptime": None})
+    digest = host.state_file.digest(b'{"mtu": 1400}')
+    host.state_file.put("written", DAEMON_JSON, {"digest": digest, "boot": host.boot_id(), "uptime": None})
     assert run(host)["outcome"] == "changed"
     host.end()
     host.begin()
-    host.memory.put("written", DAEMON_JSON, {"digest": "another", "boot": host.boot_id(), "uptime": None})
+    host.state_file.put("written", DAEMON_JSON, {"digest": "another", "boot": host.boot_id(), "uptime": None})
     assert run(host)["outcome"] == "ok"
 
 
@@ -259,7 +259,7 @@ def test_a_failed_start_carries_the_daemons_own_words_and_their_meaning(host):
     )
     assert result["error"]["fix"]
     assert "Failed to start" in result["error"]["output"]
-    assert host.memory.get("services", "docker") is None
+    assert host.state_file.get("services", "docker") is None
 
 
 def test_the_newest_known_words_explain():
@@ -460,10 +460,10 @@ def test_a_reload_that_is_undone_leaves_what_it_added_live_and_the_record_says_s
     old = started.files[DAEMON_JSON]
     started.write(DAEMON_JSON, '{"mtu": 1400, "runtimes": {"a": {"path": "a"}, "b": {"path": "b"}}}')
     resource = reloading()
-    before = started.memory.snapshot()
+    before = started.state_file.snapshot()
     run(started, resource)
     started.write(DAEMON_JSON, old)
-    started.memory.restore(before)
+    started.state_file.restore(before)
     resource.go_back(started, True)
     assert started.signals == [1, 1]
     result = run(started, reloading(), check=True)
@@ -484,10 +484,10 @@ def users_of(answer):
 
 
 def test_who_uses_a_service_is_what_its_program_says_and_one_that_fails_counts():
-    found = users_of(Result([], 0, "alice\n\nbob\n", ""))
+    found = users_of(CommandResult([], 0, "alice\n\nbob\n", ""))
     assert (found["service"], found["level"], found["users"]) == ("mini", "restart", ["alice", "bob"])
-    assert users_of(Result([], 1, "", "no socket"))["users"] == ["who uses it cannot be told (no socket)"]
-    assert users_of(Result([], 0, "", ""))["users"] == []
+    assert users_of(CommandResult([], 1, "", "no socket"))["users"] == ["who uses it cannot be told (no socket)"]
+    assert users_of(CommandResult([], 0, "", ""))["users"] == []
 
 
 def test_a_service_whose_users_nobody_can_name_is_nobody_s_platform(host):
@@ -498,14 +498,14 @@ def test_a_service_whose_users_nobody_can_name_is_nobody_s_platform(host):
 
 def test_a_probe_that_fails_is_no_change_and_names_what_it_said():
     host = Host()
-    host.query = lambda argv, timeout: Result([], 2, "", "it is deaf")
+    host.query = lambda argv, timeout: CommandResult([], 2, "", "it is deaf")
     found = converge(Probe(name="mini answers", argv=["ask"], fix="look at its log", timeout=0), host, False)
     assert (found["outcome"], found["error"]["cause"], found["error"]["fix"]) == (
         "failed",
         "mini answers: it is deaf",
         "look at its log",
     )
-    host.query = lambda argv, timeout: Result([], 0, "", "")
+    host.query = lambda argv, timeout: CommandResult([], 0, "", "")
     assert converge(Probe(name="mini answers", argv=["ask"], fix="", timeout=0), host, False)["outcome"] == "ok"
 
 
@@ -591,7 +591,7 @@ def footing(host, **info):
     host.api["/info"] = dict({"DockerRootDir": "/data", "Driver": "overlay2"}, **info)
     resource = service()
     resource._need = ("restart", ["mtu"])
-    host.query = lambda argv, timeout: Result(argv, 0, "", "")
+    host.query = lambda argv, timeout: CommandResult(argv, 0, "", "")
     return resource
 
 
@@ -608,11 +608,13 @@ def test_a_lost_mount_is_told_before_the_restart(host):
     resource.prove(host)
 
 
-@pytest.mark.parametrize("answer", [Result([], 127, "", "no such file"), Result([], -11, "", ""), OSError(8, "Exec")])
+@pytest.mark.parametrize(
+    "answer", [CommandResult([], 127, "", "no such file"), CommandResult([], -11, "", ""), OSError(8, "Exec")]
+)
 def test_a_runtime_that_does_not_start_is_told_before_the_restart(host, answer):
     def query(argv, timeout):
         if "dockerd" in argv[0]:
-            return Result(argv, 0, "", "")
+            return CommandResult(argv, 0, "", "")
         if isinstance(answer, OSError):
             raise answer
         return answer
@@ -627,10 +629,10 @@ def test_a_containerd_that_runs_and_does_not_answer_is_told_before_the_restart(h
     resource = footing(host)
     del host.peers["/run/containerd/containerd.sock"]
     shown = "Id=containerd.service\nLoadState=loaded\nActiveState={}\nMainPID=7\n"
-    host.query = lambda argv, timeout: Result(argv, 0, shown.format("active"), "")
+    host.query = lambda argv, timeout: CommandResult(argv, 0, shown.format("active"), "")
     with pytest.raises(Failed, match="containerd runs, and nobody answers on /run/containerd/containerd.sock"):
         resource.prove(host)
-    host.query = lambda argv, timeout: Result(argv, 0, shown.format("inactive"), "")
+    host.query = lambda argv, timeout: CommandResult(argv, 0, shown.format("inactive"), "")
     resource.prove(host)
 
 
@@ -700,8 +702,8 @@ def test_docker_and_what_it_stands_on_stay_as_they_are_until_their_packages_go()
 )
 def test_a_unit_that_others_have_broken_is_told_before_the_restart(host, text, cause):
     resource = footing(host)
-    missing = Result([], 2, "", "syntax error")
-    host.query = lambda argv, timeout: missing if "local" in argv[0] else Result(argv, 0, "", "")
+    missing = CommandResult([], 2, "", "syntax error")
+    host.query = lambda argv, timeout: missing if "local" in argv[0] else CommandResult(argv, 0, "", "")
     host.files["/etc/systemd/system/docker.service.d/site.conf"] = "[Service]\n" + text
     with pytest.raises(Failed) as caught:
         resource.prove(host)

@@ -62,7 +62,7 @@ def test_a_lock_that_is_no_file_is_one_sentence(start, folder, made, way):
 def test_no_use_of_the_lock_hangs_on_what_is_no_file(folder, made):
     made(folder / "lock")
     system = System(str(folder))
-    for use in (lock.look, lock.clear, lambda system: lock.Lock(system, {"id": "r1", "by": "me"}).take(None)):
+    for use in (lock.inspect, lock.clear, lambda system: lock.Lock(system, {"id": "r1", "by": "me"}).take(None)):
         with pytest.raises(Failed) as caught:
             use(system)
         assert "lock is not a regular file" in caught.value.cause

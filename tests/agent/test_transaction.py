@@ -51,18 +51,18 @@ def test_what_is_wrong_before_anything_is_changed_changes_nothing(lab):
     assert result["outcome"] == "failed"
     assert result["rolled_back"] is False
     assert lab.config.read_text() == "old"
-    assert lab.line.results() == [("file", "failed")]
+    assert lab.link.results() == [("file", "failed")]
 
 
 def test_what_the_host_remembers_of_us_goes_back_too(lab):
-    lab.system.memory.put("kinds", "daemon.json", {"bip": 1})
+    lab.system.state_file.put("kinds", "daemon.json", {"bip": 1})
     lab.runs_with("old")
     apply = File.apply
 
     class Owning(File):
         def apply(self, system, diff):
             apply(self, system, diff)
-            system.memory.put("kinds", "daemon.json", {"bip": 2})
+            system.state_file.put("kinds", "daemon.json", {"bip": 2})
 
     original = kinds.make
     kinds.make = lambda kind, fields: Owning(**fields) if kind == "file" else original(kind, fields)
@@ -70,7 +70,7 @@ def test_what_the_host_remembers_of_us_goes_back_too(lab):
         lab.run(at(lab.config, "bad"))
     finally:
         kinds.make = original
-    memory = lab.system.memory
+    memory = lab.system.state_file
     assert memory.get("kinds", "daemon.json") == {"bip": 1}
     record = memory.get("written", str(lab.config))
     assert record["digest"] == memory.digest(b"old"), "when we last wrote a file stays true"

@@ -9,7 +9,7 @@ import pytest
 
 from provision.agent.host import safe_files
 from provision.agent.host.errors import Failed
-from provision.agent.host.state import Memory
+from provision.agent.host.state import StateFile
 from provision.agent.host.system import System
 from provision.agent.rollback import before, deadman, state_check, undo
 from provision.agent.rollback.transaction import Transaction
@@ -48,7 +48,7 @@ def boots(lab):
 
 
 def told(lab):
-    return (System(state=lab.system.state).memory.get("runs", "undone") or {}).get("text", "")
+    return (System(state=lab.system.state).state_file.get("runs", "undone") or {}).get("text", "")
 
 
 def second_names(folder):
@@ -63,7 +63,7 @@ DAMAGE = [b"", b"{", b"\0" * 50, None]
 def test_the_way_back_needs_nothing_that_is_remembered(lab, monkeypatch, damage, finished_by):
     lab.runs_with("old")
     lab.system.write(str(lab.config), b"old", 0o644, os.geteuid(), os.getegid())
-    salt = lab.system.memory.digest(b"x")
+    salt = lab.system.state_file.digest(b"x")
     left_open(lab, monkeypatch)
     state = lab.path / "state" / "state.json"
     state.unlink() if damage is None else state.write_bytes(damage)
@@ -75,7 +75,7 @@ def test_the_way_back_needs_nothing_that_is_remembered(lab, monkeypatch, damage,
     assert lab.config.read_text() == "old"
     assert "somebody else" not in told(lab)
     fresh(lab)
-    assert lab.system.memory.digest(b"x") == salt, "what was remembered before the change is remembered again"
+    assert lab.system.state_file.digest(b"x") == salt, "what was remembered before the change is remembered again"
     assert lab.system.stat(lab.system.state + "/undo") is None and second_names(lab.path) == []
 
 
@@ -113,11 +113,11 @@ def test_a_disk_that_fills_up_in_the_change_does_not_end_the_way_back(lab, tmp_p
             apply(self, system, diff)
 
         monkeypatch.setattr(FakeService, "apply", fills)
-        lab.system.memory.put("kinds", "x", 1)
+        lab.system.state_file.put("kinds", "x", 1)
         try:
             result = lab.run(at(lab.config, "bad"))
         except OSError:  # what the run did cannot be noted either; its result was sent
-            result = [message for message in lab.line.sent if message["type"] == "result"][-1]
+            result = [message for message in lab.link.sent if message["type"] == "result"][-1]
         assert (result["outcome"], result["rolled_back"]) == ("failed", True), result
         assert lab.config.read_text() == lab.world["runs_with"] == "old" * 1000
         for mount in mounts:
@@ -297,14 +297,14 @@ def test_what_cannot_be_armed_before_the_service_takes_the_files_back_and_leaves
 
 def test_what_cannot_be_noted_after_the_change_takes_it_back(lab, monkeypatch):
     lab.runs_with("old")
-    put = Memory.put
+    put = StateFile.put
 
     def once(self, section, key, record):
         if section == "asked" and lab.config.read_text() == "new":
             full()
         put(self, section, key, record)
 
-    monkeypatch.setattr(Memory, "put", once)
+    monkeypatch.setattr(StateFile, "put", once)
     result = lab.run(at(lab.config, "new"))
     assert (result["outcome"], result["rolled_back"]) == ("failed", True), result
     assert lab.config.read_text() == "old" == lab.world["runs_with"]

@@ -48,13 +48,13 @@ def test_an_unfinished_frame_waits():
     ],
 )
 def test_what_is_no_frame_is_an_error_that_shows_it(stream, words):
-    with pytest.raises(wire.WireError) as caught:
+    with pytest.raises(wire.FrameError) as caught:
         wire.Decoder().feed(stream)
     assert words in str(caught.value)
 
 
 def test_a_message_over_the_limit_is_not_sent():
-    with pytest.raises(wire.WireError):
+    with pytest.raises(wire.FrameError):
         wire.encode({"type": "x" * 100}, limit=50)
 
 

@@ -191,7 +191,7 @@ def test_bare_hosts_come_to_docker_as_asked_and_a_transfer_that_was_cut_goes_on_
         assert_as_asked(lab.host(name))
 
 
-def targets_of(bundle: Path, package: manifest.Package) -> list[str]:
+def targets_of(bundle: Path, package: manifest.BundlePackage) -> list[str]:
     """The releases that get it."""
     return [item.codename for item in manifest.read(bundle).targets if package.file.sha256 in item.packages]
 

@@ -53,7 +53,7 @@ def main() -> int:
     system.modules["pynvml"] = Path(sys.argv[1]).read_text("utf-8")
     times: dict[str, float] = {}
     answer = _timed(times, "NVML in a child", lambda: nvml.ask(system))
-    found = _timed(times, "driver", lambda: driver.look(system))
+    found = _timed(times, "driver", lambda: driver.inspect(system))
     wrong = _differences(answer)
     probe = _timed(times, "CUDA on the host", lambda: _probe([sys.executable]))
     inside = _timed(times, "CUDA in the image", lambda: _in_image(system, times))

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from provision.cli import rolling
+from provision.cli import run_verb
 from provision.errors import Unreachable
 from provision.events import Sink
 from provision.rollout import hosts
@@ -42,7 +42,7 @@ class Fleet:
     unreachable: tuple[str, ...] = ()
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(rolling, "Pool", self.pool)
+        monkeypatch.setattr(run_verb, "Pool", self.pool)
         monkeypatch.setattr(hosts, "Session", self.session)
 
     def play(self, session: Played) -> None:

@@ -283,6 +283,18 @@ def test_every_file_says_what_it_is_for() -> None:
         assert ast.get_docstring(ast.parse(path.read_text("utf-8"))), path
 
 
+def test_a_class_name_means_one_thing() -> None:
+    """But for both halves of a kind, and the dicts of agent/types.py that messages.py validates."""
+    twins = ("resources/", "agent/types.py")
+    places: dict[str, list[str]] = {}
+    for path in [*controller_files(), *agent_files()]:
+        name = str(path.relative_to(PACKAGE))
+        for node in ast.parse(path.read_text("utf-8")).body:
+            if isinstance(node, ast.ClassDef) and not name.startswith(twins):
+                places.setdefault(node.name, []).append(name)
+    assert {name: found for name, found in places.items() if len(found) > 1 and name != "Settings"} == {}
+
+
 def test_library_code_never_exits_and_never_prints() -> None:
     for path in controller_files():
         if path.relative_to(PACKAGE).parts[0].removesuffix(".py") in ("cli", "report"):

@@ -8,7 +8,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from provision import cli
-from provision.cli import rolling
+from provision.cli import apply
 from provision.events import Answered
 from tests.unit.played import Fleet, Played
 from tests.unit.test_questions import ENTRY, FACTS, LOCK, PENDING, STATUS, WHY
@@ -189,7 +189,7 @@ def test_a_comment_is_one_clean_line(given: str, inventory: Path, monkeypatch: p
         told.append(asked.comment)
         return 0
 
-    monkeypatch.setattr(rolling, "converge", converge)
+    monkeypatch.setattr(apply, "converge", converge)
     assert run("apply", inventory, "--comment", given).exit_code == 0
     assert told == ["kernel [31mroll out"]
     assert run("apply", inventory, "--comment", "x" * 201).exit_code == 2

@@ -84,8 +84,8 @@ def fold(
     environment: Any = (),
     run: Any = ("docker_daemon",),
 ) -> list[Resource]:
-    roles = daemon.Roles(run, engine="docker_engine")
-    return daemon.fold([*options(settings or {}, host), *more], environment, host, roles)
+    roles = daemon.DaemonRoles(run, engine="docker_engine")
+    return daemon.merge_options([*options(settings or {}, host), *more], environment, host, roles)
 
 
 def one(resources: list[Resource], kind: type[Any]) -> Any:
@@ -304,7 +304,9 @@ def test_a_host_without_docker() -> None:
     with pytest.raises(role.Deferred, match="docker_engine"):
         fold(host, NVIDIAS, run=("docker_engine", "docker_daemon"))
     proxy = [("apt_proxy", DaemonEnvironment(name="HTTP_PROXY", value="http://p"))]
-    assert daemon.fold([], proxy, host, daemon.Roles(("apt_proxy",))) == [], "nobody asked for a Docker here"
+    assert daemon.merge_options([], proxy, host, daemon.DaemonRoles(("apt_proxy",))) == [], (
+        "nobody asked for a Docker here"
+    )
 
 
 def test_a_unit_that_a_foreseen_engine_will_bring_is_waited_for() -> None:

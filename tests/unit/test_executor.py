@@ -67,22 +67,22 @@ def dask_is_here(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
-        ("dask+tls://far.example:8786", executor.Wanted("tls://far.example:8786")),
-        ("dask+tls://[2001:db8::1]:8786", executor.Wanted("tls://[2001:db8::1]:8786")),
-        ("dask://127.0.0.1:8786", executor.Wanted("tcp://127.0.0.1:8786")),
-        ("dask://localhost:1", executor.Wanted("tcp://localhost:1")),
-        ("dask://[::1]:8786", executor.Wanted("tcp://[::1]:8786")),
-        ("dask+local:3", executor.Wanted(processes=3)),
+        ("dask+tls://far.example:8786", executor.Workers("tls://far.example:8786")),
+        ("dask+tls://[2001:db8::1]:8786", executor.Workers("tls://[2001:db8::1]:8786")),
+        ("dask://127.0.0.1:8786", executor.Workers("tcp://127.0.0.1:8786")),
+        ("dask://localhost:1", executor.Workers("tcp://localhost:1")),
+        ("dask://[::1]:8786", executor.Workers("tcp://[::1]:8786")),
+        ("dask+local:3", executor.Workers(processes=3)),
     ],
 )
-def test_what_an_executor_is_called(text: str, expected: executor.Wanted) -> None:
+def test_what_an_executor_is_called(text: str, expected: executor.Workers) -> None:
     assert executor.wanted(Asked(executor=text)) == expected
 
 
 @pytest.mark.usefixtures("dask_is_here")
 def test_a_local_cluster_has_a_process_for_each_core(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("os.cpu_count", lambda: 7)
-    assert executor.wanted(Asked(executor="dask+local")) == executor.Wanted(processes=7)
+    assert executor.wanted(Asked(executor="dask+local")) == executor.Workers(processes=7)
 
 
 @pytest.mark.usefixtures("dask_is_here")

@@ -20,17 +20,17 @@ from provision.journal import codec
 from provision.plan import Stage
 from provision.questions.status import AskStatus
 from provision.report import Output
-from provision.report.facts import FactsStory
+from provision.report.facts import FactsTranscript
 from provision.report.html import page
 from provision.report.jsonlines import JsonLines
 from provision.report.junit import junit
 from provision.report.plain import Plain
 from provision.report.record import Record
-from provision.report.status import StatusStory
-from provision.report.transcript import Story
+from provision.report.status import StatusTranscript
+from provision.report.transcript import Transcript
 from provision.resources import Directory
 from provision.rollout import Job, Policy, Rollout
-from provision.run import Limits, Run
+from provision.run import Run, TimeLimits
 from provision.secrets import Mask, Secret
 from provision.session import Session
 from provision.target import Target
@@ -151,7 +151,9 @@ def test_whatever_a_host_says_the_run_ends_and_every_view_of_it_is_clean(
 
 
 def views(events: list[Event], verb: str) -> None:
-    story = {"status": StatusStory(verbose=True), "facts": FactsStory()}.get(verb, Story(diff=True, verbose=True))
+    story = {"status": StatusTranscript(verbose=True), "facts": FactsTranscript()}.get(
+        verb, Transcript(diff=True, verbose=True)
+    )
     plain, lines = io.StringIO(), io.StringIO()
     record = Record()
     for event in events:
@@ -172,7 +174,7 @@ def views(events: list[Event], verb: str) -> None:
 
 def hold(channel: Channel, planner: Any, **limits: Any) -> list[Event]:
     events = list[Event]()
-    run = Run("r1", "me@here", False, limits=Limits(**limits))
+    run = Run("r1", "me@here", False, limits=TimeLimits(**limits))
     Session(Target("h1", "h1"), Connection(channel), planner, run, events.append, threading.Event()).execute()
     return events
 

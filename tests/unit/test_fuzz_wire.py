@@ -61,7 +61,7 @@ def test_junk_is_a_wire_error_however_it_comes(stream: bytes, cuts: list[int]) -
         try:
             for part in parts:
                 got += decoder.feed(part)
-        except wire.WireError:
+        except wire.FrameError:
             return got, True
         return got, False
 
@@ -76,13 +76,13 @@ def test_junk_is_a_wire_error_however_it_comes(stream: bytes, cuts: list[int]) -
 def test_what_json_cannot_say_is_no_message(number: str) -> None:
     """Python reads it, and would write it again: then our own output were no JSON any more."""
     data = b'{"type":"beat","seconds":' + number.encode() + b"}"
-    with pytest.raises(wire.WireError, match="not JSON"):
+    with pytest.raises(wire.FrameError, match="not JSON"):
         wire.Decoder().feed(wire.HEADER.pack(wire.MAGIC, len(data)) + data)
 
 
 def test_a_header_that_promises_too_much_takes_no_memory() -> None:
     decoder = wire.Decoder(limit=1000)
-    with pytest.raises(wire.WireError, match="over the limit of 1000"):
+    with pytest.raises(wire.FrameError, match="over the limit of 1000"):
         decoder.feed(wire.HEADER.pack(wire.MAGIC, 1001))
 
 

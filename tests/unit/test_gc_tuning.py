@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from provision.cli import gc_tuning, rolling
+from provision.cli import apply, gc_tuning, run_verb
 from provision.cli.options import Asked
 
 
@@ -37,8 +37,8 @@ def test_a_run_connects_at_pythons_own_pace(monkeypatch: pytest.MonkeyPatch, tmp
         raise KeyboardInterrupt
 
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
-    monkeypatch.setattr(rolling.Rollout, "execute", execute)
+    monkeypatch.setattr(run_verb.Rollout, "execute", execute)
     gc_tuning.wait()
     with pytest.raises(KeyboardInterrupt):
-        rolling.converge("check", Asked(inventory=(str(tmp_path),)))
+        apply.converge("check", Asked(inventory=(str(tmp_path),)))
     assert seen == [own]

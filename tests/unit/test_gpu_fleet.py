@@ -22,7 +22,7 @@ def gpu(index: int = 0, factor: float = 1.0, **changes: Any) -> dict[str, Any]:
     return {**found, "shared": [], "figures": figures, "crc": {"fma32": "a30f443b"}, **changes}
 
 
-def fleet(**hosts: list[dict[str, Any]]) -> list[gpu_fleet.Gpu]:
+def fleet(**hosts: list[dict[str, Any]]) -> list[gpu_fleet.MeasuredGpu]:
     return [gpu for host, found in hosts.items() for gpu in gpu_fleet.gpus(host, {"speed": found})]
 
 

@@ -13,13 +13,13 @@ import pytest
 
 from provision.events import Error, Event, HostFinished, HostStarted, Notice, Outcome, Progress
 from provision.rollout import Job, hooks
-from provision.rollout.hooks import Hooks, Planned, call, run_hooked
+from provision.rollout.hooks import Hooks, PlannedChange, call, run_hooked
 from provision.rollout.policy import Policy
 from provision.rollout.windows import Windows, window, zone
 from provision.run import Run
 from provision.target import Target
 
-PLANNED = Planned(2, ("docker_engine: packages docker.io",), {"would-change": 1})
+PLANNED = PlannedChange(2, ("docker_engine: packages docker.io",), {"would-change": 1})
 OK = HostFinished("a", Outcome.CHANGED, {"changed": 1}, 0.1)
 
 

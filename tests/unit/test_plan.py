@@ -42,7 +42,7 @@ def fold(monkeypatch: pytest.MonkeyPatch) -> None:
             raise Deferred("docker_engine")
         return [Directory(path=f"/{role}/{option.key[0]}") for role, option in options]
 
-    monkeypatch.setattr(planning.daemon, "fold", fold)
+    monkeypatch.setattr(planning.daemon, "merge_options", fold)
 
 
 def installed(facts: Facts, settings: Settings) -> Facts:

@@ -7,7 +7,7 @@ import pytest
 
 from provision import preflight, role
 from provision.events import Outcome, Preflight, Verdict
-from provision.preflight import Candidate, Seen, Wanted, judge, subnets, verdict, wanted
+from provision.preflight import AskedSettings, Candidate, Seen, judge, subnets, verdict, wanted
 
 ROLES = [Path(__file__).parents[2] / "roles"]
 NOW = 1_700_000_000.0
@@ -157,7 +157,7 @@ def test_dockers_own_choice_is_foreseen_on_a_host_without_docker() -> None:
 
 def test_what_a_host_says_that_is_no_address_is_nothing() -> None:
     odd = seen(addresses=[{"address": "x", "interface": 3}, 7], routes="no", ssh_client="fe80::1")
-    fleet = subnets.Fleet({"b": odd.facts, "c": {}}, {"b": "name"})
+    fleet = subnets.HostNetworks({"b": odd.facts, "c": {}}, {"b": "name"})
     assert list(fleet.findings("a", [("bip", subnets.FIRST)])) == []
 
 
@@ -236,10 +236,10 @@ def test_a_fail_counts_before_an_unknown_and_a_warning_lets_go_on() -> None:
 
 
 def test_what_travels_with_the_plan() -> None:
-    assert wanted(None) == Wanted()
+    assert wanted(None) == AskedSettings()
     extra = {"features": {"containerd-snapshotter": True}}
     found = wanted(settings(storage_driver="overlay2", data_root="/raid/docker/", extra=extra)["docker_daemon"])
-    assert found == Wanted("overlay2", True, "/raid/docker")
+    assert found == AskedSettings("overlay2", True, "/raid/docker")
 
 
 def test_a_bug_with_what_one_host_says_is_that_hosts(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -24,10 +24,10 @@ from provision.events import (
 )
 from provision.login import NoPython
 from provision.plan import Stage
-from provision.preflight import Wanted
+from provision.preflight import AskedSettings
 from provision.questions.status import AskStatus
 from provision.resources import Directory, File
-from provision.run import Limits, Run
+from provision.run import Run, TimeLimits
 from provision.secrets import Secret
 from provision.session import Interrupted, Session
 from provision.target import Target
@@ -99,7 +99,7 @@ def hold(
     """Hold a session; return (events, connection)."""
     events: list[Event] = []
     connection = Connection(channel)
-    run = Run("r1", "me@here", check, limits=Limits(**limits))
+    run = Run("r1", "me@here", check, limits=TimeLimits(**limits))
     target = target or Target("h1", "h1")
     try:
         Session(target, connection, planner, run, events.append, threading.Event()).execute()
@@ -252,7 +252,7 @@ def test_the_time_that_it_takes_to_connect_is_not_the_logins(monkeypatch: pytest
             return super().open(command)
 
     channel = Channel(TimeoutError(), MARKER + HELLO, BYE)
-    run = Run("r1", "me@here", False, limits=Limits(login=60, host=60))
+    run = Run("r1", "me@here", False, limits=TimeLimits(login=60, host=60))
     Session(Target("h1", "h1"), Queue(channel), lambda facts: [], run, lambda event: None, threading.Event()).execute()
     assert channel.script == []
 
@@ -503,7 +503,7 @@ TWO = [Stage("r", (Directory(path="/x"), Directory(path="/y")))]
 
 def look(channel: Channel, planner: Any = lambda facts: PLAN) -> list[Event]:
     events: list[Event] = []
-    run = Run("r1", "me@here", check=True, preflight=Wanted(data_root="/raid"), settle=True)
+    run = Run("r1", "me@here", check=True, preflight=AskedSettings(data_root="/raid"), settle=True)
     Session(Target("h1", "h1"), Connection(channel), planner, run, events.append, threading.Event()).execute()
     return events
 
@@ -544,7 +544,7 @@ def asked_to_confirm(*incoming: bytes, reached: bool) -> tuple[Channel, list[flo
         asked.append(seconds)
         return reached
 
-    run = Run("r1", "me@here", check=False, limits=Limits(confirm=7, silence=0.2))
+    run = Run("r1", "me@here", check=False, limits=TimeLimits(confirm=7, silence=0.2))
     target = Target("h1", "h1")
     flag = threading.Event()
     session = Session(target, Connection(channel), lambda facts: PLAN, run, events.append, flag, ask)
@@ -596,7 +596,7 @@ def waits(seconds: float) -> bytes:
 @pytest.mark.parametrize(("timeout", "most"), [(3600.0, 7.0), (3.0, 3.0)])
 def test_a_host_does_not_say_how_long_we_wait_for_it(timeout: float, most: float) -> None:
     asked = list[float]()
-    run = Run("r1", "me@here", check=False, limits=Limits(confirm=7, host=timeout))
+    run = Run("r1", "me@here", check=False, limits=TimeLimits(confirm=7, host=timeout))
     channel = Channel(MARKER + HELLO, waits(1e300), result(), BYE)
     reached = lambda seconds: asked.append(seconds) or True  # noqa: E731
     flag = threading.Event()
@@ -612,7 +612,7 @@ def test_a_wait_that_is_no_length_of_time_is_our_bug(number: bytes) -> None:
 
 
 def test_a_host_that_waits_again_and_again_ends_at_its_time_limit() -> None:
-    run = Run("r1", "me@here", check=False, limits=Limits(host=0.2))
+    run = Run("r1", "me@here", check=False, limits=TimeLimits(host=0.2))
     channel = Channel(MARKER + HELLO, *[waits(7)] * 5)
     reached = lambda seconds: time.sleep(0.05) is None  # noqa: E731
     flag = threading.Event()

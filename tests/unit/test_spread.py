@@ -22,7 +22,7 @@ from provision.rollout import spread
 from provision.rollout.hosts import Job, run_host
 from provision.rollout.order import Order
 from provision.rollout.spread import _Task
-from provision.rollout.worker import Ended, Heard
+from provision.rollout.worker import Ended, WorkerMessage
 from provision.run import Run
 from provision.target import Target
 from tests.dask_cluster import cluster
@@ -44,28 +44,28 @@ def task(events: list[Event]) -> _Task:
 
 
 def test_what_is_heard_is_told_at_once_and_only_once(task: _Task, events: list[Event]) -> None:
-    task.hear(Heard("t", "1", 1, STARTED))
-    task.hear(Heard("t", "1", 0, Progress("a", "step")))
-    task.hear(Heard("t", "1", 2, DONE))
+    task.hear(WorkerMessage("t", "1", 1, STARTED))
+    task.hear(WorkerMessage("t", "1", 0, Progress("a", "step")))
+    task.hear(WorkerMessage("t", "1", 2, DONE))
     assert events == [STARTED, Progress("a", "step"), DONE]
-    task.hear(Heard("t", "1", 2, DONE))
+    task.hear(WorkerMessage("t", "1", 2, DONE))
     task.end(Ended("1", FINISHED, (STARTED, DONE)))
     assert len(events) == 3
     assert task.promise.result(0) is FINISHED
 
 
 def test_what_got_lost_on_the_way_comes_with_the_result_and_in_order(task: _Task, events: list[Event]) -> None:
-    task.hear(Heard("t", "1", 1, STARTED))
-    task.hear(Heard("t", "1", 3, Notice("later", "a")))
+    task.hear(WorkerMessage("t", "1", 1, STARTED))
+    task.hear(WorkerMessage("t", "1", 3, Notice("later", "a")))
     assert events == [STARTED], "what comes after a gap waits"
     task.end(Ended("1", FINISHED, (STARTED, DONE, Notice("later", "a"))))
     assert events == [STARTED, DONE, Notice("later", "a")]
 
 
 def test_once_another_worker_goes_on_nothing_is_heard_of_the_lost_one(task: _Task, events: list[Event]) -> None:
-    task.hear(Heard("t", "1", 1, STARTED))
-    task.hear(Heard("t", "2", 1, STARTED))
-    task.hear(Heard("t", "1", 2, DONE))
+    task.hear(WorkerMessage("t", "1", 1, STARTED))
+    task.hear(WorkerMessage("t", "2", 1, STARTED))
+    task.hear(WorkerMessage("t", "1", 2, DONE))
     assert events[:2] == [STARTED, STARTED]
     assert isinstance(events[2], Notice)
     assert "its worker was lost" in events[2].text
@@ -73,7 +73,7 @@ def test_once_another_worker_goes_on_nothing_is_heard_of_the_lost_one(task: _Tas
 
 
 def test_a_host_whose_worker_was_lost_is_not_called_untouched_after_a_cancel(task: _Task) -> None:
-    task.hear(Heard("t", "1", 1, STARTED))
+    task.hear(WorkerMessage("t", "1", 1, STARTED))
     task.end(Ended("2", HostFinished("a", Outcome.NOT_STARTED, {}, 0.0)))
     assert task.promise.result(0).outcome is Outcome.UNKNOWN
 

@@ -26,7 +26,7 @@ from provision.events import (
 from provision.inventory.loader import load
 from provision.rollout import Job, Policy, Rollout
 from provision.rollout.hooks import Hooks
-from provision.rollout.policy import Wanted, policy
+from provision.rollout.policy import GivenPolicy, policy
 from provision.rollout.waves import Amount, Budget, amount, gate, growing, layout, ordered, targets
 from provision.rollout.windows import Windows, window
 from provision.run import Run
@@ -113,7 +113,7 @@ def test_a_gate_wants_proof() -> None:
 
 
 def told(text: str, waves: str | None = None, failures: str | None = None, **racks: str) -> tuple[Policy, list[str]]:
-    found, problems = policy(load(text, "x.yml"), Wanted(waves, failures), ["a", "b"], lambda name: racks)
+    found, problems = policy(load(text, "x.yml"), GivenPolicy(waves, failures), ["a", "b"], lambda name: racks)
     return found, [str(problem) for problem in problems]
 
 

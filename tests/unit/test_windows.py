@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from provision.inventory.loader import load
-from provision.rollout.policy import Policy, Wanted, policy
+from provision.rollout.policy import GivenPolicy, Policy, policy
 from provision.rollout.windows import Window, Windows, window, zone
 
 BERLIN = ZoneInfo("Europe/Berlin")
@@ -132,7 +132,7 @@ def test_without_a_zone_it_is_the_controllers_own(monkeypatch: pytest.MonkeyPatc
 
 
 def told(text: str, **wanted: Any) -> tuple[Policy, list[str]]:
-    found, problems = policy(load(text, "x.yml"), Wanted(**wanted), ["a"], lambda name: {})
+    found, problems = policy(load(text, "x.yml"), GivenPolicy(**wanted), ["a"], lambda name: {})
     return found, [str(problem) for problem in problems]
 
 

@@ -18,7 +18,7 @@ import known_errors  # beside this file: mkdocs loads hooks so
 
 from provision import cli, role, shipped
 from provision.agent.engine.kinds import MODULES
-from provision.cli.manual import STATUS
+from provision.cli.man import STATUS
 from provision.report import settings
 
 EXAMPLE = shipped.INVENTORIES / "example" / "group_vars" / "all.yml"

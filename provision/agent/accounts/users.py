@@ -88,7 +88,7 @@ class UserAccount(Resource):
 
     def _password(self, system: "System") -> "str | None":
         """The hash in use. For on_create: the asked one, unless we made the account and died before it had it."""
-        due = system.memory.get("accounts", self.name) == {"password": "due"}
+        due = system.state_file.get("accounts", self.name) == {"password": "due"}
         if self.password == "on_create" and not due:
             return self.password_hash
         for line in (system.text("/etc/shadow") or "").splitlines():
@@ -101,7 +101,7 @@ class UserAccount(Resource):
         """Make the account; on one that is there shell and password alone are changed."""
         if "exists" in diff:
             if self.password_hash is not None:
-                system.memory.put("accounts", self.name, {"password": "due"})
+                system.state_file.put("accounts", self.name, {"password": "due"})
             system.run(
                 ["useradd"] + self._options(system) + [self.name], fix="look at useradd's words; correct the settings"
             )
@@ -116,7 +116,7 @@ class UserAccount(Resource):
         return None if self.found is not None else ("account_left", {"name": self.name})
 
     def settled(self, system: "System") -> None:
-        system.memory.put("accounts", self.name, None)
+        system.state_file.put("accounts", self.name, None)
 
     def _options(self, system: "System") -> "list[str]":
         options = ["--create-home", "--shell", self.shell or "/bin/bash"]

@@ -7,7 +7,7 @@ The law: reads only, and judges only what it can tell: a unit that starts a scri
 
 import re
 
-from ..host import look
+from ..host import lenient
 from ..services import unit_file
 from . import engine_facts, flags
 
@@ -24,20 +24,20 @@ SPECIFIER = r"(?<!%)(?:%%)*%[A-Za-z]"
 def words(system: "System") -> "list[str]":
     """That of the running daemon, or of the next start where none runs; [] where it cannot be told."""
     pid = engine_facts.process(system)
-    return (look.arguments(system, pid) if pid is not None else planned_words(system)) or []
+    return (lenient.arguments(system, pid) if pid is not None else planned_words(system)) or []
 
 
 def otherwise(system: "System", pid: int) -> "list[str]":
     """The flags in which the process differs from what its unit would start now; [] where that cannot be told."""
-    running, planned = look.arguments(system, pid), planned_words(system)
+    running, planned = lenient.arguments(system, pid), planned_words(system)
     if not running or planned is None or not started_by_unit(system, pid):
         return []
-    return flags.unlike([look.without_secrets(word) for word in running[1:]], planned[1:])
+    return flags.unlike([lenient.without_secrets(word) for word in running[1:]], planned[1:])
 
 
 def started_by_unit(system: "System", pid: int) -> bool:
     """Is it a process of docker.service?"""
-    groups = look.text(system, "/proc/{}/cgroup".format(pid)) or ""
+    groups = lenient.text(system, "/proc/{}/cgroup".format(pid)) or ""
     return re.search("/{}$".format(re.escape(UNIT)), groups, re.M) is not None
 
 
@@ -53,7 +53,7 @@ def planned_words(system: "System") -> "list[str] | None":
 
 
 def _expanded(system: "System", unit: "dict[str, Any]") -> "list[str] | None":
-    options, problem = engine_facts.default_file(look.text(system, engine_facts.FILE))
+    options, problem = engine_facts.default_file(lenient.text(system, engine_facts.FILE))
     variables = dict(unit["variables"], DOCKER_OPTS=engine_facts.reading(unit, options))
     if problem is not None and any("DOCKER_OPTS" in word for word in unit["exec_start"]):
         return None

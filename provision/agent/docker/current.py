@@ -30,7 +30,7 @@ class DockerCurrent(Resource):
 
     def actual(self, system: "System") -> "State":
         """As `desired`; of a Docker that is not ours to restart, nothing."""
-        ours = self.ours or system.memory.get(SECTION, "docker") is not None
+        ours = self.ours or system.state_file.get(SECTION, "docker") is not None
         return {"upgraded": upgraded(system) if ours else []}
 
     def waits(self, diff: "Diff") -> str:
@@ -63,7 +63,7 @@ def changed(system: "System") -> "list[str]":
     born = staleness.process(system, pid) if pid is not None else None
     if pid is None or born is None:
         return []
-    record = system.memory.get(SECTION, "docker")
+    record = system.state_file.get(SECTION, "docker")
     if record is None or record["process"] != born:
         return command_line.otherwise(system, pid)
     unknown = [path for path in unit_file.drop_ins(system, command_line.UNIT) if path not in record["files"]]

@@ -63,7 +63,7 @@ class JsonKeys(Resource):
         if self._foreign is None:  # as found, not as we left it
             self._foreign = self._changed_by_others(system, document)
         state: "State" = file.described(system, self.path) or self._as_asked()
-        if not self.keys and self.path not in system.memory.section(SECTION):
+        if not self.keys and self.path not in system.state_file.section(SECTION):
             state.update(self._as_asked())  # nothing of ours is in it: its mode is not our business
         elif self._is_stricter(system):
             state.update(self._as_asked())
@@ -176,13 +176,13 @@ class JsonKeys(Resource):
     def _unwanted(self, system: "System", document: "dict[str, Any]") -> "list[tuple[str, ...]]":
         """Paths that stand in the file and have to go."""
         asked = [tuple(key["path"]) for key in self.keys]
-        records = system.memory.get(SECTION, self.path) or {}
+        records = system.state_file.get(SECTION, self.path) or {}
         dropped = [json.loads(name) for name, record in records.items() if record["role"] in self.roles]
         paths = {tuple(path) for path in list(self.absent) + dropped} - set(asked)
         return sorted(path for path in paths if _get(document, path) is not None)
 
     def _changed_by_others(self, system: "System", document: "dict[str, Any]") -> "list[str]":
-        records = system.memory.get(SECTION, self.path) or {}
+        records = system.state_file.get(SECTION, self.path) or {}
         changed: "list[str]" = []
         for name, record in records.items():
             path = json.loads(name)
@@ -192,13 +192,13 @@ class JsonKeys(Resource):
 
     def _remember(self, system: "System") -> None:
         """Who asks for which key, and a digest of the value: roles that are not in this run keep what they had."""
-        before = system.memory.get(SECTION, self.path) or {}
+        before = system.state_file.get(SECTION, self.path) or {}
         records = {name: record for name, record in before.items() if record["role"] not in self.roles}
         for key in self.keys:
             if key["role"]:
                 name = json.dumps(list(key["path"]))
                 records[name] = {"role": key["role"], "digest": _digest(system, key["path"], key["value"])}
-        system.memory.put(SECTION, self.path, records or None)
+        system.state_file.put(SECTION, self.path, records or None)
 
 
 class EmptyObject(Resource):
@@ -239,7 +239,7 @@ def _dotted(path: "Sequence[str]") -> str:
 
 
 def _digest(system: "System", path: "Sequence[str]", value: "Any") -> str:
-    return system.memory.digest(json.dumps(_plain(path, value), sort_keys=True).encode("ascii"))
+    return system.state_file.digest(json.dumps(_plain(path, value), sort_keys=True).encode("ascii"))
 
 
 def _plain(path: "Sequence[str]", value: "Any") -> "Any":

@@ -6,7 +6,7 @@ daemon's process (`process`), and without one nothing is asked.
 
 import json
 
-from ..host import look
+from ..host import lenient
 from ..host.errors import Unknown
 from . import flags
 from .engine_facts import CONFIG, document, process
@@ -23,17 +23,17 @@ __all__ = ["SOCKET", "address", "containers", "get", "log", "ping", "process", "
 
 def log(system: "System") -> str:
     """Where the daemon's log is to be looked at, on this host."""
-    return "journalctl -u docker" if look.exists(system, "/run/systemd/system") else "/var/log/docker.log"
+    return "journalctl -u docker" if lenient.exists(system, "/run/systemd/system") else "/var/log/docker.log"
 
 
 def start(system: "System") -> str:
     """The command that starts the daemon, on this host."""
-    return "systemctl start docker" if look.exists(system, "/run/systemd/system") else "service docker start"
+    return "systemctl start docker" if lenient.exists(system, "/run/systemd/system") else "service docker start"
 
 
 def address(system: "System", pid: int) -> str:
     """The path of the daemon's Unix socket, from its command line or daemon.json."""
-    given = flags.values(look.arguments(system, pid) or ())
+    given = flags.values(lenient.arguments(system, pid) or ())
     hosts = given.get("host") or _configured(system, given)
     for host in hosts:
         if host.startswith("unix://"):
@@ -43,7 +43,7 @@ def address(system: "System", pid: int) -> str:
 
 def is_given(system: "System", pid: int) -> bool:
     """Are all of the daemon's Unix sockets those that systemd has opened for it?"""
-    hosts = flags.values(look.arguments(system, pid) or ()).get("host") or ["unix://"]
+    hosts = flags.values(lenient.arguments(system, pid) or ()).get("host") or ["unix://"]
     return not any(host.startswith("unix://") for host in hosts)
 
 

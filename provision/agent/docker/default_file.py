@@ -9,7 +9,7 @@ import re
 
 from ..engine.resource import Resource
 from ..files import file
-from ..host import look
+from ..host import lenient
 from ..host.errors import Failed
 from . import engine_facts, flags
 
@@ -112,7 +112,7 @@ class DaemonFlags(Resource):
 
     def _words(self, text: str, system: "System") -> "list[str]":
         """The words of DOCKER_OPTS; Failed where only a shell could tell them, unless nothing is asked of us here."""
-        needed = self.flags or self.absent or self.variables or system.memory.get(SECTION, self.path)
+        needed = self.flags or self.absent or self.variables or system.state_file.get(SECTION, self.path)
         try:
             return words(text, self.path)
         except Failed:
@@ -127,32 +127,32 @@ class DaemonFlags(Resource):
         for name, value, _ in flags.parse(words):
             slot = flags.slot(name, value)
             if name in self.absent or (slot in dropped and slot not in ours):
-                found.append(look.without_secrets("--{}={}".format(name, value)))
+                found.append(lenient.without_secrets("--{}={}".format(name, value)))
         return found + self._dropped_variables(system, text)
 
     def _dropped(self, system: "System") -> "set[tuple[str, str | None]]":
         """Slots of flags that a role of this run asked for last time."""
-        records = (system.memory.get(SECTION, self.path) or {}).get("flags", [])
+        records = (system.state_file.get(SECTION, self.path) or {}).get("flags", [])
         return {flags.slot(name, value) for name, value, role in records if role in self.roles}
 
     def _dropped_variables(self, system: "System", text: str) -> "list[str]":
-        names = (system.memory.get(SECTION, self.path) or {}).get("variables", [])
+        names = (system.state_file.get(SECTION, self.path) or {}).get("variables", [])
         return [name for name in names if name not in self.variables and list(_assignments(text, name))]
 
     def _remember(self, system: "System") -> None:
-        record = dict(system.memory.get(SECTION, self.path) or {"flags": [], "variables": []})
+        record = dict(system.state_file.get(SECTION, self.path) or {"flags": [], "variables": []})
         others = [item for item in record["flags"] if item[2] not in self.roles]
         record["flags"] = others + [[item["name"], item["value"], item["role"]] for item in self.flags]
         record["variables"] = sorted(set(record["variables"]) | set(self.variables))
         self._put(system, record)
 
     def _remember_variables(self, system: "System") -> None:
-        record = dict(system.memory.get(SECTION, self.path) or {"flags": [], "variables": []})
+        record = dict(system.state_file.get(SECTION, self.path) or {"flags": [], "variables": []})
         record["variables"] = sorted(self.variables)
         self._put(system, record)
 
     def _put(self, system: "System", record: "dict[str, Any]") -> None:
-        system.memory.put(SECTION, self.path, record if record["flags"] or record["variables"] else None)
+        system.state_file.put(SECTION, self.path, record if record["flags"] or record["variables"] else None)
 
 
 def _label(name: str, value: str) -> str:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from typing import Any, Iterable, Iterator, Mapping
 
     from ..host.system import System
-    from ..host.unix_http import Answer
+    from ..host.unix_http import Response
 
 
 class NotRunning(Failed):
@@ -88,7 +88,7 @@ class Engine:
         body: "bytes | Iterable[bytes]" = b"",
         headers: "Mapping[str, str] | None" = None,
         timeout: float = 30,
-    ) -> "Iterator[Answer]":
+    ) -> "Iterator[Response]":
         """The answer to one request, to be read whole or line by line within `timeout` seconds."""
         socket_path = daemon_socket.address(self._system, self.pid())
         target = path + ("?" + urlencode(query, doseq=True) if query else "")

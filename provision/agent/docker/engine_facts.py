@@ -8,7 +8,7 @@ import json
 import re
 
 from ..files import json_object
-from ..host import look
+from ..host import lenient
 from ..host.errors import Failed
 from ..services import unit_file
 from . import flags
@@ -58,18 +58,18 @@ def docker(system: "System", installed: "Mapping[str, Any]") -> "dict[str, Any]"
     pid = process(system)
     facts: "dict[str, Any]" = {
         "packages": versions,
-        "snap": look.exists(system, "/snap/docker/current"),
+        "snap": lenient.exists(system, "/snap/docker/current"),
         "version": _version(system, versions, daemon),
         "daemon": daemon,
         "unit": unit_file.load(system, "docker.service"),
-        "sysv": look.exists(system, "/etc/init.d/docker"),
-        "upstart": look.exists(system, "/etc/init/docker.conf"),
+        "sysv": lenient.exists(system, "/etc/init.d/docker"),
+        "upstart": lenient.exists(system, "/etc/init/docker.conf"),
         "pid": pid,
         "command_line": None,
     }
     if pid is not None:
-        facts["command_line"] = [look.without_secrets(word) for word in look.arguments(system, pid) or ()]
-    facts["default_options"], facts["default_problem"] = default_file(look.text(system, FILE))
+        facts["command_line"] = [lenient.without_secrets(word) for word in lenient.arguments(system, pid) or ()]
+    facts["default_options"], facts["default_problem"] = default_file(lenient.text(system, FILE))
     facts["config"] = _config(system, facts["unit"], facts["default_options"])
     facts["configured"], facts["config_problem"] = _configured(system, facts["config"], facts["version"] or "")
     facts["written"] = _written(system, facts["config"], facts["configured"])
@@ -84,7 +84,7 @@ def config_file(words: "list[str]") -> str:
 def _config(system: "System", unit: "dict[str, Any] | None", default_options: "list[str]") -> str:
     """The daemon.json of the next start."""
     words = list(default_options)
-    if unit is not None and look.exists(system, "/run/systemd/system"):
+    if unit is not None and lenient.exists(system, "/run/systemd/system"):
         parts = flags.expand(unit["exec_start"], dict(unit["variables"], DOCKER_OPTS=reading(unit, default_options)))
         words = [word for part in parts for word in part]
     return config_file(words)
@@ -116,9 +116,9 @@ def _version(system: "System", versions: "dict[str, str]", daemon: "str | None")
 
 def process(system: "System") -> "int | None":
     """The daemon's PID, or None: a PID file outlives its process, so the command line must name dockerd."""
-    candidates = look.word(system, "/var/run/docker.pid").split()
+    candidates = lenient.word(system, "/var/run/docker.pid").split()
     if not any(is_daemon(system, pid) for pid in candidates[:1]):
-        candidates = [pid for path in PROCESSES for pid in look.word(system, path).split()]
+        candidates = [pid for path in PROCESSES for pid in lenient.word(system, path).split()]
     for pid in candidates:
         if is_daemon(system, pid):
             return int(pid)
@@ -129,14 +129,14 @@ def is_daemon(system: "System", pid: str) -> bool:
     """Does the command line of this process name dockerd?"""
     if not pid.isdigit():
         return False
-    words = [word.rsplit("/", 1)[-1] for word in (look.arguments(system, pid) or ())[:2]]
+    words = [word.rsplit("/", 1)[-1] for word in (lenient.arguments(system, pid) or ())[:2]]
     return words == ["docker", "daemon"] or any(word in DAEMONS for word in words)  # the second: a script of that name
 
 
 def document(system: "System", path: str) -> "dict[str, Any]":
     """daemon.json as the daemon reads it; {} where there is none, or it cannot be read."""
     try:
-        found = json.loads((look.text(system, path) or "").lstrip(MARK) or "{}")
+        found = json.loads((lenient.text(system, path) or "").lstrip(MARK) or "{}")
     except (ValueError, RecursionError):
         return {}
     return found if isinstance(found, dict) else {}
@@ -144,9 +144,9 @@ def document(system: "System", path: str) -> "dict[str, Any]":
 
 def _configured(system: "System", path: str, version: str) -> "tuple[dict[str, Any], str | None]":
     """(daemon.json without secrets, why it cannot be read)."""
-    content = look.text(system, path)
+    content = lenient.text(system, path)
     if content is None:
-        return {}, "{} cannot be read".format(path) if look.exists(system, path) else None
+        return {}, "{} cannot be read".format(path) if lenient.exists(system, path) else None
     if content.startswith(MARK) and int(version.partition(".")[0] or 0) < MARK_SINCE:
         return {}, "{}:1: begins with a byte order mark, which Docker {} does not take".format(path, version)
     try:
@@ -159,7 +159,7 @@ def _configured(system: "System", path: str, version: str) -> "tuple[dict[str, A
 def _written(system: "System", path: str, configured: "dict[str, Any]") -> "dict[str, list[str]]":
     """{key of daemon.json: the roles of ours that wrote it}; of a map all entries have to be ours."""
     try:
-        records = system.memory.get("json_keys", path) or {}
+        records = system.state_file.get("json_keys", path) or {}
     except Failed:  # what we remember is damaged: whatever needs it says so
         return {}
     found: "dict[str, dict[tuple[str, ...], str]]" = {}
@@ -180,7 +180,7 @@ def bare(key: str, value: "Any") -> "Any":
         return [bare(key, item) for item in value]
     if isinstance(value, str):
         prefix = "-{}=".format(key)
-        return look.without_secrets(prefix + value)[len(prefix) :]
+        return lenient.without_secrets(prefix + value)[len(prefix) :]
     return value
 
 
@@ -206,7 +206,7 @@ def default_file(content: "str | None") -> "tuple[list[str], str | None]":
             if value is None:
                 return [], "{}: DOCKER_OPTS is made by shell code; write its value out".format(FILE)
             options = options.join(re.split(r"\$DOCKER_OPTS\b|\$\{DOCKER_OPTS\}", value))
-    return [look.without_secrets(word) for word in options.split()], None
+    return [lenient.without_secrets(word) for word in options.split()], None
 
 
 def _logical_lines(content: str) -> "Iterator[str]":

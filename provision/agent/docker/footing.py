@@ -6,7 +6,7 @@ no proof here: its bridge is the kernel's, its data are on the disk. `startable`
 
 import os
 
-from ..host import look
+from ..host import lenient
 from ..host.errors import Failed
 from ..services import unit_file
 from . import engine_facts, flags
@@ -25,7 +25,7 @@ NEEDED = ("runc", "docker-init", "docker-proxy", "containerd-shim-runc-v2")
 
 def containerd(system: "System", pid: int) -> "str | None":
     """The socket of the containerd that the daemon uses, where it is not a child of its own."""
-    given = flags.values(look.arguments(system, pid) or ()).get("containerd")
+    given = flags.values(lenient.arguments(system, pid) or ()).get("containerd")
     return given[-1] if given else None
 
 
@@ -64,7 +64,7 @@ def bridge_lost(system: "System", pid: int, options: "dict[str, Any]") -> str:
 
 
 def _bridge(system: "System", pid: int) -> str:
-    given = flags.values(look.arguments(system, pid) or ())
+    given = flags.values(lenient.arguments(system, pid) or ())
     configured = _document(system, given).get("bridge")
     return (given.get("bridge") or [configured or "docker0"])[-1]
 
@@ -80,7 +80,7 @@ def data_lost(system: "System", info: "dict[str, Any]") -> str:
         return ""
     snapshotter = ["driver-type", "io.containerd.snapshotter.v1"] in (info.get("DriverStatus") or [])
     place = root if snapshotter else "{}/{}".format(root, driver)
-    if not look.exists(system, place):
+    if not lenient.exists(system, place):
         return "{} is not there any more: is its file system mounted?".format(place)
     return ""
 
@@ -89,7 +89,7 @@ def programs(system: "System") -> "list[str]":
     """The programs of the engine's own packages, as dpkg knows them."""
     found = []
     for package in engine_facts.PACKAGES:
-        text = look.text(system, "{}/{}.list".format(LISTS, package)) or ""
+        text = lenient.text(system, "{}/{}.list".format(LISTS, package)) or ""
         found += [line for line in text.splitlines() if line.startswith(FOLDERS)]
     return sorted(set(found))
 
@@ -100,7 +100,7 @@ def missing(system: "System", paths: "list[str]") -> "list[str]":
 
 
 def _is_program(system: "System", path: str) -> bool:
-    place = look.resolved(system, path)
+    place = lenient.resolved(system, path)
     status = system.stat(place) if place is not None else None
     return status is not None and bool(status.st_mode & 0o111) and status.st_size > 0
 
@@ -118,11 +118,11 @@ def refuse_restart(system: "System", info: "dict[str, Any]") -> None:
 
 def refuse_unit(system: "System") -> None:
     """Failed where the unit, with whatever others have put into it, has what no start gets over."""
-    unit = unit_file.load(system, "docker.service") if look.exists(system, "/run/systemd/system") else None
+    unit = unit_file.load(system, "docker.service") if lenient.exists(system, "/run/systemd/system") else None
     if unit is None:
         return
     for path in unit["environment_files"]:
-        if not path.startswith("-") and "*" not in path and not look.exists(system, path):
+        if not path.startswith("-") and "*" not in path and not lenient.exists(system, path):
             cause = "Docker would not come up again: its unit wants the file {}, which is not there".format(path)
             raise Failed(cause, "make it, or put a dash before its name: systemctl cat docker names the drop-in")
     if unit["exec_start"]:

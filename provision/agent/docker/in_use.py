@@ -7,7 +7,7 @@ that its process runs as, which is also how a container is given to a person.
 
 import re
 
-from ..host import look
+from ..host import lenient
 from ..host.errors import Unknown
 from . import containers, daemon_socket
 
@@ -24,7 +24,7 @@ NAMES = 5
 """Names that a sentence lists; of more, the rest is counted."""
 
 
-def look_at(system: "System") -> "dict[str, Any]":
+def users(system: "System") -> "dict[str, Any]":
     """{"containers": […], "processes": […]}: see `_container` and `_processes`."""
     pid = daemon_socket.process(system)
     return {"containers": _containers(system, pid) if pid is not None else [], "processes": _processes(system)}
@@ -77,36 +77,38 @@ def _has_gpus_behind_systemd(host: "dict[str, Any]") -> bool:
 
 def _links_are_there(system: "System") -> bool:
     """With /dev/char/195:* in place systemd finds the devices again (nvidia-ctk system create-dev-char-symlinks)."""
-    devices = [name for name in look.names(system, "/dev") if re.match(r"nvidia\d+$", name)]
-    links = [name for name in look.names(system, CHAR_LINKS) if name.startswith(NVIDIA_MAJOR)]
+    devices = [name for name in lenient.names(system, "/dev") if re.match(r"nvidia\d+$", name)]
+    links = [name for name in lenient.names(system, CHAR_LINKS) if name.startswith(NVIDIA_MAJOR)]
     return len(links) > len(devices)  # one for each GPU, and nvidiactl's
 
 
 def _shims(system: "System") -> "list[str]":
-    found = [pid for pid in look.names(system, "/proc") if pid.isdigit()]
-    return [pid for pid in found if look.word(system, "/proc/{}/comm".format(pid)).startswith("containerd-shim")]
+    found = [pid for pid in lenient.names(system, "/proc") if pid.isdigit()]
+    return [pid for pid in found if lenient.word(system, "/proc/{}/comm".format(pid)).startswith("containerd-shim")]
 
 
 def _processes(system: "System") -> "list[dict[str, Any]]":
     """Processes with the compute device open: PID, user, command."""
-    if not look.exists(system, COMPUTE_DEVICE):
+    if not lenient.exists(system, COMPUTE_DEVICE):
         return []
     found = []
-    for pid in look.names(system, "/proc"):
+    for pid in lenient.names(system, "/proc"):
         if pid.isdigit() and _computes(system, pid):
-            command = look.word(system, "/proc/{}/comm".format(pid))
+            command = lenient.word(system, "/proc/{}/comm".format(pid))
             found.append({"pid": int(pid), "user": _user_of(system, pid), "command": command})
     return found
 
 
 def _computes(system: "System", pid: str) -> bool:
     folder = "/proc/{}/fd".format(pid)
-    return any(system.link("{}/{}".format(folder, name)) == COMPUTE_DEVICE for name in look.names(system, folder))
+    return any(system.link("{}/{}".format(folder, name)) == COMPUTE_DEVICE for name in lenient.names(system, folder))
 
 
 def _user_of(system: "System", pid: "str | None") -> "str | None":
     """The name of who a process runs as (its real user), or None."""
-    match = re.search(r"^Uid:\s*(\d+)", look.text(system, "/proc/{}/status".format(pid)) or "", re.M) if pid else None
+    match = (
+        re.search(r"^Uid:\s*(\d+)", lenient.text(system, "/proc/{}/status".format(pid)) or "", re.M) if pid else None
+    )
     return system.user_name(int(match.group(1))) if match else None
 
 

@@ -5,7 +5,7 @@ What Docker does not tell is named, never claimed. A probe changes nothing: its 
 """
 
 from ..engine.resource import Resource
-from ..host import look
+from ..host import lenient
 from ..host.errors import Failed, Unknown
 from ..services import staleness
 from . import daemon_socket, engine_facts, flags, footing
@@ -98,7 +98,7 @@ def seen(
 ) -> "tuple[dict[str, Any], list[str]]":
     """({flat key: value in effect}, [keys that cannot be seen, and stand in the former as asked])."""
     bridge = None
-    arguments = look.arguments(system, pid) or ()
+    arguments = lenient.arguments(system, pid) or ()
     given = flags.values(arguments)
     found: "dict[str, Any]" = {}
     unseen = []
@@ -125,7 +125,7 @@ def _same_place(system: "System", asked: "str | None", found: "str | None") -> b
     """Are these two names of one directory? Docker tells the name that it found behind a symbolic link."""
     if not asked or not found:
         return False
-    return look.resolved(system, asked) == look.resolved(system, found) is not None
+    return lenient.resolved(system, asked) == lenient.resolved(system, found) is not None
 
 
 def _answer(answer: "Any", target: str) -> "dict[str, Any]":

@@ -56,7 +56,7 @@ class DockerService(Service):
         if pid is None or self._need[0] != impact.RESTART:
             return
         away = footing.containerd_answers(system, pid)
-        found = Systemd("containerd", []).look(system) if away else None
+        found = Systemd("containerd", []).inspect(system) if away else None
         if found is not None and found["running"]:  # one that does not run is started first
             cause = "Docker would not come up again: containerd runs, and {}".format(away)
             raise Failed(cause, "restart it: systemctl restart containerd")

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from typing import Any, Iterable, Tuple
 
     from ..host.system import System
-    from ..host.unix_http import Answer
+    from ..host.unix_http import Response
 
     Login = Tuple[str, str, str]
 
@@ -67,7 +67,7 @@ def header(login: "Login | None") -> str:
     return base64.urlsafe_b64encode(json.dumps(given).encode("utf-8")).decode("ascii")
 
 
-def _follow(system: "System", answer: "Answer", what: str) -> None:
+def _follow(system: "System", answer: "Response", what: str) -> None:
     layers: "dict[str, tuple[int, int]]" = {}
     told = 0.0
     for line in answer.lines():

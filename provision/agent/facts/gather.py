@@ -12,7 +12,7 @@ import sys
 import time
 
 from ..docker import engine_facts
-from ..host import look
+from ..host import lenient
 from ..host.results import PATH
 from ..packages import dpkg
 from .network import network
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from typing import Any, Iterator
 
     from ..host.system import System
-    from ..packages.dpkg import Package
+    from ..packages.dpkg import DpkgPackage
 
 ARCHITECTURES = {
     "x86_64": "amd64",
@@ -56,11 +56,11 @@ def gather(system: "System") -> "dict[str, Any]":
         "init": init(system),
         "python": sys.version.split()[0],
         "apt_version": installed["apt"].version if "apt" in installed else None,
-        "boot_id": look.word(system, "/proc/sys/kernel/random/boot_id"),
+        "boot_id": lenient.word(system, "/proc/sys/kernel/random/boot_id"),
         "can_raise_limits": _can_raise_limits(system),
         "memlock_hard": limits.getrlimit(limits.RLIMIT_MEMLOCK)[1],
-        "dmi_vendor": look.word(system, "/sys/class/dmi/id/sys_vendor"),
-        "dmi_product": look.word(system, "/sys/class/dmi/id/product_name"),
+        "dmi_vendor": lenient.word(system, "/sys/class/dmi/id/sys_vendor"),
+        "dmi_product": lenient.word(system, "/sys/class/dmi/id/product_name"),
         "dgx": _dgx(system),
         "nvidia": nvidia(system, uname.release),
         "docker": engine_facts.docker(system, installed),
@@ -72,7 +72,7 @@ def gather(system: "System") -> "dict[str, Any]":
     return facts
 
 
-def _installed(system: "System") -> "dict[str, Package]":
+def _installed(system: "System") -> "dict[str, DpkgPackage]":
     try:
         return dpkg.packages(system, engine_facts.PACKAGES + ("apt", "dpkg"))
     except OSError:
@@ -80,7 +80,7 @@ def _installed(system: "System") -> "dict[str, Package]":
 
 
 def _os(system: "System") -> "dict[str, str]":
-    values = look.assignments(look.text(system, "/etc/os-release") or look.text(system, "/usr/lib/os-release"))
+    values = lenient.assignments(lenient.text(system, "/etc/os-release") or lenient.text(system, "/usr/lib/os-release"))
     return {
         "id": values.get("ID", ""),
         "version_id": values.get("VERSION_ID", ""),
@@ -89,7 +89,7 @@ def _os(system: "System") -> "dict[str, str]":
     }
 
 
-def _architecture(installed: "dict[str, Package]", machine: str) -> str:
+def _architecture(installed: "dict[str, DpkgPackage]", machine: str) -> str:
     """dpkg's own package says what userland this is: a 32-bit one may run on a 64-bit kernel."""
     if "dpkg" in installed and installed["dpkg"].architecture:
         return str(installed["dpkg"].architecture)
@@ -98,9 +98,9 @@ def _architecture(installed: "dict[str, Package]", machine: str) -> str:
 
 def init(system: "System") -> str:
     """What manages services now: sd_booted(3), else upstart if it answers, else sysv (which may be nothing at all)."""
-    if look.exists(system, "/run/systemd/system"):
+    if lenient.exists(system, "/run/systemd/system"):
         return "systemd"
-    if look.exists(system, "/sbin/initctl"):
+    if lenient.exists(system, "/sbin/initctl"):
         answer = system.query(["/sbin/initctl", "version"], timeout=5)
         if answer.ok and "upstart" in answer.out:
             return "upstart"
@@ -109,20 +109,20 @@ def init(system: "System") -> str:
 
 def _can_raise_limits(system: "System") -> bool:
     """CAP_SYS_RESOURCE in the bounding sets, in the first user namespace: only there does it raise hard limits."""
-    if (look.text(system, "/proc/self/uid_map") or ALL_USERS).split() != ALL_USERS.split():
+    if (lenient.text(system, "/proc/self/uid_map") or ALL_USERS).split() != ALL_USERS.split():
         return False
     for process in ("self", "1"):
-        words = (look.text(system, "/proc/{}/status".format(process)) or "").split()
+        words = (lenient.text(system, "/proc/{}/status".format(process)) or "").split()
         if "CapBnd:" in words and not int(words[words.index("CapBnd:") + 1], 16) & CAP_SYS_RESOURCE:
             return False
     return True
 
 
 def _dgx(system: "System") -> "dict[str, str] | None":
-    content = look.text(system, "/etc/dgx-release")
+    content = lenient.text(system, "/etc/dgx-release")
     if content is None:
         return None
-    values = look.assignments(content)
+    values = lenient.assignments(content)
     return {
         "name": values.get("DGX_NAME", ""),
         "platform": values.get("DGX_PLATFORM", ""),
@@ -134,7 +134,7 @@ def nvidia(system: "System", kernel: str) -> "dict[str, Any]":
     """NVIDIA hardware and driver, as `provision.facts.Nvidia` takes it."""
     return {
         "pci": _pci(system),
-        "driver_loaded": look.word(system, "/sys/module/nvidia/version") or None,
+        "driver_loaded": lenient.word(system, "/sys/module/nvidia/version") or None,
         "driver_on_disk": _on_disk(system, kernel),
         "library": _library(system),
         "programs": driver_programs(system),
@@ -143,14 +143,14 @@ def nvidia(system: "System", kernel: str) -> "dict[str, Any]":
 
 def _pci(system: "System") -> "list[dict[str, str]]":
     """NVIDIA's devices. /proc/bus/pci/devices is one read, a big host has 500 directories in /sys, so it goes first."""
-    listed = look.text(system, "/proc/bus/pci/devices")
+    listed = lenient.text(system, "/proc/bus/pci/devices")
     places = {_place(line) for line in (listed or "").splitlines() if "\t{}".format(NVIDIA) in line[:9]}
     devices = []
-    for address in look.names(system, "/sys/bus/pci/devices") if places or listed is None else ():
+    for address in lenient.names(system, "/sys/bus/pci/devices") if places or listed is None else ():
         folder = "/sys/bus/pci/devices/" + address
         known = listed is None or address.partition(":")[2] in places
-        if known and look.word(system, folder + "/vendor") == "0x" + NVIDIA:
-            device, device_class = (look.word(system, folder + name)[2:6] for name in ("/device", "/class"))
+        if known and lenient.word(system, folder + "/vendor") == "0x" + NVIDIA:
+            device, device_class = (lenient.word(system, folder + name)[2:6] for name in ("/device", "/class"))
             devices.append({"address": address, "device": device, "device_class": device_class})
     return devices
 
@@ -163,8 +163,8 @@ def _place(line: str) -> str:
 
 def _on_disk(system: "System", kernel: str) -> "str | None":
     """The version DKMS built for this kernel, when it is one; a prebuilt module would have to be read whole: None."""
-    versions = [name for name in look.names(system, "/var/lib/dkms/nvidia") if re.match(r"\d+\.", name)]
-    built = [name for name in versions if look.exists(system, "/var/lib/dkms/nvidia/{}/{}".format(name, kernel))]
+    versions = [name for name in lenient.names(system, "/var/lib/dkms/nvidia") if re.match(r"\d+\.", name)]
+    built = [name for name in versions if lenient.exists(system, "/var/lib/dkms/nvidia/{}/{}".format(name, kernel))]
     return built[0] if len(built) == 1 else None
 
 
@@ -191,15 +191,15 @@ def driver_programs(system: "System") -> "str | None":
     """The folder of the driver's own nvidia-smi where it is beside its library and on no usual PATH, or None."""
     library = library_path(system)
     folder = os.path.normpath(os.path.join(os.path.dirname(library), "../bin")) if library else None
-    if folder is None or folder in PATH.split(":") or not look.exists(system, folder + "/nvidia-smi"):
+    if folder is None or folder in PATH.split(":") or not lenient.exists(system, folder + "/nvidia-smi"):
         return None
     return folder
 
 
 def _library_directories(system: "System") -> "Iterator[str]":
     """ld.so.conf(5) and the built-in ones; then where containers and some GPU clouds put the driver."""
-    for name in look.names(system, "/etc/ld.so.conf.d"):
-        for line in (look.text(system, "/etc/ld.so.conf.d/" + name) or "").splitlines():
+    for name in lenient.names(system, "/etc/ld.so.conf.d"):
+        for line in (lenient.text(system, "/etc/ld.so.conf.d/" + name) or "").splitlines():
             if line.startswith("/"):
                 yield line.strip()
     for directory in ("x86_64-linux-gnu", "aarch64-linux-gnu"):
@@ -211,7 +211,7 @@ def _library_directories(system: "System") -> "Iterator[str]":
 def _resolvers(system: "System") -> "list[str]":
     found = []
     for path in RESOLVERS:
-        for line in (look.text(system, path) or "").splitlines():
+        for line in (lenient.text(system, path) or "").splitlines():
             words = line.split()
             address = _ip(words[1]) if words[:1] == ["nameserver"] and words[1:] else None
             if address and address not in found:
@@ -235,12 +235,12 @@ def _ssh_client(system: "System") -> "str | None":
     line = os.environ.get("SSH_CONNECTION", "")
     pid = os.getppid()
     while not line and pid > 1:
-        environ = look.text(system, "/proc/{}/environ".format(pid)) or ""
+        environ = lenient.text(system, "/proc/{}/environ".format(pid)) or ""
         line = "".join(item[15:] for item in environ.split("\0") if item.startswith("SSH_CONNECTION="))
         pid = _parent(system, pid)
     return _ip(line.split()[0]) if line.split() else None
 
 
 def _parent(system: "System", pid: int) -> int:
-    after_name = (look.text(system, "/proc/{}/stat".format(pid)) or "").rpartition(")")[2].split()
+    after_name = (lenient.text(system, "/proc/{}/stat".format(pid)) or "").rpartition(")")[2].split()
     return int(after_name[1]) if len(after_name) > 1 else 0

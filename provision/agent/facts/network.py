@@ -7,7 +7,7 @@ import _socket as socket
 import contextlib
 import struct
 
-from ..host import look
+from ..host import lenient
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -99,11 +99,11 @@ def _address(message: bytes, names: "dict[int, str]") -> "dict[str, str] | None"
 
 
 def _from_proc(system: "System") -> "Iterator[dict[str, str]]":
-    for line in (look.text(system, "/proc/net/route") or "").splitlines()[1:]:
+    for line in (lenient.text(system, "/proc/net/route") or "").splitlines()[1:]:
         interface, destination, _, _, _, _, _, mask = line.split()[:8]
         address = socket.inet_ntop(socket.AF_INET, struct.pack("=I", int(destination, 16)))
         yield {"network": "{}/{}".format(address, bin(int(mask, 16)).count("1")), "interface": interface}
-    for line in (look.text(system, "/proc/net/ipv6_route") or "").splitlines():
+    for line in (lenient.text(system, "/proc/net/ipv6_route") or "").splitlines():
         words = line.split()
         address = socket.inet_ntop(socket.AF_INET6, bytes.fromhex(words[0]))
         yield {"network": "{}/{}".format(address, int(words[1], 16)), "interface": words[-1]}

@@ -8,7 +8,7 @@ from ..host.errors import Failed, Unknown
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from ..host.results import Result
+    from ..host.results import CommandResult
     from ..host.system import System
     from ..types import Diff, State
 
@@ -19,7 +19,7 @@ class Command(Resource):
     creates: "str | None"
     unless: "list[str] | None"
     timeout: int
-    answer: "Result | None" = None
+    answer: "CommandResult | None" = None
     """Of the guard, when it was asked last."""
 
     def identity(self) -> str:

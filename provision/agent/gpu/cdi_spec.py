@@ -11,7 +11,7 @@ import re
 
 from ..engine.resource import Resource
 from ..facts import gather
-from ..host import look
+from ..host import lenient
 from ..host.errors import Failed
 from ..host.results import PATH
 from . import injection
@@ -69,7 +69,7 @@ class CdiSpec(Resource):
                 "there is no nvidia-ctk to make a CDI spec with",
                 "install the toolkit (nvidia_docker), or set cdi: false",
             )
-        if not look.exists(system, "/etc/cdi"):
+        if not lenient.exists(system, "/etc/cdi"):
             system.make_directory("/etc/cdi")
         system.run(
             ["nvidia-ctk", "cdi", "generate", "--output=" + OURS],
@@ -86,23 +86,23 @@ class CdiSpec(Resource):
 
     def _refreshed(self, system: "System") -> bool:
         """Did the refresh service make the spec? Where its conditions are not met it makes none and answers 0."""
-        if not look.exists(system, "/run/systemd/system"):
+        if not lenient.exists(system, "/run/systemd/system"):
             return False
-        if not any(look.exists(system, folder + SERVICE) for folder in UNITS):
+        if not any(lenient.exists(system, folder + SERVICE) for folder in UNITS):
             return False
         system.run(["systemctl", "restart", SERVICE], timeout=120, fix="journalctl -u {} says why".format(SERVICE))
-        return look.exists(system, REFRESHED) and REFRESHED not in dict(self._wrong(system))
+        return lenient.exists(system, REFRESHED) and REFRESHED not in dict(self._wrong(system))
 
 
 def _faulty(system: "System", specs: "dict[str, str]") -> "list[tuple[str, str]]":
-    driver = look.word(system, "/sys/module/nvidia/version")
+    driver = lenient.word(system, "/sys/module/nvidia/version")
     found = [(path, _fault(system, path, text, driver)) for path, text in sorted(specs.items())]
     return [(path, words) for path, words in found if words]
 
 
 def _nodes(system: "System") -> "list[str]":
     """Device nodes of this host that a container with all GPUs gets."""
-    gpus = [name for name in look.names(system, "/dev") if re.match(r"nvidia\d+$", name)]
+    gpus = [name for name in lenient.names(system, "/dev") if re.match(r"nvidia\d+$", name)]
     return gpus + injection.driver_files(system)[1]
 
 

@@ -9,7 +9,7 @@ import json
 import time
 
 from ..docker import in_use
-from ..host import look
+from ..host import lenient
 from ..host.errors import TimedOut
 from .proof import receipt as proof_receipt
 from .proof.host_checks import FAILED, PASSED, UNKNOWN, check, verdict_of
@@ -19,7 +19,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any, Dict, Iterator, List
 
-    from ..host.results import Result
+    from ..host.results import CommandResult
     from ..host.system import System
     from ..types import Diff
 
@@ -41,7 +41,7 @@ class GpuDcgm(OwnLevel):
     def good_for(self, system: "System") -> "dict[str, Any]":
         return {
             "the settings": self.suite,
-            "the driver": look.word(system, "/sys/module/nvidia/version"),
+            "the driver": lenient.word(system, "/sys/module/nvidia/version"),
             "the boot": system.boot_id(),
         }
 
@@ -59,7 +59,7 @@ class GpuDcgm(OwnLevel):
 
     def _diagnosed(self, system: "System") -> "tuple[Checks, list[str]]":
         """(checks, the tests that DCGM has skipped)."""
-        users = in_use.look_at(system)["processes"] if self.suite > LIGHT else []
+        users = in_use.users(system)["processes"] if self.suite > LIGHT else []
         if users:
             cause = "shared with {}".format(in_use.named(users, "process", "processes"))
             fix = "run again when nobody uses the GPUs, or set dcgm.suite: 1, which loads none"
@@ -73,7 +73,7 @@ class GpuDcgm(OwnLevel):
         return _read(result)
 
 
-def _read(result: "Result") -> "tuple[Checks, list[str]]":
+def _read(result: "CommandResult") -> "tuple[Checks, list[str]]":
     """(checks, the tests that were skipped) of what dcgmi has left."""
     found = list(_tests(_document(result.out)))
     checks = [item for item in found if item["verdict"] != "skipped"]

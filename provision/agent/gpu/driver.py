@@ -26,7 +26,7 @@ def counted(number: int, thing: str, verb: bool = False) -> str:
     return text + (" is" if number == 1 else " are") if verb else text
 
 
-def look(system: "System") -> "Any":
+def inspect(system: "System") -> "Any":
     """{"gpus", "switches": PCI addresses, "loaded", "on_disk", "library", "fabric_manager": None or a dict}."""
     found = gather.nvidia(system, os.uname().release)
     gpus = [item["address"] for item in found["pci"] if item["device_class"] in GPU_CLASSES]

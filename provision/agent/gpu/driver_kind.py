@@ -26,7 +26,7 @@ class NvidiaDriver(Resource):
 
     def actual(self, system: "System") -> "State | None":
         """As `desired`; what is wrong is Failed."""
-        self._found = driver.look(system)
+        self._found = driver.inspect(system)
         wrong = self._wrong = driver.problems(self._found, self.expect_gpus)
         if wrong:
             raise Failed(wrong[0][0], wrong[0][1], "\n".join("{}; {}".format(*problem) for problem in wrong))

@@ -15,7 +15,7 @@ import os
 import re
 
 from ..facts import gather
-from ..host import look
+from ..host import lenient
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -52,9 +52,9 @@ def specs(system: "System") -> "dict[str, str]":
     """{path: text} of the CDI specs for NVIDIA GPUs."""
     found = {}
     for folder in SPEC_FOLDERS:
-        for name in look.names(system, folder):
+        for name in lenient.names(system, folder):
             if name.endswith((".yaml", ".yml", ".json")):
-                text = look.text(system, folder + "/" + name) or ""
+                text = lenient.text(system, folder + "/" + name) or ""
                 if re.search(r"(?<![\w.-])nvidia\.com/gpu\b", text):  # and not management.nvidia.com/gpu
                     found[folder + "/" + name] = text
     return found
@@ -124,8 +124,8 @@ def driver_files(system: "System") -> "tuple[dict[str, str], list[str]]":
     folder, name = os.path.split(gather.library_path(system) or "")
     version = name.partition(".so.")[2]
     files = {library: "{}/{}.so.{}".format(folder, library, version) for library in LIBRARIES if version}
-    there = {library: path for library, path in files.items() if look.exists(system, path)}
-    return there, [name for name in NODES if look.exists(system, "/dev/" + name)]
+    there = {library: path for library, path in files.items() if lenient.exists(system, path)}
+    return there, [name for name in NODES if lenient.exists(system, "/dev/" + name)]
 
 
 def available(system: "System", info: "dict[str, Any]") -> "dict[str, str | None]":
@@ -169,7 +169,7 @@ def described(system: "System", way: str, info: "dict[str, Any]") -> str:
 
 
 def _mode(system: "System") -> str:
-    match = re.search(r"^\s*mode\s*=\s*\"([a-z-]+)\"", look.text(system, CONFIG) or "", re.M)
+    match = re.search(r"^\s*mode\s*=\s*\"([a-z-]+)\"", lenient.text(system, CONFIG) or "", re.M)
     mode = match.group(1) if match else "auto"
     if mode != "auto":
         return "legacy hook" if mode == "legacy" else mode

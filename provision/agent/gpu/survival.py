@@ -11,7 +11,7 @@ import time
 
 from ..docker import daemon_socket, in_use
 from ..docker.engine_api import Engine, NotRunning
-from ..host import look
+from ..host import lenient
 from ..host.errors import Failed, TimedOut
 from . import injection, nvml
 from .proof import container, container_checks, image
@@ -50,7 +50,7 @@ class GpuSurvival(OwnLevel):
             "the configuration": proof_receipt.configuration(system),
             "the toolkit": proof_receipt.toolkit(system),
             "Docker": [info.get("ServerVersion"), info.get("CgroupDriver"), info.get("CgroupVersion")],
-            "the driver": look.word(system, "/sys/module/nvidia/version"),
+            "the driver": lenient.word(system, "/sys/module/nvidia/version"),
             "the kernel": os.uname().release,
         }
 
@@ -116,7 +116,7 @@ class GpuSurvival(OwnLevel):
 
 def _alone(system: "System") -> "Checks":
     """The check that others use neither Docker nor the GPUs: [] where that is so."""
-    used = in_use.look_at(system)
+    used = in_use.users(system)
     names = [in_use.named(used["containers"], "container", "containers")] if used["containers"] else []
     names += [in_use.named(used["processes"], "GPU process", "GPU processes")] if used["processes"] else []
     if not names:
@@ -127,7 +127,7 @@ def _alone(system: "System") -> "Checks":
 
 def _steps(system: "System", info: "dict[str, Any]") -> "tuple[Steps, list[str]]":
     """([(name, what does it)], what is not tried and why)."""
-    systemd = look.exists(system, "/run/systemd/system")
+    systemd = lenient.exists(system, "/run/systemd/system")
     steps: "Steps" = []
     left: "list[str]" = []
     if systemd:

@@ -8,7 +8,7 @@ import signal
 import subprocess
 import threading
 
-from .results import MISSING, PATH, Result
+from .results import MISSING, PATH, CommandResult
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ def environment(extra: "Mapping[str, str] | None") -> "dict[str, str]":
 
 def execute(
     argv: "Sequence[str]", timeout: float, stdin: bytes, env: "Mapping[str, str] | None", log: "str | None"
-) -> Result:
+) -> CommandResult:
     sink = subprocess.PIPE
     if log is not None:
         sink = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
@@ -44,7 +44,7 @@ def execute(
             start_new_session=True,
         )
     except (FileNotFoundError, PermissionError) as error:
-        return Result(argv, MISSING, "", "{}: {}".format(argv[0], os.strerror(error.errno or 0)))
+        return CommandResult(argv, MISSING, "", "{}: {}".format(argv[0], os.strerror(error.errno or 0)))
     finally:
         if log is not None:
             os.close(sink)
@@ -59,7 +59,7 @@ def detach(argv: "Sequence[str]") -> None:
 
 def _collect(
     process: "subprocess.Popen[bytes]", argv: "Sequence[str]", timeout: float, stdin: bytes, log: "str | None"
-) -> Result:
+) -> CommandResult:
     outputs = [bytearray(), bytearray()]
     pipes = [(process.stdout, outputs[0]), (process.stderr, outputs[1])] if log is None else []
     # Threads that cannot be waited for are left behind: a child of the command may hold the pipe for ever.
@@ -81,7 +81,7 @@ def _collect(
     out, err = (bytes(output).decode("utf-8", "replace") for output in outputs)
     left_behind = process.pid if process.poll() is None else None
     status = process.returncode if process.returncode is not None else -9
-    return Result(argv, status, out, err, timed_out, left_behind)
+    return CommandResult(argv, status, out, err, timed_out, left_behind)
 
 
 def _drain(pipe: "IO[bytes]", output: bytearray) -> None:

@@ -44,12 +44,12 @@ class Lock:
         self._signing = threading.Lock()
         self.left: "Record" = {}  # the run that held the lock last, where it died without a word: SIGKILL, or the power
 
-    def take(self, line: "Waiting") -> None:
+    def take(self, link: "Waiting") -> None:
         """Take the lock, or raise Failed naming who holds it."""
-        fd = self._taken(line)
+        fd = self._taken(link)
         while not self._is_there(fd):  # whoever held it has removed our directory since
             os.close(fd)
-            fd = self._taken(line)
+            fd = self._taken(link)
         self.left = _owner(fd)
         self._record = dict(self._run, pid=os.getpid(), since=times.now())
         with self._signing:
@@ -60,9 +60,9 @@ class Lock:
         status = self._system.stat(self._path)
         return status is not None and os.path.samestat(status, os.fstat(fd))
 
-    def _taken(self, line: "Waiting") -> int:
+    def _taken(self, link: "Waiting") -> int:
         """A descriptor of the lock file, locked."""
-        self._path = os.path.join(self._system.memory.directory(), NAME)
+        self._path = os.path.join(self._system.state_file.directory(), NAME)
         fd = _opened(self._path, os.O_RDWR | os.O_CREAT)
         deadline = time.monotonic() + WAIT_FOR_ORPHAN
         while not _try(fd):
@@ -74,7 +74,7 @@ class Lock:
                     "another run holds this host: {}".format(named(owner)),
                     "wait for it to end, or end it on its own terminal (or with `unlock`), then run again",
                 )
-            line.progress("waiting for an interrupted run to end its step ({})".format(named(owner)))
+            link.progress("waiting for an interrupted run to end its step ({})".format(named(owner)))
             time.sleep(1)
         return fd
 
@@ -100,7 +100,7 @@ class Lock:
                 self._fd = None
 
 
-def look(system: "System") -> "tuple[Record, int | None]":
+def inspect(system: "System") -> "tuple[Record, int | None]":
     """(the record of who took the lock last, or {}; the PID of who holds it now, or None)."""
     path = os.path.join(system.state, NAME)
     try:

@@ -31,7 +31,7 @@ TOLD_EVERY = 1.0
 VERIFY = "`provision bundle verify DIR` tells what else is; make the bundle again"
 
 
-class Wanted:
+class Piece:
     """One file: its digest, its bytes, and its name for people."""
 
     def __init__(self, sha256: str, size: int, name: str) -> None:
@@ -43,7 +43,7 @@ class Wanted:
 class _Part:
     """A file that is on its way."""
 
-    def __init__(self, system: "System", folder: str, wanted: Wanted) -> None:
+    def __init__(self, system: "System", folder: str, wanted: Piece) -> None:
         self.wanted = wanted
         self._system = system
         self._place = os.path.join(folder, wanted.sha256)
@@ -83,8 +83,8 @@ class _Part:
 class Parcels:
     """A bundle, as a host sees it. `told`: what the plan says of it; `ended`: what the wire raises at its end."""
 
-    def __init__(self, line: "Any", told: "dict[str, Any]", ended: "type[Exception]") -> None:
-        self._line = line
+    def __init__(self, link: "Any", told: "dict[str, Any]", ended: "type[Exception]") -> None:
+        self._link = link
         self._ended = ended
         self.problem: "str | None" = told["problem"]  # why there is nothing in it for this host
         self.images: bool = told["images"]  # are images taken from it, too?
@@ -99,11 +99,11 @@ class Parcels:
         if self.problem is not None:
             raise Failed(self.problem, "make a bundle for it, too: provision bundle --for OS:RELEASE/ARCH")
         if self._listing is None:
-            self._line.send({"type": "listing"})
+            self._link.send({"type": "listing"})
             self._listing = self._next()
         return self._listing
 
-    def receive(self, system: "System", wanted: "Iterable[Wanted]", watch: "Callable[[], None]" = lambda: None) -> None:
+    def receive(self, system: "System", wanted: "Iterable[Piece]", watch: "Callable[[], None]" = lambda: None) -> None:
         """Have all of these in the cache. Raises Failed with the name of what is missing or was changed; `watch` is
         called at each piece, and may raise Failed, too."""
         files = list({item.sha256: item for item in wanted}.values())
@@ -124,12 +124,12 @@ class Parcels:
             system.remove(self.path(system, digest))
 
     def _folder(self, system: "System") -> str:
-        folder = os.path.join(system.memory.directory(), FOLDER)
+        folder = os.path.join(system.state_file.directory(), FOLDER)
         if system.stat(folder) is None:
             system.make_directory(folder, 0o700, os.geteuid(), os.getegid())
         return folder
 
-    def _there(self, system: "System", folder: str, item: Wanted) -> bool:
+    def _there(self, system: "System", folder: str, item: Piece) -> bool:
         """Is it in the cache, and sound? What lay there since another run is read anew."""
         path = os.path.join(folder, item.sha256)
         if item.sha256 not in self._sound and system.stat(path) is not None:
@@ -140,8 +140,8 @@ class Parcels:
         return item.sha256 in self._sound
 
     def _bring(
-        self, system: "System", folder: str, missing: "list[Wanted]", watch: "Callable[[], None]"
-    ) -> "list[Wanted]":
+        self, system: "System", folder: str, missing: "list[Piece]", watch: "Callable[[], None]"
+    ) -> "list[Piece]":
         """Ask for these, a few pieces ahead; those that have to be asked for from their start once more."""
         again, told, done = [], 0.0, 0
         total = sum(item.size for item in missing)
@@ -170,7 +170,7 @@ class Parcels:
         return again
 
     def _pieces(
-        self, system: "System", folder: str, missing: "list[Wanted]"
+        self, system: "System", folder: str, missing: "list[Piece]"
     ) -> "Iterator[tuple[_Part, int, int, bool]]":
         """(part, offset, length, is it the last) of all that is to come."""
         for wanted in missing:
@@ -193,7 +193,7 @@ class Parcels:
             waiting.append((part, length, last))
             asked.append([part.wanted.sha256, offset, length])
         if asked:
-            self._line.send({"type": "fetch", "pieces": asked})
+            self._link.send({"type": "fetch", "pieces": asked})
 
     def _piece(self, part: _Part, length: int) -> bytes:
         message = self._next()
@@ -206,14 +206,14 @@ class Parcels:
     def _next(self) -> "dict[str, Any]":
         if not self._cut:
             try:
-                message: "dict[str, Any]" = self._line.next()
+                message: "dict[str, Any]" = self._link.next()
                 return message
             except self._ended:
                 self._cut = True  # the wire says so once: whoever asked again would wait for ever
         raise Failed("the transfer was cut", "run again: what has come is kept")
 
 
-def _make_room(system: "System", folder: str, missing: "list[Wanted]", wanted: "set[str]") -> None:
+def _make_room(system: "System", folder: str, missing: "list[Piece]", wanted: "set[str]") -> None:
     """Drop what was used longest ago, as far as the limit wants it. Raises Failed where the disk has no room."""
     coming = sum(item.size for item in missing)
     kept = [(status.st_mtime, status.st_size, name) for name, status in _files(system, folder)]

@@ -146,7 +146,7 @@ class Reader:
         body: "bytes | Iterable[bytes]" = b"",
         headers: "Mapping[str, str] | None" = None,
         timeout: float = 10,
-    ) -> "ContextManager[unix_http.Answer]":
+    ) -> "ContextManager[unix_http.Response]":
         """One HTTP request on a Unix socket: any other than GET and HEAD changes something."""
         return unix_http.asked(method, path, target, body, headers or {}, timeout)
 

@@ -10,7 +10,7 @@ LINE = 1000
 """Characters of a line that are shown, at its beginning and at its end."""
 
 
-class Result:
+class CommandResult:
     """What a command left: exit status (127: no such program, -9: killed at its time limit), both outputs as text."""
 
     def __init__(

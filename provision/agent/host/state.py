@@ -38,7 +38,7 @@ UNDO = "undo"
 """The folder, beside the document, with the way back of a change that is at work (rollback/transaction.py)."""
 
 
-class Memory:
+class StateFile:
     """A small JSON document in the state directory, in sections of named records."""
 
     def __init__(self, system: "Files", name: str = "state.json") -> None:

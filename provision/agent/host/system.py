@@ -11,13 +11,13 @@ import stat
 from . import safe_files, unix_http
 from .errors import Failed, TimedOut
 from .reader import Reader
-from .state import Memory
+from .state import StateFile
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import IO, Any, Callable, ContextManager, Mapping, Sequence
 
-    from .results import Result
+    from .results import CommandResult
 
 STATE = "/var/lib/provision"
 
@@ -30,7 +30,7 @@ class System(Reader):
     def __init__(self, state: str = STATE) -> None:
         Reader.__init__(self)
         self.state = state
-        self.memory = Memory(self)
+        self.state_file = StateFile(self)
         self.foreseen: "dict[str, bytes | None]" = {}  # in check mode: {path: what would stand there by now}
         self.journal: "Any" = None  # of the change that is at work: rollback/transaction.py hears of each write first
         self.sources: "Any" = None  # our own sources, for what has to run when we are gone; main.py gives them
@@ -45,7 +45,7 @@ class System(Reader):
 
     def query(
         self, argv: "Sequence[str]", timeout: float = 30, stdin: bytes = b"", env: "Mapping[str, str] | None" = None
-    ) -> "Result":
+    ) -> "CommandResult":
         """Run a command that only reads. The caller vouches for that; `Result.ok` is the caller's to look at."""
         return self._execute(argv, timeout, stdin, env, None)
 
@@ -57,7 +57,7 @@ class System(Reader):
         env: "Mapping[str, str] | None" = None,
         log: "str | None" = None,
         fix: str = "",
-    ) -> "Result":
+    ) -> "CommandResult":
         """Run a command that changes the host; a failure raises Failed with the command's own last words.
 
         `log`: both outputs go to that file (created 0600), not to a pipe, so that the command survives our death.
@@ -81,7 +81,7 @@ class System(Reader):
     @staticmethod
     def _execute(
         argv: "Sequence[str]", timeout: float, stdin: bytes, env: "Mapping[str, str] | None", log: "str | None"
-    ) -> "Result":
+    ) -> "CommandResult":
         from .commands import execute  # a run without changes starts no process, and need not load what that takes
 
         return execute(argv, timeout, stdin, env, log)
@@ -106,7 +106,9 @@ class System(Reader):
         if place != path and status is not None and not stat.S_ISREG(status.st_mode):
             cause = "{} is a symbolic link that leads to {}, which is no regular file".format(path, place)
             raise Failed(cause, "put a file in its place, or remove the link")
-        self.memory.put("written", path, {"digest": self.memory.digest(data), "boot": self.boot_id(), "uptime": None})
+        self.state_file.put(
+            "written", path, {"digest": self.state_file.digest(data), "boot": self.boot_id(), "uptime": None}
+        )
         if self.journal is not None:
             self.journal.writes(place, data)
         safe_files.replace(place, data, mode, uid, gid, validate)
@@ -114,8 +116,8 @@ class System(Reader):
 
     def wrote(self, path: str, data: bytes) -> None:
         """It stands there from now on."""
-        record = {"digest": self.memory.digest(data), "boot": self.boot_id(), "uptime": self.uptime()}
-        self.memory.put("written", path, record)
+        record = {"digest": self.state_file.digest(data), "boot": self.boot_id(), "uptime": self.uptime()}
+        self.state_file.put("written", path, record)
 
     def receive(self, path: str, fill: "Callable[[IO[bytes]], object]", mode: int, uid: int, gid: int) -> None:
         """`write` for what is too large for our memory: `fill` writes it to the open sibling, or raises."""
@@ -183,7 +185,7 @@ class ReadOnly(System):
     def _refuse(self, *args: "Any", **kwargs: "Any") -> "Any":
         raise AssertionError("a kind tried to write in check mode: this is a bug of provision")
 
-    def ask_unix(self, method: str, *words: "Any", **more: "Any") -> "ContextManager[unix_http.Answer]":
+    def ask_unix(self, method: str, *words: "Any", **more: "Any") -> "ContextManager[unix_http.Response]":
         return Reader.ask_unix(self, method, *words, **more) if method in unix_http.READING else self._refuse()
 
     run = detach = write = receive = keep = append = set_mode = set_owner = make_directory = make_link = _refuse

@@ -17,7 +17,7 @@ LIMIT = 16 * 1024 * 1024
 READING = ("GET", "HEAD")
 
 
-class Answer:
+class Response:
     """`status`, and what follows: `read` it all, or take its `lines` as they come. `end`: by the monotonic clock."""
 
     def __init__(self, connection: socket.socket, path: str, end: float) -> None:
@@ -68,7 +68,7 @@ def asked(
     body: "bytes | Iterable[bytes]",
     headers: "Mapping[str, str]",
     timeout: float,
-) -> "Iterator[Answer]":
+) -> "Iterator[Response]":
     """The answer of who listens on the socket `path`; `timeout`: seconds for all of it. A body in pieces has its length
     among the headers."""
     end = time.monotonic() + timeout
@@ -83,4 +83,4 @@ def asked(
         connection.sendall(start + body if isinstance(body, bytes) else start)
         for piece in body if not isinstance(body, bytes) else ():
             connection.sendall(piece)
-        yield Answer(connection, path, end)
+        yield Response(connection, path, end)

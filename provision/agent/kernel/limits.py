@@ -6,7 +6,7 @@ names it. Sessions that are there keep what they have.
 
 from ..engine.resource import Resource
 from ..files.file import content_and_mode, rights
-from ..host import look
+from ..host import lenient
 from ..host.errors import Failed
 
 TYPE_CHECKING = False
@@ -54,7 +54,7 @@ class Limit(Resource):
         for name in system.names(FOLDER):
             if name > own and name.endswith(".conf"):
                 path = "{}/{}".format(FOLDER, name)
-                for words in _lines(look.text(system, path) or ""):
+                for words in _lines(lenient.text(system, path) or ""):
                     if words[:3] == [self.domain, self.type, self.item] and words[3] != self.value:
                         cause = "{} sets {} to {}, after our file".format(path, self.identity(), words[3])
                         raise Failed(cause, "take that line out of it, then run again")

@@ -8,7 +8,7 @@ import re
 
 from ..engine.resource import Resource
 from ..files.file import content_and_mode, rights
-from ..host import look
+from ..host import lenient
 from ..host.errors import Failed
 
 TYPE_CHECKING = False
@@ -63,7 +63,7 @@ class KernelModule(Resource):
 
     def _parameter(self, system: "System", name: str, asked: str) -> "str | None":
         """A parameter as the running module has it, in the words of `asked` where it means the same."""
-        found = look.text(system, "/sys/module/{}/parameters/{}".format(self._key(), name))
+        found = lenient.text(system, "/sys/module/{}/parameters/{}".format(self._key(), name))
         if found is None:  # not loaded yet, or one that the module does not show
             return asked if loaded(system, self._key()) else None
         return asked if same(found.strip(), asked) else found.strip()
@@ -93,10 +93,10 @@ class KernelModule(Resource):
 def loaded(system: "System", key: str) -> bool:
     """Is the module in the running kernel, loaded or built in?"""
     if system.stat("/sys/module/" + key) is not None:
-        state = look.word(system, "/sys/module/{}/initstate".format(key))
+        state = lenient.word(system, "/sys/module/{}/initstate".format(key))
         return state in ("", "live")  # a module that is built in has no state
-    release = look.word(system, "/proc/sys/kernel/osrelease")
-    names = look.text(system, "/lib/modules/{}/modules.builtin".format(release)) or ""
+    release = lenient.word(system, "/proc/sys/kernel/osrelease")
+    names = lenient.text(system, "/lib/modules/{}/modules.builtin".format(release)) or ""
     return key in [name.replace("-", "_") for name in re.findall(r"([^/\n]+)\.ko\S*$", names, re.M)]
 
 

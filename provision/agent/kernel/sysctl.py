@@ -6,7 +6,7 @@ names, and the last one counts: where another file wins over ours at boot, that 
 
 from ..engine.resource import Resource
 from ..files.file import content_and_mode, rights
-from ..host import look
+from ..host import lenient
 from ..host.errors import Failed
 
 TYPE_CHECKING = False
@@ -55,7 +55,7 @@ class Sysctl(Resource):
 
     def _refuse_other_files(self, system: "System") -> None:
         for path in later_files(system, self._path()):
-            found = setting(look.text(system, path) or "", self.name)
+            found = setting(lenient.text(system, path) or "", self.name)
             if found is not None and found != self._asked():
                 cause = "{} sets {} to {} at boot, after our file".format(path, self.name, found)
                 raise Failed(cause, "take that line out of it, then run again")
@@ -90,7 +90,7 @@ def later_files(system: "System", own: str) -> "list[str]":
     """The files that are read at boot after `own`."""
     found: "dict[str, str]" = {}
     for place in PLACES:
-        for name in look.names(system, place):
+        for name in lenient.names(system, place):
             if name.endswith(".conf"):
                 found.setdefault(name, "{}/{}".format(place, name))
     mine = own.rpartition("/")[2]

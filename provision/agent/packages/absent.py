@@ -14,8 +14,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from ..host.system import System
     from ..types import Diff, Impact, State
-    from .apt import Change
-    from .dpkg import Package
+    from .apt import AptChange
+    from .dpkg import DpkgPackage
 
 ENGINES = ("docker-ce", "docker.io", "docker-engine", "containerd.io", "containerd", "docker-ce-cli", "runc")
 """Packages whose removal stops Docker or its containers, whatever the declaration says."""
@@ -40,7 +40,7 @@ class PackageAbsent(Resource):
         found = dpkg.packages(system, self.names)
         return {name: self._state(found.get(name)) for name in self.names}
 
-    def _state(self, package: "Package | None") -> str:
+    def _state(self, package: "DpkgPackage | None") -> str:
         if package is not None and package.present:
             return str(package.version)
         if package is not None and self.purge and package.status == "config-files":
@@ -66,7 +66,7 @@ class PackageAbsent(Resource):
                 apt.change(system, ["apt-mark", "hold"] + held, 60, self.lock_timeout, {})
             raise
         for name in held:
-            system.memory.put(HOLDS, name, None)
+            system.state_file.put(HOLDS, name, None)
 
     def _remove(self, system: "System", names: "list[str]") -> None:
         options = OPTIONS + ["purge" if self.purge else "remove"]
@@ -78,13 +78,13 @@ class PackageAbsent(Resource):
         """Those that are held because we were asked to; Failed where the hold is somebody's."""
         found = dpkg.packages(system, names)
         held = [name for name in names if name in found and found[name].present and found[name].held]
-        foreign = [name for name in held if not system.memory.get(HOLDS, name)]
+        foreign = [name for name in held if not system.state_file.get(HOLDS, name)]
         if foreign:
             cause = "{} must not be installed, and somebody holds it".format(", ".join(foreign))
             raise Failed(cause, "release it (apt-mark unhold {}), then run again".format(" ".join(foreign)))
         return held
 
-    def _refuse_surprises(self, change: "Change") -> None:
+    def _refuse_surprises(self, change: "AptChange") -> None:
         fix = "remove what depends on it yourself, or add it to the names, then run again"
         others = sorted(set(change.removed) - set(self.names))
         if others:

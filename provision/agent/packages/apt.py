@@ -16,7 +16,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Sequence
 
-    from ..host.results import Result
+    from ..host.results import CommandResult
     from ..host.system import System
 
 NO_CACHE = ["-o", "Dir::Cache::pkgcache=", "-o", "Dir::Cache::srcpkgcache="]
@@ -50,7 +50,7 @@ def version(system: "System") -> "str | None":
 
 def updated(system: "System", since: "int | None" = FRESH) -> bool:
     """Have we updated the lists within `since` seconds, with the sources that there are now? None: in this very run."""
-    record = system.memory.get("apt", "updated")
+    record = system.state_file.get("apt", "updated")
     if record is None:
         return False
     if since is None:
@@ -60,7 +60,7 @@ def updated(system: "System", since: "int | None" = FRESH) -> bool:
 
 def sources_changed(system: "System", come: str = "") -> None:
     """The lists no longer fit the sources: the next transaction updates them. `come`: the file of a new source."""
-    system.memory.put("apt", "updated", None)
+    system.state_file.put("apt", "updated", None)
     if system.lists is not None:
         system.lists = (system.lists[0], system.lists[1] + [come]) if come else None
 
@@ -79,7 +79,7 @@ def update(system: "System", limit: int) -> "Failed | None":
     error = error or (before if len(come) == 1 else None)
     system.lists = (error, [])
     if error is None:
-        system.memory.put("apt", "updated", {"time": time.time(), "run": _run(system)})
+        system.state_file.put("apt", "updated", {"time": time.time(), "run": _run(system)})
     return error
 
 
@@ -157,13 +157,13 @@ def rehearse(system: "System", arguments: "list[str]", timeout: float) -> None:
         raise explain(answer.out + answer.err, "apt cannot do that")
 
 
-def _in_time(answer: "Result") -> "Result":
+def _in_time(answer: "CommandResult") -> "CommandResult":
     if answer.timed_out:
         raise TimedOut("{} did not end in time".format(" ".join(answer.argv[:2])), "see whether the host is overloaded")
     return answer
 
 
-class Change:
+class AptChange:
     """What apt would do: {name: (version now or None, version then)}, and the names that it would remove."""
 
     def __init__(self, installed: "dict[str, tuple[str | None, str]]", removed: "list[str]") -> None:
@@ -171,7 +171,7 @@ class Change:
         self.removed = removed
 
 
-def simulate(system: "System", arguments: "list[str]", timeout: float = 300) -> "Change":
+def simulate(system: "System", arguments: "list[str]", timeout: float = 300) -> "AptChange":
     """What `apt-get install ARGUMENTS` would do, as a Change. Raises Failed with what apt says against it.
 
     By itself only for `apply`: apt may write its cache, and the transaction that follows is the faster for it.
@@ -184,7 +184,7 @@ def simulate(system: "System", arguments: "list[str]", timeout: float = 300) -> 
     for name, now, then in re.findall(r"^Inst (\S+?)(?::\S+)? (?:\[(\S+)\] )?\((\S+) ", answer.out, re.M):
         installed[name] = (now or None, then)
     removed = re.findall(r"^(?:Remv|Purg) ([^\s:]+)", answer.out, re.M)
-    return Change(installed, removed)
+    return AptChange(installed, removed)
 
 
 # -- changing
@@ -213,7 +213,7 @@ def _attempt(
 ) -> "Failed | None":
     """None, or why it failed. A lock that another program takes between our look and theirs is waited for again."""
     deadline = time.monotonic() + limit
-    system.memory.directory()
+    system.state_file.directory()
     log = _log_file(system, argv[0])
     while True:
         apt_locks.wait(system, max(0, int(deadline - time.monotonic())))

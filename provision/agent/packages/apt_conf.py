@@ -40,7 +40,7 @@ class AptConf(File):
             result = system.query(["apt-config", "dump"], env={"APT_CONFIG": wrapper})
         finally:
             system.remove(wrapper)
-            system.memory.put("written", wrapper, None)
+            system.state_file.put("written", wrapper, None)
         if not result.ok:
             why = "; ".join(line[3:] for line in result.err.splitlines() if line.startswith("E: "))
             why = why.replace(staged, self.path)

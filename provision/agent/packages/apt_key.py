@@ -7,14 +7,14 @@ is asked the way apt itself would be (its proxy settings), within a time limit, 
 import re
 import time
 
-from ..host import look
+from ..host import lenient
 from ..host.errors import Failed
 from . import openpgp
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from ..host.system import System
-    from .openpgp import Key
+    from .openpgp import PublicKey
 
 TIMEOUT = 20
 """Seconds for each answer of a server; the whole key may take twice that."""
@@ -22,7 +22,7 @@ LIMIT = 1024 * 1024
 TEXT = "-----BEGIN PGP"
 
 
-def obtain(system: "System", key: str, fingerprint: str, timeout: float = TIMEOUT) -> "Key":
+def obtain(system: "System", key: str, fingerprint: str, timeout: float = TIMEOUT) -> "PublicKey":
     """The openpgp.Key with that fingerprint from `key` (armored text, path, file: or http(s) URL). Raises Failed."""
     found = select(_bytes(system, key, timeout), fingerprint, _shown(key))
     if expired(found):
@@ -43,7 +43,7 @@ def local(system: "System", key: str) -> "bytes | None":
         return None
 
 
-def select(data: bytes, fingerprint: str, origin: str) -> "Key":
+def select(data: bytes, fingerprint: str, origin: str) -> "PublicKey":
     """Of all keys in `data` the one that is asked for."""
     try:
         found = openpgp.keys(data)
@@ -59,7 +59,7 @@ def select(data: bytes, fingerprint: str, origin: str) -> "Key":
     )
 
 
-def expired(key: "Key") -> bool:
+def expired(key: "PublicKey") -> bool:
     return key.expires is not None and key.expires < time.time()
 
 
@@ -70,7 +70,7 @@ def day(seconds: int) -> str:
 def _shown(key: str) -> str:
     if key.startswith(TEXT):
         return "the inventory"
-    return look.without_secrets(key)
+    return lenient.without_secrets(key)
 
 
 def _path(key: str) -> "str | None":

@@ -9,7 +9,7 @@ import os
 import struct
 import time
 
-from ..host import look
+from ..host import lenient
 from ..host.errors import Failed
 
 TYPE_CHECKING = False
@@ -66,5 +66,5 @@ def named(system: "System", pid: int) -> str:
     """A process for people: its PID and what it runs."""
     if pid == 0:
         return "a process in another container"
-    words = look.arguments(system, pid)
+    words = lenient.arguments(system, pid)
     return "process {} ({})".format(pid, " ".join(" ".join(words).split())[:120] if words else "which has just ended")

@@ -7,7 +7,7 @@ found which file or hold may be why.
 import re
 from fnmatch import fnmatchcase
 
-from ..host import look
+from ..host import lenient
 from ..host.errors import Failed
 from . import dpkg
 
@@ -59,12 +59,12 @@ def _preference(found: "list[str]", name: str, told: str = "", output: str = "")
 
 def files(system: "System", name: str, any_priority: bool = False) -> "list[str]":
     """Files with a pin below zero for this package; of any priority, with one that names it."""
-    names = [FILE] + ["{}/{}".format(PARTS, part) for part in look.names(system, PARTS)]
+    names = [FILE] + ["{}/{}".format(PARTS, part) for part in lenient.names(system, PARTS)]
     return [path for path in names if any(_keeps_out(part, name, any_priority) for part in _stanzas(system, path))]
 
 
 def _stanzas(system: "System", path: str) -> "Iterator[dict[str, str]]":
-    lines = [line for line in (look.text(system, path) or "").splitlines() if not line.startswith("#")]
+    lines = [line for line in (lenient.text(system, path) or "").splitlines() if not line.startswith("#")]
     for stanza in re.split(r"\n\s*\n", "\n".join(lines)):
         yield {key.lower(): value.strip() for key, value in re.findall(r"^(\S+?):[ \t]*(.*)", stanza, re.M)}
 

@@ -8,7 +8,7 @@ import contextlib
 import os
 import re
 
-from ..host import look
+from ..host import lenient
 from ..host.errors import Failed
 from . import source_list
 from .apt_errors import explain
@@ -99,8 +99,8 @@ def _files(system: "System", folder: str, coming: "Sequence[Coming]", limit: int
     files: "dict[str, bytes | str]" = {"apt.conf": configuration.format(folder, max(1, limit // 3)).encode("ascii")}
     if not coming:
         return files
-    lists = [name for name in look.names(system, LISTS) if name not in ("lock", "partial", "auxfiles")]
-    others = [name for name in look.names(system, source_list.PARTS) if name not in _in_the_way(coming)]
+    lists = [name for name in lenient.names(system, LISTS) if name not in ("lock", "partial", "auxfiles")]
+    others = [name for name in lenient.names(system, source_list.PARTS) if name not in _in_the_way(coming)]
     files["lists/partial/.keep"] = b""
     files.update({"lists/" + name: os.path.join(LISTS, name) for name in lists})
     files.update({"parts/" + name: os.path.join(source_list.PARTS, name) for name in others})

@@ -11,9 +11,9 @@ import contextlib
 import re
 import threading
 
-from ..host import look
+from ..host import lenient
 from ..host.errors import Failed
-from ..host.parcels import VERIFY, Wanted
+from ..host.parcels import VERIFY, Piece
 from . import dpkg, source_list
 from .apt_errors import explain
 
@@ -154,8 +154,8 @@ def newest(system: "System", names: "list[str]") -> "dict[str, str | None]":
     return found
 
 
-def _wanted(file: "dict[str, Any]", digest: str) -> Wanted:
-    return Wanted(digest, file["size"], file["path"])
+def _wanted(file: "dict[str, Any]", digest: str) -> Piece:
+    return Piece(digest, file["size"], file["path"])
 
 
 def _stanzas(listing: "dict[str, Any]") -> "dict[str, bytes]":
@@ -261,8 +261,8 @@ def _key(system: "System", repository: "dict[str, Any]", path: str) -> "tuple[st
                 text = "\n".join("" if line == "." else line for line in lines)
                 return " signed-by=" + path, text.strip().encode("ascii", "replace") + b"\n"
             return " signed-by=" + ",".join(entry.signed_by.replace(",", " ").split()) if entry.signed_by else "", b""
-    keys = ["/usr/share/keyrings/" + name for name in ARCHIVE if look.exists(system, "/usr/share/keyrings/" + name)]
-    keys += [TRUSTED + "/" + name for name in look.names(system, TRUSTED) if name.endswith((".gpg", ".asc"))]
+    keys = ["/usr/share/keyrings/" + name for name in ARCHIVE if lenient.exists(system, "/usr/share/keyrings/" + name)]
+    keys += [TRUSTED + "/" + name for name in lenient.names(system, TRUSTED) if name.endswith((".gpg", ".asc"))]
     return " signed-by=" + ",".join(keys) if keys else "", b""
 
 

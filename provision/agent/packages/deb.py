@@ -60,7 +60,7 @@ class Deb(Resource):
 
     def apply(self, system: "System", diff: "Diff") -> None:
         """Fetch the file, check its sum, install it."""
-        folder = system.memory.directory()
+        folder = system.state_file.directory()
         path = os.path.join(folder, "{}.deb".format(self.name))
         system.keep(path, self._content(system))
         try:

@@ -21,7 +21,7 @@ LIMIT = 256 * 1024 * 1024
 _BROKEN = rb"\nPackage: (\S+)\nStatus: \S+ (?:\S+ (?!installed|config-files|not-installed)\S+|reinstreq \S+)\n"
 
 
-class Package:
+class DpkgPackage:
     """One package: `want` (install, hold, …), `flag` (ok, reinstreq), `status` (installed, unpacked, …), `version`."""
 
     def __init__(self, name: str, stanza: str) -> None:
@@ -46,7 +46,7 @@ class Package:
         return bool(self.want == "hold")
 
 
-def packages(system: "System", names: "Iterable[str]") -> "dict[str, Package]":
+def packages(system: "System", names: "Iterable[str]") -> "dict[str, DpkgPackage]":
     """{name: Package} for those of `names` that dpkg knows. Of several architectures the present one is meant."""
     recent = _updates(system)
     found = {}
@@ -85,14 +85,14 @@ def _updates(system: "System") -> bytes:
     return b"\n".join(system.read(UPDATES + "/" + name) or b"" for name in names)
 
 
-def _among(names: "Iterable[str]", data: bytes) -> "Iterator[Package]":
+def _among(names: "Iterable[str]", data: bytes) -> "Iterator[DpkgPackage]":
     """The stanzas of these packages; dpkg writes the name first."""
     wanted = {name.encode() for name in names}
     for stanza in data.split(b"\n\n"):
         stanza = stanza.lstrip(b"\n")
         name = stanza[len(b"Package: ") : stanza.find(b"\n")]
         if name in wanted and stanza.startswith(b"Package: "):
-            yield Package(name.decode(), stanza.decode("utf-8", "replace"))
+            yield DpkgPackage(name.decode(), stanza.decode("utf-8", "replace"))
 
 
 def compare(one: str, other: str) -> int:

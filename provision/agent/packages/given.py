@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from ..types import Undo
 
 INSTALLED = "installed"
-"""Section of the memory: packages that a transaction of ours has installed, each with the set that it came with."""
+"""Section of state.json: packages that a transaction of ours has installed, each with the set that it came with."""
 KIND = "packages_removal"
 """The kind of resource that takes a set away: removal.py."""
 
@@ -33,7 +33,7 @@ class Noted:
 
     def _note(self, names: "set[str]") -> None:
         for name in sorted(names - self._before):
-            self._system.memory.put(INSTALLED, name, {"with": self._identity})
+            self._system.state_file.put(INSTALLED, name, {"with": self._identity})
 
 
 def undo(role: str, identity: str, names: "Collection[str]", timeout: int, lock_timeout: int) -> "Undo":

@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 
     from ..host.system import System
     from ..types import Diff, Impact, State, Undo
-    from .apt import Change
-    from .dpkg import Package
+    from .apt import AptChange
+    from .dpkg import DpkgPackage
 
     Targets = List[Tuple[str, Optional[str]]]
     Env = Dict[str, str]
@@ -40,7 +40,7 @@ OPTIONS = [
 ]
 POLICY = "policy-rc.d"
 HOLDS = "holds"
-"""Section of the memory: packages that are held because we were asked to hold them. Any other hold is somebody's."""
+"""Section of state.json: packages that are held because we were asked to hold them. Any other hold is somebody's."""
 
 
 class Packages(Resource):
@@ -84,7 +84,7 @@ class Packages(Resource):
         state[POLICY] = "left by an interrupted run" if policy_rc.left_behind(system) else None
         return state
 
-    def _state(self, package: "Package | None", asked: "str | None", newest: "str | None") -> str:
+    def _state(self, package: "DpkgPackage | None", asked: "str | None", newest: "str | None") -> str:
         """One package in the words of `desired` where it is as asked, else in its own."""
         if package is None or not package.present:
             return ABSENT
@@ -101,7 +101,7 @@ class Packages(Resource):
             return "{} (whether that is the newest is known after apt-get update){}".format(package.version, held)
         return ("latest" if dpkg.compare(package.version, newest) >= 0 else package.version) + held
 
-    def _newest(self, system: "System", found: "dict[str, Package]") -> "dict[str, str | None]":
+    def _newest(self, system: "System", found: "dict[str, DpkgPackage]") -> "dict[str, str | None]":
         names = [name for name, version in self._asked().items() if version is None and _there(found, name)]
         if system.bundle is not None and self.latest and names:
             from . import bundled
@@ -111,13 +111,13 @@ class Packages(Resource):
             return {}
         return apt.candidates(system, names)
 
-    def _refuse_conflicts(self, found: "dict[str, Package]") -> None:
+    def _refuse_conflicts(self, found: "dict[str, DpkgPackage]") -> None:
         there = [name for name in self.conflicts if name not in self.replace and _there(found, name)]
         if there:
             cause = "{} conflicts with {}, which is installed".format(self.packages[0]["name"], _listed(there, found))
             raise Failed(cause, "remove it, or allow its replacement (replace: true), then run again")
 
-    def _refuse_downgrades(self, found: "dict[str, Package]") -> None:
+    def _refuse_downgrades(self, found: "dict[str, DpkgPackage]") -> None:
         for name, version in self._asked().items():
             if version is None or self.allow_downgrade or not _there(found, name):
                 continue
@@ -147,7 +147,7 @@ class Packages(Resource):
 
     def settled(self, system: "System") -> None:
         for name in self._asked() if self.hold else ():
-            system.memory.put(HOLDS, name, True)
+            system.state_file.put(HOLDS, name, True)
 
     def foresee(self, system: "System") -> None:
         """The programs of packages that go, or become other ones: what runs them is not on disk any more."""
@@ -206,7 +206,7 @@ class Packages(Resource):
         return targets
 
     def _version_of_a_peer(
-        self, system: "System", name: str, found: "dict[str, Package]", where: "list[str]"
+        self, system: "System", name: str, found: "dict[str, DpkgPackage]", where: "list[str]"
     ) -> "str | None":
         """A lost docker-ce-cli comes back at the version of the docker-ce that is there, where it can still be had."""
         peers = [package.version for package in found.values() if package.installed]
@@ -298,7 +298,7 @@ class Packages(Resource):
             cause = "{}, and {}".format(problem.cause, error.cause)
             raise Failed(cause, problem.fix, problem.output + "\n" + error.output) from None
 
-    def _refuse_surprises(self, system: "System", change: "Change") -> None:
+    def _refuse_surprises(self, system: "System", change: "AptChange") -> None:
         removed = [name for name in change.removed if name not in self.replace]
         if removed:
             cause = "apt would have to remove {}".format(", ".join(removed))
@@ -322,7 +322,7 @@ class Packages(Resource):
             apt.change(system, ["apt-mark", verb] + marked, 60, self.lock_timeout, {})
 
 
-def _there(found: "dict[str, Package]", name: str) -> bool:
+def _there(found: "dict[str, DpkgPackage]", name: str) -> bool:
     return name in found and found[name].present
 
 
@@ -330,7 +330,7 @@ def _only_hold(before: str, after: str) -> bool:
     return after.endswith(HELD) and before == after[: -len(HELD)]
 
 
-def _listed(names: "list[str]", found: "dict[str, Package]") -> str:
+def _listed(names: "list[str]", found: "dict[str, DpkgPackage]") -> str:
     return ", ".join("{} {}".format(name, found[name].version) for name in names)
 
 

@@ -18,7 +18,7 @@ CERTIFICATIONS = (0x10, 0x11, 0x12, 0x13)
 CREATED, EXPIRES, ISSUER, ISSUER_FINGERPRINT = 2, 9, 16, 33  # signature subpackets
 
 
-class Key:
+class PublicKey:
     """One primary key with all that belongs to it."""
 
     def __init__(self, body: bytes) -> None:
@@ -52,12 +52,12 @@ class Key:
             self.expires = self.created + valid if valid else None
 
 
-def keys(data: bytes) -> "list[Key]":
+def keys(data: bytes) -> "list[PublicKey]":
     """The primary keys in `data` (bytes, armored or not), in order. Raises ValueError when it is no key file."""
     found = []
     for tag, body, raw in _packets(unarmored(data)):
         if tag == PUBLIC_KEY:
-            found.append(Key(body))
+            found.append(PublicKey(body))
         if not found:
             raise ValueError("it does not begin with a public key")
         found[-1].take(tag, body, raw)

@@ -8,7 +8,7 @@ init-system-helpers; the exit status 101 forbids an action.
 
 import contextlib
 
-from ..host import look
+from ..host import lenient
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -34,18 +34,20 @@ exit 101
 
 def left_behind(system: "System") -> bool:
     """Has a run died and left its script, or the host's own aside?"""
-    return MARK in (look.text(system, PATH) or "") or look.exists(system, SAVED) and not look.exists(system, PATH)
+    return (
+        MARK in (lenient.text(system, PATH) or "") or lenient.exists(system, SAVED) and not lenient.exists(system, PATH)
+    )
 
 
 def restore(system: "System") -> None:
     """Put the host's own policy back, or leave none where there was none."""
     if not left_behind(system):
         return
-    if look.exists(system, SAVED):
+    if lenient.exists(system, SAVED):
         system.rename(SAVED, PATH)
     else:
         system.remove(PATH)
-    system.memory.put("written", PATH, None)
+    system.state_file.put("written", PATH, None)
 
 
 @contextlib.contextmanager
@@ -58,7 +60,7 @@ def forbidden(system: "System", services: "list[str]", removed: "Sequence[str]" 
         yield {}
         return
     restore(system)
-    if look.exists(system, PATH):
+    if lenient.exists(system, PATH):
         system.rename(PATH, SAVED)
     try:
         system.write(PATH, _SCRIPT.encode("ascii"), 0o755)

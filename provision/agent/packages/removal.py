@@ -42,18 +42,18 @@ class PackagesRemoval(Resource):
         wanted = self._of_other_roles(system)
         ours = [name for name in self._came(system) if name not in wanted]
         found = dpkg.packages(system, ours + list(self.names))
-        held = [name for name in self.names if name not in wanted and system.memory.get(HOLDS, name)]
+        held = [name for name in self.names if name not in wanted and system.state_file.get(HOLDS, name)]
         return {
             "installed": sorted(name for name in ours if name in found and found[name].present),
             "held": sorted(name for name in held if name in found and found[name].present and found[name].held),
         }
 
     def _came(self, system: "System") -> "list[str]":
-        known = system.memory.section(INSTALLED)
+        known = system.state_file.section(INSTALLED)
         return sorted(name for name, record in known.items() if record["with"] == self.came_with)
 
     def _of_other_roles(self, system: "System") -> "set[str]":
-        asked = system.memory.section("asked")
+        asked = system.state_file.section("asked")
         records = [record for role, items in asked.items() if role != self.role for record in items.values()]
         return {name for record in records if record["kind"] == KIND for name in record["fields"]["names"]}
 
@@ -113,9 +113,9 @@ class PackagesRemoval(Resource):
     def settled(self, system: "System") -> None:
         """What is left of ours is needed by others: it is theirs now."""
         for name in self._came(system):
-            system.memory.put(INSTALLED, name, None)
+            system.state_file.put(INSTALLED, name, None)
         for name in set(self.names) - self._of_other_roles(system):
-            system.memory.put(HOLDS, name, None)
+            system.state_file.put(HOLDS, name, None)
 
 
 def _found(diff: "Diff", key: str) -> "list[str]":

@@ -10,7 +10,7 @@ import stat
 
 from ..engine.resource import Resource
 from ..files.file import lets_fewer_in, rights
-from ..host import look
+from ..host import lenient
 from ..host.errors import Failed
 from . import apt, apt_key, apt_trial, dpkg, openpgp, source_list
 from .apt_trial import KEYRINGS
@@ -93,8 +93,8 @@ class AptSource(Resource):
             state.update({"source mode": _mode(system, source), "key mode": _mode(system, keyring, 0o444)})
         for name in self.replaces:
             path = "{}/{}".format(source_list.PARTS, name)
-            content = look.text(system, path) if path != source else None
-            state[REPLACES + name] = None if content is None else look.without_secrets(content)
+            content = lenient.text(system, path) if path != source else None
+            state[REPLACES + name] = None if content is None else lenient.without_secrets(content)
         return state
 
     def _key(self, system: "System", keyring: str) -> "str | None":
@@ -130,7 +130,7 @@ class AptSource(Resource):
                 continue
             key = "with another key" if entry.signed_by else "without a key"
             cause = "{} has the source {} {} too, {}, and that stops all of apt"
-            cause = cause.format(entry.file, look.without_secrets(self.uri), self.suite, key)
+            cause = cause.format(entry.file, lenient.without_secrets(self.uri), self.suite, key)
             raise Failed(cause, "remove it, or name it in `replaces`, then run again")
 
     def _taken_together(self, system: "System", source: str, text: str) -> bool:

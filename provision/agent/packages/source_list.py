@@ -7,7 +7,7 @@ without a key does, too): they must be found before, and apt must accept the new
 import os
 import re
 
-from ..host import look
+from ..host import lenient
 from . import apt
 from .apt_errors import explain
 
@@ -21,7 +21,7 @@ LIST = "/etc/apt/sources.list"
 PARTS = "/etc/apt/sources.list.d"
 
 
-class Entry:
+class SourceEntry:
     """One URI and suite of one file, and the key that it names ("" for none)."""
 
     def __init__(self, file: str, uri: str, suite: str, signed_by: str) -> None:
@@ -43,16 +43,16 @@ def _canonical(uri: str, suite: str) -> "tuple[str, str]":
     return uri.rstrip("/"), suite[2:] or "/" if suite.startswith("./") else suite
 
 
-def entries(system: "System") -> "Iterator[Entry]":
+def entries(system: "System") -> "Iterator[SourceEntry]":
     """All entries that are in force."""
-    for path in [LIST] + [os.path.join(PARTS, name) for name in look.names(system, PARTS)]:
-        content = look.text(system, path) or ""
+    for path in [LIST] + [os.path.join(PARTS, name) for name in lenient.names(system, PARTS)]:
+        content = lenient.text(system, path) or ""
         if path.endswith(".sources"):
             for found in _stanzas(content):
-                yield Entry(path, *found)
+                yield SourceEntry(path, *found)
         elif path.endswith(".list"):
             for found in _lines(content):
-                yield Entry(path, *found)
+                yield SourceEntry(path, *found)
 
 
 def _lines(content: str) -> "Iterator[tuple[str, str, str]]":
@@ -79,7 +79,7 @@ def _stanzas(content: str) -> "Iterator[tuple[str, str, str]]":
 
 def check(system: "System", name: str, content: str, without: "list[str]") -> None:
     """Let apt parse all sources as they would be with a file `name` of that `content` and without those files."""
-    others = [other for other in look.names(system, PARTS) if other != name and other not in without]
+    others = [other for other in lenient.names(system, PARTS) if other != name and other not in without]
     files: "dict[str, bytes | str]" = {other: os.path.join(PARTS, other) for other in others}
     files[name] = content.encode("utf-8")
     with system.scratch(lambda folder: files, {}) as folder:

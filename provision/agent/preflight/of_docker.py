@@ -11,7 +11,7 @@ import re
 from ..docker import command_line, daemon_socket, engine_facts, flags, footing
 from ..docker.daemon_json import JsonKeys
 from ..docker.daemon_socket import process
-from ..host import look
+from ..host import lenient
 from ..host.errors import Failed, Unknown
 from ..packages import dpkg
 
@@ -38,10 +38,10 @@ def engines(system: "System", change: "Change") -> "Judgement":
     """One engine: no snap beside it, no second dockerd, nobody who poses as docker."""
     if not change.engine:
         return UNTOUCHED
-    if look.exists(system, "/snap/docker/current"):
+    if lenient.exists(system, "/snap/docker/current"):
         return "fail", "Docker is installed as a snap, beside which no other engine works", "snap remove docker"
     daemon = process(system)
-    if daemon is not None and look.exists(system, BOOTED) and not command_line.started_by_unit(system, daemon):
+    if daemon is not None and lenient.exists(system, BOOTED) and not command_line.started_by_unit(system, daemon):
         cause = "Docker runs, and not as docker.service, which does not start beside it: {}".format(
             _named(system, str(daemon))
         )
@@ -59,7 +59,7 @@ def engines(system: "System", change: "Change") -> "Judgement":
 
 
 def _named(system: "System", pid: str) -> str:
-    words = " ".join(look.without_secrets(word) for word in look.arguments(system, pid) or ())[:120]
+    words = " ".join(lenient.without_secrets(word) for word in lenient.arguments(system, pid) or ())[:120]
     return "process {} ({})".format(pid, words)
 
 
@@ -98,7 +98,7 @@ def configuration(system: "System", change: "Change") -> "Judgement":
     for resource in written:
         try:
             remapped = bool(resource.planned(system).get(REMAP))
-            missing = [path for path in SUBORDINATE if remapped and not look.exists(system, path)]
+            missing = [path for path in SUBORDINATE if remapped and not lenient.exists(system, path)]
             if missing:
                 cause = "{} needs {}, which is not there: Docker would not start".format(REMAP, " and ".join(missing))
                 return "fail", cause, "touch {}".format(" ".join(missing))
@@ -111,9 +111,9 @@ def configuration(system: "System", change: "Change") -> "Judgement":
 
 def _unit(system: "System", name: str) -> str:
     """The text of a unit with its drop-ins; "" where there is none."""
-    found = next((text for text in (look.text(system, folder + name) for folder in UNITS) if text is not None), "")
+    found = next((text for text in (lenient.text(system, folder + name) for folder in UNITS) if text is not None), "")
     parts = "{}{}.d/".format(UNITS[0], name)
-    return "\n".join([found] + [look.text(system, parts + part) or "" for part in look.names(system, parts)])
+    return "\n".join([found] + [lenient.text(system, parts + part) or "" for part in lenient.names(system, parts)])
 
 
 def orchestrator(system: "System", change: "Change") -> "Judgement":
@@ -129,17 +129,17 @@ def orchestrator(system: "System", change: "Change") -> "Judgement":
     state = _swarm(system)
     if state not in ("inactive", ""):
         return "fail", "this host is in a Docker swarm ({}), which moves containers about".format(state), fix
-    if look.exists(system, WANTED):
+    if lenient.exists(system, WANTED):
         return "warn", "kubelet.service is to start at each boot, and then Kubernetes is in charge of this host", fix
     return "pass", "neither Kubernetes nor a swarm is in charge here", ""
 
 
 def _in_charge(system: "System", pid: str) -> "str | None":
     """The program of Kubernetes that this process is, by its name or by its unit, or None."""
-    name = os.path.basename((look.arguments(system, pid) or [""])[0])
+    name = os.path.basename((lenient.arguments(system, pid) or [""])[0])
     if name in IN_CHARGE:
         return name
-    return "kubelet" if KUBELET.search(look.text(system, "/proc/{}/cgroup".format(pid)) or "") else None
+    return "kubelet" if KUBELET.search(lenient.text(system, "/proc/{}/cgroup".format(pid)) or "") else None
 
 
 def images(system: "System", change: "Change") -> "Judgement":
@@ -157,7 +157,7 @@ def images(system: "System", change: "Change") -> "Judgement":
         return "pass", "there are no images or containers that could be hidden", ""
     driver, root = wanted["storage_driver"], wanted["data_root"]
     fix = "keep docker_daemon.{} as it is ({}), or save what you need (docker save) and remove the rest first"
-    if root and look.resolved(system, root) != look.resolved(system, now["root"]):
+    if root and lenient.resolved(system, root) != lenient.resolved(system, now["root"]):
         cause = "the data root changes from {} to {}, and hides {}".format(now["root"], root, now["kept"])
         return "fail", cause, fix.format("data_root", now["root"])
     if wanted["containerd_store"] is not None and now["containerd"] not in (None, wanted["containerd_store"]):
@@ -173,11 +173,11 @@ def images(system: "System", change: "Change") -> "Judgement":
 
 def _behind_a_link(system: "System", root: "str | None") -> "Judgement | None":
     """The answer for a data root that Docker would make behind a symbolic link, or None where it is as it should be."""
-    place = look.resolved(system, root) if root else ""
+    place = lenient.resolved(system, root) if root else ""
     if place is None:
         cause = "data_root {} goes through symbolic links that lead to each other".format(root)
         return "fail", cause, "correct the links, or choose another docker_daemon.data_root"
-    if not root or place == os.path.normpath(root) or look.exists(system, place):
+    if not root or place == os.path.normpath(root) or lenient.exists(system, place):
         return None
     cause = "data_root {} goes through a symbolic link to {}, which is not there, and no container runs in a directory"
     fix = "make it first (mkdir -p {0}), or set docker_daemon.data_root to it"
@@ -216,14 +216,14 @@ def _store(system: "System") -> "dict[str, Any]":
 def _store_at_rest(system: "System", root: str) -> "dict[str, Any]":
     """By the directories of a Docker that does not run: each driver keeps a list of its images."""
     drivers = []
-    for name in look.names(system, root + "/image"):
-        text = look.text(system, "{}/image/{}/repositories.json".format(root, name))
+    for name in lenient.names(system, root + "/image"):
+        text = lenient.text(system, "{}/image/{}/repositories.json".format(root, name))
         if text is not None and text.strip() not in ("", "{}", '{"Repositories":{}}'):
             drivers.append(name)
-    containers = len(look.names(system, root + "/containers"))
+    containers = len(lenient.names(system, root + "/containers"))
     kept = ["images"] if drivers else []
     kept += ["{} containers".format(containers)] if containers else []
-    drivers = drivers or look.names(system, root + "/image")
+    drivers = drivers or lenient.names(system, root + "/image")
     return {"root": root, "drivers": drivers, "containerd": None, "kept": " and ".join(kept) if drivers else ""}
 
 
@@ -232,12 +232,12 @@ def _swarm(system: "System") -> str:
     if pid is not None:
         info = daemon_socket.get(system, pid, "/info") or {}
         return (info.get("Swarm") or {}).get("LocalNodeState") or "inactive"
-    state = look.text(system, data_root(system) + "/swarm/docker-state.json")
+    state = lenient.text(system, data_root(system) + "/swarm/docker-state.json")
     return "stopped" if (state or "").strip() else "inactive"
 
 
 def _pids(system: "System") -> "list[str]":
-    return [name for name in look.names(system, "/proc") if name.isdigit()]
+    return [name for name in lenient.names(system, "/proc") if name.isdigit()]
 
 
 def _ours(system: "System", pid: str) -> bool:

@@ -7,7 +7,7 @@ announced, never done.
 import os
 
 from ..facts import gather
-from ..host import look
+from ..host import lenient
 from ..host.errors import Unknown
 from .of_docker import data_root
 
@@ -96,7 +96,7 @@ def _file_system(system: "System", path: str) -> "tuple[str, list[str]]":
 def _read_only(system: "System", path: str) -> bool:
     """Is the file system that holds `path` mounted read-only?"""
     best, options = "", ""
-    for line in (look.text(system, "/proc/self/mounts") or "").splitlines():
+    for line in (lenient.text(system, "/proc/self/mounts") or "").splitlines():
         words = line.split()
         place = words[1] if len(words) > 3 else ""
         inside = place == "/" or path == place or path.startswith(place + "/")
@@ -108,8 +108,8 @@ def _read_only(system: "System", path: str) -> bool:
 def reboot(system: "System", change: "Change") -> "Judgement":
     """Does the host wait for a reboot? Its packages say so, or a driver that is newer on disk than in the kernel."""
     for path in REBOOT:
-        if look.exists(system, path):
-            packages = (look.text(system, path + ".pkgs") or "").split()
+        if lenient.exists(system, path):
+            packages = (lenient.text(system, path + ".pkgs") or "").split()
             named = ": {}".format(", ".join(sorted(set(packages))[:5])) if packages else ""
             return "warn", "the host waits for a reboot{}".format(named), "reboot it when its work allows; we do not"
     driver = gather.nvidia(system, os.uname().release)

@@ -6,7 +6,7 @@ The law: reads only, takes no lock and asks no network.
 import re
 import time
 
-from ..host import look
+from ..host import lenient
 from ..packages import apt, apt_key, apt_locks, dpkg, openpgp, source_list
 from ..packages.install import HOLDS
 
@@ -45,7 +45,7 @@ def locks(system: "System", change: "Change") -> "Judgement":
         if pid is not None:
             cause = "{} is held by {}, for which we would wait".format(path, apt_locks.named(system, pid))
             return "warn", cause, "let that program end (do not remove the lock), or run again later"
-    if look.exists(system, "/run/systemd/system"):
+    if lenient.exists(system, "/run/systemd/system"):
         for name in TIMERS:
             due = _due(system, name)
             if due is not None and 0 <= due - time.time() < DUE:
@@ -66,7 +66,7 @@ def holds(system: "System", change: "Change") -> "Judgement":
     if not packages:
         return UNTOUCHED
     found = dpkg.packages(system, sorted(packages))
-    ours = system.memory.section(HOLDS)
+    ours = system.state_file.section(HOLDS)
     held = [name for name in sorted(found) if found[name].present and found[name].held and name not in ours]
     if held:
         changes = ", ".join("{} (from {} to {})".format(name, found[name].version, packages[name][1]) for name in held)
@@ -108,7 +108,7 @@ def _coming(change: "Change") -> "set[str]":
     return names
 
 
-def _conflict(system: "System", entries: "list[source_list.Entry]") -> "Judgement | None":
+def _conflict(system: "System", entries: "list[source_list.SourceEntry]") -> "Judgement | None":
     """Two entries for one source that stop all of apt, or None."""
     for entry, other in _twins(entries):
         if entry.signed_by and other.signed_by:
@@ -119,14 +119,16 @@ def _conflict(system: "System", entries: "list[source_list.Entry]") -> "Judgemen
             continue  # apt 3.0 takes an entry without a key beside one with it
         files = " and ".join(dict.fromkeys([other.file, entry.file]))
         cause = "{} {} for {} {}, and that stops all of apt"
-        cause = cause.format(files, told, look.without_secrets(entry.uri), entry.suite)
+        cause = cause.format(files, told, lenient.without_secrets(entry.uri), entry.suite)
         return "fail", cause, "remove one of the two entries"
     return None
 
 
-def _twins(entries: "list[source_list.Entry]") -> "Iterator[tuple[source_list.Entry, source_list.Entry]]":
+def _twins(
+    entries: "list[source_list.SourceEntry]",
+) -> "Iterator[tuple[source_list.SourceEntry, source_list.SourceEntry]]":
     """Entries for one URI and suite that differ in their keys."""
-    known: "dict[tuple[str, str], source_list.Entry]" = {}
+    known: "dict[tuple[str, str], source_list.SourceEntry]" = {}
     for entry in entries:
         other = known.setdefault(entry.source, entry)
         if _one_line(other.signed_by) != _one_line(entry.signed_by):

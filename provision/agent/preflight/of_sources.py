@@ -7,7 +7,7 @@ over the network. Lists may be old, and `apply` updates them: what only they say
 import contextlib
 import time
 
-from ..host import look
+from ..host import lenient
 from ..host.errors import Failed, TimedOut
 from ..packages import apt, apt_pins, apt_trial, dpkg
 from ..packages.install import Packages
@@ -101,7 +101,7 @@ def _asked(change: "Change") -> "dict[str, str | None]":
 
 
 def _listed(system: "System") -> bool:
-    return any("_Packages" in name for name in look.names(system, apt_trial.LISTS))
+    return any("_Packages" in name for name in lenient.names(system, apt_trial.LISTS))
 
 
 def _offers(system: "System", change: "Change", options: "list[str]", new: "set[str]", end: float) -> "Offers | None":

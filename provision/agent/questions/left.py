@@ -38,7 +38,7 @@ def by_role(system: "System", roles: "Collection[str]") -> "dict[str, list[str]]
 def _of_resources(system: "System", roles: "Collection[str]") -> "list[tuple[str, list[str]]]":
     return [
         (role, [text for key, item in sorted(record.items()) for text in _of_record(system, key, item)])
-        for role, record in sorted(system.memory.section("asked").items())
+        for role, record in sorted(system.state_file.section("asked").items())
         if role not in roles and isinstance(record, dict)
     ]
 
@@ -62,9 +62,9 @@ def _of_record(system: "System", key: str, record: "dict[str, Any]") -> "list[st
 
 def _of_keys(system: "System", roles: "Collection[str]") -> "list[tuple[str, list[str]]]":
     found = []
-    for path in sorted(system.memory.section("json_keys")):
+    for path in sorted(system.state_file.section("json_keys")):
         by_role: "dict[str, list[str]]" = {}
-        for name, item in sorted(system.memory.get("json_keys", path).items()):
+        for name, item in sorted(system.state_file.get("json_keys", path).items()):
             if item["role"] not in roles and _stands(system, path, json.loads(name)):
                 by_role.setdefault(item["role"], []).append(".".join(json.loads(name)))
         found += [(role, ["{} in {}".format(", ".join(keys), path)]) for role, keys in sorted(by_role.items())]
@@ -87,9 +87,9 @@ def _stands(system: "System", path: str, key: "list[str]") -> bool:
 
 def _of_flags(system: "System", roles: "Collection[str]") -> "list[tuple[str, list[str]]]":
     found = []
-    for path in sorted(system.memory.section("daemon_flags")):
+    for path in sorted(system.state_file.section("daemon_flags")):
         by_role: "dict[str, list[str]]" = {}
-        for name, _, role in system.memory.get("daemon_flags", path)["flags"]:
+        for name, _, role in system.state_file.get("daemon_flags", path)["flags"]:
             if role not in roles:
                 by_role.setdefault(role, []).append("--" + name)
         found += [(role, ["{} in {}".format(", ".join(names), path)]) for role, names in sorted(by_role.items())]

@@ -11,14 +11,14 @@ import os
 from ..docker import current
 from ..gpu.proof import gate
 from ..gpu.proof.receipt import DCGM, RECEIPT, SPEED, SURVIVAL
-from ..host import lock, look, times
+from ..host import lenient, lock, times
 from . import left
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-    from ..host.state import Memory
+    from ..host.state import StateFile
     from ..host.system import System
 
 REBOOT = ("/run/reboot-required", "/var/run/reboot-required")
@@ -30,7 +30,7 @@ TEXT = 500
 
 
 def answer(system: "System", arguments: "dict[str, list[str]]") -> "dict[str, Any]":
-    memory = system.memory
+    memory = system.state_file
     interrupted = memory.get("runs", "interrupted")
     return {
         "time": times.now(),
@@ -39,21 +39,21 @@ def answer(system: "System", arguments: "dict[str, list[str]]") -> "dict[str, An
         "last_run": _last_run(system),
         "proof": _proof(system),
         "unmanaged": _unmanaged(system, arguments["roles"]),
-        "lock": lock_of(*lock.look(system)),
-        "reboot": next((_packages(system, path) for path in REBOOT if look.exists(system, path)), None),
+        "lock": lock_of(*lock.inspect(system)),
+        "reboot": next((_packages(system, path) for path in REBOOT if lenient.exists(system, path)), None),
         "interrupted": _interrupted(interrupted) if isinstance(interrupted, dict) else None,
     }
 
 
 def _waiting(system: "System") -> "list[dict[str, Any]]":
     """What runs have put off; and of Docker, whose program and files may be replaced by anybody, how it is now."""
-    records = [(role, record) for role, record in _records(system.memory, "pending") if role != UPGRADED]
-    ours = system.memory.get("services", "docker") or system.memory.section("holds")
+    records = [(role, record) for role, record in _records(system.state_file, "pending") if role != UPGRADED]
+    ours = system.state_file.get("services", "docker") or system.state_file.section("holds")
     upgraded = current.upgraded(system) if ours else []
     daemon = any("docker_service docker" in (record.get("resources") or ()) for _, record in records)
     changed = current.changed(system) if ours and not upgraded else []
     if (upgraded or changed) and not daemon:
-        before = system.memory.get("pending", UPGRADED) if upgraded else None
+        before = system.state_file.get("pending", UPGRADED) if upgraded else None
         reason = current.reason(upgraded) if upgraded else current.unlike(changed)
         records.append((UPGRADED, dict(before if isinstance(before, dict) else {}, reason=reason)))
     return [_pending(role, record) for role, record in records]
@@ -82,13 +82,13 @@ def _unfinished(system: "System") -> "dict[str, Any] | None":
     path = os.path.join(system.state, UNFINISHED)
     if system.stat(path) is None:
         return None
-    record = _json(look.text(system, path))
+    record = _json(lenient.text(system, path))
     return dict(_head(record), deadline=_text(record.get("deadline")))
 
 
 def _last_run(system: "System") -> "dict[str, Any] | None":
     """The last run that changed anything, failed or had to wait: only those are in the host's history."""
-    lines = (look.text(system, os.path.join(system.state, "history.jsonl")) or "").splitlines()
+    lines = (lenient.text(system, os.path.join(system.state, "history.jsonl")) or "").splitlines()
     record = _json(lines[-1]) if lines else {}
     if not record:
         return None
@@ -108,10 +108,10 @@ def _last_run(system: "System") -> "dict[str, Any] | None":
 
 def _proof(system: "System") -> "dict[str, Any] | None":
     """The last proof of the GPUs, as it was: whether it still holds, only a run that asks for one can tell."""
-    receipt = _json(look.text(system, os.path.join(system.state, RECEIPT)))
+    receipt = _json(lenient.text(system, os.path.join(system.state, RECEIPT)))
     if not receipt:
         return None
-    others = [_json(look.text(system, os.path.join(system.state, name))) for name in (SURVIVAL, SPEED, DCGM)]
+    others = [_json(lenient.text(system, os.path.join(system.state, name))) for name in (SURVIVAL, SPEED, DCGM)]
     gpus = receipt.get("gpus")
     levels: "list[str]" = []
     failed, verdicts = [], []
@@ -141,7 +141,7 @@ def _unmanaged(system: "System", roles: "list[str]") -> "list[dict[str, Any]]":
     return [{"role": role, "left": _texts(things)} for role, things in sorted(left.by_role(system, roles).items())]
 
 
-def _records(memory: "Memory", section: str) -> "list[tuple[str, dict[str, Any]]]":
+def _records(memory: "StateFile", section: str) -> "list[tuple[str, dict[str, Any]]]":
     return [(key, record) for key, record in sorted(memory.section(section).items()) if isinstance(record, dict)]
 
 
@@ -163,7 +163,7 @@ def lock_of(owner: "dict[str, Any]", pid: "int | None") -> "dict[str, Any] | Non
 
 def _packages(system: "System", path: str) -> "list[str]":
     """The packages that want a reboot, as Debian and Ubuntu note them."""
-    return _texts(sorted(set((look.text(system, path + ".pkgs") or "").split())))
+    return _texts(sorted(set((lenient.text(system, path + ".pkgs") or "").split())))
 
 
 def _interrupted(record: "Any") -> "dict[str, Any] | None":

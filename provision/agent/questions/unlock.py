@@ -9,7 +9,7 @@ import os
 import signal
 import time
 
-from ..host import lock, look
+from ..host import lenient, lock
 from ..host.errors import Failed
 from ..host.system import System
 from . import status
@@ -31,7 +31,7 @@ FREE, STALE, HELD, CLEARED, ENDED, KILLED = "free", "stale", "held", "cleared", 
 
 def answer(system: "System", arguments: "dict[str, Any]") -> "dict[str, Any]":
     """`end`: end the run, or only tell of it; `run`: but only this one; `force`: even in a package run."""
-    owner, pid = lock.look(system)
+    owner, pid = lock.inspect(system)
     if pid is None and not owner:
         return _told(FREE, None)
     who = status.lock_of(owner, pid)
@@ -51,9 +51,9 @@ def _told(state: str, who: "dict[str, Any] | None") -> "dict[str, Any]":
 
 
 def _end(system: "System", progress: "Callable[[str], None]", pid: int, force: bool) -> str:
-    words = look.arguments(system, pid) or ()
+    words = lenient.arguments(system, pid) or ()
     if pid == os.getpid() or not any(AGENT in word for word in words):
-        shown = " ".join(map(look.without_secrets, words))[:120]
+        shown = " ".join(map(lenient.without_secrets, words))[:120]
         raise Failed("process {} holds the lock and is no agent of ours: {}".format(pid, shown), "look at it by hand")
     _spare_packages(system, pid, force)
     progress("process {} is ending the step in hand".format(pid))
@@ -79,7 +79,7 @@ def _package_tool(system: "System", pid: int) -> "tuple[int, str] | None":
     parents = {}
     for name in system.names("/proc"):
         if name.isdigit():
-            head, _, rest = (look.text(system, "/proc/{}/stat".format(name)) or "").rpartition(")")
+            head, _, rest = (lenient.text(system, "/proc/{}/stat".format(name)) or "").rpartition(")")
             fields = rest.split()
             if len(fields) > 1:
                 parents[int(name)] = (int(fields[1]), head.partition("(")[2])
@@ -96,12 +96,12 @@ def _package_tool(system: "System", pid: int) -> "tuple[int, str] | None":
 
 def _gone(system: "System", pid: int, number: int, limit: float) -> bool:
     """Send the signal; does the process let go of the lock in time? (Asked anew before: a PID may mean another now.)"""
-    if lock.look(system)[1] != pid:
+    if lock.inspect(system)[1] != pid:
         return True
     system.signal(pid, number)
     end = time.monotonic() + limit
     while time.monotonic() < end:
-        if lock.look(system)[1] != pid:
+        if lock.inspect(system)[1] != pid:
             return True
         time.sleep(0.1)
     return False

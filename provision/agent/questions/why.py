@@ -11,7 +11,7 @@ import re
 
 from ..docker import daemon_json, daemon_socket, default_file, engine_facts, flags, live
 from ..files import json_object
-from ..host import look
+from ..host import lenient
 from ..host.errors import Failed, Unknown
 from ..services import service, unit_file
 
@@ -35,7 +35,7 @@ def answer(system: "System", arguments: "dict[str, Any]") -> "dict[str, Any]":
     """
     pid = daemon_socket.process(system)
     unit = _unit(system)
-    running = look.arguments(system, pid) or () if pid is not None else ()
+    running = lenient.arguments(system, pid) or () if pid is not None else ()
     given = flags.values(running or [word for words, _ in unit for word in words])
     config = given.get("config-file", [CONFIG])[-1]
     document, problem = _document(system, config)
@@ -90,7 +90,7 @@ class _Host:
 
     def recorded(self) -> "dict[tuple[str, ...], Record]":
         """{path as a tuple: record} of the keys that we wrote."""
-        records = self.system.memory.get(daemon_json.SECTION, self.config) or {}
+        records = self.system.state_file.get(daemon_json.SECTION, self.config) or {}
         return {tuple(json.loads(name)): record for name, record in records.items()}
 
     def flags_of(self, names: "list[str]") -> "list[tuple[str, str, str]]":
@@ -109,7 +109,7 @@ class _Host:
             "in_file": value is not None,
             "value": HIDDEN if wide and value is not None else engine_facts.bare(path[-1], value),
             "elsewhere": self._elsewhere(path, names) + (self._environment() if wide else []),
-            "process": [look.without_secrets(item) for item in given],
+            "process": [lenient.without_secrets(item) for item in given],
             "live": self._live(path),
             "agrees": agrees,
             "started_with": self.pid is not None and service.started_with(self.system, "docker", self.pid, self.config),
@@ -124,14 +124,14 @@ class _Host:
 
     def _elsewhere(self, path: "list[str]", names: "list[str]") -> "list[dict[str, str]]":
         return [
-            self._stands(file, look.without_secrets(value), self._role(file, name, value))
+            self._stands(file, lenient.without_secrets(value), self._role(file, name, value))
             for file, name, value in self.flags_of(names)
             if _of(path, value)
         ]
 
     def _role(self, file: str, name: str, value: str) -> str:
         """The role for which we wrote this flag, or ""."""
-        records = (self.system.memory.get(default_file.SECTION, file) or {}).get("flags", ())
+        records = (self.system.state_file.get(default_file.SECTION, file) or {}).get("flags", ())
         slot = flags.slot(name, value)
         return next((role for flag, ours, role in records if flags.slot(flag, ours) == slot), "")
 
@@ -143,7 +143,7 @@ class _Host:
         unit = unit_file.load(self.system, "docker.service") or {"path": "", "drop_ins": [], "environment_files": []}
         files = [unit["path"]] + unit["drop_ins"] + [path.lstrip("-") for path in unit["environment_files"]]
         files += [] if engine_facts.FILE in files else [engine_facts.FILE]
-        found = [path for path in files if PROXIES.search(_code(look.text(self.system, path) or ""))]
+        found = [path for path in files if PROXIES.search(_code(lenient.text(self.system, path) or ""))]
         return [self._stands(path, HIDDEN) for path in found]
 
     def _record(self, path: "list[str]") -> "dict[str, Any] | None":
@@ -201,11 +201,11 @@ def _unit(system: "System") -> "list[tuple[list[str], str]]":
     found = []
     path = unit_file.load(system, "docker.service")
     for file in [path["path"]] + path["drop_ins"] if path and not path["masked"] else []:
-        for key, value in unit_file.assignments(look.text(system, file) or "", "Service"):
+        for key, value in unit_file.assignments(lenient.text(system, file) or "", "Service"):
             if key == "ExecStart" and path:
                 found = _words(unit_file.command_words(value)[1:], file, path)
     try:
-        words = default_file.words(look.text(system, engine_facts.FILE) or "", engine_facts.FILE)
+        words = default_file.words(lenient.text(system, engine_facts.FILE) or "", engine_facts.FILE)
     except Failed:  # only a shell could tell them
         words = []
     return found + [(words, engine_facts.FILE)]
@@ -231,7 +231,7 @@ def _package(system: "System", path: str) -> str:
     """The package that a file came with, from dpkg's own lists; "" for a file of nobody."""
     names = {path, os.path.realpath(path)} | ({path[len("/usr") :]} if path.startswith("/usr/lib/") else set())
     wanted = [b"\n" + name.encode("utf-8", "surrogateescape") + b"\n" for name in sorted(names)]
-    for name in look.names(system, DPKG):
+    for name in lenient.names(system, DPKG):
         if name.endswith(".list"):
             data = b"\n" + (system.read(os.path.join(DPKG, name)) or b"") + b"\n"
             if any(line in data for line in wanted):

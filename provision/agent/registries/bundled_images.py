@@ -11,7 +11,7 @@ import tarfile
 from ..docker import stream
 from ..docker.engine_api import Engine
 from ..host.errors import Failed
-from ..host.parcels import Wanted
+from ..host.parcels import Piece
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ def load(system: "System", reference: str, minimum_free: int, timeout: float) ->
     if image is None:
         raise Failed("the bundle has no image {}".format(reference), "make the bundle again with this inventory")
     _check_room(system, reference, image, minimum_free)
-    files = [Wanted(digest, size, "images/blobs/sha256/" + digest) for digest, size in image["files"]]
+    files = [Piece(digest, size, "images/blobs/sha256/" + digest) for digest, size in image["files"]]
     system.bundle.receive(system, files)
     entries = list(_entries(system, reference, image))
     length = sum(_padded(BLOCK + size) for _, size, _ in entries) + 2 * BLOCK
@@ -49,7 +49,7 @@ def _check_room(system: "System", reference: str, image: "dict[str, Any]", minim
         raise Failed(cause, "free some (docker system df shows what is held), or lower minimum_free")
 
 
-def _proven(system: "System", reference: str, image: "dict[str, Any]", files: "list[Wanted]") -> str:
+def _proven(system: "System", reference: str, image: "dict[str, Any]", files: "list[Piece]") -> str:
     digests = ["sha256:" + image[name] for name in ("config", "manifest", "digest")]
     found: str = Engine(system).get("/images/{}/json".format(tag_of(reference)))["Id"]
     if found not in digests:

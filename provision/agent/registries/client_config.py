@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     import pwd
     from typing import Any
 
-    from ..host.results import Result
+    from ..host.results import CommandResult
     from ..host.system import System
 
 HUB = "https://index.docker.io/v1/"
@@ -187,7 +187,7 @@ class Client:
     def _environment(self) -> "dict[str, str]":
         return {"HOME": self._account.pw_dir, "USER": self.user, "LOGNAME": self.user}
 
-    def _helper_failed(self, helper: str, action: str, result: "Result") -> Failed:
+    def _helper_failed(self, helper: str, action: str, result: "CommandResult") -> Failed:
         what = "did not answer in time" if result.timed_out else "ended with status {}".format(result.status)
         return Failed("{} {} of {} {}".format(helper, action, self.user, what), self._fix(helper))
 

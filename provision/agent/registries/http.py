@@ -18,7 +18,7 @@ from urllib.parse import parse_qsl, urlencode, urlsplit
 
 from ..docker import command_line
 from ..docker.engine_facts import config_file, document, process
-from ..host import look
+from ..host import lenient
 from ..host.errors import Failed
 from .client_config import HUB_NAMES
 
@@ -39,15 +39,15 @@ SHARED_SUFFIX = re.compile(r"(co|com|org|net|ac|gov|edu)\.[a-z]{2}$")
 CHALLENGE = re.compile(r"([A-Za-z0-9_-]+)\s*=\s*(?:\"((?:[^\"\\]|\\.)*)\"|([^\s,\"]+))")
 
 
-class Unreachable(Exception):
+class RegistryUnreachable(Exception):
     """No answer: the text says from whom, and why."""
 
 
-class Refused(Failed):
+class RegistryRefused(Failed):
     """The registry does not take the login."""
 
 
-class Answer:
+class RegistryResponse:
     """Status, headers (any case) and body of an answer, errors included."""
 
     def __init__(self, status: int, headers: "Message", body: bytes = b"") -> None:
@@ -95,12 +95,12 @@ class Registry:
 
     def ask(
         self, path: str, authorization: "str | None" = None, method: str = "GET", accept: "str | None" = None
-    ) -> "Answer":
+    ) -> "RegistryResponse":
         """The Answer to a request below /v2/."""
         if self._plain and authorization is None and self._scheme == "https":
             try:
                 return self._request("https://{}/v2/{}".format(self.host, path), None, method, accept)
-            except Unreachable:
+            except RegistryUnreachable:
                 self._scheme = "http"
         return self._request("{}://{}/v2/{}".format(self._scheme, self.host, path), authorization, method, accept)
 
@@ -159,7 +159,7 @@ class Registry:
 
     def _request(
         self, url: str, authorization: "str | None", method: str = "GET", accept: "str | None" = None
-    ) -> "Answer":
+    ) -> "RegistryResponse":
         request = urllib.request.Request(url, method=method, headers={"User-Agent": "docker/provision"})
         if accept:
             request.add_header("Accept", accept)
@@ -176,13 +176,13 @@ class Registry:
         )
         try:
             with contextlib.closing(opener.open(request, timeout=SOCKET_TIMEOUT)) as response:
-                return Answer(response.getcode(), response.headers, response.read(ANSWER_LIMIT))
+                return RegistryResponse(response.getcode(), response.headers, response.read(ANSWER_LIMIT))
         except urllib.error.HTTPError as error:
             with contextlib.closing(error):
-                return Answer(error.code, error.headers, error.read(ANSWER_LIMIT))
+                return RegistryResponse(error.code, error.headers, error.read(ANSWER_LIMIT))
         except (OSError, ValueError, http.client.HTTPException) as error:
             through = " through the proxy of the Docker daemon" if proxies.get(parts.scheme) else ""
-            raise Unreachable(
+            raise RegistryUnreachable(
                 "{} does not answer{}: {}".format(parts.netloc, through, getattr(error, "reason", error))
             ) from None
 
@@ -197,7 +197,9 @@ def _context(system: "System", host: str, ca_certificate: "str | None", insecure
     context.verify_flags &= ~getattr(ssl, "VERIFY_X509_STRICT", 0)
     directory = "{}/{}".format(CERTIFICATES, host)
     texts = [
-        look.text(system, directory + "/" + name) for name in look.names(system, directory) if name.endswith(".crt")
+        lenient.text(system, directory + "/" + name)
+        for name in lenient.names(system, directory)
+        if name.endswith(".crt")
     ]
     for text in [*texts, ca_certificate]:
         if text:
@@ -216,9 +218,9 @@ def _context(system: "System", host: str, ca_certificate: "str | None", insecure
 def daemon_proxies(system: "System") -> "dict[str, str]":
     """{"http": …, "https": …, "no": …} of this host's Docker daemon: the running one's, or what it would start with."""
     pid = process(system)
-    words = (look.text(system, "/proc/{}/environ".format(pid)) or "").split("\0") if pid else []
+    words = (lenient.text(system, "/proc/{}/environ".format(pid)) or "").split("\0") if pid else []
     if not words:
-        words = (look.text(system, ENVIRONMENT_FILE) or "").splitlines()
+        words = (lenient.text(system, ENVIRONMENT_FILE) or "").splitlines()
     found = {}
     for word in words:
         name, _, value = word.partition("=")

@@ -9,7 +9,7 @@ from ..docker.engine_api import ApiError, Engine, NotRunning
 from ..engine.resource import Resource
 from ..host.errors import Failed, Unknown
 from .client_config import Client, key_of
-from .http import Unreachable
+from .http import RegistryUnreachable
 from .manifest import Reference, Remote
 
 TYPE_CHECKING = False
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from ..types import Diff, State
 
 LOADED = "images"
-"""Section of the memory: IDs of images that came from a bundle. Docker forgets the digest that they were asked by."""
+"""Section of state.json: IDs of images that came from a bundle. Docker forgets the digest that they were asked by."""
 UNPACKED = 3
 """Space that a pull takes, in sizes of the compressed image: the download itself, and its layers unpacked."""
 
@@ -48,7 +48,7 @@ class Image(Resource):
             from .bundled_images import load
 
             loaded = load(system, self.reference, self.minimum_free, self.timeout)
-            system.memory.put(LOADED, self.reference, {"id": loaded})
+            system.state_file.put(LOADED, self.reference, {"id": loaded})
             return
         reference = Reference(self.reference)
         login = login_for(system, self.login_of, reference.host)
@@ -65,7 +65,7 @@ class Image(Resource):
         free = int(answer.out.split()[-1])
         try:
             size = Remote(system, reference, login, insecure(info, reference.host)).size()
-        except (Unreachable, Failed):
+        except (RegistryUnreachable, Failed):
             size = None  # Docker's own words about the registry are better, and follow
         needed = UNPACKED * (size or 0) + self.minimum_free
         if free < needed:
@@ -105,7 +105,7 @@ class ImageMirror(Resource):
             login = login_for(system, self.login_of, reference.host)
             remote = Remote(system, reference, login, insecure(Engine(system).get("/info"), reference.host))
             return {"tagged": True, "pushed": remote.digest() in digests}
-        except Unreachable as error:
+        except RegistryUnreachable as error:
             raise Unknown("what {} has cannot be told: {}".format(reference.host, error)) from None
 
     def apply(self, system: "System", diff: "Diff") -> None:
@@ -127,7 +127,7 @@ def inspect(system: "System", reference: str) -> "dict[str, Any] | None":
     except ApiError as error:
         if error.status != 404:
             raise
-    loaded = system.memory.get(LOADED, reference) if "@" in reference else None
+    loaded = system.state_file.get(LOADED, reference) if "@" in reference else None
     return inspect(system, loaded["id"]) if loaded else None
 
 

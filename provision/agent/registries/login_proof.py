@@ -10,7 +10,7 @@ import time
 
 from ..engine.resource import Resource
 from ..host.errors import Failed, Unknown
-from .http import Refused, Registry, Unreachable, basic
+from .http import Registry, RegistryRefused, RegistryUnreachable, basic
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -40,14 +40,14 @@ class RegistryProof(Resource):
 
     def actual(self, system: "System") -> "State | None":
         """proven: yes, or why what is known does not do."""
-        record = system.memory.get("proofs", self._name()) or {}
+        record = system.state_file.get("proofs", self._name()) or {}
         age = time.time() - record.get("at", 0)
         if record.get("digest") == self._digest(system) and 0 <= age < self.max_age:
             self._age = age
             return {"proven": "yes"}
         try:
             self._prove(system)
-        except Unreachable as error:
+        except RegistryUnreachable as error:
             return {"proven": "no: {}".format(error)}
         return {"proven": "yes"}
 
@@ -55,7 +55,7 @@ class RegistryProof(Resource):
         """Log in, as Docker would. Failed where the registry refuses; Unknown where it proves nothing."""
         try:
             self._prove(system)
-        except Unreachable as error:
+        except RegistryUnreachable as error:
             raise Unknown(
                 "the login of {} at {} cannot be proven: {}".format(self.username, self.registry, error)
             ) from None
@@ -67,14 +67,14 @@ class RegistryProof(Resource):
 
     def settled(self, system: "System") -> None:
         if self._age is None:
-            system.memory.put("proofs", self._name(), {"digest": self._digest(system), "at": int(time.time())})
+            system.state_file.put("proofs", self._name(), {"digest": self._digest(system), "at": int(time.time())})
 
     def _name(self) -> str:
         return "registry " + self.registry
 
     def _digest(self, system: "System") -> str:
         parts = [self.username, self.password, self.ca_certificate or "", self.repository or "", str(self.insecure)]
-        return system.memory.digest("\0".join(parts).encode("utf-8"))
+        return system.state_file.digest("\0".join(parts).encode("utf-8"))
 
     def _prove(self, system: "System") -> None:
         """In a thread, since looking up a name, and a server that sends a byte a second, know no time limit."""
@@ -91,7 +91,7 @@ class RegistryProof(Resource):
         thread.start()
         thread.join(self.timeout)
         if not box:
-            raise Unreachable("{} gave no answer within {} s".format(self.registry, self.timeout))
+            raise RegistryUnreachable("{} gave no answer within {} s".format(self.registry, self.timeout))
         if box[0] is not None:
             raise box[0]
 
@@ -129,12 +129,12 @@ class RegistryProof(Resource):
     def _judge(self, status: int) -> None:
         if status in (401, 403):
             cause = "{} does not take the login of {} (status {})".format(self.registry, self.username, status)
-            raise Refused(cause, "correct its username or password; nothing was written")
+            raise RegistryRefused(cause, "correct its username or password; nothing was written")
         if status == 404 and self.repository:
             raise Failed(
                 "{} has no repository {} for {}".format(self.registry, self.repository, self.username), "correct it"
             )
         if status == 407:
-            raise Unreachable("the proxy wants a login (status 407)")
+            raise RegistryUnreachable("the proxy wants a login (status 407)")
         if status != 200:
-            raise Unreachable("{} answers with status {}".format(self.registry, status))
+            raise RegistryUnreachable("{} answers with status {}".format(self.registry, status))

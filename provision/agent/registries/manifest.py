@@ -5,12 +5,12 @@ The law: reads only. Unreachable where there is no answer; None where the answer
 
 import platform
 
-from .http import Registry, Unreachable, basic
+from .http import Registry, RegistryUnreachable, basic
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from ..host.system import System
-    from .http import Answer
+    from .http import RegistryResponse
 
 SINGLE = ("application/vnd.docker.distribution.manifest.v2+json", "application/vnd.oci.image.manifest.v1+json")
 LISTS = ("application/vnd.docker.distribution.manifest.list.v2+json", "application/vnd.oci.image.index.v1+json")
@@ -51,15 +51,15 @@ class Remote:
                 parameters, self._login, "repository:{}:pull".format(self._reference.name)
             )
             if token is None:
-                raise Unreachable("{} gave no token (status {})".format(self._reference.host, status))
+                raise RegistryUnreachable("{} gave no token (status {})".format(self._reference.host, status))
             return "Bearer " + token
         return basic(self._login) if scheme == "basic" and self._login else None
 
-    def _manifest(self, what: str) -> "Answer | None":
+    def _manifest(self, what: str) -> "RegistryResponse | None":
         path = "{}/manifests/{}".format(self._reference.name, what)
         answer = self._registry.ask(path, self._authorization, accept=", ".join(SINGLE + LISTS))
         if answer.status not in (200, 404):
-            raise Unreachable("{} answers with status {}".format(self._reference.host, answer.status))
+            raise RegistryUnreachable("{} answers with status {}".format(self._reference.host, answer.status))
         return answer if answer.status == 200 else None
 
     def digest(self) -> "str | None":

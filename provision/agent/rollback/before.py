@@ -74,8 +74,8 @@ def complete(system: "System", entry: "Record", salt: str) -> "Record":
         entry["was"][path] = digest(link, salt)
         entry["wrote"].setdefault(path, [])
     with contextlib.suppress(Failed):  # what we remember is damaged: then we cannot tell
-        record, data = system.memory.get("written", path), system.read(place)
-        if record and system.memory.digest(data) == record["digest"] and data is not None:
+        record, data = system.state_file.get("written", path), system.read(place)
+        if record and system.state_file.digest(data) == record["digest"] and data is not None:
             entry["wrote"][place].append(digest(data, salt))
     return entry
 

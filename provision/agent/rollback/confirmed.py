@@ -24,22 +24,22 @@ if TYPE_CHECKING:
     from ..types import Link, Options, Record, ResourceResult, Who
     from .transaction import Restarts
 
-    class Run(Protocol):
+    class ChangeRun(Protocol):
         """What is asked of run/run.py here."""
 
         system: System
         options: Options
-        line: Link
+        link: Link
 
 
 LOOK = 0.1
 """Seconds between two looks for the word that came by the new connection."""
 
 
-class Group:
+class ConfirmedChange:
     """`cuts`: what changes can cut the connection, so that somebody has to confirm that the host can be reached."""
 
-    def __init__(self, run: "Run", service: "Restarts | None", cuts: bool) -> None:
+    def __init__(self, run: "ChangeRun", service: "Restarts | None", cuts: bool) -> None:
         self._run = run
         self._system = run.system
         self._seconds = run.options["confirm"] if cuts else 0
@@ -62,7 +62,7 @@ class Group:
             deadman.arm_deadline(self._system, self._seconds)
         self._transaction.touches_service()
         if self._seconds:
-            self._run.line.send({"type": "armed", "seconds": self._seconds})  # afterwards nobody may hear us
+            self._run.link.send({"type": "armed", "seconds": self._seconds})  # afterwards nobody may hear us
 
     def confirm(self, result: "ResourceResult") -> None:
         """Wait until somebody says over a new connection that the host can be reached; else the result is a failure."""
@@ -76,19 +76,19 @@ class Group:
         self._unheard = True
         cause = "nobody reached this host over a new connection within {} s of the change".format(self._seconds)
         fix = "look for what the new configuration does to the network of this host: its bridge, routes, rules"
-        if self._run.line.cancelled:
+        if self._run.link.cancelled:
             cause = "the run was ended before a new connection had shown that this host can be reached"
             fix = "run again"
         result["error"] = {"cause": cause, "fix": fix, "output": "", "trace": ""}
 
     def _confirmed(self) -> bool:
-        line = self._run.line
-        line.step("waiting for a new connection")
+        link = self._run.link
+        link.step("waiting for a new connection")
         # Time may have gone into the start: who asks gets the whole of it.
         end = time.monotonic() + self._seconds
         self._transaction.due(self._system.uptime() + self._seconds + 5)
-        line.send({"type": "confirm", "seconds": self._seconds})
-        while time.monotonic() < end and not line.cancelled:
+        link.send({"type": "confirm", "seconds": self._seconds})
+        while time.monotonic() < end and not link.cancelled:
             if self._system.text(_confirmation(self._system)) == self._run.options["run"]["id"]:
                 return True
             time.sleep(LOOK)
@@ -96,7 +96,7 @@ class Group:
 
     def undo(self, result: "ResourceResult") -> None:
         """Put everything back; the result says so."""
-        self._run.line.step("putting back what was changed")
+        self._run.link.step("putting back what was changed")
         error: "Any" = result["error"]  # it has failed
         try:
             error["cause"] += "; rolled back: " + self._transaction.undo()
@@ -126,7 +126,7 @@ class Group:
 
 def tell(system: "System", record: "Record", text: str, left: bool = False) -> None:
     """What became of a change while nobody listened: for the next run, and for `status`. `left`: it is still there."""
-    system.memory.put("runs", "undone", {"run": record["run"], "time": times.now(), "text": text, "left": left})
+    system.state_file.put("runs", "undone", {"run": record["run"], "time": times.now(), "text": text, "left": left})
 
 
 def finish_undo(system: "System") -> None:

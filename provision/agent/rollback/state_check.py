@@ -29,7 +29,7 @@ def check_journal(system: "System") -> None:
 
         transaction = Transaction.left(system)
         if transaction is not None:
-            system.memory.mend(transaction.record["memory"])
+            system.state_file.mend(transaction.record["memory"])
 
 
 def close_undone(system: "System") -> None:

@@ -87,7 +87,7 @@ class Transaction:
         record["deadline"] = None  # that of a run which died: this one goes on from there
         if record["ran"] is None:
             record["ran"] = _runs(self._service, system)
-            record["memory"] = system.memory.snapshot()
+            record["memory"] = system.state_file.snapshot()
         paths = [entry["path"] for entry in record["files"] if self._is_ours(entry)]
         kept = [entry for entry in record["files"] if entry["path"] in paths]
         asked = [path for resource in resources for path in resource.touches()]
@@ -145,7 +145,7 @@ class Transaction:
 
         What the host remembers waits for `close`. `booting`: the service is about to be started by the host itself.
         """
-        memory = self._system.memory
+        memory = self._system.state_file
         self._system.journal = None
         memory.wait()
         try:
@@ -170,14 +170,14 @@ class Transaction:
         """What we remember is what it was, but that these files were written just now."""
         system = self._system
         if self.record["memory"] is not None:
-            system.memory.restore(self.record["memory"])
+            system.state_file.restore(self.record["memory"])
         for entry in self.record["files"]:
             if entry["data"] is not None:
                 system.wrote(entry["path"], base64.b64decode(entry["data"]))
 
     def close(self) -> None:
         """It was undone: write what waits, then `commit`. OSError where there is no room: then it stays open."""
-        self._system.memory.commit(self._system)
+        self._system.state_file.commit(self._system)
         self.commit()
 
     def commit(self) -> None:
@@ -200,7 +200,7 @@ class Transaction:
         return not before.foreign(self._system, entry, self.record["salt"])
 
     def _keep(self) -> None:
-        folder = os.path.join(self._system.memory.directory(), UNDO)
+        folder = os.path.join(self._system.state_file.directory(), UNDO)
         if self._system.stat(folder) is None:
             self._system.make_directory(folder, 0o700, os.geteuid(), os.getegid())
         self._system.keep(path_of(self._system), json.dumps(self.record).encode("ascii"))

@@ -76,7 +76,7 @@ def _settle(system: "System", booting: bool) -> None:
     if transaction is None:
         return None
     record = transaction.record
-    system.memory.mend(record["memory"])
+    system.state_file.mend(record["memory"])
     foreign = transaction.changed_by_others()
     if foreign:
         left = "left as it is, because somebody else has changed {}".format(", ".join(foreign))

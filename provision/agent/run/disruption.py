@@ -25,7 +25,7 @@ UNSAID = ("idle", "disrupt")
 """Where no role of the host says what may be disturbed."""
 
 
-class Guard:
+class DisruptionPolicy:
     """Asked by the engine of change; `disrupt` is {"policies": {service: (never | idle | always, the setting that says
     so)}, "closed": why nothing may be disturbed now, or None}."""
 
@@ -43,7 +43,7 @@ class Guard:
             return waits
         from ..docker import in_use  # only where something is about to be disturbed
 
-        found = in_use.look_at(self._system)
+        found = in_use.users(self._system)
         stopped = found["containers"] if restart and not effect["survive"] else []
         cut_off = [item for item in found["containers"] if item["cut_off"]] if effect["systemd"] else []
         effect["containers"] = stopped or cut_off

@@ -59,7 +59,7 @@ class History:
             "failed": self._failed,
             "waits": self._waits[:NAMES],
         }
-        self._system.memory.directory()
+        self._system.state_file.directory()
         path = _path(self._system)
         lines = (self._system.read(path) or b"").splitlines()[-KEPT + 1 :]
         lines.append(json.dumps(record, sort_keys=True).encode("ascii"))

@@ -15,7 +15,7 @@ OURS = ("asked", "json_keys", "daemon_flags", "pending")
 
 def leave(system: "System") -> bool:
     """Remove the state directory, where nothing is left that it would have to remember; was there nothing?"""
-    if any(system.memory.section(name) for name in OURS) or system.names(os.path.join(system.state, UNDO)):
+    if any(system.state_file.section(name) for name in OURS) or system.names(os.path.join(system.state, UNDO)):
         return False
     _remove(system, system.state)
     return True

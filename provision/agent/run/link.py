@@ -32,7 +32,7 @@ class Cancelled(Exception):
     """The controller is gone, or told us to stop."""
 
 
-class Line:
+class ControllerLink:
     """The wire's two ends. One thread reads and beats, the main thread works."""
 
     def __init__(
@@ -101,7 +101,7 @@ class Line:
     def _pump(self) -> None:
         try:
             self._read_and_beat(wire.Decoder())
-        except (protocol.OutOfTurn, wire.WireError) as error:
+        except (protocol.OutOfTurn, wire.FrameError) as error:
             self.broken = str(error)
         finally:
             self.cancelled = True

@@ -22,7 +22,7 @@ FOLDER = "staged"
 
 def keep(system: "System", role: str, run: "Who", reason: str, names: "list[str]") -> None:
     """Record what waits, and stage the files as they are foreseen. It is as old as the first run that had to wait."""
-    before = system.memory.get(SECTION, role) or {}
+    before = system.state_file.get(SECTION, role) or {}
     clear(system, role)
     staged = []
     for path, data in sorted(system.foreseen.items()):
@@ -30,19 +30,19 @@ def keep(system: "System", role: str, run: "Who", reason: str, names: "list[str]
             _write(system, _place(system, role) + path, data)
             staged.append(path)
     record = {"run": run["id"], "by": run["by"], "reason": reason, "resources": names, "staged": staged}
-    system.memory.put(SECTION, role, dict(record, since=before.get("since") or times.now()))
+    system.state_file.put(SECTION, role, dict(record, since=before.get("since") or times.now()))
 
 
 def clear(system: "System", role: str) -> None:
     """It was done, or is not asked for any more."""
-    record = system.memory.get(SECTION, role)
+    record = system.state_file.get(SECTION, role)
     if record is None:
         return
     place = _place(system, role)
     for path in record["staged"]:
         system.remove(place + path)
         _tidy(system, os.path.dirname(place + path))
-    system.memory.put(SECTION, role, None)
+    system.state_file.put(SECTION, role, None)
 
 
 def forget(system: "System", asked: "Collection[str]") -> None:
@@ -53,7 +53,7 @@ def forget(system: "System", asked: "Collection[str]") -> None:
 
 def roles(system: "System") -> "set[str]":
     """Those that wait on this host."""
-    return set(system.memory.section(SECTION))
+    return set(system.state_file.section(SECTION))
 
 
 def _place(system: "System", role: str) -> str:

@@ -23,7 +23,7 @@ SLOW = 100000
 FIX = "check again with --out, and review that"
 
 
-class Reviewed:
+class ReviewedState:
     """`told`: salt (text), seen ({ROLE: KIND NAME: [asked, found, stops]}, or None where this look is the one that is
     going to be reviewed), later (roles that could not be planned then)."""
 
@@ -41,10 +41,10 @@ class Reviewed:
             digests = [self._asked(item, resource), self._digest(resource.found, resource), stops]
             self._seen[_name(role, item, resource)] = digests
 
-    def close(self, line: "Link") -> None:
+    def close(self, link: "Link") -> None:
         """All were looked at: tell it, or hold it against what was reviewed. Raises Failed."""
         if self._is_review:
-            line.send({"type": "looked", "seen": self._seen})
+            link.send({"type": "looked", "seen": self._seen})
             return
         for name, digests in self._seen.items():
             self._compare(name, digests)
@@ -88,13 +88,13 @@ def _name(role: str, item: "Item", resource: "Resource") -> str:
 class Quiet:
     """A line that says where we are, and no results."""
 
-    def __init__(self, line: "Link") -> None:
-        self._line = line
-        self.step = line.step
+    def __init__(self, link: "Link") -> None:
+        self._link = link
+        self.step = link.step
 
     @property
     def cancelled(self) -> bool:
-        return self._line.cancelled
+        return self._link.cancelled
 
     def send(self, message: "dict[str, Any]") -> None:
         """Nobody is told."""

@@ -13,7 +13,7 @@ from ..facts import gather
 from . import pending
 from .history import History
 from .link import Cancelled
-from .stage import GOOD, LEFT, Stage, close_left_open, key_of
+from .stage import GOOD, LEFT, StageInRun, close_left_open, key_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from ..engine.resource import Resource
     from ..host.system import System
     from ..types import Item, Link, Options, Plan, Record, ResourceResult, StagePlan
-    from .reviewed import Reviewed
+    from .reviewed import ReviewedState
 
 
 def take_modules(system: "System", plan: "Plan") -> None:
@@ -38,31 +38,31 @@ def take_modules(system: "System", plan: "Plan") -> None:
         system.modules[name] = text
 
 
-def look_again(line: "Link", system: "System", plan: "Plan", options: "Options") -> None:
+def review_again(link: "Link", system: "System", plan: "Plan", options: "Options") -> None:
     """Is all as it was reviewed? Looked at by a System that cannot write. Raises Failed where it is not."""
     from .reviewed import Quiet
 
     stages = [stage for stage in plan["stages"] if not stage["replan"]]
     looks: "Any" = dict(options, check=True, settle=False)
-    Run(Quiet(line), system, {"type": "plan", "modules": {}, "stages": stages}, looks).execute()
+    PlanRun(Quiet(link), system, {"type": "plan", "modules": {}, "stages": stages}, looks).execute()
 
 
-def _reviewed(options: "Options") -> "Reviewed | None":
+def _reviewed(options: "Options") -> "ReviewedState | None":
     reviewed = options.get("reviewed")
     if not reviewed:
         return None
-    from .reviewed import Reviewed  # only where a plan is reviewed
+    from .reviewed import ReviewedState  # only where a plan is reviewed
 
-    return Reviewed(reviewed)
+    return ReviewedState(reviewed)
 
 
-class Run:
+class PlanRun:
     """The stages of a plan, one after the other, until something fails."""
 
     def __init__(
-        self, line: "Any", system: "System", plan: "Plan", options: "Options", writer: "System | None" = None
+        self, link: "Any", system: "System", plan: "Plan", options: "Options", writer: "System | None" = None
     ) -> None:
-        self.line = line
+        self.link = link
         self.system = system
         self.options = options
         self.check = options["check"]
@@ -86,17 +86,17 @@ class Run:
         try:
             self._converge()
             if self._reviewed is not None and self.check and not self._failed:
-                self._reviewed.close(self.line)
+                self._reviewed.close(self.link)
             self._ask()
         except Cancelled:
             if self._last is not None and not self.check:
-                self.system.memory.put("runs", "interrupted", self._last)
+                self.system.state_file.put("runs", "interrupted", self._last)
             raise
         finally:
             if self.keeps:
                 self._history.keep()
         if self.keeps:
-            self.system.memory.put("runs", "interrupted", None)
+            self.system.state_file.put("runs", "interrupted", None)
 
     @property
     def in_sync(self) -> bool:
@@ -114,8 +114,8 @@ class Run:
             return
         from ..preflight import ask
 
-        self.line.step("preflight")
-        self.line.send({"type": "preflight", "answers": ask.answers(self.system, self._asks, self._found)})
+        self.link.step("preflight")
+        self.link.send({"type": "preflight", "answers": ask.answers(self.system, self._asks, self._found)})
 
     def _converge(self) -> None:
         index = 0
@@ -131,9 +131,9 @@ class Run:
 
     def _replan(self, index: int) -> None:
         """The facts have changed, or were not enough: ask for the rest of the plan anew."""
-        self.line.step("facts")
-        self.line.send({"type": "replan", "stage": index, "facts": gather.gather(self.system)})
-        plan = self.line.next()
+        self.link.step("facts")
+        self.link.send({"type": "replan", "stage": index, "facts": gather.gather(self.system)})
+        plan = self.link.next()
         if plan.get("modules"):
             take_modules(self.system, plan)
         self._stages[index:] = plan["stages"]
@@ -147,7 +147,7 @@ class Run:
             self._waiting.add(role)
             self._tell_of_waiting(number, role, "waits for {}".format(", ".join(blocked)))
             return True
-        stage = Stage(self, number, plan)
+        stage = StageInRun(self, number, plan)
         if self._reviewed is not None and not self.check:
             self._reviewed.confirm(role, stage.members())
         outcome = stage.converge()
@@ -177,7 +177,7 @@ class Run:
             "rolled_back": False,
         }
         result.update(impact=None, seconds=0, stage=number, position=0, kind="role", name=role)
-        self.line.send(dict(result, type="result", role=role))
+        self.link.send(dict(result, type="result", role=role))
 
     # -- what the next stage begins with, while a service shows that it stays up
 
@@ -185,12 +185,12 @@ class Run:
         """Prove it, where that is a proof that fits into this time; its result is kept for its turn."""
         stages = self._stages[number : number + 1]
         items = [item for stage in stages if not stage["replan"] for item in stage["resources"][:1]]
-        if self._reviewed is not None or self.line.cancelled:
+        if self._reviewed is not None or self.link.cancelled:
             return
         for item in items:
             resource = kinds.make(item["kind"], item["fields"])
             if resource.goes_ahead:
-                self.line.step("{}: {} {}".format(stages[0]["role"], item["kind"], resource.identity()))
+                self.link.step("{}: {} {}".format(stages[0]["role"], item["kind"], resource.identity()))
                 self._ahead.append((item, resource, converge(resource, self.system, False)))
 
     def went_ahead(self, item: "Item") -> "tuple[Resource, ResourceResult] | None":
@@ -203,8 +203,8 @@ class Run:
     def starts(self, role: str, name: str, message: "dict[str, Any]") -> None:
         """A member's turn has come."""
         self._last = {"run": self.options["run"], "role": role, "step": name, "error": None}
-        self.line.step("{}: {}".format(role, name))
-        self.line.send(message)
+        self.link.step("{}: {}".format(role, name))
+        self.link.send(message)
 
     def ended(self, role: str, name: str, item: "Item", resource: "Resource", result: "ResourceResult") -> None:
         """A member has come to its end."""
@@ -219,14 +219,14 @@ class Run:
         self._changed = self._changed or result["outcome"] == CHANGED
 
     def stop_if_cancelled(self) -> None:
-        if self.line.cancelled:
+        if self.link.cancelled:
             raise Cancelled()
 
     # -- what roles ask for
 
     def asked(self, role: str) -> "dict[str, Any]":
         """What this role asked for last time: {key: the resource that undoes it}."""
-        return dict(self.system.memory.get("asked", role) or {})
+        return dict(self.system.state_file.get("asked", role) or {})
 
     def of_newer_versions(self, role: str) -> "dict[str, Any]":
         """Those of them that this version does not know: they are left alone, and stay remembered."""
@@ -258,7 +258,7 @@ class Run:
                 record[key] = {"kind": undo[0], "fields": undo[1]}
                 if outcome != CHANGED and before.get(key, {"found": outcome == OK}).get("found"):
                     record[key]["found"] = True
-        self.system.memory.put("asked", role, record or None)
+        self.system.state_file.put("asked", role, record or None)
 
     def note_removal(self, role: str, resource: "Resource", outcome: str) -> None:
         """Keep what only `remove` takes away; the first record counts, for it knows how the host was before us."""
@@ -268,7 +268,7 @@ class Run:
             record = self.asked(role)
             key = key_of({"kind": undo[0], "fields": undo[1]})
             record.setdefault(key, {"kind": undo[0], "fields": undo[1], "stays": True})
-            self.system.memory.put("asked", role, record)
+            self.system.state_file.put("asked", role, record)
 
     def forget(self, role: str) -> None:
         """The role was removed: only the accounts that it made are left, while they are there."""
@@ -277,4 +277,4 @@ class Run:
         left = {key: record for key, record in self.asked(role).items() if record["kind"] == LEFT}
         made = {key: kinds.make(record["kind"], record["fields"]) for key, record in left.items()}
         still = {key: left[key] for key, item in made.items() if compare(item.actual(self.system), item.desired())}
-        self.system.memory.put("asked", role, still or None)
+        self.system.state_file.put("asked", role, still or None)

@@ -14,7 +14,7 @@ from ..engine.resource import CHANGED, FAILED, OK, PENDING, WOULD_CHANGE, conver
 from ..host.errors import Failed, os_error
 from ..host.state import UNDO
 from . import pending
-from .disruption import Guard
+from .disruption import DisruptionPolicy
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -22,16 +22,16 @@ if TYPE_CHECKING:
 
     from ..engine.resource import Resource
     from ..host.system import System
-    from ..rollback.confirmed import Group
-    from ..types import Error, Impact, Item, Link, Options, ResourceResult, StagePlan
+    from ..rollback.confirmed import ConfirmedChange
+    from ..types import ErrorReport, Impact, Item, Link, Options, ResourceResult, StagePlan
 
-    class Run(Protocol):
+    class StageRun(Protocol):
         """What is asked of run.py here."""
 
         system: System
         writer: System
         options: Options
-        line: Link
+        link: Link
         check: bool
         keeps: bool
 
@@ -59,19 +59,19 @@ INSIDE = ("waits", "cuts")
 """Keys of a result that do not travel."""
 
 
-class Stage:
+class StageInRun:
     """A stage that is about to be converged. `run` is the Run that it belongs to."""
 
-    def __init__(self, run: "Run", number: int, plan: "StagePlan") -> None:
+    def __init__(self, run: "StageRun", number: int, plan: "StagePlan") -> None:
         self._run = run
         self._system = run.system
         self._number = number
         self._plan = plan
         self.role = plan["role"]
         self._removes = plan.get("remove", False)
-        self._guard = Guard(run.system, plan["disrupt"])
+        self._disruption = DisruptionPolicy(run.system, plan["disrupt"])
         self._newer = run.of_newer_versions(self.role)
-        self._of_newer = run.system.memory.newer()
+        self._of_newer = run.system.state_file.newer()
         self._items = self._ordered()
         self._resources = self._made()
 
@@ -104,7 +104,7 @@ class Stage:
             if known is not None:
                 self._resources[position], result = known
             else:
-                result = converge(self._resources[position], self._system, self._run.check, self._guard.may)
+                result = converge(self._resources[position], self._system, self._run.check, self._disruption.may)
             if result["outcome"] == PENDING:
                 self._wait_for(result["waits"], [position])
             self._report(position, result)
@@ -115,8 +115,8 @@ class Stage:
     # -- as a group
 
     def _together(self) -> str:
-        self._run.line.step("{}: looking".format(self.role))
-        looked = [converge(resource, self._system, True, self._guard.may) for resource in self._resources]
+        self._run.link.step("{}: looking".format(self.role))
+        looked = [converge(resource, self._system, True, self._disruption.may) for resource in self._resources]
         bad = next((position for position, result in enumerate(looked) if result["outcome"] not in GOOD), None)
         if bad is not None:
             self._report(bad, looked[bad])
@@ -166,15 +166,15 @@ class Stage:
         pending.keep(self._system, self.role, self._run.options["run"], reason, names)
 
     def _change(self, looked: "list[ResourceResult]", wanted: "list[int]") -> str:
-        from ..rollback.confirmed import Group  # only where something changes
+        from ..rollback.confirmed import ConfirmedChange  # only where something changes
 
         self._system.foreseen.clear()
         self._resources = self._made()  # what they have seen was foreseen
         service: "Any" = next((resource for resource in reversed(self._resources) if resource.starts), None)
         if service is not None:
-            service.may_restart = lambda: self._guard.may(impact(RESTART, ["a reload was not taken"])) is None
+            service.may_restart = lambda: self._disruption.may(impact(RESTART, ["a reload was not taken"])) is None
             service.waits_later = True
-        group = Group(self._run, service, any(looked[position]["cuts"] for position in wanted))
+        group = ConfirmedChange(self._run, service, any(looked[position]["cuts"] for position in wanted))
         group.begin([self._resources[position] for position in wanted])
         young: "list[tuple[int, ResourceResult]]" = []  # told once the service has stayed up for long enough
         for position, resource in enumerate(self._resources):
@@ -214,7 +214,9 @@ class Stage:
         for position, result in results:
             self._report(position, result, settled=True)
 
-    def _changed(self, group: "Group", position: int, result: "ResourceResult", is_service: bool) -> "ResourceResult":
+    def _changed(
+        self, group: "ConfirmedChange", position: int, result: "ResourceResult", is_service: bool
+    ) -> "ResourceResult":
         """Converge one of the group. What cannot be armed, confirmed or noted fails it, so that all of it goes back."""
         resource = self._resources[position]
         try:
@@ -249,7 +251,7 @@ class Stage:
             left = "left as it is, for only a newer version knows it: {}".format(", ".join(sorted(self._newer)))
             shown["note"] = "; ".join(part for part in (shown["note"], left) if part)
             self._newer = {}  # said once
-        self._run.line.send(dict(shown, type="result", role=self.role, **self._place(position)))
+        self._run.link.send(dict(shown, type="result", role=self.role, **self._place(position)))
         self._run.ended(self.role, self._name(position), self._items[position], self._resources[position], result)
 
     def _note(self, position: int, result: "ResourceResult") -> None:
@@ -304,7 +306,7 @@ class Stage:
         return items[:first] + dropped + items[first:]
 
 
-def _told(error: "Failed | OSError") -> "Error":
+def _told(error: "Failed | OSError") -> "ErrorReport":
     found = os_error(error) if isinstance(error, OSError) else vars(error)
     return {"cause": found["cause"], "fix": found["fix"], "output": found["output"], "trace": ""}
 

@@ -11,7 +11,7 @@ from ..host.errors import Failed
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from ..host.results import Result
+    from ..host.results import CommandResult
     from ..host.system import System
     from ..types import Diff, State
 
@@ -49,5 +49,5 @@ class Probe(Resource):
                 raise Failed("{}: {}".format(self.name, said), self.fix, answer.tail())
             time.sleep(0.2)
 
-    def _asked(self, system: "System") -> "Result":
+    def _asked(self, system: "System") -> "CommandResult":
         return system.query(list(self.argv), timeout=ONE)

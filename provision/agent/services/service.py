@@ -11,7 +11,7 @@ import time
 
 from ..engine import impact
 from ..engine.resource import Resource
-from ..host import look
+from ..host import lenient
 from ..host.errors import Failed
 from . import staleness
 from .systemd import Systemd
@@ -69,7 +69,7 @@ class Service(Resource):
 
     def actual(self, system: "System") -> "State | None":
         """As `desired`. None: there is no such service."""
-        found = self._glance(system) or self._manager(system).look(system)
+        found = self._glance(system) or self._manager(system).inspect(system)
         if found is None:
             return None
         if found["masked"] and (self.running or self.enabled):
@@ -83,7 +83,7 @@ class Service(Resource):
         if self.running and self._process:
             state["stale"] = self._stale(system, self._process, found.get("reload", False))
             if state["stale"]:
-                record = system.memory.get(SECTION, self.name)
+                record = system.state_file.get(SECTION, self.name)
                 self._need = staleness.needed(system, record, self._process, self.files, self._signal())
             else:
                 self._refuse_dying(system, found)
@@ -92,7 +92,7 @@ class Service(Resource):
     def apply(self, system: "System", diff: "Diff") -> None:
         """Enable, start, stop, or restart it; wait until it is up."""
         manager = self._manager(system)
-        if manager.look(system) is None:
+        if manager.inspect(system) is None:
             raise Failed(
                 "there is no service {} on this host".format(self.name), "install it first: is its role in this run?"
             )
@@ -131,7 +131,7 @@ class Service(Resource):
         if not self._process:
             return
         taken = self._started_with or self._taken(system)
-        before = system.memory.get(SECTION, self.name) or {}
+        before = system.state_file.get(SECTION, self.name) or {}
         if before.get("process") == self._process and not self._started_with:
             taken = dict(taken, files=dict(before["files"], **taken["files"]))
         self._record(system, self._process, taken)
@@ -169,12 +169,12 @@ class Service(Resource):
 
     def _record(self, system: "System", process: "Process | None", taken: "dict[str, Any]") -> None:
         if process is not None:
-            restarts = (system.memory.get(SECTION, self.name) or {}).get("restarts", 0)
+            restarts = (system.state_file.get(SECTION, self.name) or {}).get("restarts", 0)
             restarts = restarts if self._restarts is None else self._restarts
-            system.memory.put(SECTION, self.name, dict(taken, process=process, restarts=restarts))
+            system.state_file.put(SECTION, self.name, dict(taken, process=process, restarts=restarts))
 
     def _log(self, system: "System") -> str:
-        return os.path.join(system.memory.directory(), "service-{}.log".format(self.name))
+        return os.path.join(system.state_file.directory(), "service-{}.log".format(self.name))
 
     def _manager(self, system: "System") -> "Manager":
         if system.stat("/run/systemd/system") is not None:
@@ -188,7 +188,7 @@ class Service(Resource):
 
     def _glance(self, system: "System") -> "dict[str, Any] | None":
         """The look without a process (10 ms less), where the one that we recorded is still at work and all is well."""
-        record = system.memory.get(SECTION, self.name)
+        record = system.state_file.get(SECTION, self.name)
         manager = self._manager(system)
         if (
             record is None
@@ -204,11 +204,11 @@ class Service(Resource):
 
         Asked only where that could take a GPU from somebody: a systemd that hangs is no matter of a look.
         """
-        if not look.exists(system, "/dev/nvidiactl"):
+        if not lenient.exists(system, "/dev/nvidiactl"):
             return False
         if any(path.startswith("/etc/systemd/") for path in system.foreseen):
             return True
-        found = self._manager(system).look(system)
+        found = self._manager(system).inspect(system)
         return bool(found and found.get("reload"))
 
     def _refuse_dying(self, system: "System", found: "dict[str, Any]") -> None:
@@ -216,7 +216,7 @@ class Service(Resource):
         self._restarts = found.get("restarts")
         if not self._restarts:
             return
-        record = system.memory.get(SECTION, self.name)
+        record = system.state_file.get(SECTION, self.name)
         known = record.get("restarts", 0) if record and record["process"][0] == self._process[0] else 0
         age = system.uptime() - self._process[2] / staleness.TICKS
         if self._restarts > known and age < YOUNG:
@@ -229,7 +229,7 @@ class Service(Resource):
         """`unread`: systemd has not read the unit as it stands on disk."""
         if staleness.replaced(system, process):
             return True
-        record = system.memory.get(SECTION, self.name)
+        record = system.state_file.get(SECTION, self.name)
         if record is not None and record["process"] == process:
             return staleness.differs(system, self.files, record["files"])
         if self._shows_otherwise(system, process):
@@ -238,7 +238,7 @@ class Service(Resource):
             return True
         # Restarted by hand after we died, but without daemon-reload: without the drop-in that we wrote.
         units = [path for path in self.files if path.startswith("/etc/systemd/")] if unread else []
-        return any((system.memory.get("written", path) or {}).get("boot") == process[0] for path in units)
+        return any((system.state_file.get("written", path) or {}).get("boot") == process[0] for path in units)
 
     def _shows_otherwise(self, system: "System", process: "Process") -> bool:
         """Does a process that we have no record of tell that it runs with something else than what is asked?"""
@@ -259,7 +259,7 @@ class Service(Resource):
             seconds = self._come_up(system, manager, log, restart)
         except Failed as error:
             raise self._did_not_start(system, manager, mark, error) from None
-        found = manager.look(system)
+        found = manager.inspect(system)
         born = staleness.process(system, found["pid"]) if found is not None and found["running"] else None
         self.is_young = born is not None
         self._trial = (born, time.monotonic(), seconds, mark) if born is not None else None
@@ -290,7 +290,7 @@ class Service(Resource):
 
     def _come_up(self, system: "System", manager: "Manager", log: str, restart: bool) -> float:
         """Start it, and wait until it is up; returns for how many seconds it has to stay up."""
-        before = manager.look(system) or {}
+        before = manager.inspect(system) or {}
         suspect = bool(before.get("failed") or before.get("restarts"))
         manager.start(system, self.timeout, log, restart, restart and self._takes_sockets(system))
         self._wait(system, manager)
@@ -308,7 +308,7 @@ class Service(Resource):
         end = time.monotonic() + self.timeout
         alive = time.monotonic()
         while not self._up(system, manager):
-            found = manager.look(system)
+            found = manager.inspect(system)
             if found is not None and found["running"]:
                 alive = time.monotonic()
             # systemd says that it has ended; an init script is content with having started it.
@@ -319,13 +319,13 @@ class Service(Resource):
             time.sleep(0.05)
 
     def _up(self, system: "System", manager: "Manager") -> bool:
-        found = manager.look(system)
+        found = manager.inspect(system)
         return found is not None and found["running"]
 
 
 def started_with(system: "System", name: str, pid: int, path: str) -> bool:
     """Do we know this process to have been started with the file as it stands there now?"""
-    record = system.memory.get(SECTION, name)
+    record = system.state_file.get(SECTION, name)
     if record is None or record["process"] != staleness.process(system, pid):
         return False
     recorded: "str | None" = record["files"].get(path)

@@ -9,7 +9,7 @@ import json
 import os
 
 from ..engine.impact import RELOAD, RESTART
-from ..host import look
+from ..host import lenient
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ TICKS = os.sysconf("SC_CLK_TCK")
 
 def process(system: "System", pid: int) -> "Process | None":
     """[boot id, PID, start ticks]: no other process of any time has the same."""
-    text = look.text(system, "/proc/{}/stat".format(pid))
+    text = lenient.text(system, "/proc/{}/stat".format(pid))
     if text is None:
         return None
     return [system.boot_id(), pid, int(text.rpartition(")")[2].split()[19])]
@@ -105,7 +105,9 @@ def _keys(system: "System", path: str) -> "dict[str, str]":
     for key, value in planned(system, path).items():
         inner = value.items() if isinstance(value, dict) and value else [("", value)]
         flat.update({"{}.{}".format(key, name).rstrip("."): item for name, item in inner})
-    return {key: system.memory.digest(json.dumps(item, sort_keys=True).encode("ascii")) for key, item in flat.items()}
+    return {
+        key: system.state_file.digest(json.dumps(item, sort_keys=True).encode("ascii")) for key, item in flat.items()
+    }
 
 
 def digest(system: "System", path: str) -> str:
@@ -117,7 +119,7 @@ def digest(system: "System", path: str) -> str:
             data = json.dumps(document, sort_keys=True).encode("ascii")
         except (ValueError, RecursionError):
             pass  # what is no JSON counts byte by byte
-    return system.memory.digest(data)
+    return system.state_file.digest(data)
 
 
 def written_since(system: "System", path: str, born: "Process") -> bool:
@@ -126,7 +128,7 @@ def written_since(system: "System", path: str, born: "Process") -> bool:
     The second is told by the file's own time, which a set clock can spoil, and so only where we know no better: a file
     that was another one when somebody restarted the service by hand, and was put back since, has our contents again.
     """
-    record = system.memory.get("written", path)
+    record = system.state_file.get("written", path)
     if record is None:
         return False
     changed = system.changed_at(path)
@@ -135,5 +137,5 @@ def written_since(system: "System", path: str, born: "Process") -> bool:
     if record["boot"] != born[0]:
         return False
     if record["uptime"] is None:  # we died in the write: it counts when it came about
-        return bool(record["digest"] == system.memory.digest(system.read(path)))
+        return bool(record["digest"] == system.state_file.digest(system.read(path)))
     return bool(record["uptime"] > born[2] / TICKS)

@@ -8,7 +8,7 @@ systemd has not read what stands on disk.
 import contextlib
 import time
 
-from ..host import look
+from ..host import lenient
 from ..host.errors import Failed
 
 TYPE_CHECKING = False
@@ -29,7 +29,7 @@ class Systemd:
         self.unit = name if "." in name else name + ".service"
         self.also = tuple(also)
 
-    def look(self, system: "System") -> "dict[str, Any] | None":
+    def inspect(self, system: "System") -> "dict[str, Any] | None":
         """{enabled, running, pid} and what apply needs; None when there is no such unit."""
         argv = ["systemctl", "show", "--no-pager", "-p", PROPERTIES, "--", self.unit] + list(self.also)
         result = system.query(argv, timeout=30)
@@ -63,7 +63,7 @@ class Systemd:
             system.stat("{}/{}/{}".format(UNITS, name, self.unit)) is not None for name in places
         )
         masked = system.link("{}/{}".format(UNITS, self.unit)) == "/dev/null"
-        groups = look.text(system, "/proc/{}/cgroup".format(pid)) or ""
+        groups = lenient.text(system, "/proc/{}/cgroup".format(pid)) or ""
         if not enabled or masked or "/{}\n".format(self.unit) not in groups + "\n":
             return None
         return {"enabled": True, "running": True, "pid": pid, "masked": False, "also": []}
@@ -75,12 +75,12 @@ class Systemd:
 
     def start(self, system: "System", timeout: int, log: str, restart: bool, sockets: bool = False) -> None:
         """`sockets`: those that listen now are made anew between its end and its start, because it has taken them."""
-        look = self.look(system)
-        if look is not None and look["reload"]:
+        found = self.inspect(system)
+        if found is not None and found["reload"]:
             system.run(["systemctl", "daemon-reload"], timeout=90)
         with contextlib.suppress(Failed):  # a unit that systemd has not loaded has nothing to reset
             system.run(["systemctl", "reset-failed", "--", self.unit] + list(self.also))
-        units = [self.unit] + (look["also"] if look is not None and sockets else [])
+        units = [self.unit] + (found["also"] if found is not None and sockets else [])
         system.run(["systemctl", "restart" if restart else "start", "--"] + units, timeout=timeout, log=log)
 
     def stop(self, system: "System", timeout: int, log: str) -> None:

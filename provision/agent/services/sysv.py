@@ -8,7 +8,7 @@ import _signal as signal  # type: ignore[import-not-found]
 import re
 import time
 
-from ..host import look
+from ..host import lenient
 from ..host.errors import Failed
 
 TYPE_CHECKING = False
@@ -33,7 +33,7 @@ class Sysv:
         self.job = "/etc/init/{}.conf".format(name)
         self.override = "/etc/init/{}.override".format(name)
 
-    def look(self, system: "System") -> "dict[str, Any] | None":
+    def inspect(self, system: "System") -> "dict[str, Any] | None":
         """{enabled, running, pid} and what apply needs; None when there is no such service."""
         upstart = self._upstart(system)
         if not upstart and system.stat(self.script) is None:
@@ -104,13 +104,13 @@ class Sysv:
 
     def _log(self, system: "System") -> str:
         paths = ("/var/log/{}.log".format(self.name), "/var/log/upstart/{}.log".format(self.name))
-        return next((text for text in (look.text(system, path) for path in paths) if text), "")
+        return next((text for text in (lenient.text(system, path) for path in paths) if text), "")
 
     def _upstart(self, system: "System") -> bool:
         return system.stat(self.job) is not None and system.stat("/sbin/initctl") is not None
 
     def _manual(self, system: "System") -> bool:
-        return any(line.strip() == "manual" for line in (look.text(system, self.override) or "").splitlines())
+        return any(line.strip() == "manual" for line in (lenient.text(system, self.override) or "").splitlines())
 
     def _linked(self, system: "System") -> bool:
         """Is there a start link in any of the multi-user run levels?"""
@@ -118,5 +118,5 @@ class Sysv:
         return any(pattern.match(name) for level in LEVELS for name in system.names("/etc/rc{}.d".format(level)))
 
     def _pid(self, system: "System") -> "int | None":
-        pid = look.word(system, "/var/run/{}.pid".format(self.name))
+        pid = lenient.word(system, "/var/run/{}.pid".format(self.name))
         return int(pid) if pid.isdigit() and system.stat("/proc/" + pid) is not None else None

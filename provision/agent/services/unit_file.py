@@ -7,7 +7,7 @@ precedence, continuation lines and the reset by an empty assignment are those of
 import re
 import shlex
 
-from ..host import look
+from ..host import lenient
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ def load(system: "System", name: str, without: "Sequence[str]" = OURS) -> "dict[
     environment: "dict[str, tuple[str, str]]" = {}
     unit["drop_ins"] = [] if unit["masked"] else drop_ins(system, name)
     for file in [path] + [file for file in unit["drop_ins"] if file not in without]:
-        for key, value in assignments(look.text(system, file) or "", "Service"):
+        for key, value in assignments(lenient.text(system, file) or "", "Service"):
             _assign(unit, key, value, file)
             _set(environment, key, value, file)
     _add_variables(system, unit, environment)
@@ -75,7 +75,7 @@ def _add_variables(system: "System", unit: "dict[str, Any]", environment: "dict[
     """
     for path in unit["environment_files"]:  # these win over Environment=
         path = path.lstrip("-")
-        for name, value in _file(look.text(system, path) or ""):
+        for name, value in _file(lenient.text(system, path) or ""):
             environment[name] = (value, path)
     if environment.get("DOCKER_OPTS", ("", ""))[1] == DEFAULT_FILE:
         del environment["DOCKER_OPTS"]
@@ -89,7 +89,7 @@ def _add_variables(system: "System", unit: "dict[str, Any]", environment: "dict[
     ]
     used = {name: environment[name] for name in found if name in environment}
     unit["variables"] = {
-        name: [look.without_secrets(word) for word in _split(value)] for name, (value, _) in used.items()
+        name: [lenient.without_secrets(word) for word in _split(value)] for name, (value, _) in used.items()
     }
     unit["variables_from"] = {name: file for name, (_, file) in used.items()}
 
@@ -109,7 +109,7 @@ def _file(content: str) -> "Iterator[tuple[str, str]]":
 def _first(system: "System", name: str) -> "str | None":
     for place in PLACES:
         path = "{}/{}".format(place, name)
-        if look.exists(system, path):
+        if lenient.exists(system, path):
             return path
     return None
 
@@ -118,7 +118,7 @@ def _empty(system: "System", path: str) -> bool:
     """An empty unit file, or a link to /dev/null, masks the unit (and a drop-in: that drop-in)."""
     if system.link(path) == "/dev/null":
         return True
-    return look.text(system, path) == ""
+    return lenient.text(system, path) == ""
 
 
 def drop_ins(system: "System", name: str) -> "list[str]":
@@ -130,7 +130,7 @@ def drop_ins(system: "System", name: str) -> "list[str]":
     for folder in [name] + prefixes + [ending]:
         for place in PLACES:
             directory = "{}/{}.d".format(place, folder)
-            for file in look.names(system, directory):
+            for file in lenient.names(system, directory):
                 if file.endswith(".conf"):
                     found.setdefault(file, "{}/{}".format(directory, file))
     return [path for _, path in sorted(found.items()) if not _empty(system, path)]
@@ -157,7 +157,7 @@ def assignments(content: str, section: str) -> "Iterator[tuple[str, str]]":
 
 def _assign(unit: "dict[str, Any]", key: str, value: str, file: str) -> None:
     if key == "ExecStart":
-        unit["exec_start"] = [look.without_secrets(word) for word in command_words(value)]
+        unit["exec_start"] = [lenient.without_secrets(word) for word in command_words(value)]
         unit["exec_start_from"] = file if value else ""
     elif key == "EnvironmentFile":
         unit["environment_files"] = unit["environment_files"] + [value] if value else []

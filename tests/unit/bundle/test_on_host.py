@@ -52,7 +52,7 @@ def host(
     """A host that knows the repository and its key, and is given the bundle as it is by then."""
     key = tmp_path / "key.asc"
     key.write_text(repository.key_asc)
-    entry = source_list.Entry("x.sources", repository.url, "stable", str(key))
+    entry = source_list.SourceEntry("x.sources", repository.url, "stable", str(key))
     monkeypatch.setattr(source_list, "entries", lambda system: [entry])
     (tmp_path / "state").mkdir()
 
@@ -159,7 +159,10 @@ def test_a_package_may_stand_in_two_lists_in_two_ways(
     ]
     updates = AptRepository("y", [*debs, deb(tmp_path, "extra")], "127.0.0.1", suite="stable", flat=False)
     (tmp_path / "updates.asc").write_text(updates.key_asc)
-    known = [*source_list.entries(host()), source_list.Entry("y", updates.url, "stable", str(tmp_path / "updates.asc"))]
+    known = [
+        *source_list.entries(host()),
+        source_list.SourceEntry("y", updates.url, "stable", str(tmp_path / "updates.asc")),
+    ]
     monkeypatch.setattr(source_list, "entries", lambda system: known)
     members = [member("app", "other"), member("app", "extra", of=updates, name="web2")]
     for order in (members, members[::-1]):
@@ -183,7 +186,7 @@ def test_the_hosts_own_key_decides(
     made: Any, host: Callable[[], System], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, repository: AptRepository
 ) -> None:
     shutil.copy("/usr/share/keyrings/debian-archive-keyring.gpg", tmp_path / "other.gpg")
-    entry = source_list.Entry("x.sources", repository.url, "stable", str(tmp_path / "other.gpg"))
+    entry = source_list.SourceEntry("x.sources", repository.url, "stable", str(tmp_path / "other.gpg"))
     monkeypatch.setattr(source_list, "entries", lambda system: [entry])
     with pytest.raises(Failed, match="key"), bundled.source(host()):
         pass
@@ -193,7 +196,7 @@ def test_a_key_in_the_source_itself_counts(
     made: Any, host: Callable[[], System], monkeypatch: pytest.MonkeyPatch, repository: AptRepository
 ) -> None:
     folded = "\n".join(f" {line or '.'}" for line in repository.key_asc.splitlines())
-    entry = source_list.Entry("x.sources", repository.url, "stable", f"\n{folded}")
+    entry = source_list.SourceEntry("x.sources", repository.url, "stable", f"\n{folded}")
     monkeypatch.setattr(source_list, "entries", lambda system: [entry])
     with bundled.source(host()) as options:
         assert options[0] == "-c"

@@ -7,10 +7,10 @@ import pytest
 
 from provision.events import Answered, Error, Event, HostFinished, HostStarted, Outcome, RunStarted, Summary
 from provision.report import Output, view
-from provision.report.status import StatusStory, age
-from provision.report.transcript import Story
-from provision.report.unlock import UnlockStory
-from provision.report.why import WhyStory
+from provision.report.status import StatusTranscript, age
+from provision.report.transcript import Transcript
+from provision.report.unlock import UnlockTranscript
+from provision.report.why import WhyTranscript
 from tests.unit.report.conftest import NASTY
 from tests.unit.test_questions import LOCK, PENDING, STATUS, UNFINISHED
 
@@ -21,7 +21,7 @@ RUN = {
 PROOF = {"verdict": "passed", "time": "", "age": 72000.0, "gpus": 8, "levels": ["0", "1"], "failed": []}
 
 
-def shown(story: Story, question: str, answers: dict[str, tuple[Outcome, dict[str, Any]]]) -> list[str]:
+def shown(story: Transcript, question: str, answers: dict[str, tuple[Outcome, dict[str, Any]]]) -> list[str]:
     stream = io.StringIO()
     told = view(Output(stream), story)
     results = {}
@@ -41,7 +41,7 @@ def shown(story: Story, question: str, answers: dict[str, tuple[Outcome, dict[st
 def status(answers: dict[str, dict[str, Any]], verbose: bool = False) -> list[str]:
     whole = {host: (Outcome.PENDING if "pending" in changes else Outcome.OK, STATUS | changes)
              for host, changes in answers.items()}  # fmt: skip
-    return shown(StatusStory(verbose=verbose), "status", whole)
+    return shown(StatusTranscript(verbose=verbose), "status", whole)
 
 
 def test_hosts_that_have_something_to_tell_have_a_row_and_their_sentences() -> None:
@@ -139,7 +139,7 @@ def entry(sentence: str, **changes: Any) -> dict[str, Any]:
 
 
 def why(answers: dict[str, dict[str, Any]]) -> list[str]:
-    return shown(WhyStory(), "why", {host: (Outcome.OK, answer) for host, answer in answers.items()})
+    return shown(WhyTranscript(), "why", {host: (Outcome.OK, answer) for host, answer in answers.items()})
 
 
 def test_hosts_of_which_the_same_is_to_be_said_share_a_row() -> None:
@@ -167,7 +167,7 @@ def test_a_map_without_entries_is_said() -> None:
 def test_who_holds_a_host_is_told_and_the_free_ones_are_counted() -> None:
     free = (Outcome.OK, {"state": "free", "lock": None})
     lines = shown(
-        UnlockStory(),
+        UnlockTranscript(),
         "unlock",
         {
             "h1": (Outcome.WOULD_CHANGE, {"state": "held", "lock": LOCK}),
@@ -207,7 +207,7 @@ def test_no_escape_of_a_host_reaches_the_output() -> None:
     }  # fmt: skip
     lines = status({"h1": nasty(full)})
     lines += why({"h1": nasty(entry("x", live="x", elsewhere=[{"value": "x"}], process=["x"]))})
-    lines += shown(UnlockStory(), "unlock", {"h1": (Outcome.WOULD_CHANGE, nasty({"state": "held", "lock": LOCK}))})
+    lines += shown(UnlockTranscript(), "unlock", {"h1": (Outcome.WOULD_CHANGE, nasty({"state": "held", "lock": LOCK}))})
     text = "\n".join(lines)
     assert "red" in text
     assert all(mark.isprintable() or mark == "\n" for mark in text)

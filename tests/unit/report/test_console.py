@@ -18,14 +18,14 @@ from provision.events import (
 )
 from provision.report import Output, view
 from provision.report.console import Console
-from provision.report.transcript import Story
+from provision.report.transcript import Transcript
 from tests.unit.report.conftest import NASTY, Clock, Terminal
 
 COLOUR = re.compile(r"\x1b\[[0-9;]*3[0-7][;m]")
 
 
 def live(terminal: Terminal, clock: Clock) -> Console:
-    return Console(Output(terminal), Story(clock=clock), clock)
+    return Console(Output(terminal), Transcript(clock=clock), clock)
 
 
 def rows(console: Console) -> list[str]:
@@ -35,9 +35,9 @@ def rows(console: Console) -> list[str]:
 def test_a_terminal_gets_the_live_view_and_a_dumb_one_plain_lines(
     terminal: Terminal, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert type(view(Output(terminal), Story())).__name__ == "Console"
+    assert type(view(Output(terminal), Transcript())).__name__ == "Console"
     monkeypatch.setenv("TERM", "dumb")
-    assert type(view(Output(terminal), Story())).__name__ == "Plain"
+    assert type(view(Output(terminal), Transcript())).__name__ == "Plain"
 
 
 def test_only_hosts_that_run_have_a_row(terminal: Terminal) -> None:

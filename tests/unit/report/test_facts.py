@@ -4,7 +4,7 @@ import io
 
 from provision.events import Error, HostFacts, HostFinished, Outcome, RunStarted, Summary
 from provision.report import Output, view
-from provision.report.facts import FactsStory
+from provision.report.facts import FactsTranscript
 
 DGX = {
     "os": {"id": "ubuntu", "version_id": "22.04"},
@@ -22,7 +22,7 @@ DGX = {
 
 def shown(facts: dict[str, object]) -> list[str]:
     stream = io.StringIO()
-    told = view(Output(stream), FactsStory())
+    told = view(Output(stream), FactsTranscript())
     end = HostFinished("dgx01", Outcome.OK, {}, 0.5)
     far = HostFinished("far", Outcome.UNREACHABLE, {}, 0.5, Error("no route", "look at the cable"))
     hosts = {"dgx01": end, "far": far}

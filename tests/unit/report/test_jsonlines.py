@@ -7,14 +7,14 @@ from typing import Any
 
 from provision.events import TYPES, Event, Outcome, Preflight, Verdict
 from provision.report import Output, view
-from provision.report.transcript import Story
+from provision.report.transcript import Transcript
 
 COUNTS = {"ok": 0, "changed": 0, "would_change": 0, "pending": 0, "failed": 0, "skipped": 0, "unknown": 0}
 
 
 def lines(events: list[Event]) -> list[dict[str, Any]]:
     stream = io.StringIO()
-    shown = view(Output(stream), Story(), as_json=True)
+    shown = view(Output(stream), Transcript(), as_json=True)
     for event in events:
         shown(event)
     return [json.loads(line) for line in stream.getvalue().splitlines()]
@@ -75,7 +75,7 @@ def test_outcomes_have_one_spelling() -> None:
 
 def test_what_is_for_people_goes_to_standard_error(capsys: Any) -> None:
     stream = io.StringIO()
-    view(Output(stream), Story(), as_json=True).tell("press Ctrl-C again")
+    view(Output(stream), Transcript(), as_json=True).tell("press Ctrl-C again")
     assert stream.getvalue() == ""
     assert capsys.readouterr().err == "press Ctrl-C again\n"
 

@@ -22,7 +22,7 @@ from provision.events import (
 from provision.report import Output, view
 from provision.report.alike import shape
 from provision.report.ranges import folded
-from provision.report.transcript import Story
+from provision.report.transcript import Transcript
 from tests.unit.report import fleet
 from tests.unit.report.conftest import Clock
 
@@ -32,7 +32,7 @@ BIP = ({"key": "bip", "before": None, "after": "192.168.127.1/24", "text": None}
 
 def told(events: list[Event], clock: Clock | None = None, step: float = 0, **story: bool) -> list[str]:
     stream, clock = io.StringIO(), clock or Clock()
-    shown = view(Output(stream), Story(**story, clock=clock))
+    shown = view(Output(stream), Transcript(**story, clock=clock))
     for event in events:
         shown(event)
         clock.now += step

@@ -19,7 +19,7 @@ from provision.events import (
 )
 from provision.report import Output, view
 from provision.report.summary import exit_status
-from provision.report.transcript import Story
+from provision.report.transcript import Transcript
 from tests.unit.report.conftest import NASTY, Clock
 
 GOLDEN = """\
@@ -59,7 +59,7 @@ web1: changed daemon: file /etc/key (content)
 
 def told(events: list[Event], **story: bool) -> str:
     stream = io.StringIO()
-    shown = view(Output(stream), Story(**story, clock=Clock()))
+    shown = view(Output(stream), Transcript(**story, clock=Clock()))
     for event in events:
         shown(event)
     shown.close()

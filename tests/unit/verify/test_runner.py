@@ -17,9 +17,9 @@ def subject(name: str, **more: Any) -> Subject:
     return Subject(Target(name, name, **more), ("all",), ("docker_engine",), {"docker_engine": {}})
 
 
-def tally(*names: str, mask: Sequence[str] = ()) -> tuple[runner._Tally, list[Event]]:
+def tally(*names: str, mask: Sequence[str] = ()) -> tuple[runner._Counts, list[Event]]:
     events: list[Event] = []
-    return runner._Tally([subject(name) for name in names], events.append, Mask(map(Secret, mask))), events
+    return runner._Counts([subject(name) for name in names], events.append, Mask(map(Secret, mask))), events
 
 
 def report(host: str, outcome: Any = "passed", when: Any = "call", text: Any = None, *more: Any) -> pytest.TestReport:

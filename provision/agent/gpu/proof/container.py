@@ -88,7 +88,7 @@ def run(
     return ran
 
 
-class Kept:
+class KeptContainer:
     """A container of the proof that runs on, so that it can be asked more than once."""
 
     def __init__(self, engine: "Any", name: str, timeout: float) -> None:
@@ -111,7 +111,7 @@ class Kept:
 
 
 @contextlib.contextmanager
-def kept(engine: "Any", name: str, image: "Any", host: "Any", env: "Any", timeout: float) -> "Iterator[Kept]":
+def kept(engine: "Any", name: str, image: "Any", host: "Any", env: "Any", timeout: float) -> "Iterator[KeptContainer]":
     """A container that runs for as long as the block; it is removed whatever happens. Raises ApiError, Failed."""
     words = [proof_image.interpreter(), "-I", "-S", "-B", "-c", "import time; time.sleep({})".format(10 * timeout)]
     body = _body(image, words, host, env)
@@ -119,7 +119,7 @@ def kept(engine: "Any", name: str, image: "Any", host: "Any", env: "Any", timeou
     try:
         engine.post("/containers/create", body, timeout, name=name)
         engine.post("/containers/{}/start".format(name), None, timeout)
-        yield Kept(engine, name, timeout)
+        yield KeptContainer(engine, name, timeout)
     finally:
         _remove(engine, name)
 

@@ -10,7 +10,7 @@ import json
 import re
 
 from ...docker import flags, in_use
-from ...host import look
+from ...host import lenient
 from ..driver import counted
 from ..known_errors import explain
 from .host_checks import FAILED, PASSED, UNKNOWN, check
@@ -146,9 +146,9 @@ def taken(failed: "dict[str, Any]", processes: "list[dict[str, Any]]") -> "dict[
 
 def configured(system: "System", pid: int) -> "dict[str, Any]":
     """{memlock, stack, nofile, shm} that the daemon was told to give: [soft, hard], or bytes for shm."""
-    given = flags.values(look.arguments(system, pid) or ())
+    given = flags.values(lenient.arguments(system, pid) or ())
     path = given.get("config-file", ["/etc/docker/daemon.json"])[-1]
-    document = json.loads(look.text(system, path) or "{}")
+    document = json.loads(lenient.text(system, path) or "{}")
     found: "dict[str, Any]" = {}
     for text in given.get("default-ulimit", ()):
         name, _, numbers = text.partition("=")

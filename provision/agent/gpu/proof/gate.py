@@ -11,7 +11,7 @@ puts right what is not so any more. A receipt of another boot, kernel or driver 
 import json
 import os
 
-from ...host import look
+from ...host import lenient
 from .host_checks import FAILED, PASSED, UNKNOWN, check, uuids, verdict_of
 from .receipt import DCGM, RECEIPT, SPEED, SURVIVAL, now, read
 
@@ -36,19 +36,19 @@ def publish(system: "System", asked: "list[int]", proof: "dict[str, Any] | None"
     document = _document(system, asked, proof or read(system, RECEIPT) or {})
     data = json.dumps(document, indent=1, sort_keys=True) + "\n"
     proven = document["verdict"] == PASSED and bool(document["gpus"])
-    if not look.exists(system, FOLDER):
+    if not lenient.exists(system, FOLDER):
         system.make_directory(FOLDER)
-    if not proven and look.exists(system, PROVEN):
+    if not proven and lenient.exists(system, PROVEN):
         system.remove(PROVEN)
     for path in (VERDICT, PROVEN) if proven else (VERDICT,):
-        if look.text(system, path) != data:
+        if lenient.text(system, path) != data:
             system.keep(path, data.encode("ascii"), 0o644)
     return _told(document, proven)
 
 
 def withdraw(system: "System", cause: str, driver: "str | None") -> None:
     """The GPUs are not as they were proven, where they were."""
-    if look.exists(system, PROVEN):
+    if lenient.exists(system, PROVEN):
         level = {"verdict": FAILED, "checks": [check("driver", FAILED, "", cause)]}
         publish(system, [1], {"time": now(), "driver": driver, "levels": {"1": level}})
 
@@ -56,10 +56,10 @@ def withdraw(system: "System", cause: str, driver: "str | None") -> None:
 def last(system: "System") -> "dict[str, Any] | None":
     """{"verdict", "open": is gpu-proven there, "time"}; None where nothing was proven since boot."""
     try:
-        document = json.loads(look.text(system, VERDICT) or "")
+        document = json.loads(lenient.text(system, VERDICT) or "")
     except ValueError:
         return None
-    return _told(document, look.exists(system, PROVEN)) if isinstance(document, dict) else None
+    return _told(document, lenient.exists(system, PROVEN)) if isinstance(document, dict) else None
 
 
 def _told(document: "dict[str, Any]", proven: bool) -> "dict[str, Any]":

@@ -126,7 +126,7 @@ class GpuProof(Resource):
     def _measure(self, system: "System") -> "dict[str, Any]":
         """Levels 0 and 1: {"levels": {"0", "1"}, "driver", "gpus", "docker", "warnings", …}."""
         started = time.monotonic()
-        found = driver.look(system)
+        found = driver.inspect(system)
         answer = problem = None
         if found["gpus"] and found["loaded"]:
             try:
@@ -214,7 +214,7 @@ class GpuProof(Resource):
                 continue
             started = time.monotonic()
             try:
-                run = run or runs.Run(system, self, uuids({"gpus": measured["gpus"]}), measured["docker"])
+                run = run or runs.ContainerRuns(system, self, uuids({"gpus": measured["gpus"]}), measured["docker"])
                 system.progress("level {}".format(level))
                 checks = run.level(level)
             except (Unknown, TimedOut) as error:

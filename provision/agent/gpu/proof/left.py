@@ -7,7 +7,7 @@ import os
 
 from ...docker.engine_api import Engine, NotRunning
 from ...engine.resource import Resource
-from ...host import look
+from ...host import lenient
 from . import gate, receipt
 
 TYPE_CHECKING = False
@@ -32,7 +32,7 @@ class ProofLeft(Resource):
     def actual(self, system: "System") -> "State":
         """Paths, names in the state directory, and tags, as far as they are there."""
         state: "State" = {
-            "gate": [path for path in (gate.PROVEN, gate.VERDICT) if look.exists(system, path)],
+            "gate": [path for path in (gate.PROVEN, gate.VERDICT) if lenient.exists(system, path)],
             "receipts": [],
             "images": [],
         }
@@ -46,7 +46,7 @@ class ProofLeft(Resource):
         found = {key: pair[0] for key, pair in diff.items()}
         for path in found.get("gate", ()):
             system.remove(path)
-        if look.exists(system, gate.FOLDER) and not system.names(gate.FOLDER):
+        if lenient.exists(system, gate.FOLDER) and not system.names(gate.FOLDER):
             system.remove(gate.FOLDER)
         for name in found.get("receipts", ()):
             system.remove(os.path.join(system.state, name))

@@ -10,7 +10,7 @@ import json
 import os
 import time
 
-from ...host import look
+from ...host import lenient
 from .. import injection
 from ..driver import counted
 from .host_checks import PASSED, uuids
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from ...host.system import System
 
-    class Proof(Protocol):
+    class Receipt(Protocol):
         """What is asked of kind.py here."""
 
         fields: "tuple[str, ...]"
@@ -46,7 +46,7 @@ PROGRAMS = (
 
 
 def last(
-    proof: "Proof", system: "System", measured: "dict[str, Any]", ran: bool = False
+    proof: "Receipt", system: "System", measured: "dict[str, Any]", ran: bool = False
 ) -> "tuple[dict[str, Any] | None, str | None]":
     """(the kept receipt or None, why a proof is due or None). `ran`: it was made now, so that it has no age."""
     receipt = read(system, RECEIPT)
@@ -84,7 +84,7 @@ def read(system: "System", name: str) -> "dict[str, Any] | None":
     return receipt if isinstance(receipt, dict) and receipt.get("schema") == 1 else None
 
 
-def key(proof: "Proof", system: "System", measured: "dict[str, Any]") -> "dict[str, Any]":
+def key(proof: "Receipt", system: "System", measured: "dict[str, Any]") -> "dict[str, Any]":
     """What a proof is good for: none of these may differ."""
     settings = {name: getattr(proof, name) for name in proof.fields if name not in UNKEYED}
     return {
@@ -100,7 +100,7 @@ def key(proof: "Proof", system: "System", measured: "dict[str, Any]") -> "dict[s
 
 def configuration(system: "System") -> str:
     """A digest of the files that decide how containers get GPUs."""
-    files = [[path, system.memory.digest(system.read(path))] for path in INPUTS]
+    files = [[path, system.state_file.digest(system.read(path))] for path in INPUTS]
     files += [
         [path, hashlib.sha256(text.encode("utf-8", "replace")).hexdigest()]
         for path, text in sorted(injection.specs(system).items())
@@ -116,7 +116,7 @@ def toolkit(system: "System") -> str:
 def keep(system: "System", receipt: "dict[str, Any]", name: str = RECEIPT) -> None:
     """Write a receipt into the state directory."""
     receipt["key_time"] = time.time()
-    system.memory.save()  # the salt of the digests above
+    system.state_file.save()  # the salt of the digests above
     folder = os.path.join(system.state, os.path.dirname(name))
     if system.stat(folder) is None:
         system.make_directory(folder, 0o700, os.geteuid(), os.getegid())
@@ -137,7 +137,7 @@ def _stamp(path: "str | None") -> "list[str | int] | None":
 
 def ticks(system: "System", pid: int) -> "Any":
     """When a process started, in clock ticks since boot: field 22 of proc(5)'s stat."""
-    fields = (look.text(system, "/proc/{}/stat".format(pid)) or "").rpartition(")")[2].split()
+    fields = (lenient.text(system, "/proc/{}/stat".format(pid)) or "").rpartition(")")[2].split()
     return fields[19] if len(fields) > 19 else "?"
 
 

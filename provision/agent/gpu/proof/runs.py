@@ -26,7 +26,7 @@ SHM = 256 * 1024 * 1024
 WRAPPED = "nvidia-docker"
 
 
-class Run:
+class ContainerRuns:
     """One climb of levels 2 and 3. `uuids` is [(uuid, index)] of what the host has, `docker` what level 0 found."""
 
     def __init__(self, system: "System", proof: "Any", uuids: "Any", docker: "Any") -> None:
@@ -128,7 +128,7 @@ class Run:
         found = container_checks.computes(answer)
         if found["verdict"] == PASSED:
             return found
-        return container_checks.taken(found, in_use.look_at(self._system)["processes"])
+        return container_checks.taken(found, in_use.users(self._system)["processes"])
 
     def _flags(self) -> "Any":
         """-u, --shm-size and --rm do what the guide says."""

@@ -84,7 +84,7 @@ class GpuSpeed(OwnLevel):
 
     def _measure(self, system: "System", last: "dict[str, Any]") -> "Any":
         """{"gpus", "peers", "seconds"} of the program, or {"gpus": [], "checks": why not}."""
-        users = [] if self.beside_jobs else in_use.look_at(system)["processes"]
+        users = [] if self.beside_jobs else in_use.users(system)["processes"]
         if users:
             names = ", ".join("{pid} ({command}, {user})".format(**user) for user in users[: in_use.NAMES])
             cause = "shared with PID {}: no GPU is measured beside jobs".format(names)

@@ -15,7 +15,7 @@ SHARE = 0.6
 """Of a GPU's memory, at most."""
 
 
-class CudaError(Exception):
+class CudaCallError(Exception):
     """A call of the driver that did not return 0: `code` is CUDA's number, `call` the function's name."""
 
     def __init__(self, call, code, name="", log=""):
@@ -23,7 +23,7 @@ class CudaError(Exception):
         self.call, self.code = call, code
 
 
-class Cuda:
+class CudaContext:
     """The library."""
 
     def __init__(self):
@@ -32,7 +32,7 @@ class Cuda:
     def __call__(self, name, *arguments):
         code = getattr(self.library, name)(*arguments)
         if code:
-            raise CudaError(name, code, self.name(code))
+            raise CudaCallError(name, code, self.name(code))
 
     def name(self, code):
         text = ctypes.c_char_p()
@@ -164,7 +164,7 @@ class Device:
         code = self.cuda.library.cuModuleLoadDataEx(ctypes.byref(module), text.encode("ascii") + b"\0", 2, keys, values)
         if code:
             said = log.value.decode("ascii", "replace")[:400].strip()
-            raise CudaError("cuModuleLoadDataEx ({})".format(group), code, self.cuda.name(code), said)
+            raise CudaCallError("cuModuleLoadDataEx ({})".format(group), code, self.cuda.name(code), said)
         for name in names:
             self.functions[name] = self.cuda.handle("cuModuleGetFunction", module, name.encode("ascii"))
         self.took("jit " + group, start)

@@ -14,7 +14,7 @@ SIZE = 64 * MIB
 LAUNCHES = 6
 
 
-class Link:
+class PcieLink:
     """Pinned memory and its like on the GPU, taken before one's turn comes."""
 
     def __init__(self, device, nvml, bus):

@@ -15,7 +15,7 @@ import time
 
 from . import judge, peers
 from .causes import of_cuda
-from .cuda import CudaError, middle
+from .cuda import CudaCallError, middle
 from .worker import Worker, blank
 
 GRACE = 2.0
@@ -183,7 +183,7 @@ def _peers(uuids):
     os.environ["CUDA_VISIBLE_DEVICES"] = ",".join(uuids)
     try:
         return peers.measure(len(uuids))
-    except CudaError as error:
+    except CudaCallError as error:
         verdict, cause, fix = of_cuda(error.code)
         cause = "{} ({}, in the step GPU to GPU)".format(cause, error)
         return {"pairs": [], "check": judge.check("GPU to GPU", verdict, str(error), cause, fix)}

@@ -3,7 +3,7 @@
 import ctypes
 import time
 
-from .cuda import MIB, Cuda, CudaError, Timer, rates
+from .cuda import MIB, CudaCallError, CudaContext, Timer, rates
 
 SIZE = 128 * MIB
 LAUNCHES = 5
@@ -22,7 +22,7 @@ class Peer:
 
 def measure(count):
     """[{"from", "to", "direct", "best", …}] in GB/s, by position among the visible GPUs; `direct`: without the host."""
-    cuda = Cuda()
+    cuda = CudaContext()
     cuda("cuInit", 0)
     began = time.perf_counter()
     peers = [Peer(cuda, index) for index in range(count)]
@@ -39,7 +39,7 @@ def _pair(cuda, peers, one, other):
     if direct:
         try:
             cuda("cuCtxEnablePeerAccess", target.context, 0)
-        except CudaError as error:
+        except CudaCallError as error:
             if error.code != ENABLED_ALREADY:
                 raise
     length = ctypes.c_size_t(SIZE)

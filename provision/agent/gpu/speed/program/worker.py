@@ -10,8 +10,8 @@ import traceback
 
 from . import arithmetic, judge, memory
 from .causes import of_cuda, of_nvml
-from .cuda import Cuda, CudaError, Device
-from .link import Link
+from .cuda import CudaCallError, CudaContext, Device
+from .link import PcieLink
 from .nvml import Nvml, NvmlError
 
 REST = 0.3
@@ -47,7 +47,7 @@ class Worker:
                 self._judge()
         except NvmlError as error:
             self._fail(of_nvml(error.code), str(error))
-        except CudaError as error:
+        except CudaCallError as error:
             self._fail(of_cuda(error.code), str(error))
         except OSError as error:
             fix = "install the driver's libraries in its version, then ldconfig"
@@ -101,7 +101,7 @@ class Worker:
         )
         self._at("cuInit")
         began = time.perf_counter()
-        cuda = Cuda()
+        cuda = CudaContext()
         cuda("cuInit", 0)
         self.gpu["cuda"] = cuda.integer("cuDriverGetVersion")
         self.gpu["seconds"]["cuInit"] = round(time.perf_counter() - began, 4)
@@ -151,7 +151,7 @@ class Worker:
     def _link(self):
         self._at("pin")
         if self._pinned is None:
-            self._pinned = Link(self._device, self._nvml, self._bus)
+            self._pinned = PcieLink(self._device, self._nvml, self._bus)
         self._told({"wants": "link"})
         self._turn()
         self._at("link")

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from provision import report
-from provision.cli import resuming
+from provision.cli import resume
 from provision.cli.hosts import Selection, mask
 from provision.cli.options import Asked
 from provision.errors import InputError, Problem
@@ -21,10 +21,10 @@ from provision.run import Reviewed
 from provision.secrets import HIDDEN
 
 if TYPE_CHECKING:
-    from provision.rollout.review import Plan, Recorder
+    from provision.rollout.review import Recorder, SavedPlan
 
 
-def complete(asked: Asked) -> "tuple[Asked, Plan | None]":
+def complete(asked: Asked) -> "tuple[Asked, SavedPlan | None]":
     """What was asked, with the rest as the plan has it; and the plan. Raises InputError."""
     _refuse_mixed(asked)
     if asked.plan is None:
@@ -40,7 +40,7 @@ def complete(asked: Asked) -> "tuple[Asked, Plan | None]":
         what, hint = f"the secret of --set {hidden[0]} is not in the plan", "give every --set of that check again"
         raise InputError([Problem(what, str(asked.plan), hint)])
     kept["overrides"] = asked.overrides or overrides
-    return replace(asked, **kept, **resuming.origins(asked, told)), plan
+    return replace(asked, **kept, **resume.origins(asked, told)), plan
 
 
 def _refuse_mixed(asked: Asked) -> None:
@@ -73,7 +73,7 @@ def save(recorder: "Recorder", asked: Asked, selection: Selection) -> bool:
     from provision.rollout import review
 
     assert asked.out is not None
-    told = resuming.told(asked, selection.hosts, mask(selection.hosts), selection.source)
+    told = resume.told(asked, selection.hosts, mask(selection.hosts), selection.source)
     try:
         review.write(asked.out, recorder.plan(told, selection.hosts, selection.role_path))
     except OSError as error:
@@ -82,7 +82,7 @@ def save(recorder: "Recorder", asked: Asked, selection: Selection) -> bool:
     return True
 
 
-def bound(plan: "Plan", jobs: Iterable[Job], selection: Selection) -> list[Job]:
+def bound(plan: "SavedPlan", jobs: Iterable[Job], selection: Selection) -> list[Job]:
     """The jobs of an apply, each bound to what was reviewed."""
     from provision.rollout import review
 

@@ -22,7 +22,7 @@ from provision.daemon.layout import (
     flag_of,
     flags_for,
     flags_to_move,
-    look,
+    read_layout,
     validator,
 )
 from provision.daemon.options import MAPS, OPTIONS
@@ -54,7 +54,7 @@ NOBODY = ""
 
 
 @dataclass(frozen=True)
-class Roles:
+class DaemonRoles:
     """The roles of a run, as far as the daemon is concerned."""
 
     in_run: tuple[str, ...]
@@ -64,11 +64,11 @@ class Roles:
     """The one that installs Docker, where the host has one."""
 
 
-def fold(
+def merge_options(
     options: Sequence[tuple[str, DaemonOption]],
     environment: Sequence[tuple[str, DaemonEnvironment]],
     facts: Facts,
-    roles: Roles,
+    roles: DaemonRoles,
     templates: Templates | None = None,
 ) -> list[Resource]:
     """The daemon's resources for one host, from (role, option) and (role, variable) pairs of all of its roles.
@@ -76,11 +76,11 @@ def fold(
     Raises InputError where two roles ask for different values, Refuse where this host's engine cannot do what is asked,
     and Deferred where its version is not known before the role that installs it is done.
     """
-    wanted = merge(options)
+    wanted = merge_keys(options)
     if facts.docker.version is None:
         return _without_engine({role for role, _ in options}, facts, roles)
     nested = _nested(wanted)
-    layout = look(facts, nested)
+    layout = read_layout(facts, nested)
     stays = {key: value for key, value in facts.docker.configured.items() if key not in facts.docker.written}
     refuse(nested, stays, {**layout.default_flags, **layout.unit_flags}, layout.version)
     templates = templates or Templates()
@@ -138,7 +138,7 @@ def _containerd(layout: Layout, facts: Facts) -> list[Resource]:
     return [Service(name="containerd", enabled=None, platform="docker")]
 
 
-def _without_engine(asking: set[str], facts: Facts, roles: Roles) -> list[Resource]:
+def _without_engine(asking: set[str], facts: Facts, roles: DaemonRoles) -> list[Resource]:
     if roles.engine in roles.in_run:
         raise Deferred(str(roles.engine))
     if facts.docker.daemon is not None:
@@ -151,7 +151,7 @@ def _without_engine(asking: set[str], facts: Facts, roles: Roles) -> list[Resour
     raise Refuse("Docker is not installed on this host", fix)
 
 
-def merge(options: Sequence[tuple[str, DaemonOption]]) -> dict[tuple[str, ...], Key]:
+def merge_keys(options: Sequence[tuple[str, DaemonOption]]) -> dict[tuple[str, ...], Key]:
     """One key per path, in the order asked. InputError where two roles differ."""
     wanted: dict[tuple[str, ...], Key] = {}
     problems = []

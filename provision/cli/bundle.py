@@ -15,10 +15,10 @@ from provision import report
 from provision.bundle import checking, manifest
 from provision.bundle.making import Made, Maker
 from provision.bundle.needs import Member, assumed, named
-from provision.bundle.programs import Here, OnHost, Programs
+from provision.bundle.programs import Here, OnHost, ProgramRunner
 from provision.bundle.stand_in import files_of
 from provision.cli import hosts
-from provision.cli.asking_for import ask
+from provision.cli.bundle_hosts import ask
 from provision.cli.options import Asked
 from provision.errors import HostError, InputError, Problem, ProvisionError
 from provision.report.text import clean
@@ -80,7 +80,7 @@ def _host(asked: Asked, name: str) -> Target:
 
 
 @contextmanager
-def _programs(asked: Asked, fetches: Target | None) -> Iterator[Programs]:
+def _programs(asked: Asked, fetches: Target | None) -> Iterator[ProgramRunner]:
     """Where the programs run that fetch."""
     if fetches is None:
         yield Here()

@@ -10,14 +10,15 @@ from collections.abc import Sequence
 import click
 
 from provision import report, role, shipped
-from provision.cli import hosts, reading
+from provision.cli import hosts
+from provision.cli.lines import show
 from provision.cli.options import Asked
-from provision.cli.rolling import roll_out
+from provision.cli.run_verb import roll_out
 from provision.errors import InputError, Problem, nearest
 from provision.inventory import Host
 from provision.plan import Removal
 from provision.report.text import Line, names
-from provision.report.transcript import Story
+from provision.report.transcript import Transcript
 from provision.rollout import Job
 from provision.rollout.order import templates
 
@@ -35,7 +36,7 @@ def remove(wanted: Sequence[str], asked: Asked) -> int:
 
     selection = hosts.select(asked, hooks=not asked.check, choose=of_the_daemon if touches_daemon else _none)
     if asked.list_hosts:
-        return reading.show(Line(host.name) for host in selection.hosts)
+        return show(Line(host.name) for host in selection.hosts)
     in_inventory = selection.source.by_host("roles")
     _warn(wanted, {host.name: in_inventory.get(host.name) or [] for host in selection.hosts})
     _confirm(wanted, len(selection.hosts), asked)
@@ -45,7 +46,7 @@ def remove(wanted: Sequence[str], asked: Asked) -> int:
         for order in (_in_order(wanted, in_inventory.get(host.name) or []) for host in selection.hosts)
     ]
     jobs = [_job(host, removal, selection) for host, removal in zip(selection.hosts, removals, strict=True)]
-    story = Story(diff=asked.diff, verbose=asked.verbose, quiet=asked.quiet)
+    story = Transcript(diff=asked.diff, verbose=asked.verbose, quiet=asked.quiet)
     return roll_out("remove", asked, jobs, selection, story)
 
 

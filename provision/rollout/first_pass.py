@@ -34,7 +34,7 @@ def _weight(impact: Mapping[str, Any] | None) -> int:
 
 
 @dataclass
-class Heard:
+class HostInFirstPass:
     """One host. `held` are events that wait for what becomes of it."""
 
     held: list[Event] = field(default_factory=list)
@@ -46,7 +46,7 @@ class Heard:
     seen: Seen | None = None
 
 
-class FirstLook:
+class FirstPass:
     """A listener to the sessions of the first look, from any thread. `hold`: tell of a host only when it is decided
     whether this was all of its run."""
 
@@ -54,16 +54,16 @@ class FirstLook:
         self._sink = sink
         self._hold = hold
         self._lock = Lock()
-        self._hosts: dict[str, Heard] = {}
+        self._hosts: dict[str, HostInFirstPass] = {}
 
     def __call__(self, event: Event) -> None:
         name = getattr(event, "host", None)
         with self._lock:
-            told = name is None or self._keep(self._hosts.setdefault(name, Heard()), event)
+            told = name is None or self._keep(self._hosts.setdefault(name, HostInFirstPass()), event)
         if told:
             self._sink(event)
 
-    def _keep(self, heard: Heard, event: Event) -> bool:
+    def _keep(self, heard: HostInFirstPass, event: Event) -> bool:
         """Note what an event says; may it be told now?"""
         match event:
             case HostStarted() | Progress():
@@ -97,12 +97,12 @@ class FirstLook:
 
     def _take(self, host: str) -> list[Event]:
         with self._lock:
-            heard = self._hosts.get(host, Heard())
+            heard = self._hosts.get(host, HostInFirstPass())
             held, heard.held = heard.held, []
         return held
 
-    def of(self, host: str) -> Heard:
-        return self._hosts.get(host, Heard())
+    def of(self, host: str) -> HostInFirstPass:
+        return self._hosts.get(host, HostInFirstPass())
 
     @property
     def seen(self) -> Mapping[str, Seen]:

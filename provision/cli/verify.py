@@ -11,14 +11,14 @@ from dataclasses import replace
 from pathlib import Path
 
 from provision import report
-from provision.cli import hosts, rolling
+from provision.cli import hosts, run_verb
 from provision.cli.options import Asked
 from provision.errors import InputError, Problem
 from provision.events import Event
 from provision.report import files
 from provision.report.record import Record
 from provision.report.summary import exit_status
-from provision.report.transcript import Story
+from provision.report.transcript import Transcript
 from provision.secrets import Mask, secrets_in
 
 NEEDED = {"pytest": "pytest", "testinfra": "pytest-testinfra", "xdist": "pytest-xdist"}
@@ -44,7 +44,7 @@ def verify(asked: Asked, junit: Path | None) -> int:
     # pytest captures standard output, so ours goes to a copy of it.
     with os.fdopen(os.dup(sys.stdout.fileno()), "w", encoding=sys.stdout.encoding) as stream:
         output = report.Output(stream)
-        view = report.view(output, Story(verbose=asked.verbose, quiet=asked.quiet), as_json=asked.as_json)
+        view = report.view(output, Transcript(verbose=asked.verbose, quiet=asked.quiet), as_json=asked.as_json)
         record = Record()
 
         def sink(event: Event) -> None:
@@ -53,7 +53,7 @@ def verify(asked: Asked, junit: Path | None) -> int:
 
         wanted = {"html": asked.report, "metrics": asked.metrics}
         try:
-            summary = runner.verify(rolling.run_id(), found, sink, mask, forks=asked.forks, junit=junit)
+            summary = runner.verify(run_verb.run_id(), found, sink, mask, forks=asked.forks, junit=junit)
         except KeyboardInterrupt:
             files.write(record, wanted)
             return INTERRUPTED

@@ -1,6 +1,6 @@
-"""The verbs that connect: apply, check and facts, from what was asked to the exit status.
+"""Runs a verb on hosts: from its jobs to the exit status, with all who listen.
 
-The law: nothing is connected to before all input was found right and the one question was answered.
+The law: what can be refused was refused before: here the first host is connected to.
 """
 
 import getpass
@@ -12,21 +12,17 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-import click
-
 from provision import journal, loader, report
-from provision.cli import executor, gc_tuning, hosts, reading, resuming, reviewing
+from provision.cli import executor, gc_tuning, hosts, resume
 from provision.cli.interrupt import INTERRUPTED, SAID, Interrupts
 from provision.cli.options import Asked
 from provision.cli.views import Views
 from provision.errors import InputError, Problem
 from provision.events import Event, Looked, Notice, Progress, Sink
-from provision.report.facts import FactsStory
 from provision.report.summary import exit_status
-from provision.report.text import Line
-from provision.report.transcript import Story
-from provision.rollout import Job, Rollout, order
-from provision.run import Limits, Run
+from provision.report.transcript import Transcript
+from provision.rollout import Job, Rollout
+from provision.run import Run, TimeLimits
 from provision.transport import Pool
 
 READING = ("facts", "status", "why", "unlock")
@@ -39,48 +35,6 @@ if TYPE_CHECKING:
 
 CHANGE = ("apply", "remove")
 """Verbs that change hosts, unless --check is given."""
-MANY = 10
-"""Hosts; an apply to more asks first, on a terminal."""
-
-
-def converge(verb: str, asked: Asked) -> int:
-    """`apply` or `check`. Raises InputError before anything is connected to."""
-    asked, plan = reviewing.complete(asked)
-    asked, past = resuming.complete(asked)
-    # Workers elsewhere look up secrets themselves: this process has none then.
-    here = executor.wanted(asked) is None
-    selection = hosts.select(asked, secrets=here and not asked.list_hosts, past=past, hooks=verb == "apply", plan=plan)
-    if asked.list_hosts:
-        return reading.show(Line(host.name) for host in selection.hosts)
-    if past is not None and not selection.hosts:
-        report.warn(f"run {past.run} has finished all of these hosts: nothing is left to do")
-        return 0
-    if verb == "apply" and not asked.yes:
-        _confirm(len(selection.hosts))
-    story = Story(diff=asked.diff, verbose=asked.verbose, quiet=asked.quiet)
-    jobs = order.jobs(selection.hosts, selection.role_path, asked.roles)
-    if plan is not None:
-        jobs = reviewing.bound(plan, jobs, selection)
-    jobs, recorder = reviewing.recorded(asked, jobs, selection)
-    if recorder is None:
-        return roll_out(verb, asked, jobs, selection, story)
-    status = roll_out(verb, asked, jobs, selection, story, recorder)
-    if status == INTERRUPTED:
-        return status
-    return status if reviewing.save(recorder, asked, selection) else 1
-
-
-def facts(asked: Asked) -> int:
-    """What hosts are. Raises InputError before anything is connected to."""
-    selection = hosts.select(asked)
-    jobs = [Job(host.target, (), {}) for host in selection.hosts]
-    return roll_out("facts", asked, jobs, selection, FactsStory())
-
-
-def _confirm(count: int) -> None:
-    """The one question. Declined: nothing was touched."""
-    if count > MANY and sys.stdin.isatty() and sys.stdout.isatty():
-        click.confirm(f"apply to {count} hosts?", abort=True, err=True)
 
 
 def roll_out(  # noqa: PLR0917
@@ -88,11 +42,11 @@ def roll_out(  # noqa: PLR0917
     asked: Asked,
     jobs: Sequence[Job],
     selection: hosts.Selection,
-    story: Story,
+    story: Transcript,
     watch: Sink = lambda event: None,
 ) -> int:
     """Ask or change these hosts while people or programs watch; `watch` hears of everything, too."""
-    limits = Limits(host=asked.timeout)
+    limits = TimeLimits(host=asked.timeout)
     only_asks = verb in READING
     check = asked.check or verb not in CHANGE
     shelf = _shelf(asked)
@@ -103,7 +57,7 @@ def roll_out(  # noqa: PLR0917
     mask = hosts.mask(selection.hosts)
     told = None
     if not only_asks:
-        told = {"verb": verb, "by": run.by, "comment": run.comment} | resuming.told(
+        told = {"verb": verb, "by": run.by, "comment": run.comment} | resume.told(
             asked, selection.hosts, mask, selection.source
         )
     views = Views(view, run.id, asked, told)
