@@ -13,7 +13,6 @@ from typing import Any, NoReturn
 
 import click
 
-from provision import __version__
 from provision.cli import gc_tuning
 from provision.cli.verbs import SELDOM, VERBS
 
@@ -24,6 +23,13 @@ os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")  # looking for plug
 
 class _Verbs(click.Group):
     """Ends with the status that a verb returns; what is wrong with the input becomes lines on standard error."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        try:
+            return super().parse_args(ctx, args)
+        except click.NoSuchOption as error:
+            what = f"No such option {error.option_name!r} before the verb: as in provision.py check -i dgx"
+            raise click.UsageError(what, ctx) from None
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         formatter.write("\nOptions: --version; -h or --help, of a verb, too.\n")
@@ -50,12 +56,20 @@ class _Verbs(click.Group):
             ctx.exit(2)
 
 
+def _versions(ctx: click.Context, option: click.Parameter, wanted: bool) -> None:
+    if wanted:
+        from provision.cli import versions
+
+        click.echo("\n".join(versions.lines()))
+        ctx.exit()
+
+
 @click.group(
     cls=_Verbs,
     commands=VERBS,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
-@click.version_option(__version__, prog_name="provision", help="Show the version and exit.")
+@click.option("--version", is_flag=True, is_eager=True, expose_value=False, callback=_versions, help="Show versions.")
 def provision() -> None:
     """\b
     Take GPU hosts from a bare OS to proven GPU containers, over SSH.

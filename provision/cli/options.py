@@ -259,6 +259,22 @@ ANSIBLE = {
     "--list-tasks": "the verb check",
     "--list-tags": "the verb roles",
     "--start-at-task": "--resume RUN",
+    "--step": "--waves 1,10%,100%",
+    "--flush-cache": "nothing, since facts are asked for in each run",
+    "--force-handlers": "nothing, since what is stale is restarted by the next run",
+    "-M": "kinds/ beside the inventory",
+    "--module-path": "kinds/ beside the inventory",
+    "--playbook-dir": "group_vars/ beside the inventory",
+    "--sftp-extra-args": "ansible_ssh_common_args in the inventory",
+    "--scp-extra-args": "ansible_ssh_common_args in the inventory",
+    "-m": "the verbs facts, status and verify",
+    "--module-name": "the verbs facts, status and verify",
+    "--list": "the verb inventory, with --json",
+    "-y": "--json",
+    "--yaml": "--json",
+    "--toml": "--json",
+    "--export": "--json",
+    "--vars": "--host NAME",
 }
-"""Options of ansible-playbook that we do not have, and what there is here in their place."""
+"""Options of Ansible's programs that we do not have, and what there is here in their place."""
 NO_EXEC = _option("--no-exec", is_flag=True, help="Run no programs.")

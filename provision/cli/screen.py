@@ -13,9 +13,8 @@ FLAG_WIDTH = 38
 """Characters; two flags with their help stand in one line of 80."""
 
 
-class Verb(click.Command):
-    """A verb that connects. It has many options: flags stand two in a line, and --help does not explain itself, or its
-    help would be longer than a screen. An option of Ansible's that it lacks is answered with ours."""
+class Answering(click.Command):
+    """A verb. An option of Ansible's that it lacks is answered with ours."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         try:
@@ -25,6 +24,11 @@ class Verb(click.Command):
             if ours is None:
                 raise
             raise click.UsageError(f"No such option {error.option_name!r}; Ansible's is here: {ours}", ctx) from None
+
+
+class Verb(Answering):
+    """A verb that connects. It has many options: flags stand two in a line, and --help does not explain itself, or its
+    help would be longer than a screen."""
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         given = [option for option in self.params if isinstance(option, click.Option)]

@@ -10,7 +10,7 @@ import click
 
 from provision.cli import options, shell_completion
 from provision.cli.options import Asked
-from provision.cli.screen import Verb
+from provision.cli.screen import Answering, Verb
 from provision.cli.verb_bundle import bundle
 from provision.cli.verb_runs import runs
 from provision.cli.verbs_seldom import completion, init, kinds, man, schema
@@ -103,6 +103,7 @@ def facts(**given: Any) -> int:
 
 
 @click.command(
+    cls=Answering,
     params=[
         options.INVENTORY, options.LIMIT,
         click.Option(["--graph"], is_flag=True, help="Show the tree of groups."),

@@ -120,10 +120,10 @@ NO_CONFIG = Config()
 def read(environ: Mapping[str, str] = os.environ, file: Path | None = None) -> Config:
     """What Ansible would be told here: by `file`, or by the one that Ansible finds. Raises InputError."""
     warnings: list[str] = []
-    return _Reader(environ, file or _find(environ, warnings), warnings).config()
+    return _Reader(environ, file or find(environ, warnings), warnings).config()
 
 
-def _find(environ: Mapping[str, str], warnings: list[str]) -> Path | None:
+def find(environ: Mapping[str, str], warnings: list[str]) -> Path | None:
     """$ANSIBLE_CONFIG, ./ansible.cfg, ~/.ansible.cfg, /etc/ansible/ansible.cfg: the first that can be read."""
     named = environ.get("ANSIBLE_CONFIG")
     places = [Path(os.path.abspath(os.path.expanduser(named)))] if named is not None else []

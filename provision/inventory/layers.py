@@ -149,7 +149,8 @@ def _override(setting: str, roles: Collection[str]) -> Map:
     dotted, equals, text = setting.partition("=")
     parts = [quoted or bare for quoted, bare in _KEY_PART.findall(dotted)]
     if not equals or not _DOTTED.match(dotted):
-        raise InputError([Problem(f"--set {dotted}: not ROLE.KEY=VALUE", hint="as in --set docker_daemon.mtu=9000")])
+        hint = "as in --set docker_daemon.mtu=9000; other variables stand in the inventory"
+        raise InputError([Problem(f"--set {dotted}: not ROLE.KEY=VALUE", hint=hint)])
     if parts[0] not in roles:
         close = nearest(parts[0], roles)
         hint = f"did you mean {close!r}?" if close else f"there are: {', '.join(sorted(roles))}"

@@ -14,7 +14,7 @@ from provision.inventory.document import Map, Seq
 from provision.inventory.findings import Finding
 from provision.inventory.layers import Level
 from provision.inventory.spelling import within
-from provision.inventory.tree import ROOT
+from provision.inventory.tree import PRIORITY, ROOT, is_whole
 
 if TYPE_CHECKING:
     from provision.role import Role
@@ -74,7 +74,7 @@ class Strangers:
 
     def _near_miss(self, name: str, where: str, level: Level) -> Finding | None:
         value, owner = level.variables[name], level.owner
-        if name == "ansible_group_priority" and type(value) is not int:
+        if name == PRIORITY and not is_whole(value):
             return Finding(where, owner, f"{name} should be a whole number")
         if name == "rollout" and owner != ROOT:
             return Finding(where, owner, "rollout is for the whole inventory", "put it under the vars of all")

@@ -9,6 +9,7 @@ from typing import Any
 from provision.errors import Problem, nearest
 from provision.inventory import ranges
 from provision.inventory.document import Map, Mark, Seq
+from provision.inventory.scalars import Unquoted
 from provision.inventory.tree import ROOT, HostGroup, Tree
 
 GROUP_KEYS = ("hosts", "children", "vars")
@@ -163,6 +164,8 @@ class StructureReader:
         """Can this be the name of a group or host? If not, that is noted."""
         if not isinstance(name, str):
             self._note(at, f"the name of a {what} must be text, and {name!r} is not", "quote it")
+        elif isinstance(name, Unquoted):
+            self._note(at, f"the name of a {what} must be text, and {str(name)!r} is none in YAML 1.1", "quote it")
         elif "{{" in name:
             self._note(at, f"{what} {name}: a name is no template", "write the name itself")
         elif not _NAME.match(name) and not (what == "host" and ranges.is_address(name)):

@@ -4,8 +4,10 @@ The law: `all` is the root and every group hangs from it; no group is its own an
 `ungrouped`. Knows nothing of files or roles.
 """
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from typing import TypeGuard
 
 from provision.errors import Problem
 from provision.inventory.document import Map, Mark
@@ -13,6 +15,11 @@ from provision.inventory.document import Map, Mark
 ROOT = "all"
 UNGROUPED = "ungrouped"
 PRIORITY = "ansible_group_priority"
+
+
+def is_whole(value: object) -> TypeGuard[int | str]:
+    """Is it a whole number, or text that is one?"""
+    return type(value) is int or (isinstance(value, str) and re.fullmatch(r"[-+]?[0-9]{1,9}", value) is not None)
 
 
 @dataclass(eq=False)
@@ -34,8 +41,8 @@ class HostGroup:
         """`ansible_group_priority`: between groups of one depth the higher number wins. Default 1."""
         for variables in reversed(self.variables):
             value = variables.get(PRIORITY)
-            if isinstance(value, int):
-                return value
+            if is_whole(value):
+                return int(value)
         return 1
 
 

@@ -1,6 +1,7 @@
 """The command line in process: options, exit statuses and what stands where; hosts are played."""
 
 import json
+import platform
 import sys
 from pathlib import Path
 from typing import Any
@@ -8,7 +9,7 @@ from typing import Any
 import pytest
 from click.testing import CliRunner, Result
 
-from provision import cli
+from provision import __version__, cli
 from provision.cli import verbs
 from provision.events import HostFacts, Notice, Outcome, ResourceDone
 from tests.unit.inventory import vaults
@@ -580,6 +581,31 @@ def test_an_option_of_ansible_names_ours(option: str, ours: str) -> None:
     result = run("apply", "-i", "x", option, "y")
     assert result.exit_code == 2
     assert f"No such option '{option}'; Ansible's is here: {ours}" in result.stderr
+
+
+def test_an_option_of_ansible_inventory_names_ours() -> None:
+    assert "Ansible's is here: the verb inventory, with --json" in run("inventory", "-i", "x", "--list").stderr
+
+
+def test_an_option_before_the_verb_is_told_so() -> None:
+    assert "No such option '-i' before the verb" in run("-i", "x", "check").stderr
+
+
+def test_version_names_what_a_run_stands_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("ANSIBLE_CONFIG", raising=False)
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "ansible.cfg").write_text("[defaults]\n")
+    told = run("--version").stdout
+    assert told.startswith(f"provision, version {__version__}\n")
+    for what in (
+        f"Python {platform.python_version()}",
+        "cryptography ",
+        "ssh: ",
+        f"ansible.cfg: {tmp_path}/ansible.cfg",
+    ):
+        assert what in told
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert "ssh: not here" in run("--version").stdout
 
 
 @pytest.mark.parametrize("number", ["many", "0", "-1", "1.5"])

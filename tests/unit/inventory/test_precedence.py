@@ -77,7 +77,8 @@ all:
     b: {{hosts: {{h: }}, vars: {{docker_daemon: {{bip: b}}}}}}
 """
     assert daemon(resolved(text.format(priority=""))["h"]).bip == "b"
-    assert daemon(resolved(text.format(priority=", ansible_group_priority: 10"))["h"]).bip == "a"
+    for written in ("10", "'10'", "+2"):
+        assert daemon(resolved(text.format(priority=f", ansible_group_priority: {written}"))["h"]).bip == "a"
 
 
 def test_depth_beats_priority(resolved: Resolved) -> None:
@@ -212,6 +213,8 @@ all:
         ("all: {docker_daemon: {}}", "variables go under vars:"),
         ("all: {hosts: {a: 1}}", "hosts.yml:1:18: host a: its variables must be a mapping"),
         ("all: {hosts: {1: }}", "the name of a host must be text, and 1 is not; quote it"),
+        ("all: {hosts: {no: }}", "the name of a host must be text, and 'no' is none in YAML 1.1; quote it"),
+        ("all: {children: {2026-01-31: }}", "the name of a group must be text, and '2026-01-31' is none in YAML 1.1"),
         ("all: {hosts: {'-oProxyCommand=x': }}", "'-oProxyCommand=x' cannot be the name of a host"),
         ("all: {hosts: {'a b': }}", "'a b' cannot be the name of a host"),
         ("all: {hosts: {'a[3:1]': }}", "hosts.yml:1:15: host range [3:1]: the first end must not be after the last"),
