@@ -37,13 +37,13 @@ export LC_ALL DEBIAN_FRONTEND NEEDRESTART_SUSPEND
 quiet() {{ "$@" >>"$d/log" 2>&1 </dev/null; }}
 told() {{ grep -E '^(E:|Err:|W: Failed|dpkg:)' -A1 "$d/log" | tail -n 12; }}
 n=0
-until quiet apt-get -q -c "$d/apt.conf" update; do
+until quiet apt-get -q=1 -c "$d/apt.conf" update; do
   n=$((n+1))
   if [ $n -ge 30 ] || ! tail -n 3 "$d/log" | grep -q 'Could not get lock'; then told; exit 1; fi
   sleep 10
 done
 quiet dpkg --configure -a
-if quiet apt-get -y -q -c "$d/apt.conf" --no-install-recommends --no-remove \\
+if quiet apt-get -y -q=1 -c "$d/apt.conf" --no-install-recommends --no-remove \\
     -o DPkg::Lock::Timeout=300 install python3; then
   echo '{done}'
 else
@@ -82,9 +82,9 @@ LC_ALL=C DEBIAN_FRONTEND=noninteractive NEEDRESTART_SUSPEND=1
 export LC_ALL DEBIAN_FRONTEND NEEDRESTART_SUSPEND
 quiet() {{ "$@" >>"$d/log" 2>&1 </dev/null; }}
 told() {{ grep -E '^(E:|W: |dpkg:)' -A1 "$d/log" | tail -n 12; }}
-quiet apt-get -q -c "$d/apt.conf" update || {{ told; exit 1; }}
+quiet apt-get -q=1 -c "$d/apt.conf" update || {{ told; exit 1; }}
 quiet dpkg --configure -a
-if quiet apt-get -y -q -c "$d/apt.conf" --no-install-recommends --no-remove \\
+if quiet apt-get -y -q=1 -c "$d/apt.conf" --no-install-recommends --no-remove \\
     -o DPkg::Lock::Timeout=300 install python3; then
   echo '{done}'
 else

@@ -134,15 +134,23 @@ class Dockerd:
 
     @cached_property
     def pid(self) -> int:
-        """Of dockerd, by its own pidfile: what it forks is called dockerd too, for a moment. Fails the test without."""
+        """Of dockerd, by its pidfile or unit: what it forks is called dockerd too, for a moment. Fails the test."""
         file = self._host.file("/var/run/docker.pid")
-        if not file.exists:
+        number = file.content_string.strip() if file.exists else self._main_pid()
+        if number in ("", "0"):
             pytest.fail("the Docker daemon does not run: there is no /var/run/docker.pid", pytrace=False)
-        number = file.content_string.strip()
         name = self._host.run("cat /proc/%s/comm", number).stdout.strip()
         if name not in ("dockerd", "docker"):
-            pytest.fail(f"docker.pid names the process {number}, which is {name or 'gone'}", pytrace=False)
+            pytest.fail(f"the process {number} is no Docker daemon, but {name or 'gone'}", pytrace=False)
         return int(number)
+
+    def _main_pid(self) -> str:
+        """What systemd knows as docker.service: another PID file may have been asked for (--pidfile)."""
+        if not self._host.exists("systemctl"):
+            return ""
+        done = self._host.run("systemctl show --property MainPID --value docker.service")
+        number = str(done.stdout).strip()
+        return number if number.isdigit() else ""
 
     @cached_property
     def environment(self) -> dict[str, str]:

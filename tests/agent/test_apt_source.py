@@ -22,8 +22,8 @@ Components: stable
 Architectures: amd64
 Signed-By: /etc/apt/keyrings/docker.gpg
 """
-ACCEPTED = (["apt-get", "-q", "-o"], answer())
-TAKEN = (["apt-get", "-q", "-c"], answer())
+ACCEPTED = (["apt-get", "-q=1", "-o"], answer())
+TAKEN = (["apt-get", "-q=1", "-c"], answer())
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="needs root: owners")
 
 
@@ -138,7 +138,7 @@ def test_a_source_whose_key_apt_refuses_is_not_put_in_place(host):
         assert system.read(folder + "/keys/docker.gpg") == openpgp.unarmored(GOOD.encode("ascii"))
         return answer("", WEAK, 100)
 
-    host.commands = [ACCEPTED, (["apt-get", "-q", "-c"], refuse)]
+    host.commands = [ACCEPTED, (["apt-get", "-q=1", "-c"], refuse)]
     result = converge(source(), host, False)
     cause = "apt does not take the key {} of a package source: RSA1024 is not considered secure since 2014-02-01"
     assert result["error"]["cause"].startswith(cause.format(GOOD_FINGERPRINT))
@@ -151,7 +151,7 @@ def test_a_source_whose_key_apt_refuses_is_not_put_in_place(host):
 @needs_root
 def test_a_source_that_cannot_be_reached_now_is_put_in_place(host):
     unreached = answer("", "W: Failed to fetch https://example.invalid/x  Could not connect to example.invalid\n")
-    host.commands = [ACCEPTED, (["apt-get", "-q", "-c"], unreached)]
+    host.commands = [ACCEPTED, (["apt-get", "-q=1", "-c"], unreached)]
     assert converge(source(), host, False)["outcome"] == "changed"
 
 
@@ -199,7 +199,7 @@ TWO_KEYS = answer("", "E: Conflicting values set for option Signed-By regarding 
 )
 def test_the_same_source_with_another_key_is_found_before_it_stops_apt(host, name, content, asks):
     host.put(PARTS + name, content)
-    host.commands = [(["apt-get", "-q", "-o"], TWO_KEYS)] if asks else []
+    host.commands = [(["apt-get", "-q=1", "-o"], TWO_KEYS)] if asks else []
     result = converge(source(), host, True)
     assert result["outcome"] == "failed"
     assert PARTS + name in result["error"]["cause"]
@@ -238,7 +238,7 @@ def test_a_flat_repository_has_no_components(host):
 def test_apt_of_trusty_gets_a_line_and_a_trusted_key(host):
     host.put("/var/lib/dpkg/status", dpkg_status("1.0.1ubuntu2"))
     os.makedirs(host.root + "/etc/apt/trusted.gpg.d")
-    host.commands = [(["apt-get", "-q", "-o"], answer())]
+    host.commands = [(["apt-get", "-q=1", "-o"], answer())]
     assert converge(source(), host, False)["outcome"] == "changed"
     assert host.ran[-1][0][-2:] == ["--print-uris", "update"]
     assert host.text(PARTS + "docker.list") == "deb [arch=amd64] https://example.invalid/linux noble stable\n"

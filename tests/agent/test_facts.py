@@ -316,6 +316,20 @@ def test_a_daemon_with_another_pid_file_is_found_by_its_control_group(host):
     assert engine_facts.process(host) == 81
 
 
+def test_a_daemon_in_a_slice_of_its_own_with_another_pid_file_is_found(host):
+    host.put("/lib/systemd/system/docker.service", STOCK_UNIT)
+    host.put("/etc/systemd/system/docker.service.d/x.conf", "[Service]\nSlice=a.slice\nSlice=site-gpu.slice\n")
+    place = "site.slice/site-gpu.slice/docker.service/cgroup.procs"
+    host.put("/sys/fs/cgroup/" + place, "80\n")
+    assert engine_facts.process(host) is None
+    host.put("/proc/80/cmdline", "/usr/bin/dockerd\0--pidfile=/run/site.pid\0")
+    assert engine_facts.process(host) == 80
+    host.put("/sys/fs/cgroup/" + place, "")
+    host.put("/proc/1/cgroup", "2:cpu:/lxc/a\n1:name=systemd:/lxc/a/init.scope\n0::/\n")
+    host.put("/sys/fs/cgroup/systemd/lxc/a/" + place, "80\n")
+    assert engine_facts.process(host) == 80, "of a systemd in a container"
+
+
 @pytest.mark.parametrize(
     "content, options, problem",
     [

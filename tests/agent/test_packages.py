@@ -19,7 +19,7 @@ from .rooted import Rooted, answer
 
 STATUS = "/var/lib/dpkg/status"
 POLICY = "/usr/sbin/policy-rc.d"
-UPDATE = (["apt-get", "-q", "-o"], answer("Hit:1 http://deb.invalid x InRelease\n"))
+UPDATE = (["apt-get", "-q=1", "-o"], answer("Hit:1 http://deb.invalid x InRelease\n"))
 
 
 @pytest.fixture
@@ -285,7 +285,7 @@ def test_of_a_source_that_came_after_the_update_of_a_run_only_its_own_list_is_up
 
 def test_what_was_wrong_with_the_others_lists_is_not_forgotten_over_the_new_one(host):
     broken = answer("", "W: Failed to fetch http://x/InRelease  Could not connect to x:80 (192.0.2.1)\n")
-    host.commands = [(["apt-get", "-q"], broken), UPDATE]
+    host.commands = [(["apt-get", "-q=1"], broken), UPDATE]
     first = apt.update(host, 5)
     apt.sources_changed(host, "/etc/apt/sources.list.d/new.sources")
     assert apt.update(host, 5) is first
@@ -297,11 +297,11 @@ def test_a_source_that_does_not_answer_matters_only_when_something_is_missing(ho
         "", "W: Failed to fetch http://x/InRelease  Could not connect to x:80 (192.0.2.1), connection timed out\n"
     )
     done = (["apt-get"], leaves(("a", "hold", "installed", "1")))
-    host.commands = [(["apt-get", "-q"], broken), done]
+    host.commands = [(["apt-get", "-q=1"], broken), done]
     assert converge(packages("a"), host, False)["outcome"] == "changed"
     status(host)
     host.commands = [
-        (["apt-get", "-q"], broken),
+        (["apt-get", "-q=1"], broken),
         (["apt-get"], answer("", "E: Unable to locate package a\n", 100)),
     ]
     error = converge(packages("a"), host, False)["error"]

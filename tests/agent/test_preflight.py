@@ -499,7 +499,7 @@ def test_a_source_that_one_file_has_without_a_key_is_apts_to_judge(host):
     host.put("/usr/share/keyrings/a.gpg", keys.GOOD)
     host.put("/etc/apt/sources.list.d/a.list", ONE.format("a"))
     host.put("/etc/apt/sources.list.d/b.list", "deb https://x.invalid/apt stable main\n")
-    ask = ["apt-get", "-q"]
+    ask = ["apt-get", "-q=1"]
     host.commands = [(ask, answer("", "E: Conflicting values set for option Signed-By\n", 100)), (ask, answer())]
     found = of_packages.repositories(host, change(INSTALL))
     assert found[0] == "fail"

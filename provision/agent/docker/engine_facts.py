@@ -44,11 +44,8 @@ CONFIG = "/etc/docker/daemon.json"
 MARK, MARK_SINCE = "\ufeff", 23
 """A byte order mark, and the first engine that reads a daemon.json with one."""
 DAEMONS = ("dockerd", "dockerd-ce", "docker-daemon")
-PROCESSES = (
-    "/sys/fs/cgroup/system.slice/docker.service/cgroup.procs",
-    "/sys/fs/cgroup/systemd/system.slice/docker.service/cgroup.procs",
-    "/sys/fs/cgroup/unified/system.slice/docker.service/cgroup.procs",
-)
+TREES = ("", "systemd/", "unified/")
+PROCESSES = "/sys/fs/cgroup/{}{}/docker.service/cgroup.procs"
 
 
 def docker(system: "System", installed: "Mapping[str, Any]") -> "dict[str, Any]":
@@ -116,13 +113,35 @@ def _version(system: "System", versions: "dict[str, str]", daemon: "str | None")
 
 def process(system: "System") -> "int | None":
     """The daemon's PID, or None: a PID file outlives its process, so the command line must name dockerd."""
-    candidates = lenient.word(system, "/var/run/docker.pid").split()
-    if not any(is_daemon(system, pid) for pid in candidates[:1]):
-        candidates = [pid for path in PROCESSES for pid in lenient.word(system, path).split()]
-    for pid in candidates:
-        if is_daemon(system, pid):
-            return int(pid)
+    for found in (_of_pid_file, _of_unit, _of_unit_elsewhere):
+        for pid in found(system):
+            if is_daemon(system, pid):
+                return int(pid)
     return None
+
+
+def _of_pid_file(system: "System") -> "list[str]":
+    return lenient.word(system, "/var/run/docker.pid").split()[:1]
+
+
+def _of_unit(system: "System") -> "list[str]":
+    """The processes of docker.service: where the daemon has another PID file (--pidfile)."""
+    return _in_slice(system, "system.slice")
+
+
+def _of_unit_elsewhere(system: "System") -> "list[str]":
+    """The same, where a drop-in gives the unit a slice of its own (Slice=), or systemd is not at the tree's root."""
+    name = unit_file.last(system, "docker.service", "Slice")
+    parts = name[: -len(".slice")].split("-") if re.match(r"[\w-]+\.slice$", name) else ["system"]
+    path = "/".join("-".join(parts[: count + 1]) + ".slice" for count in range(len(parts)))
+    of_systemd = lenient.text(system, "/proc/1/cgroup") or ""
+    roots = re.findall(r"^(?:\d+:name=systemd|0:):(.*)/init\.scope$", of_systemd, re.M)
+    return [pid for root in dict.fromkeys([""] + roots) for pid in _in_slice(system, root.strip("/") + "/" + path)]
+
+
+def _in_slice(system: "System", path: str) -> "list[str]":
+    files = [PROCESSES.format(tree, path.strip("/")) for tree in TREES]
+    return [pid for file in files for pid in lenient.word(system, file).split()]
 
 
 def is_daemon(system: "System", pid: str) -> bool:

@@ -2,6 +2,7 @@
 
 The law: what only looks writes nothing (apt's caches are kept off the disk), never waits for the network, and takes no
 lock. What changes the host writes its output to a log in the state directory, not to us: dpkg must survive our death.
+apt is as quiet as `-q=1` says, whatever its configuration: at level 2 it does not tell which dependency it cannot meet.
 """
 
 import os
@@ -93,7 +94,7 @@ def _update_attempts(system: "System", limit: int, options: "list[str]") -> "Fai
     doing = "updating apt's lists"
     for number, seconds in enumerate(UPDATE_LIMITS, 1):
         system.progress(doing)
-        error = _attempt(system, ["apt-get", "-q"] + NETWORK + options + ["update"], seconds, limit, {})
+        error = _attempt(system, ["apt-get", "-q=1"] + NETWORK + options + ["update"], seconds, limit, {})
         if not isinstance(error, TimedOut):
             return error
         doing = "updating apt's lists, which did not end within {} s: attempt {} of {}".format(
@@ -148,10 +149,7 @@ def offers(
 
 
 def rehearse(system: "System", arguments: "list[str]", timeout: float) -> None:
-    """Raise Failed where apt would refuse `apt-get install ARGUMENTS`. Takes no lock, and a third of a simulation.
-
-    `-q` stands once, among the arguments: at the second one apt no longer says which dependency it cannot meet.
-    """
+    """Raise Failed where apt would refuse `apt-get install ARGUMENTS`. Takes no lock, and a third of a simulation."""
     answer = _in_time(system.query(["apt-get", "--print-uris"] + arguments, timeout=timeout))
     if not answer.ok:
         raise explain(answer.out + answer.err, "apt cannot do that")

@@ -79,7 +79,7 @@ def tried(system: "System", coming: "Sequence[Coming]" = (), limit: int = LIMIT)
 def _fetched(system: "System", folder: str, options: "list[str]", limit: int) -> "tuple[Failed | None, Failed | None]":
     """(refused, unread) of apt-get update with the sources to come alone."""
     alone = ["-o", "Dir::Etc::sourcelist=/dev/null", "-o", "Dir::Etc::sourceparts={}/new".format(folder)]
-    answer = system.query(["apt-get", "-q"] + options + alone + ["update"], timeout=limit)
+    answer = system.query(["apt-get", "-q=1"] + options + alone + ["update"], timeout=limit)
     said = answer.out + answer.err
     error = explain(said.replace(folder + "/keys", KEYRINGS), "apt does not take the package source")
     if answer.timed_out:

@@ -223,7 +223,7 @@ def _signed(system: "System", repositories: "list[dict[str, Any]]") -> "list[str
         return found
 
     with system.scratch(files, {}) as folder:
-        answer = system.query(["apt-get", "-q", "-c", folder + "/apt.conf", "update"], timeout=SECONDS)
+        answer = system.query(["apt-get", "-q=1", "-c", folder + "/apt.conf", "update"], timeout=SECONDS)
         said = answer.out + answer.err
         for number, repository in enumerate(repositories):
             said = said.replace("copy:{}/{}".format(folder, number), repository["uri"])

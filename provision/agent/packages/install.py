@@ -29,7 +29,7 @@ ABSENT = "absent"
 HELD = ", held"
 OPTIONS = [
     "-y",
-    "-q",
+    "-q=1",
     "--no-install-recommends",
     "-o",
     "Dpkg::Options::=--force-confdef",

@@ -84,7 +84,7 @@ def check(system: "System", name: str, content: str, without: "list[str]") -> No
     files[name] = content.encode("utf-8")
     with system.scratch(lambda folder: files, {}) as folder:
         verb = ["indextargets"] if name.endswith(".sources") else ["--print-uris", "update"]
-        words = ["apt-get", "-q", "-o", "Dir::Etc::sourceparts=" + folder] + apt.NO_CACHE + verb
+        words = ["apt-get", "-q=1", "-o", "Dir::Etc::sourceparts=" + folder] + apt.NO_CACHE + verb
         answer = system.query(words, timeout=60)
     if not answer.ok:
         raise explain((answer.out + answer.err).replace(folder, PARTS), "apt does not take the source " + name)

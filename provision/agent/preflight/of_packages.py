@@ -113,7 +113,7 @@ def _conflict(system: "System", entries: "list[source_list.SourceEntry]") -> "Ju
     for entry, other in _twins(entries):
         if entry.signed_by and other.signed_by:
             told = "name different keys"
-        elif not system.query(["apt-get", "-q"] + apt.NO_CACHE + ["indextargets"], timeout=15).ok:
+        elif not system.query(["apt-get", "-q=1"] + apt.NO_CACHE + ["indextargets"], timeout=15).ok:
             told = "do not both name the key"
         else:
             continue  # apt 3.0 takes an entry without a key beside one with it

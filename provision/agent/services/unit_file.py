@@ -57,6 +57,14 @@ def load(system: "System", name: str, without: "Sequence[str]" = OURS) -> "dict[
     return unit
 
 
+def last(system: "System", name: str, key: str) -> str:
+    """The last value of a setting of a service that takes one; "" where there is none."""
+    path = _first(system, name)
+    files = [path] + drop_ins(system, name) if path is not None and not _empty(system, path) else []
+    found = [assignments(lenient.text(system, file) or "", "Service") for file in files]
+    return next(iter([value for texts in found for its, value in texts if its == key][::-1]), "")
+
+
 def _set(environment: "dict[str, tuple[str, str]]", key: str, value: str, file: str) -> None:
     """Environment= of systemd.exec(5): {name: (value, the file that it stands in)}; an empty one takes all back."""
     if key == "Environment":
