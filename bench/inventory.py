@@ -51,8 +51,9 @@ def main() -> None:
                 for name, argv in commands(file):
                     rounds.setdefault((form, name), []).append(measured(argv))
                     print(form, name, rounds[form, name][-1], flush=True)
-    page = options.page.read_text("utf-8").partition(f"\n{HEADING}")[0]
-    options.page.write_text(page + section(rounds, options.hosts, load))
+    before, _, ours = options.page.read_text("utf-8").partition(f"\n{HEADING}")
+    _, heading, after = ours.partition("\n## ")
+    options.page.write_text(before + section(rounds, options.hosts, load) + heading + after)
 
 
 def commands(file: Path) -> list[tuple[str, list[str]]]:

@@ -82,6 +82,7 @@ class Fetcher:
                 fix = "run this on a Debian or Ubuntu machine that has a network, or with --via HOST"
                 raise Refused(f"there is no {HELPER} {self.programs.place}, which fetches packages", fix)
             said = ran.text
+            refuse_full(said, self._parts)
         for name, item in parts.items():
             part = self._parts / name
             if not part.is_file() or (item.sha256 is not None and files.sha256(part) != item.sha256):
@@ -129,6 +130,12 @@ def run(argv: Sequence[str], environment: dict[str, str] | None = None) -> str:
     except subprocess.TimeoutExpired:
         raise Refused(f"{argv[0]} did not end within {LIMIT} s", "look at the network, then run again") from None
     return done.stdout + done.stderr + (f"\nE: status {done.returncode}" if done.returncode else "")
+
+
+def refuse_full(said: str, folder: Path) -> None:
+    """Raise Refused where a program of apt's had no room here."""
+    if "No space left on device" in said:
+        raise Refused(f"there is no space left for {folder}", "free some, then run again: what was fetched is kept")
 
 
 _TELLING = re.compile(r"(E|Err|W):|.*(40[1347]|50\d|resolv|connect|match|Mismatch)")

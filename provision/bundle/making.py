@@ -231,7 +231,7 @@ def _package(stanza: Stanza, repository: BundleRepository | None, index: Index) 
         path=f"{files.mirrored(repository.uri)}/{name}", size=int(stanza.field("Size")), sha256=stanza.field("SHA256")
     )
     return BundlePackage(
-        name=stanza.field("BundlePackage"),
+        name=stanza.field("Package"),
         version=stanza.field("Version"),
         architecture=stanza.field("Architecture"),
         repository=repository.id,

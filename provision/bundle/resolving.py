@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from provision.bundle.fetching import explained, run
+from provision.bundle.fetching import explained, refuse_full, run
 from provision.errors import Refused
 
 
@@ -72,6 +72,7 @@ class OwnApt:
         (self._folder / "sources.list").write_text("".join(f"{line}\n" for line in lines))
         (self._folder / "status").touch()
         said = run(["apt-get", "-q", "update"], self._environment)
+        refuse_full(said, self._folder)
         if re.search(r"^(E:|W:.*(Failed to fetch|not be downloaded|is not signed|GPG error))", said, re.M):
             places = {str(item.root): item.uri for item in repositories}
             text = explained(said)

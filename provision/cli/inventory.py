@@ -1,5 +1,6 @@
 """The verb inventory: hosts, the tree of groups, or one host's values. No secret is resolved."""
 
+from provision import report
 from provision.cli import hosts
 from provision.cli.lines import show
 from provision.cli.options import Asked
@@ -12,6 +13,7 @@ def inventory(asked: Asked, graph: bool, host: str | None) -> int:
         found = hosts.listed(asked)
         return show(listing.hosts_json(found) if asked.as_json else listing.hosts(found))
     source = hosts.read(asked)
+    report.warn(*(f"warning: {text}" for text in source.warnings))
     if host is None:
         node = source.graph()
         return show([listing.graph_json(node)] if asked.as_json else listing.graph(node))

@@ -232,6 +232,7 @@ BRIEF: tuple[click.Parameter, ...] = (
 BRIEF += (SET, BUNDLE, SHARE, BANDWIDTH, VAULT, ON_EVENT, USER, WAVES, EXECUTOR, VAULT_ID, OUT)
 """Options whose help is short enough for two of them to stand in one line."""
 ANSIBLE = {
+    "-C": "nothing, since this verb changes nothing; --check is an option of apply",
     "-t": "--roles",
     "--tags": "--roles",
     "--skip-tags": "--roles",

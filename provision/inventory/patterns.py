@@ -21,6 +21,7 @@ Failed = Callable[[str], Iterable[str]]
 Note = Callable[[str], None]
 """Told of a word that could mean something else."""
 _WORD = re.compile(r"[!&]?@failed:[^,:]*|(?:[^\s,:\[\]]|\[[^\]]*\])+|[\[\]]")
+_NAME_AND_PORT = re.compile(r"[!&]?[\w.-]+:[0-9]+")
 _SUBSCRIPT = re.compile(r"(?P<name>[^~].*)\[(?:(?P<one>-?[0-9]+)|(?P<first>[0-9]+)[:-](?P<last>[0-9]*))\]\Z")
 _GLOB = "*?["
 _RUN = "@failed:"
@@ -51,7 +52,7 @@ def _split(pattern: str) -> list[str]:
     """The words, by commas where there is one, else by colons that are not part of an address or of brackets."""
     if "," in pattern:
         words = [word.strip() for word in pattern.split(",")]
-    elif ranges.is_address(pattern.lstrip("!&")):
+    elif ranges.is_address(pattern.lstrip("!&")) or _NAME_AND_PORT.fullmatch(pattern):
         words = [pattern]
     else:
         words = _WORD.findall(pattern)
@@ -93,7 +94,13 @@ class _Selection:
         chosen = set[str]() if words[0][0] not in "&!" else set(self._tree.hosts)
         for word in words:
             try:
-                found = set(self._word(word.lstrip("&!"), plain=word[0] not in "&!", excluded=word[0] == "!"))
+                found = set(
+                    self._word(
+                        word.removeprefix(word[0]) if word[0] in "&!" else word,
+                        plain=word[0] not in "&!",
+                        excluded=word[0] == "!",
+                    )
+                )
             except _Wrong as wrong:
                 problems.append(wrong)
                 continue
@@ -106,6 +113,8 @@ class _Selection:
         return chosen
 
     def _word(self, word: str, *, plain: bool, excluded: bool) -> Sequence[str]:
+        if word[:1] in ("!", "&"):
+            raise _Wrong(f"{word!r} has more than one sign before it", "write ! or & once, directly before the pattern")
         if plain and word in self._tree.hosts:
             return [word]  # also where a group has the same name
         if word.startswith("@"):

@@ -39,7 +39,7 @@ class VariableFiles:
         self._strangers(folder, present, self._tree.hosts)
 
     def _of(self, folder: Path, present: dict[str, None], name: str) -> Iterator[Map]:
-        found = [folder / f"{name}{ending}" for ending in ("", *ENDINGS) if f"{name}{ending}" in present]
+        found = [folder / f"{name}{ending}" for ending in ("", *ENDINGS) if self._has(folder, present, name + ending)]
         self._warnings += [f"{shown(path)} is not read: {shown(found[0])} is" for path in found[1:]]
         for file in self._below(found[0]) if found else ():
             data = self._files.document(file, self._files.text(file))
@@ -52,6 +52,11 @@ class VariableFiles:
                 self._problems.append(
                     Problem("a file of variables is a mapping", f"{shown(file)}:1:1", "write NAME: VALUE")
                 )
+
+    @staticmethod
+    def _has(folder: Path, present: dict[str, None], name: str) -> bool:
+        """Is there such a file or folder? A name with a slash, rack1/dgx1, is a path below the folder."""
+        return name in present or ("/" in name and ".." not in name and (folder / name).exists())
 
     def _below(self, entry: Path, above: tuple[Path, ...] = ()) -> Iterator[Path]:
         """The files of a folder in order, or the one file that `entry` is."""

@@ -94,7 +94,7 @@ def test_the_mode_of_a_link_that_an_early_release_noted_is_no_files_mode():
 
         read = link
 
-        class memory:  # noqa: N801
+        class state_file:  # noqa: N801
             get = staticmethod(lambda section, key: None)
             digest = None
 

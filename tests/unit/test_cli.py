@@ -587,6 +587,19 @@ def test_an_option_of_ansible_inventory_names_ours() -> None:
     assert "Ansible's is here: the verb inventory, with --json" in run("inventory", "-i", "x", "--list").stderr
 
 
+def test_check_says_that_it_is_ansibles_check_already(inventory: Path) -> None:
+    assert "since this verb changes nothing" in run("check", "-i", inventory, "-C").stderr
+
+
+@pytest.mark.parametrize("shown", [["--host", "web1"], ["--graph"]])
+def test_what_is_shown_of_an_inventory_has_its_warnings(
+    inventory: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, shown: list[str]
+) -> None:
+    (tmp_path / "elsewhere/group_vars").mkdir(parents=True)
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    assert "it lies beside no inventory" in run("inventory", "-i", inventory, *shown).stderr
+
+
 def test_an_option_before_the_verb_is_told_so() -> None:
     assert "No such option '-i' before the verb" in run("-i", "x", "check").stderr
 

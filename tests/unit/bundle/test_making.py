@@ -1,5 +1,7 @@
 """Making a bundle: what comes along, what is fetched again, and what is refused."""
 
+import os
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
@@ -55,6 +57,18 @@ def test_hosts_of_one_release_share_a_target_that_has_what_each_lacks(make: Make
     made = make(member("app", status=installed("base")), member("lib", status=installed("other"), name="web2"))
     assert len(made.manifest.targets) == 1
     assert names(made) == ["app", "base", "lib"]
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs a file system of its own")
+def test_a_disk_without_room_is_told_and_what_was_fetched_is_kept(make: Make, member: Hosts, bundle: Path) -> None:
+    bundle.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", bundle], check=True)
+    try:
+        with pytest.raises(Refused, match=r"no space left for .*/bundle|No space left on device") as told:
+            make(member("app"))
+    finally:
+        subprocess.run(["umount", bundle], check=True)
+    assert "free some" in str(told.value)
 
 
 def test_a_host_without_python_gets_it_first(make: Make, member: Hosts) -> None:

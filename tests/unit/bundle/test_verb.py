@@ -9,6 +9,7 @@ from click.testing import CliRunner, Result
 
 from provision import cli
 from provision.bundle.needs import needs
+from provision.cli import bundle as verb
 from provision.errors import Refused
 
 
@@ -33,8 +34,8 @@ def test_hosts_are_planned_with_other_settings_as_well(
             asked.extend([*needs(member.plan(member.facts)).packages] for member in members)
             raise Refused("that is all")
 
-    monkeypatch.setattr(bundle, "Maker", Making)
-    monkeypatch.setattr(bundle, "files_of", lambda facts: {})
+    monkeypatch.setattr(verb, "Maker", Making)
+    monkeypatch.setattr(verb, "files_of", lambda facts: {})
     (tmp_path / "hosts.yml").write_text("all: {hosts: {web1: {roles: [docker_engine]}}}")
     also = ("--also", "docker_engine.version=26.1.5+dfsg1-9", "--for", "debian:trixie/amd64")
     assert run("-i", tmp_path / "hosts.yml", "--out", bundle, *also).exit_code == 1

@@ -149,3 +149,15 @@ def test_all_inventories_of_a_directory_count_in_order_of_name(write: Write) -> 
         "pw is not read, since it is one word: if it is a host, begin it with [ungrouped]; "
         "if not, hide it behind a dot in its name"
     ]
+
+
+def test_a_name_with_a_slash_is_a_path_of_variables(write: Write) -> None:
+    folder = write(
+        {
+            "hosts": "[a/b]\nr/h1\n",
+            "group_vars/a/b.yml": "mtu: 1400",
+            "host_vars/r/h1.yml": "ansible_user: joe",
+        }
+    )
+    rows = inventory.load(str(folder)).explain("r/h1", role_path=[])
+    assert {row.variable: row.value for row in rows} == {"mtu": 1400, "ansible_user": "joe"}

@@ -108,6 +108,10 @@ def test_selects(loaded: Callable[..., Inventory], pattern: str | None, hosts: l
         ("", "matches no host"),
         (",", "matches no host"),
         ("!", "there is no host or group ''"),
+        ("!!web", "'!web' has more than one sign before it"),
+        ("all,!!web1", "'!web1' has more than one sign before it"),
+        ("all:&&web", "'&web' has more than one sign before it"),
+        ("web:10", "there is no host or group 'web:10'"),
     ],
 )
 def test_refuses(loaded: Callable[..., Inventory], pattern: str, problem: str) -> None:
