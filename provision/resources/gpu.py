@@ -2,7 +2,7 @@
 
 from typing import Literal
 
-from provision.agent.gpu.speed import program
+from provision.agent.gpu.speed import MODULES
 from provision.resources.resource import AbsolutePath, Resource
 
 
@@ -65,7 +65,7 @@ class GpuSpeed(Resource):
     """A probe: each GPU is as fast as it should be, and computes right (level 5; agent/gpu/speed/)."""
 
     kind = "gpu_speed"
-    modules = program.MODULES
+    modules = MODULES
     full: bool = True
     """False: without FP64 and the second kernel of the tensor cores, and a shorter run at full power."""
     max_age: int = 604800

@@ -155,7 +155,7 @@ def test_the_program_runs_in_a_child_from_what_came_with_the_plan(tmp_path, monk
     libraries = {kind: false_gpu.build(tmp_path, "false_speed_" + kind) for kind in ("cuda", "nvml")}
     system = System(state=str(tmp_path / "state"))
     (tmp_path / "state").mkdir()
-    for name in kind.program.MODULES:
+    for name in kind.MODULES:
         module = __import__(name, fromlist=["x"])
         with open(module.__file__, encoding="utf-8") as file:
             text = file.read()

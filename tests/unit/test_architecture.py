@@ -51,7 +51,6 @@ AGENT_LAYERS = [
 """The agent's folders, from the ground up: the same rule, and a folder imports none beside it."""
 
 SHARED = {"", "host", "host.known_errors", "protocol", "types", "wire", "docker.flags", "gpu.speed"} | {
-    "gpu.speed.program",
     "gpu.speed.program.figures",
 }
 """Files of the agent that both ends import: pure."""

@@ -1,5 +1,6 @@
 """Modules that only some hosts need travel with the plan that needs them, once; and plans that are made anew twice."""
 
+import ast
 import base64
 import zlib
 from importlib.util import find_spec
@@ -7,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from provision import loader
-from provision.agent.gpu.speed import kind
+from provision.agent.gpu.speed import MODULES, PROGRAM, kind
 from provision.agent.wire import MARKER, Decoder, encode
 from provision.events import HostFacts
 from provision.plan import Stage
@@ -72,10 +73,26 @@ def test_facts_alone_ask_nvml_only_where_a_driver_is_loaded() -> None:
 
 def test_the_program_for_the_speed_travels_only_where_it_is_asked_for() -> None:
     assert not [name for name in loader._sources() if name.startswith("gpu.speed.program")]
-    assert GpuSpeed.modules == kind.MODULES
+    assert GpuSpeed.modules == MODULES
     told = loader.modules(GpuSpeed.modules)
     assert sum(map(len, told.values())) < 40_000
     files = Path(str(kind.__file__)).with_name("program").glob("*.py")
-    assert {name.removeprefix(kind.PACKAGE).removeprefix(".") for name in told} == {
+    assert {name.removeprefix(PROGRAM).removeprefix(".") for name in told} == {
         path.stem.removeprefix("__init__") for path in files
     }
+
+
+def test_what_the_agent_imports_travels() -> None:
+    sent = loader._sources()
+    for name, text in sent.items():
+        path = Path(str(find_spec(f"provision.agent.{name}".rstrip(".")).origin))  # type: ignore[union-attr]
+        package = name.split(".") if path.name == "__init__.py" else name.split(".")[:-1]
+        for node in ast.walk(ast.parse(text)):
+            if not isinstance(node, ast.ImportFrom) or not node.level:
+                continue
+            base = [part for part in package[: len(package) + 1 - node.level] if part] + (node.module or "").split(".")
+            below = path.parents[node.level - 1].joinpath(*(node.module or "").split("."))
+            modules = [each.name for each in node.names if (below / each.name).with_suffix("").exists()]
+            modules += [each.name for each in node.names if (below / f"{each.name}.py").exists()]
+            for module in modules:
+                assert ".".join([*filter(None, base), module]) in sent, f"{name}: line {node.lineno}"

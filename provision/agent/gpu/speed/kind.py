@@ -16,7 +16,7 @@ from ..driver import GPU_CLASSES, counted
 from ..proof import receipt as proof_receipt
 from ..proof.host_checks import PASSED, UNKNOWN, check
 from ..proof.own_level import OwnLevel
-from . import program
+from . import MODULES
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -96,7 +96,7 @@ class GpuSpeed(OwnLevel):
         request["gpus"] = _addresses(system)
         system.progress("level 5")
         try:
-            return child.run(system, program.MODULES[-1], request, program.MODULES, 2 * self.limit + 30)
+            return child.run(system, MODULES[-1], request, MODULES, 2 * self.limit + 30)
         except Unknown as error:
             fix = "look at dmesg for NVRM and Xid lines"
             return {"gpus": [], "checks": [check("time", UNKNOWN, "", str(error), fix)]}

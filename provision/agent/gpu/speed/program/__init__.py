@@ -5,7 +5,3 @@ LIBRARIES = {
     "nvml": ("libnvidia-ml.so.1", "/usr/local/nvidia/lib64/libnvidia-ml.so.1"),
 }
 """Where the driver's libraries are looked for: as the dynamic linker finds them, then where GPU clouds mount them."""
-NAME = "provision.agent.gpu.speed.program"
-PARTS = ("", ".causes", ".figures", ".ptx", ".kernels", ".tensor", ".cuda", ".nvml", ".memory", ".link")
-MODULES = tuple(NAME + part for part in PARTS + (".arithmetic", ".peers", ".judge", ".worker", ".main"))
-"""The program's files, in the order in which they need each other."""
