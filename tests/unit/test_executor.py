@@ -111,7 +111,7 @@ def test_without_dask_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -
 
 
 def test_a_run_in_threads_does_not_import_dask() -> None:
-    code = "import sys, provision.cli.rolling; sys.exit(bool({'dask', 'distributed'} & set(sys.modules)))"
+    code = "import sys, provision.cli.run_verb; sys.exit(bool({'dask', 'distributed'} & set(sys.modules)))"
     assert subprocess.run([sys.executable, "-c", code], cwd=Path(__file__).parents[2]).returncode == 0
 
 

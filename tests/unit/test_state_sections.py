@@ -23,7 +23,7 @@ def used(path: Path) -> set[str]:
     names = set()
     for call in calls:
         owner = ast.unparse(call.func.value) if isinstance(call.func, ast.Attribute) else ""
-        if owner.endswith("memory") and ast.unparse(call.func).rpartition(".")[2] in ("get", "put", "section"):
+        if owner.endswith("state_file") and ast.unparse(call.func).rpartition(".")[2] in ("get", "put", "section"):
             first = call.args[0]
             name = first.value if isinstance(first, ast.Constant) else constants.get(ast.unparse(first))
             names |= {str(name)} if name is not None else set()

@@ -131,7 +131,7 @@ KNOWN = (
         "remove what is in the way yourself, or ask for versions that fit it, then run again",
     ),
     KnownError(
-        r"(?:unmet|Unsatisfied) dependencies[.:]*\n\s*(?P<what>\S.*)",
+        r"(?:unmet|Unsatisfied) dependencies[.:]?\n\s*(?P<what>\S.*)",
         "the packages' dependencies cannot be met: {what}",
         "see the lines below; packages held (apt-mark showhold) or pinned on this host are the usual reason",
     ),
