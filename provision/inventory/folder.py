@@ -109,6 +109,6 @@ def _is_host(line: str) -> bool:
         name, *given = shlex.split(line, comments=True) or [":"]
     except ValueError:
         return False
-    if name.startswith("<"):  # XML: the report of a run
+    if name[:1] in ("<", "{"):  # XML and lines of JSON: what runs leave
         return False
     return not name.endswith(":") and all("=" in word for word in given)

@@ -141,6 +141,7 @@ def test_all_inventories_of_a_directory_count_in_order_of_name(write: Write) -> 
             "ansible.cfg": "[defaults]\nbecome=true\n",
             "pw": "s3cret\n",
             "junit.xml": '<?xml version="1.0" encoding="utf-8"?>\n<testsuites/>\n',
+            "state/run.jsonl": '{"type":"journal","inventory":["here"]}\n{"type":"end","hosts":{}}\n',
         }
     )
     found = inventory.load(str(folder))
