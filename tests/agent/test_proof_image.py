@@ -3,6 +3,7 @@
 import io
 import os
 import struct
+import sys
 import tarfile
 
 from provision.agent.gpu.proof import image
@@ -29,7 +30,10 @@ def test_python_takes_the_compiled_modules_that_are_in_it():
         folder, name = os.path.split(entry.name)
         if name.endswith(".pyc"):
             source = os.path.join(os.path.dirname(folder), name.split(".")[0] + ".py")
-            _, flags, when, size = struct.unpack("<4sLLL", archive.extractfile(entry).read(16))
+            head = archive.extractfile(entry).read(16)
+            if sys.version_info < (3, 7):  # which has no flags yet
+                head = head[:4] + bytes(4) + head[4:12]
+            _, flags, when, size = struct.unpack("<4sLLL", head)
             compiled[name.split(".")[0]] = flags or (when, size)
             assert compiled[name.split(".")[0]] in (
                 1,
