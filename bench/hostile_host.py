@@ -29,13 +29,14 @@ from provision.loader import prepare
 from provision.plan import Stage
 from provision.questions import Question
 from provision.questions.status import AskStatus
-from provision.report import Output, Story
+from provision.report import Output
 from provision.report.facts import FactsTranscript
 from provision.report.html import page
 from provision.report.jsonlines import JsonLines
 from provision.report.junit import junit
 from provision.report.plain import Plain
 from provision.report.record import Record
+from provision.report.transcript import Transcript
 from provision.resources import Directory
 from provision.rollout import Job, Policy, Rollout
 from provision.run import Run
@@ -212,7 +213,7 @@ def cost(name: str, verb: str, words: bytes) -> tuple[float, int, str]:
     script = list(sliced(name, MARKER + words))
     asks = verb in {"facts", "status"}
     question: Question | None = AskStatus([]) if verb == "status" else None
-    story = FactsTranscript() if verb == "facts" else Story(diff=True, verbose=True)
+    story = FactsTranscript() if verb == "facts" else Transcript(diff=True, verbose=True)
     record, lines = Record(), Output(io.StringIO())
     with tempfile.TemporaryDirectory() as folder:
         listeners = [Plain(lines, story), JsonLines(Output(io.StringIO())), record, Journal(Path(folder), "r", {})]

@@ -93,20 +93,15 @@ class _Selection:
             return set()
         chosen = set[str]() if words[0][0] not in "&!" else set(self._tree.hosts)
         for word in words:
+            sign = word[0] if word[0] in "!&" else ""
             try:
-                found = set(
-                    self._word(
-                        word.removeprefix(word[0]) if word[0] in "&!" else word,
-                        plain=word[0] not in "&!",
-                        excluded=word[0] == "!",
-                    )
-                )
+                found = set(self._word(word.removeprefix(sign), plain=not sign, excluded=sign == "!"))
             except _Wrong as wrong:
                 problems.append(wrong)
                 continue
-            if word[0] == "!":
+            if sign == "!":
                 chosen -= found
-            elif word[0] == "&":
+            elif sign == "&":
                 chosen &= found
             else:
                 chosen |= found
